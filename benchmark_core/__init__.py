@@ -1,0 +1,55 @@
+"""elrbench: a plugin-based benchmark suite for recognising actions in extreme-low-resolution video."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from benchmark_core.errors import ElrError, RunFailed
+from benchmark_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog, load_catalog
+    from benchmark_core.specs import (
+        BackboneSpec,
+        DatasetSpec,
+        DegradationSpec,
+        EnhancerSpec,
+        MethodSpec,
+        Option,
+        Protocol,
+    )
+
+_PUBLIC = {
+    "Catalog": "catalog",
+    "load_catalog": "catalog",
+    "BackboneSpec": "specs",
+    "DatasetSpec": "specs",
+    "DegradationSpec": "specs",
+    "EnhancerSpec": "specs",
+    "MethodSpec": "specs",
+    "Option": "specs",
+    "Protocol": "specs",
+}
+
+__all__ = [
+    "BackboneSpec",
+    "Catalog",
+    "DatasetSpec",
+    "DegradationSpec",
+    "ElrError",
+    "EnhancerSpec",
+    "MethodSpec",
+    "Option",
+    "Protocol",
+    "RunFailed",
+    "hookimpl",
+    "load_catalog",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Specs and the catalog are imported when first asked for."""
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"benchmark_core.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'benchmark_core' has no attribute '{name}'")

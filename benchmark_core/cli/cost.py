@@ -1,0 +1,152 @@
+"""`elrbench cost`: what the deployed recognizer costs. Parameters and multiply-adds anywhere, latency on a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark_core.cli.console import columns, print_json
+from benchmark_core.cli.flags import board_flag, json_flag, make_plan, plan_flags, size_of
+from benchmark_core.errors import ElrError
+
+if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog
+    from benchmark_core.networks.recognizer import Recognizer
+
+BARE = ("backbone", "enhancer", "size", "sampling")  # flags of a plan that describe a backbone without a plan
+
+Priced = tuple["Recognizer", dict[str, Any]]  # and what describes its structure
+
+
+@click.command("cost")
+@plan_flags
+@click.option("--classes", type=click.IntRange(1), metavar="N", help="Classes of a bare backbone.")
+@click.option("--low", metavar="HxW", help="Low size of a bare backbone's enhancer, or to trace on a native track.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@click.option("--publish", "keep", is_flag=True, help="Write the cost record into the leaderboards.")
+@board_flag
+@json_flag
+def command(
+    settings: tuple[str, ...],
+    plugins: tuple[str, ...],
+    classes: int | None,
+    low: str | None,
+    device: str | None,
+    keep: bool,
+    folder: Path,
+    as_json: bool,
+    **fields: Any,
+) -> None:
+    """elrbench cost --backbone resnet34 --classes 101 --sampling 1x1 --size 256x340
+
+    Parameters, multiply-adds and latency of a bare backbone, or of the recognizer that a plan deploys: then give
+    --method and --dataset and whatever else 'elrbench run' takes.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    catalog = load_catalog(extra=plugins)
+    if keep and not folder.is_dir():
+        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+    if fields["method"] is None and fields["dataset"] is None:
+        recognizer, describe = _bare(catalog, classes, low, settings, fields)
+    else:
+        recognizer, describe = _planned(catalog, classes, settings, fields)
+    traced = describe["low"] or (size_of("--low", low) if low else None)
+    if traced is None:
+        raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
+
+    from benchmark_core.cost.structure import cost_of
+    from benchmark_core.training.device import pick_device
+
+    record = cost_of(recognizer, describe, (traced[0], traced[1]), pick_device(device))
+    written = None
+    if keep:
+        from benchmark_core.records import write_cost
+        from benchmark_core.records.files import COSTS
+
+        written = str(write_cost(folder / COSTS, record))
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(as_text(record))
+        if written:
+            click.echo(f"published: {written}")
+
+
+def _bare(
+    catalog: Catalog, classes: int | None, low: str | None, settings: tuple[str, ...], fields: dict[str, Any]
+) -> Priced:
+    """A backbone with the mean of its logits, on views of its own size or behind an enhancer."""
+    given = [f"--{name}" for name, value in fields.items() if value is not None and name not in BARE]
+    given += ["--set"] * bool(settings)
+    if given:
+        raise ElrError(f"{given[0]} is for a plan: give --method and --dataset too")
+    for name, value in (("backbone", fields["backbone"]), ("classes", classes)):
+        if value is None:
+            raise ElrError(f"give --{name} for a bare backbone, or --method and --dataset for what a plan deploys")
+    if (low is None) != (fields["enhancer"] is None):
+        raise ElrError("--enhancer and --low go together: what is enlarged, and from which size")
+
+    from benchmark_core.clips.sampling import Sampling
+    from benchmark_core.networks.assemble import build_recognizer
+
+    backbone = catalog.backbones[fields["backbone"]]
+    enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
+    size = size_of("--size", fields["size"] or "256x340")
+    sampling = Sampling.parse(fields["sampling"] or backbone.sampling)
+    describe = {
+        "backbone": backbone.name,
+        "enhancer": enhancer.name if enhancer else "none",
+        "head": "mean-logits",
+        "classes": classes,
+        "size": list(size),
+        "sampling": f"{sampling.k}x{sampling.t}",
+        "low": list(size_of("--low", low) if low else size),
+        "options": {},
+    }
+    recognizer = build_recognizer(
+        backbone_spec=backbone,
+        enhancer_spec=enhancer,
+        classes=int(classes or 0),
+        size=size,
+        sampling=(sampling.k, sampling.t),
+    )
+    return recognizer, describe
+
+
+def _planned(catalog: Catalog, classes: int | None, settings: tuple[str, ...], fields: dict[str, Any]) -> Priced:
+    """What a plan deploys: its method's own head, its enhancer; a privileged one on high views."""
+    if classes is not None:
+        raise ElrError("--classes is for a bare backbone; a plan has those of its dataset")
+    plan = make_plan(catalog, settings, fields)
+
+    from benchmark_core.cost.structure import describe_plan
+    from benchmark_core.resolve import chosen_by
+    from benchmark_core.training.training import recognizer_of
+
+    chosen = chosen_by(catalog, plan)
+    return recognizer_of(plan, chosen, high=chosen.method.privileged), describe_plan(plan, chosen)
+
+
+def as_text(record: dict[str, Any]) -> str:
+    """The record for people; no GPU, no latency."""
+    params, macs, latency = record["params"], record["macs"], record["latency"]
+    rows = [
+        ("structure", record["structure"]),
+        ("parameters", f"{params['total']:,} ({params['total'] / 1e6:.2f} M)"),
+        *((f"  {part}", f"{count:,}") for part, count in params.items() if part != "total" and count),
+        ("multiply-adds of a view", f"{macs['view'] / 1e9:.4f} G"),
+        ("multiply-adds of a clip", f"{macs['clip'] / 1e9:.4f} G"),
+    ]
+    if macs["enhancer"]:
+        rows.append(("  enhancer, of a view", f"{macs['enhancer'] / 1e9:.4f} G"))
+    if record["uncounted"]:
+        rows.append(("operators not counted", ", ".join(f"{name} x{n}" for name, n in record["uncounted"].items())))
+    if record["understated"]:
+        rows.append(("a lower bound", f"heavy operators are not counted: {', '.join(record['understated'])}"))
+    single = latency and latency["single"]
+    rows.append(("latency of a clip", f"{single['median']:.2f} ms" if single else "- (no GPU)"))
+    rows.append(("device", record["device"]))
+    return columns(rows)

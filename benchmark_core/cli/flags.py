@@ -1,0 +1,121 @@
+"""Flags that several commands share: the plan's fields, `--plugin`, `--json`, and the folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from benchmark_core.errors import ElrError
+from benchmark_core.names import ComponentName
+
+if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog
+    from benchmark_core.plan import Plan
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Fields of a plan as the user types them; None leaves the choice to the dataset, the method and the budget.
+PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("--method",), "NAME", "Transfer method, with variants: cstat, cstat:mlp+rc."),
+    (("--dataset",), "NAME", "Dataset; 'elrbench list datasets' names them."),
+    (("--protocol",), "NAME", "Which clips train and which test. Default: the dataset's first."),
+    (("--fold", "--split"), "NAME", "One fold of the protocol. Default: its first."),
+    (("--degradation",), "NAME", "How low views are made: average-12x16. Default: the dataset's."),
+    (("--enhancer",), "NAME", "What brings a low view to network size. Default: the method's."),
+    (("--backbone",), "NAME", "Feature extractor. Default: the method's."),
+    (("--weights",), "NAME", "Initialisation of the backbone: scratch, imagenet. Default: the backbone's."),
+    (("--modality",), "NAME", "rgb."),
+    (("--size",), "HxW", "Network size in pixels: 96x128."),
+    (("--sampling",), "KxT", "Intervals and frames of a view: 4x1; with a stride 4x1s2."),
+    (("--precision",), "NAME", "fp32 or bf16."),
+    (("--budget",), "NAME", "paper, small or smoke: a named set of overrides. Default: paper."),
+)
+
+
+def plan_flags(function: F) -> F:
+    """Every field of a plan as a flag, `--set`, and `--plugin`."""
+    function = plugin_flag(function)
+    text = "An option of a component: method.epochs=5. Repeatable."
+    setting = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)
+    text = "Seed of initialisation, order and augmentation. Default: 0."
+    seed = click.option("--seed", type=int, metavar="N", help=text)
+    function = seed(setting(function))
+    for names, metavar, text in reversed(PLAN):
+        function = click.option(*names, names[0].removeprefix("--"), metavar=metavar, help=text)(function)
+    return function
+
+
+def plugin_flag(function: F) -> F:
+    """`--plugin FILE.py|MODULE`, repeatable: a plugin that is not installed."""
+    text = "Add a plugin without installing it. Repeatable."
+    return click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE", help=text)(function)
+
+
+def json_flag(function: F) -> F:
+    """`--json`: the same on stdout for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def cache_flag(function: F) -> F:
+    """`--cache FOLDER`."""
+    text = "Clip store. Default: $ELRBENCH_CACHE or ~/.cache/elrbench."
+    return click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help=text)(function)
+
+
+def board_flag(function: F) -> F:
+    """`--folder FOLDER`: records/, costs/ and the tables."""
+    text = "The leaderboards: records/, costs/, and the tables beside them."
+    default = Path("leaderboards")
+    return click.option(
+        "--folder", type=click.Path(path_type=Path), metavar="FOLDER", default=default, show_default=True, help=text
+    )(function)
+
+
+def size_of(flag: str, text: str) -> tuple[int, int]:
+    """(rows, columns) of "HxW". ElrError naming the flag otherwise."""
+    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
+    if not found:
+        raise ElrError(f"{flag} {text} is not HxW in pixels, e.g. 96x128")
+    return int(found[1]), int(found[2])
+
+
+def make_plan(catalog: Catalog, settings: tuple[str, ...], fields: Mapping[str, Any]) -> Plan:
+    """The plan of the flags; every name and number is checked before data is touched."""
+    from benchmark_core.resolve import Request, resolve_plan
+
+    for needed in ("method", "dataset"):
+        if fields.get(needed) is None:
+            raise ElrError(f"which {needed}? Give --{needed} NAME; 'elrbench list {needed}s' names them")
+    given = {name: value for name, value in fields.items() if value is not None}
+    return resolve_plan(catalog, Request(**given, settings=settings))
+
+
+def data_root(catalog: Catalog, dataset: str, given: Path | None) -> Path | None:
+    """The dataset's folder: `--data`, else its name under ELRBENCH_DATA; None for an embedded set."""
+    spec = catalog.datasets[ComponentName.parse(dataset).base]
+    if spec.embedded:
+        if given is not None:
+            raise ElrError(f"dataset '{spec.name}' is drawn by code and reads no folder; leave out --data {given}")
+        return None
+    if given is not None:
+        root = given
+    elif os.environ.get("ELRBENCH_DATA"):
+        root = Path(os.environ["ELRBENCH_DATA"]) / spec.name
+    else:
+        raise ElrError(f"dataset '{spec.name}' lies in a folder: give --data ROOT, or ELRBENCH_DATA, the one above it")
+    if not root.is_dir():
+        raise ElrError(f"dataset '{spec.name}' is not at {root}: there is no such folder; --data ROOT names another")
+    return root
+
+
+def cache_folder(given: Path | None) -> Path:
+    """`--cache`, else ELRBENCH_CACHE, else ~/.cache/elrbench."""
+    if given is not None:
+        return given
+    named = os.environ.get("ELRBENCH_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "elrbench"

@@ -1,0 +1,42 @@
+"""`elrbench leaderboard`: tables from records. Loads no plugin, no torch and no data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmark_core.cli.console import print_json
+from benchmark_core.cli.flags import board_flag, json_flag
+from benchmark_core.errors import ElrError
+
+
+@click.command("leaderboard")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 with a diff where a table is stale.")
+@board_flag
+@json_flag
+@click.pass_context
+def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> None:
+    """elrbench leaderboard --check
+
+    Regenerate the Markdown and CSV tables of every track from the records, or check that they are up to date.
+    """
+    from benchmark_core.tables import build_tables, check_tables, write_tables
+
+    if not folder.is_dir():
+        raise ElrError(f"there is no folder {folder}; give --folder, or run in the checkout")
+    tables = build_tables(folder)
+    if check:
+        stale = check_tables(folder, tables)
+        if as_json:
+            print_json({"stale": bool(stale), "diff": stale})
+        elif stale:
+            click.echo(stale)
+        else:
+            click.echo(f"{folder}: the tables are those of the records")
+        ctx.exit(1 if stale else 0)
+    written = [str(path) for path in write_tables(folder, tables)]
+    if as_json:
+        print_json({"written": written})
+    else:
+        click.echo("\n".join(written))

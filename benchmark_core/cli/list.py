@@ -1,0 +1,52 @@
+"""`elrbench list [kind]`: the components at hand. Reads specs alone."""
+
+from __future__ import annotations
+
+import click
+
+from benchmark_core.cli.console import columns, print_json
+from benchmark_core.cli.flags import json_flag, plugin_flag
+from benchmark_core.errors import unknown
+
+KINDS = ("datasets", "degradations", "enhancers", "backbones", "methods")
+
+
+def kind_of(name: str) -> str:
+    """The plural of a kind given either way; ElrError where there is no such kind."""
+    plural = name if name.endswith("s") else f"{name}s"
+    if plural not in KINDS:
+        raise unknown("kind of component", name, KINDS)
+    return plural
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+@plugin_flag
+@json_flag
+def command(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+    """elrbench list methods
+
+    The components at hand, their plugins and versions. KIND is datasets, degradations, enhancers, backbones or methods.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    chosen = KINDS if kind is None else (kind_of(kind),)
+    catalog = load_catalog(extra=plugins)
+    found = []
+    for plural in chosen:
+        for name, spec in getattr(catalog, plural).items():
+            owner = catalog.owner(spec)
+            found.append(
+                {
+                    "kind": spec.kind,
+                    "name": name,
+                    "summary": spec.summary,
+                    "plugin": owner.plugin,
+                    "distribution": owner.distribution,
+                    "version": owner.version,
+                }
+            )
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(columns([row["kind"], row["name"], row["plugin"], row["summary"]] for row in found))

@@ -1,0 +1,54 @@
+"""`elrbench publish DIGEST`: a finished run's record and predictions into the leaderboards."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from benchmark_core.cli.console import print_json
+from benchmark_core.cli.flags import board_flag, json_flag
+from benchmark_core.errors import ElrError, did_you_mean
+
+
+@click.command("publish")
+@click.argument("digest")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("elrbench-runs"),
+    show_default=True,
+    help="The folder that holds DIGEST/.",
+)
+@board_flag
+@json_flag
+def command(digest: str, out: Path, folder: Path, as_json: bool) -> None:
+    """elrbench publish 3f2a90c14b7d5e68
+
+    Copy the record and the predictions of a finished run into the leaderboards' records; tables are then made by
+    'elrbench leaderboard'. The first digits of a digest do where they are unique.
+    """
+    from benchmark_core.records import publish
+
+    run = find_run(digest, out)
+    if not folder.is_dir():
+        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+    written = [str(path) for path in publish(run, folder)]
+    if as_json:
+        print_json({"run": str(run), "written": written})
+    else:
+        click.echo("\n".join(written))
+
+
+def find_run(digest: str, out: Path) -> Path:
+    """The run folder whose name begins with `digest`. ElrError where none or several do."""
+    if not re.fullmatch(r"[0-9a-f]{4,16}", digest):
+        raise ElrError(f"'{digest}' is not a digest; give 4 to 16 hex digits, as 'elrbench run' printed them")
+    runs = {path.name: path for path in out.iterdir() if path.is_dir()} if out.is_dir() else {}
+    found = [path for name, path in sorted(runs.items()) if name.startswith(digest)]
+    if not found:
+        raise ElrError(f"no run '{digest}' under {out}. {did_you_mean(digest, runs)}")
+    if len(found) > 1:
+        raise ElrError(f"'{digest}' is the beginning of {len(found)} runs under {out}: give more digits")
+    return found[0]

@@ -1,0 +1,110 @@
+"""`elrbench run`: plan, train, score, record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.flags import board_flag, cache_flag, cache_folder, data_root, json_flag, make_plan, plan_flags
+from benchmark_core.errors import ElrError
+
+if TYPE_CHECKING:
+    from benchmark_core.plan import Plan
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("run")
+@plan_flags
+@click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
+@click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@click.option("--out", type=PATH, metavar="FOLDER", help="Run folder. Default: ./elrbench-runs/DIGEST.")
+@cache_flag
+@click.option("--publish", "publish_to", is_flag=True, help="Copy record and predictions into the leaderboards.")
+@board_flag
+@click.option("--refit", is_flag=True, help="Fit every stage again, also those that the cache folder holds.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@json_flag
+def command(
+    settings: tuple[str, ...],
+    plugins: tuple[str, ...],
+    data: Path | None,
+    bad_clips: str,
+    device: str | None,
+    out: Path | None,
+    cache: Path | None,
+    publish_to: bool,
+    folder: Path,
+    refit: bool,
+    dry_run: bool,
+    as_json: bool,
+    **fields: Any,
+) -> None:
+    """elrbench run --method cstat --dataset puppets --budget smoke
+
+    Train one recognizer (one plan: one fold, one seed), score it on the test clips, and leave a record and the
+    predictions in the run folder.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    catalog = load_catalog(extra=plugins)
+    plan = make_plan(catalog, settings, fields)
+    if dry_run:
+        _print_plan(plan, as_json)
+        return
+    root = data_root(catalog, plan.dataset, data)
+    if publish_to and not folder.is_dir():
+        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+
+    from benchmark_core.runner import run
+
+    result = run(
+        plan,
+        catalog,
+        data=root,
+        out=out or Path("elrbench-runs") / plan.digest,
+        cache=cache_folder(cache),
+        bad_clips=bad_clips,
+        device=device,
+        refit=refit,
+        reporter=Reporter(),
+    )
+    published: list[str] = []
+    if publish_to:
+        from benchmark_core.records import publish
+
+        published = [str(path) for path in publish(result.folder, folder)]
+    if as_json:
+        print_json({"folder": str(result.folder), "published": published, "record": result.record})
+    else:
+        click.echo(summary(result.record, result.folder, published))
+
+
+def _print_plan(plan: Plan, as_json: bool) -> None:
+    plain = plan.to_json()
+    if as_json:
+        print_json({"digest": plan.digest, "plan": plain})
+        return
+    settings = plain.pop("settings")
+    plain["size"] = "x".join(map(str, plain["size"]))
+    rows = [("digest", plan.digest), *plain.items(), *settings.items()]
+    click.echo(columns((key, str(value)) for key, value in rows if value != ""))
+
+
+def summary(record: dict[str, Any], folder: Path, published: list[str]) -> str:
+    """What a run found, and where it left it."""
+    rows = []
+    for name, score in record["scores"].items():
+        interval = f"[{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
+        rows.append((name, f"{100 * score['value']:.1f} %", interval, f"n = {score['n']}"))
+    lines = [f"{record['plan']['method']} on {record['plan']['dataset']}, budget {record['plan']['budget']}"]
+    lines.append(columns(rows, "  "))
+    if record["clips"]["bad"]:
+        lines.append(f"  {len(record['clips']['bad'])} clips could not be read; they are listed in the record")
+    lines.append(f"run folder: {folder}")
+    lines += [f"published: {path}" for path in published]
+    return "\n".join(lines)

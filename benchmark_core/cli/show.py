@@ -1,0 +1,180 @@
+"""`elrbench show [kind] NAME`: everything that a component says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark_core.cli.console import columns, print_json
+from benchmark_core.cli.flags import json_flag, plugin_flag
+from benchmark_core.cli.list import KINDS, kind_of
+from benchmark_core.errors import ElrError, unknown
+
+if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog, Owner
+    from benchmark_core.specs import Option, Spec
+
+
+@click.command("show")
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
+@plugin_flag
+@json_flag
+def command(words: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> None:
+    """elrbench show method cstat
+
+    One component: its options with their defaults, what its paper leaves unspecified, variants, budgets, citation,
+    licence, and the plugin that brings it.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    if len(words) > 2:
+        raise ElrError(f"'elrbench show' takes one component, as NAME or KIND NAME, not {len(words)} words")
+    catalog = load_catalog(extra=plugins)
+    spec = find(catalog, words[-1].partition(":")[0], kind_of(words[0]) if len(words) == 2 else None)
+    facts = describe(spec, catalog.owner(spec))
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(as_text(facts))
+
+
+def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
+    """The spec called `name`; ElrError where none or more than one kind has it."""
+    if plural is not None:
+        spec: Spec = getattr(catalog, plural)[name]
+        return spec
+    found: list[Spec] = [getattr(catalog, kind)[name] for kind in KINDS if name in getattr(catalog, kind)]
+    if not found:
+        raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
+    if len(found) > 1:
+        kinds = " and a ".join(spec.kind for spec in found)
+        raise ElrError(f"'{name}' is a {kinds}; say which: elrbench show KIND {name}")
+    return found[0]
+
+
+def describe(spec: Spec, owner: Owner) -> dict[str, Any]:
+    """The spec as plain names and numbers. Code (factories, fit functions) is left out; an unset field too."""
+    facts: dict[str, Any] = {
+        "kind": spec.kind,
+        "name": spec.name,
+        "summary": spec.summary,
+        "plugin": {"name": owner.plugin, "distribution": owner.distribution, "version": owner.version},
+        "citation": spec.citation,
+        "licence": spec.licence,
+        **_by_kind(spec),
+        "extra": spec.extra,
+        "unspecified": list(spec.unspecified),
+        "options": {key: _option(option) for key, option in spec.options.items()},
+        "variants": {key: dict(values) for key, values in spec.variants.items()},
+        "default_variants": list(spec.default_variants),
+        "budgets": {key: dict(values) for key, values in spec.budgets.items()},
+    }
+    return {key: value for key, value in facts.items() if value not in ("", None, [], {})}
+
+
+def _option(option: Option) -> dict[str, Any]:
+    facts: dict[str, Any] = {"default": option.default, "help": option.help}
+    if option.choices:
+        facts["choices"] = list(option.choices)
+    if option.low is not None:
+        facts["low"] = option.low
+    if option.high is not None:
+        facts["high"] = option.high
+    if option.unspecified:
+        facts["unspecified"] = True
+    return facts
+
+
+def _by_kind(spec: Spec) -> dict[str, Any]:
+    from benchmark_core.specs import BackboneSpec, DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec
+
+    if isinstance(spec, DatasetSpec):
+        return {
+            "task": spec.task,
+            "metric": spec.metric,
+            "embedded": spec.embedded,
+            "natively_low": spec.natively_low,
+            "degradation": spec.degradation,
+            "layout": spec.layout,
+            "protocols": {
+                name: {"summary": protocol.summary, "folds": list(protocol.folds), "pooled": protocol.pooled}
+                for name, protocol in spec.protocols.items()
+            },
+            "classes": list(spec.classes),
+        }
+    if isinstance(spec, DegradationSpec):
+        return {"crop": spec.crop, "low": list(spec.low) if spec.low else None}
+    if isinstance(spec, EnhancerSpec):
+        return {"frames": spec.frames, "learnt": spec.fit is not None}
+    if isinstance(spec, BackboneSpec):
+        return {
+            "dims": spec.dims,
+            "modality": spec.modality,
+            "sampling": spec.sampling,
+            "stages": list(spec.stages),
+            "weights": ["scratch", *spec.weights],
+            "default_weights": spec.default_weights,
+        }
+    assert isinstance(spec, MethodSpec)
+    return {
+        "needs_high": spec.needs_high,
+        "privileged": spec.privileged,
+        "control": spec.control,
+        "own_head": spec.recognizer is not None,
+        "defaults": dict(spec.defaults),
+    }
+
+
+def as_text(facts: Mapping[str, Any]) -> str:
+    """`describe` for people: scalars under one another, then a block for each list or mapping."""
+    plugin = facts["plugin"]
+    heading = f"{facts['kind']} {facts['name']}: {facts['summary']}"
+    rows = [("plugin", f"{plugin['name']} ({plugin['distribution']} {plugin['version']}".rstrip() + ")")]
+    blocks = []
+    for key, value in facts.items():
+        if key in ("kind", "name", "summary", "plugin"):
+            continue
+        label = key.replace("_", " ")
+        if key == "options":
+            blocks.append(f"{label} (--set {facts['kind']}.KEY=VALUE)\n{_options(value)}")
+        elif key == "protocols":
+            lines = ((name, _folds(entry["folds"]), entry["summary"]) for name, entry in value.items())
+            blocks.append(f"{label}\n{columns(lines, '  ')}")
+        elif isinstance(value, dict):
+            lines = ((name, _settings(entry)) for name, entry in value.items())
+            blocks.append(f"{label}\n{columns(lines, '  ')}")
+        elif key == "unspecified":
+            blocks.append("the paper leaves unspecified\n" + "\n".join(f"  - {line}" for line in value))
+        elif isinstance(value, list):
+            rows.append((label, ", ".join(map(str, value))))
+        else:
+            rows.append((label, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)))
+    return "\n\n".join([heading + "\n" + columns(rows, "  "), *blocks])
+
+
+def _folds(folds: list[str]) -> str:
+    return ", ".join(folds) if len(folds) <= 4 else f"{folds[0]} … {folds[-1]} ({len(folds)})"
+
+
+def _settings(entry: Any) -> str:
+    if isinstance(entry, dict):
+        return ", ".join(f"{key}={value}" for key, value in entry.items()) or "-"
+    return str(entry)
+
+
+def _options(options: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = []
+    for key, option in options.items():
+        bounds = ""
+        if "choices" in option:
+            bounds = f" ({' | '.join(map(str, option['choices']))})"
+        elif "low" in option or "high" in option:
+            bounds = f" [{option.get('low', '')}, {option.get('high', '')}]"
+        mark = " *" if option.get("unspecified") else ""
+        lines.append((key, f"{option['default']}{mark}", option["help"] + bounds))
+    text = columns(lines, "  ")
+    if any(option.get("unspecified") for option in options.values()):
+        text += "\n  * the paper gives none; this project's judgement"
+    return text

@@ -1,0 +1,67 @@
+"""One box per clip, in relative coordinates: drawn on the host, cut out of low and high alike on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Box = npt.NDArray[np.float32]  # (5,): top, left, height, width in [0, 1], and 1 where flipped
+
+WHOLE: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jitter:
+    """How boxes are drawn: TSN's numbers for the "location jittering, horizontal flipping, cropping, and scale
+    jittering" that CSTAT names without numbers.
+
+    sides: shares of the view's height and width; the two are drawn apart, at most `apart` steps of the list.
+    flip: probability of a horizontal flip.
+    """
+
+    sides: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
+    apart: int = 1
+    flip: float = 0.5
+
+
+def draw_box(rng: np.random.Generator, jitter: Jitter | None = None) -> Box:
+    """A box of drawn height and width at one of four corners or the centre."""
+    jitter = jitter or Jitter()
+    sides = jitter.sides
+    pairs = [(h, w) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= jitter.apart]
+    height, width = pairs[rng.integers(len(pairs))]
+    down, across = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))[rng.integers(5)]
+    flip = rng.random() < jitter.flip
+    return np.array([down * (1 - height), across * (1 - width), height, width, flip], np.float32)
+
+
+def cut(view: Tensor, box: Tensor) -> Tensor:
+    """(N, 3, T, H, W) by boxes (N, 5) to the same shape: each box's content, brought to H x W bilinearly.
+
+    Differentiable in `view`. A clip whose box is the whole view is returned bit for bit.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    number, channels, frames, height, width = view.shape
+    top, left, share_h, share_w, flip = box.to(view.dtype).unbind(1)  # (N,) each
+    zero = torch.zeros_like(top)
+    # Output coordinate x in [-1, 1] reads the input at share_w * x + (2 * left + share_w - 1); a flip negates x.
+    theta = torch.stack(
+        [
+            torch.stack([share_w * (1 - 2 * flip), zero, 2 * left + share_w - 1], 1),
+            torch.stack([zero, share_h, 2 * top + share_h - 1], 1),
+        ],
+        1,
+    )  # (N, 2, 3)
+    grid = F.affine_grid(theta, [number, 1, height, width], align_corners=False)  # (N, H, W, 2)
+    flat = view.reshape(number, channels * frames, height, width)
+    seen = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    whole = (box == box.new_tensor(WHOLE)).all(1).reshape(-1, 1, 1, 1, 1)
+    return torch.where(whole, view, seen.reshape(view.shape))

@@ -1,0 +1,75 @@
+"""Clips and folds as a dataset lists them. Nothing is decoded here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from benchmark_core.specs import Target
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A clip stored as one video file."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A clip drawn by code: `render(key) -> Iterator[Frames]`, `key` a JSON text that names version, seed and clip."""
+
+    render: Target
+    key: str
+
+
+Source: TypeAlias = VideoFile | Drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One labelled video. `target`: a class number, or several for multi-label. `group`: its subject or source."""
+
+    id: str
+    source: Source
+    target: int | tuple[int, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """Clip ids that train and that test."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """All clips of a protocol and its folds. `missing`: listed files that are not on disk (in no fold)."""
+
+    clips: tuple[Clip, ...]
+    folds: Mapping[str, Fold]
+    missing: tuple[str, ...] = ()
+    unlisted: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Clip]:
+        """Clips by their id."""
+        return {clip.id: clip for clip in self.clips}
+
+    def split(self, fold: str, part: str) -> tuple[Clip, ...]:
+        """The clips of one part ("train" or "test") of a fold, in listed order."""
+        return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
+
+    def digest(self) -> str:
+        """sha256 over ids, targets, groups and folds: two machines that list the same data agree on it."""
+        listing = [[clip.id, clip.target, clip.group] for clip in sorted(self.clips, key=lambda clip: clip.id)]
+        folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}
+        return hashlib.sha256(json.dumps([listing, folds], sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,137 @@
+"""What is kept of a clip: a recipe says how, in numbers that are its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import gcd
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark_core.clips.decode import DECODER
+from benchmark_core.clips.fit import as_recorded, fitted, high_view, with_margin
+from benchmark_core.clips.frames import Frames
+from benchmark_core.errors import ElrError
+from benchmark_core.specs import DegradationSpec, Target, Value, defaults, resolve
+
+REVISION = 1  # raised when `fit` or `resample` give other pixels for the same numbers
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """`low`: degraded by `degrade`; `high`: brought to `size`; `native`: as recorded, each clip at its own size.
+
+    aspect: (height, width) of the centred region that is kept. size: (rows, columns) of what is stored.
+    """
+
+    kind: Literal["low", "high", "native"]
+    size: tuple[int, int] | None = None
+    aspect: tuple[int, int] | None = None
+    degrade: Target | None = None
+    revision: int = 1
+    options: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
+
+    def numbers(self) -> dict[str, Any]:
+        """Everything the stored pixels depend on, ready for JSON."""
+        target = self.degrade
+        if target is not None and not isinstance(target, str):
+            target = f"{target.__module__}:{target.__qualname__}"
+        return {
+            "kind": self.kind,
+            "size": self.size and list(self.size),
+            "aspect": self.aspect and list(self.aspect),
+            "degrade": target,
+            "options": dict(self.options),
+            "revision": [REVISION, self.revision],
+            "decoder": DECODER,
+        }
+
+    @property
+    def key(self) -> str:
+        """16 hex digits of the numbers' canonical JSON."""
+        text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def make(self, frames: Frames, seed: int) -> npt.NDArray[np.uint8]:
+        """uint8 RGB (T, 3, rows, columns) of some frames; `seed` stands for the clip's content."""
+        if self.kind == "native":
+            return as_recorded(frames)
+        assert self.size is not None and self.aspect is not None
+        view = fitted(frames, self.aspect)
+        if self.kind == "high":
+            return high_view(view, self.size)
+        assert self.degrade is not None
+        made: npt.NDArray[np.uint8] = resolve(self.degrade)(view, self.size, self.options, seed)
+        if made.dtype != np.uint8 or made.shape != (len(frames), 3, *self.size):
+            raise ElrError(
+                f"'{self.numbers()['degrade']}' returned {made.dtype} {made.shape} where uint8 "
+                f"{(len(frames), 3, *self.size)} is due; its degradation plugin has to be corrected"
+            )
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Materials:
+    """What a degradation and a network size ask of the store, and what is left to do on the device.
+
+    crop "after": low and high are stored; one box cuts both at network size, after the enhancer.
+    crop "before": high is stored larger by a margin; the box is cut first, `degrade` (on the device) makes low of it.
+    crop "none": the clip as recorded is both.
+    """
+
+    crop: Literal["after", "before", "none"]
+    size: tuple[int, int]  # (H, W) of the network
+    low_size: tuple[int, int] | None = None
+    low: Recipe | None = None
+    high: Recipe | None = None
+    degrade: Target | None = None
+    options: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
+
+    def recipes(self, *, low: bool, high: bool) -> tuple[Recipe, ...]:
+        """Those that views of low, of high or of both need, without repetition."""
+        wanted = []
+        if low:
+            wanted.append(self.high if self.crop == "before" else self.low)
+        if high:
+            wanted.append(self.high)
+        return tuple({recipe.key: recipe for recipe in wanted if recipe is not None}.values())
+
+
+def materials(degradation: DegradationSpec, options: Mapping[str, Value], *, size: tuple[int, int]) -> Materials:
+    """The recipes of a degradation whose `low` size is filled in, at network size (H, W).
+
+    The region in view has the low view's aspect, so that low and high show the same.
+    """
+    numbers = MappingProxyType(defaults(degradation) | dict(options))
+    if degradation.crop == "none":
+        native = Recipe(kind="native")
+        return Materials(crop="none", size=size, low=native, high=native)
+    if degradation.low is None:
+        raise ElrError(f"degradation '{degradation.name}' needs a low size; name it as in 'average-12x16'")
+    low = degradation.low
+    aspect = (low[0] // gcd(*low), low[1] // gcd(*low))
+    if degradation.crop == "before":
+        high = Recipe(kind="high", size=with_margin(size), aspect=aspect)
+        return Materials(
+            crop="before", size=size, low_size=low, high=high, degrade=degradation.on_device, options=numbers
+        )
+    return Materials(
+        crop="after",
+        size=size,
+        low_size=low,
+        low=Recipe(
+            kind="low",
+            size=low,
+            aspect=aspect,
+            degrade=degradation.on_clip,
+            revision=degradation.revision,
+            options=numbers,
+        ),
+        high=Recipe(kind="high", size=size, aspect=aspect),
+    )

@@ -1,0 +1,128 @@
+"""Frames to a smaller (or larger) grid in float: crop, lens blur and average are linear, so a plane X becomes A·X·Bᵀ.
+
+`A` (h, rows) and `B` (w, columns) are built in float64. The conversion from YUV to RGB comes once, on the small grid.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark_core.clips.frames import Frames, Plane
+
+Matrix = npt.NDArray[np.float64]
+Pictures = npt.NDArray[np.float32]  # (T, 3, h, w), grey levels 0..255
+
+_BLOCK = 1 << 20  # pixels converted to float at a time: stays in the processor's cache
+
+
+@lru_cache(maxsize=256)
+def area_matrix(source: int, low: int, start: float, stop: float, sigma: float = 0.0) -> Matrix:
+    """(low, source): cell i is the mean of the source axis over its share of [start, stop), by overlap.
+
+    sigma: lens blur in low cells. It acts on the whole source axis before the average, so light from outside the crop
+    reaches in; at the axis's ends the kernel is renormalised. Rows sum to 1.
+    """
+    edges = np.linspace(start, stop, low + 1)
+    pixels = np.arange(source)
+    overlap = np.minimum(edges[1:, None], pixels + 1.0) - np.maximum(edges[:-1, None], pixels)  # (low, source)
+    matrix = np.clip(overlap, 0.0, None)
+    if sigma > 0:
+        scale = sigma * (stop - start) / low  # in source pixels
+        kernel = np.exp(-0.5 * ((pixels[:, None] - pixels[None, :]) / scale) ** 2)  # (source, source)
+        matrix = matrix @ (kernel / kernel.sum(axis=1, keepdims=True))
+    return _frozen(matrix / matrix.sum(axis=1, keepdims=True))
+
+
+@lru_cache(maxsize=256)
+def linear_matrix(source: int, size: int, start: float, stop: float) -> Matrix:
+    """(size, source): linear interpolation of [start, stop) at the centres of `size` cells; ends repeat."""
+    centres = start + (np.arange(size) + 0.5) * (stop - start) / size - 0.5
+    centres = np.clip(centres, 0, source - 1)
+    left = np.minimum(np.floor(centres).astype(int), source - 1)
+    right = np.minimum(left + 1, source - 1)
+    matrix = np.zeros((size, source))
+    rows = np.arange(size)
+    matrix[rows, left] += 1 - (centres - left)
+    matrix[rows, right] += centres - left
+    return _frozen(matrix)
+
+
+def _frozen(matrix: Matrix) -> Matrix:
+    matrix.setflags(write=False)  # shared through the cache
+    return matrix
+
+
+def apply(plane: Plane, a: Matrix, b: Matrix) -> Pictures:
+    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w)."""
+    count, rows, columns = plane.shape
+    left, right = a.astype(np.float32), np.ascontiguousarray(b.T, np.float32)
+    out = np.empty((count, len(a), len(b)), np.float32)
+    step = max(1, _BLOCK // (rows * columns))
+    for first in range(0, count, step):
+        block = plane[first : first + step].astype(np.float32)  # (t, rows, columns)
+        half = (block.reshape(-1, columns) @ right).reshape(-1, rows, len(b))  # (t, rows, w)
+        np.matmul(left, half, out=out[first : first + step])
+    return out
+
+
+def reduce(frames: Frames, size: tuple[int, int], sigma: float = 0.0) -> Pictures:
+    """Area average of the frames' region: float32 RGB (T, 3, h, w) in grey levels, within [0, 255], not rounded.
+
+    sigma: lens blur in low pixels.
+    """
+    return _resample(frames, size, sigma, "area")
+
+
+def fit_to(frames: Frames, size: tuple[int, int]) -> Pictures:
+    """As `reduce` without blur; an axis on which the region is smaller than `size` is interpolated linearly instead."""
+    return _resample(frames, size, 0.0, "fit")
+
+
+def _resample(frames: Frames, size: tuple[int, int], sigma: float, kind: Literal["area", "fit"]) -> Pictures:
+    top, left, bottom, right = frames.region
+    rows, columns = frames.size
+    planes = []
+    for plane in frames.planes:
+        # A chroma plane of an odd-sized picture is rounded up: its last sample lies half outside.
+        step_r, step_c = round(rows / plane.shape[1]), round(columns / plane.shape[2])
+        a = _matrix(plane.shape[1], size[0], top * rows / step_r, bottom * rows / step_r, sigma, kind)
+        b = _matrix(plane.shape[2], size[1], left * columns / step_c, right * columns / step_c, sigma, kind)
+        planes.append(apply(plane, a, b))
+    return to_rgb(planes, frames.colour)
+
+
+def _matrix(source: int, size: int, start: float, stop: float, sigma: float, kind: Literal["area", "fit"]) -> Matrix:
+    if kind == "fit" and stop - start < size:
+        return linear_matrix(source, size, start, stop)
+    return area_matrix(source, size, start, stop, sigma)
+
+
+# Luma weights (Kr, Kb): BT.601 and BT.709.
+_WEIGHTS = {"yuv": (0.299, 0.114), "yuv709": (0.2126, 0.0722)}
+
+
+def to_rgb(planes: list[Pictures], colour: str) -> Pictures:
+    """Planes of one size (T, h, w) in grey levels to RGB (T, 3, h, w), clipped to [0, 255]."""
+    if colour == "grey":
+        return np.repeat(planes[0][:, None], 3, axis=1)
+    if colour == "rgb":
+        return np.stack(planes, axis=1)
+    family, _, span = colour.partition("-")
+    kr, kb = _WEIGHTS[family]
+    y, u, v = planes[0], planes[1] - 128, planes[2] - 128
+    if span == "limited":  # luma 16..235, chroma 16..240
+        y, u, v = (y - 16) * (255 / 219), u * (255 / 224), v * (255 / 224)
+    out = np.empty((len(y), 3, *y.shape[1:]), np.float32)
+    out[:, 0] = y + 2 * (1 - kr) * v
+    out[:, 2] = y + 2 * (1 - kb) * u
+    out[:, 1] = y - (2 * kr * (1 - kr) * v + 2 * kb * (1 - kb) * u) / (1 - kr - kb)
+    return np.clip(out, 0, 255, out=out)
+
+
+def to_grey_levels(pictures: Pictures) -> npt.NDArray[np.uint8]:
+    """Rounded to the nearest grey level, clipped."""
+    return np.clip(np.rint(pictures), 0, 255).astype(np.uint8)

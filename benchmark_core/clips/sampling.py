@@ -1,0 +1,83 @@
+"""Which frames of a clip make a view: K intervals of T frames, or windows of T consecutive frames."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark_core.errors import ElrError
+
+Numbers = npt.NDArray[np.int64]  # (K, T)
+Mask = npt.NDArray[np.float32]  # (K,)
+
+_INTERVALS = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:s([1-9]\d{0,3}))?")
+_WINDOWS = re.compile(r"windows-([1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """`4x1`: 4 intervals of 1 frame. `4x5s2`: 4 of 5, every second frame. `windows-16`: windows of 16 frames.
+
+    intervals: the clip is cut into K equal parts; T frames come from a random place of each part in training, from its
+        middle in testing.
+    windows: training draws one window; testing takes all consecutive ones, so there K differs from clip to clip.
+    """
+
+    kind: Literal["intervals", "windows"]
+    k: int
+    t: int
+    stride: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Sampling:
+        """From its text; ElrError naming the text otherwise."""
+        if found := _INTERVALS.fullmatch(text):
+            k, t, stride = (int(part) if part else 1 for part in found.groups())
+            return cls("intervals", k, t, stride)
+        if found := _WINDOWS.fullmatch(text):
+            return cls("windows", 1, int(found[1]))
+        raise ElrError(f"sampling '{text}' is not KxT (such as 4x1), KxTsSTRIDE (4x5s2) or windows-T (windows-16)")
+
+    def __str__(self) -> str:
+        if self.kind == "windows":
+            return f"windows-{self.t}"
+        return f"{self.k}x{self.t}" + (f"s{self.stride}" if self.stride > 1 else "")
+
+    @property
+    def span(self) -> int:
+        """Frames from an interval's first to its last, both counted."""
+        return (self.t - 1) * self.stride + 1
+
+    def pads(self, count: int) -> bool:
+        """Whether a clip of `count` frames is too short for T frames, or for a frame of its own in each interval."""
+        return count < max(self.span, self.k)
+
+    def numbers(self, count: int, rng: np.random.Generator | None) -> tuple[Numbers, Mask]:
+        """Frame numbers (K, T) and the mask (K,), all ones here; past the end the last frame repeats.
+
+        count: frames of the clip, at least 1. rng: for training; None for testing.
+        """
+        if count < 1:
+            raise ValueError(f"a clip has at least one frame, not {count}")
+        starts = self._window_starts(count, rng) if self.kind == "windows" else self._interval_starts(count, rng)
+        numbers = starts[:, None] + np.arange(self.t) * self.stride
+        return np.minimum(numbers, count - 1), np.ones(len(numbers), np.float32)
+
+    def _window_starts(self, count: int, rng: np.random.Generator | None) -> Numbers:
+        if rng is None:
+            return np.arange(0, count, self.t, dtype=np.int64)
+        return np.floor(rng.random(self.k) * (max(count - self.span, 0) + 1)).astype(np.int64)
+
+    def _interval_starts(self, count: int, rng: np.random.Generator | None) -> Numbers:
+        edges = np.arange(self.k + 1, dtype=np.int64) * count // self.k
+        room = np.diff(edges) - self.span  # negative where the frames reach over the interval's ends
+        middle = edges[:-1] + np.floor_divide(room, 2)
+        if rng is not None:
+            drawn = edges[:-1] + np.floor(rng.random(self.k) * (np.maximum(room, 0) + 1)).astype(np.int64)
+            middle = np.where(room >= 0, drawn, middle)
+        starts: Numbers = np.clip(middle, 0, max(count - self.span, 0))
+        return starts

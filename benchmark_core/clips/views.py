@@ -1,0 +1,256 @@
+"""Batches of views: which frames of which clips, as uint8 on the host and as floats in [0, 1] on the device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from benchmark_core.clips.augment import Box, Jitter, draw_box
+from benchmark_core.clips.frames import Frames
+from benchmark_core.clips.index import Clip
+from benchmark_core.clips.prefetch import prefetch
+from benchmark_core.clips.recipes import Materials
+from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.store import ClipReader, ClipStore
+from benchmark_core.specs import resolve
+
+View: TypeAlias = "Tensor | list[Tensor]"  # (B, K, 3, T, h, w), or B of (K, 3, T, h_i, w_i)
+Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
+
+SELF_FACTOR = 4.0  # a natively low clip is degraded again by 1 to this
+SELF_SHORTEST = 8  # its shorter side stays at this many pixels or more
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostBatch:
+    """As read: views are uint8. mask float (B, K); box float (B, 5) or None; target int64 (B,) or float (B, C)."""
+
+    low: View | None
+    high: View | None
+    mask: Tensor
+    box: Tensor | None
+    target: Tensor
+    ids: tuple[str, ...]
+    epoch: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """On the device: views are float in [0, 1]. progress: share of the training done, 0 to 1, as the loop sets it."""
+
+    low: View | None
+    high: View | None
+    mask: Tensor
+    box: Tensor | None
+    target: Tensor
+    ids: tuple[str, ...]
+    epoch: int = 0
+    progress: float = 0.0
+
+
+class Views:
+    """Views of some clips that the store holds.
+
+    What a clip gives in an epoch (frames, box) follows from the seed, the epoch and the clip's id alone, whatever the
+    batch size, and is the same for views of low, of high and of both.
+
+    low, high: which views are wanted. train: random frames and boxes (`jitter` None: whole frames), the last partial
+    batch left out where there is another; otherwise central frames, whole views, every clip.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        store: ClipStore,
+        materials: Materials,
+        *,
+        sampling: Sampling,
+        classes: int,
+        multi_label: bool = False,
+        low: bool = True,
+        high: bool = False,
+        train: bool = False,
+        jitter: Jitter | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.clips = tuple(clips)
+        self.materials = materials
+        self.sampling = sampling
+        self.classes = classes
+        self.multi_label = multi_label
+        self.low = low
+        self.high = high
+        self.train = train
+        self.jitter = jitter
+        self.seed = seed
+        before = materials.crop == "before"
+        self._low = store.reader(materials.low) if low and materials.low is not None else None
+        self._high = store.reader(materials.high) if (high or before) and materials.high is not None else None
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def steps(self, batch: int) -> int:
+        """Batches in an epoch."""
+        whole, rest = divmod(len(self.clips), batch)
+        return whole if self.train and whole else whole + bool(rest)
+
+    @property
+    def padded(self) -> int:
+        """Clips too short for the sampling, whose last frame repeats."""
+        reader = self._any_reader()
+        return sum(self.sampling.pads(reader.count(clip)) for clip in self.clips)
+
+    def batches(self, batch: int, *, epoch: int = 0, shuffle: bool | None = None) -> Iterator[HostBatch]:
+        """One pass over the clips, read ahead in a thread. shuffle: by seed and epoch; by default where `train`."""
+        order = np.arange(len(self.clips))
+        if self.train if shuffle is None else shuffle:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
+        parts = [order[first : first + batch] for first in range(0, len(order), batch)][: self.steps(batch)]
+        return prefetch(lambda: (self.read([self.clips[number] for number in part], epoch) for part in parts))
+
+    def read(self, clips: Sequence[Clip], epoch: int = 0) -> HostBatch:
+        """One batch of the clips given, in their order."""
+        drawn = [self._draw(clip, epoch) for clip in clips]
+        most = max(len(one.mask) for one in drawn)
+        mask = np.stack([_pad(one.mask, most) for one in drawn])
+        low = high = None
+        if self.materials.crop == "before":
+            assert self._high is not None
+            high = [self._crop(self._bundle(self._high, one), one) for one in drawn]
+        elif self.materials.crop == "none" and self.low and self.high and self.train:
+            assert self._high is not None
+            high = [self._bundle(self._high, one) for one in drawn]
+            low = [degrade_again(bundle, one.factor) for bundle, one in zip(high, drawn, strict=True)]
+        else:
+            low = None if self._low is None else [self._bundle(self._low, one) for one in drawn]
+            high = None if self._high is None else [self._bundle(self._high, one) for one in drawn]
+        boxes = [one.box for one in drawn if one.box is not None and self.materials.crop != "before"]
+        return HostBatch(
+            low=self._collate(low, most),
+            high=self._collate(high, most),
+            mask=torch.from_numpy(mask),
+            box=torch.from_numpy(np.stack(boxes)) if boxes else None,
+            target=self._targets(clips),
+            ids=tuple(clip.id for clip in clips),
+            epoch=epoch,
+        )
+
+    def to_device(self, batch: HostBatch, device: torch.device | str) -> Batch:
+        """The batch in float on the device; where the box is cut before degrading, low is made there."""
+        low, high = _to_float(batch.low, device), _to_float(batch.high, device)
+        if self.materials.crop == "before" and isinstance(high, Tensor):
+            low = degrade_on_device(high, self.materials) if self.low else None
+            high = high if self.high else None
+        return Batch(
+            low=low,
+            high=high,
+            mask=batch.mask.to(device),
+            box=None if batch.box is None else batch.box.to(device),
+            target=batch.target.to(device),
+            ids=batch.ids,
+            epoch=batch.epoch,
+        )
+
+    def _any_reader(self) -> ClipReader:
+        reader = self._low or self._high
+        assert reader is not None
+        return reader
+
+    def _draw(self, clip: Clip, epoch: int) -> _Drawn:
+        """Always in one order: frames, box, place, factor."""
+        count = self._any_reader().count(clip)
+        if not self.train:
+            numbers, mask = self.sampling.numbers(count, None)
+            return _Drawn(clip, numbers, mask)
+        name = int.from_bytes(hashlib.sha256(clip.id.encode()).digest()[:8], "big")
+        rng = np.random.default_rng([self.seed, epoch, name])
+        numbers, mask = self.sampling.numbers(count, rng)
+        box = None if self.jitter is None else draw_box(rng, self.jitter)
+        place = (0.5, 0.5) if self.jitter is None else (float(rng.random()), float(rng.random()))
+        return _Drawn(clip, numbers, mask, box, place, 1 + (SELF_FACTOR - 1) * float(rng.random()))
+
+    def _bundle(self, reader: ClipReader, drawn: _Drawn) -> Array:
+        frames = reader.frames(drawn.clip, drawn.numbers.ravel().tolist())  # (K*T, 3, h, w)
+        bundle: Array = frames.reshape(*drawn.numbers.shape, *frames.shape[1:]).swapaxes(1, 2)  # (K, 3, T, h, w)
+        return bundle
+
+    def _crop(self, stored: Array, drawn: _Drawn) -> Array:
+        """(K, 3, T, H, W) of a stored view that is larger by the margin, at whole pixels; flipped as the box says."""
+        height, width = self.materials.size
+        top = round(drawn.place[0] * (stored.shape[-2] - height))
+        left = round(drawn.place[1] * (stored.shape[-1] - width))
+        seen = stored[..., top : top + height, left : left + width]
+        return seen[..., ::-1] if drawn.box is not None and drawn.box[4] else seen
+
+    def _collate(self, bundles: list[Array] | None, most: int) -> View | None:
+        if bundles is None:
+            return None
+        if self.materials.crop == "none":
+            return [torch.from_numpy(np.ascontiguousarray(_pad(bundle, most))) for bundle in bundles]
+        return torch.from_numpy(np.stack([_pad(bundle, most) for bundle in bundles]))
+
+    def _targets(self, clips: Sequence[Clip]) -> Tensor:
+        if not self.multi_label:
+            return torch.tensor([clip.target for clip in clips], dtype=torch.int64)
+        target = torch.zeros(len(clips), self.classes)
+        for row, clip in enumerate(clips):
+            target[row, list(clip.target) if isinstance(clip.target, tuple) else clip.target] = 1
+        return target
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What chance gave a clip in an epoch. place: of the crop before degrading, 0 to 1 down and across."""
+
+    clip: Clip
+    numbers: npt.NDArray[np.int64]  # (K, T)
+    mask: npt.NDArray[np.float32]  # (K,)
+    box: Box | None = None
+    place: tuple[float, float] = (0.5, 0.5)
+    factor: float = 1.0
+
+
+def degrade_again(bundle: Array, factor: float) -> Array:
+    """A natively low clip (K, 3, T, h, w) area-averaged by `factor`, less where its shorter side would fall under 8."""
+    height, width = bundle.shape[-2:]
+    factor = max(1.0, min(factor, min(height, width) / SELF_SHORTEST))
+    size = round(height / factor), round(width / factor)
+    if size == (height, width):
+        return bundle
+    intervals, _, frames = bundle.shape[:3]
+    planes = tuple(bundle[:, channel].reshape(-1, height, width) for channel in range(3))
+    small = to_grey_levels(reduce(Frames(planes=planes, colour="rgb"), size))  # (K*T, 3, h', w')
+    again: Array = small.reshape(intervals, frames, 3, *size).swapaxes(1, 2)
+    return again
+
+
+def degrade_on_device(high: Tensor, materials: Materials) -> Tensor:
+    """Low (B, K, 3, T, h, w) of float high (B, K, 3, T, H, W), both in [0, 1], by the degradation's device half."""
+    assert materials.degrade is not None and materials.low_size is not None
+    frames = high.transpose(2, 3)  # (B, K, T, 3, H, W)
+    low: Tensor = resolve(materials.degrade)(frames.flatten(0, 2), materials.low_size, materials.options)
+    return low.reshape(*frames.shape[:3], *low.shape[1:]).transpose(2, 3)
+
+
+def _pad(array: npt.NDArray[np.generic], most: int) -> npt.NDArray[np.generic]:
+    """Zeros behind along the first axis, up to `most`: intervals that the mask leaves out."""
+    if len(array) == most:
+        return array
+    return np.concatenate([array, np.zeros((most - len(array), *array.shape[1:]), array.dtype)])
+
+
+def _to_float(view: View | None, device: torch.device | str) -> View | None:
+    if view is None:
+        return None
+    if isinstance(view, Tensor):
+        return view.to(device).float().div_(255)
+    return [clip.to(device).float().div_(255) for clip in view]

@@ -1,0 +1,80 @@
+"""Which combinations cannot work, and why: one table, checked before any data is touched and printed in the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmark_core.errors import ElrError
+from benchmark_core.plan import Plan
+from benchmark_core.specs import BackboneSpec, DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The specs that a plan names."""
+
+    dataset: DatasetSpec
+    degradation: DegradationSpec
+    enhancer: EnhancerSpec
+    backbone: BackboneSpec
+    method: MethodSpec
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`refuses` says whether the combination cannot work; `why` is the line that the user reads."""
+
+    name: str
+    refuses: Callable[[Plan, Chosen], bool]
+    why: str
+
+
+def frames_of(sampling: str) -> int:
+    """T of "KxT", "KxTsS" or "windows-T"."""
+    tail = (
+        sampling.rpartition("-")[2] if sampling.startswith("windows") else sampling.partition("x")[2].partition("s")[0]
+    )
+    return int(tail)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "2d-needs-one-frame",
+        lambda plan, chosen: chosen.backbone.dims == 2 and frames_of(plan.sampling) != 1,
+        "backbone '{plan.backbone}' is 2D and takes one frame an interval, but sampling is {plan.sampling}; use e.g. 4x1",
+    ),
+    Rule(
+        "stages-needed",
+        lambda plan, chosen: chosen.method.needs_stages and not chosen.backbone.stages,
+        "method '{plan.method}' reads stage maps, which backbone '{plan.backbone}' does not offer",
+    ),
+    Rule(
+        "modality",
+        lambda plan, chosen: plan.modality != chosen.backbone.modality,
+        "modality {plan.modality} does not fit backbone '{plan.backbone}', which takes {chosen.backbone.modality}",
+    ),
+    Rule(
+        "native-needs-native",
+        lambda plan, chosen: chosen.degradation.crop == "none" and not chosen.dataset.natively_low,
+        "degradation '{plan.degradation}' takes clips as recorded, but dataset '{plan.dataset}' is not natively low; "
+        "use e.g. average-12x16",
+    ),
+    Rule(
+        "no-ceiling-on-native",
+        lambda plan, chosen: chosen.method.privileged and chosen.degradation.crop == "none",
+        "method '{plan.method}' is scored on high views, and a native track has none; use supervised",
+    ),
+    Rule(
+        "video-enhancer",
+        lambda plan, chosen: chosen.enhancer.frames > 1,
+        "enhancer '{plan.enhancer}' takes {chosen.enhancer.frames} frames at once, which views do not widen to yet",
+    ),
+)
+
+
+def check_combination(plan: Plan, chosen: Chosen) -> None:
+    """ElrError with the reason where a rule refuses."""
+    for rule in RULES:
+        if rule.refuses(plan, chosen):
+            raise ElrError(rule.why.format(plan=plan, chosen=chosen))

@@ -1,0 +1,108 @@
+"""What a cost is a cost of: the recognizer's structure. Runs that share it share one cost record a device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.combinations import Chosen
+from benchmark_core.names import ComponentName, file_name
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.plan import Plan
+from benchmark_core.provenance import versions
+from benchmark_core.specs import Spec, Value, defaults
+from benchmark_core.training.recipe_options import RECIPE
+
+
+def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
+    """The structure of the recognizer that `plan` deploys, in plain names and numbers.
+
+    low: [h, w], or None where clips are taken as recorded. options: those off their default that may shape a part.
+    A privileged method is deployed on high views: no enhancer, and low is the network's size.
+    """
+    method, sampling = chosen.method, Sampling.parse(plan.sampling)
+    own_head = method.recognizer is not None
+    low = plan.size if method.privileged else chosen.degradation.low
+    shaping: dict[str, Spec] = {"backbone": chosen.backbone}
+    if not method.privileged:
+        shaping["enhancer"] = chosen.enhancer
+    if own_head:
+        shaping["method"] = method
+    return {
+        "backbone": plan.backbone,
+        "enhancer": "none" if method.privileged else plan.enhancer,
+        "head": ComponentName.parse(plan.method).base if own_head else "mean-logits",
+        "classes": len(chosen.dataset.classes),
+        "size": list(plan.size),
+        "sampling": f"{sampling.k}x{sampling.t}",  # the stride between frames costs nothing
+        "low": list(low) if low else None,
+        "options": {
+            f"{kind}.{key}": value
+            for kind, spec in shaping.items()
+            for key, value in sorted(_changed(spec, plan.options(kind)).items())
+        },
+    }
+
+
+def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
+    """Off the spec's default, and no number of the optimiser."""
+    usual = defaults(spec)
+    return {key: value for key, value in options.items() if key not in RECIPE and usual.get(key) != value}
+
+
+def structure_key(describe: Mapping[str, Any]) -> str:
+    """`resnet34-bicubic-mean-logits-256x340-4x1-from-12x16-101-5f0c2a9e`: to be read, and, by its digest, unique."""
+    height, width = describe["size"]
+    low = describe["low"]
+    words = [
+        describe["backbone"],
+        describe["enhancer"],
+        describe["head"],
+        f"{height}x{width}",
+        describe["sampling"],
+        f"from-{low[0]}x{low[1]}" if low else "from-native",
+        str(describe["classes"]),
+    ]
+    canonical = json.dumps(describe, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    return f"{file_name('-'.join(words))}-{digest}"
+
+
+def cost_of(
+    recognizer: Recognizer, describe: Mapping[str, Any], low_size: tuple[int, int], device: torch.device
+) -> dict[str, Any]:
+    """A cost record, unsealed: parameters, multiply-adds, and on a GPU latency and peak memory.
+
+    low_size: (h, w) that is traced: describe["low"], or the dataset's median where clips differ in size.
+    understated: heavy operators that could not be counted; where there are any, `macs` is a lower bound.
+    """
+    from benchmark_core.cost.latency import measure_latency
+    from benchmark_core.cost.macs import count_macs, count_parameters
+    from benchmark_core.training.device import describe_device
+
+    sampling = Sampling.parse(describe["sampling"])
+    recognizer.to(device)
+    low = torch.rand(1, sampling.k, 3, sampling.t, *low_size, device=device)
+    macs = count_macs(recognizer, low)
+    latency = measure_latency(recognizer, low, device)
+    return {
+        "schema": 1,
+        "kind": "cost",
+        "structure": structure_key(describe),
+        "describe": dict(describe),
+        "low_size": list(low_size),
+        "params": count_parameters(recognizer),
+        "macs": {"view": macs.view, "clip": macs.clip, "enhancer": macs.enhancer},
+        "extras": dict(macs.extras),
+        "uncounted": dict(macs.uncounted),
+        "understated": list(macs.heavy),
+        "latency": latency,
+        "peak_memory": latency and latency.pop("peak_memory"),
+        "device": describe_device(device),
+        "versions": versions(),
+    }

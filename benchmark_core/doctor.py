@@ -1,0 +1,129 @@
+"""What this machine has: versions, devices, decoder, folders, plugins; and what stands in the way of a run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark_core.catalog import load_catalog
+from benchmark_core.errors import ElrError
+
+DISTRIBUTIONS = (
+    "elrbench", "torch", "numpy", "scipy", "pandas", "tabulate", "pluggy", "PyYAML", "fvcore", "accelerate",
+    "torchmetrics", "av", "safetensors", "rich", "click",
+)  # fmt: skip
+LOW_ON_SPACE = 2 * 1024**3  # bytes; a few thousand clips of 96x128 high views
+
+
+def version_of(distribution: str) -> str | None:
+    """The installed version, or None."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@dataclass
+class Report:
+    """What was found. `troubles`: one sentence each; empty where a run can start."""
+
+    versions: dict[str, str | None] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
+    decoder: str = ""
+    cache: dict[str, Any] = field(default_factory=dict)
+    plugins: list[dict[str, Any]] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain names and numbers."""
+        return dict(vars(self))
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """(part, what was found), for people."""
+        yield "python", f"{platform.python_version()} on {platform.platform()}"
+        for name, version in self.versions.items():
+            yield name, version or "not installed"
+        for device in self.devices:
+            yield "device", device
+        yield "decoder", self.decoder or "none"
+        free = f"{self.cache['free'] / 1024**3:.1f} GiB free" if self.cache.get("free") is not None else "not writable"
+        yield "cache", f"{self.cache['folder']}, {free}"
+        for plugin in self.plugins:
+            offers = ", ".join(f"{number} {kind}{'s' * (number > 1)}" for kind, number in plugin["offers"].items())
+            origin = f"{plugin['distribution']} {plugin['version']}".rstrip()
+            yield "plugin", f"{plugin['name']} ({origin}): {offers or 'nothing'}"
+        for name in self.blocked:
+            yield "blocked", f"{name} (ELRBENCH_BLOCK)"
+        for trouble in self.troubles:
+            yield "trouble", trouble
+        if not self.troubles:
+            yield "verdict", "nothing stands in the way of a run"
+
+
+def examine(cache: Path, extra: Sequence[str] = ()) -> Report:
+    """Looks at everything; whatever is wrong becomes a line of `troubles` and hides nothing else."""
+    report = Report(versions={name: version_of(name) for name in DISTRIBUTIONS})
+    report.troubles += [f"{name} is not installed" for name, version in report.versions.items() if version is None]
+    for look in (_devices, _decoder):
+        try:
+            look(report)
+        except ImportError as error:
+            report.troubles.append(f"{error.name or error} cannot be imported: {error}")
+    _cache(report, cache)
+    _plugins(report, extra)
+    return report
+
+
+def _devices(report: Report) -> None:
+    import torch
+
+    report.devices.append(f"cpu: {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        report.devices.append(f"cuda:{number}: {facts.name}, {facts.total_memory / 1024**3:.0f} GiB")
+
+
+def _decoder(report: Report) -> None:
+    import av
+
+    library = ".".join(map(str, av.library_versions["libavcodec"]))
+    wanted = ("h264", "mpeg4", "mjpeg", "vp9")
+    lacking = [codec for codec in wanted if codec not in av.codecs_available]
+    report.decoder = f"PyAV {av.__version__}, libavcodec {library}"
+    if lacking:
+        report.troubles.append(f"the decoder knows no {', '.join(lacking)}")
+
+
+def _cache(report: Report, folder: Path) -> None:
+    report.cache = {"folder": str(folder), "free": None}
+    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+        report.troubles.append(f"the cache folder {folder} cannot be written; give --cache or set ELRBENCH_CACHE")
+        return
+    report.cache["free"] = shutil.disk_usage(standing).free
+    if report.cache["free"] < LOW_ON_SPACE:
+        free = f"under {LOW_ON_SPACE // 1024**3} GiB are free at {standing}"
+        report.troubles.append(f"{free}; ELRBENCH_CACHE names another place")
+
+
+def _plugins(report: Report, extra: Sequence[str]) -> None:
+    report.blocked = [name.strip() for name in os.environ.get("ELRBENCH_BLOCK", "").split(",") if name.strip()]
+    try:
+        catalog = load_catalog(extra=extra)
+    except ElrError as error:
+        report.troubles.append(str(error))
+        return
+    for owner in catalog.plugins:
+        kinds = Counter(kind for (kind, _), held in catalog.owners.items() if held == owner)
+        facts = {"name": owner.plugin, "distribution": owner.distribution, "version": owner.version}
+        report.plugins.append({**facts, "offers": dict(kinds)})
+    if not catalog.methods:
+        report.troubles.append("no plugin offers a method; install elrbench again so that its entry points are known")

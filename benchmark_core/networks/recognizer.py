@@ -1,0 +1,114 @@
+"""The deployed model: enhancer -> augmentation box -> backbone -> head. Low in, logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.clips.augment import cut
+from benchmark_core.specs import Value
+
+Low: TypeAlias = Tensor | Sequence[Tensor]
+
+
+@dataclass
+class Trace:
+    """What one pass left behind, for methods that transfer it.
+
+    image: what the backbone saw before normalisation, (B*K, 3, H, W) or (B*K, 3, T, H, W), in [0, 1].
+    stages: the backbone's stage maps, each (B*K, C_i, [T_i,] h_i, w_i).
+    features: pooled, (B, K, F). taps: whatever the head names. logits: (B, C).
+    """
+
+    image: Tensor
+    stages: list[Tensor]
+    features: Tensor
+    logits: Tensor
+    taps: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a method's `recognizer(parts)` may use: everything it needs to build the model from the plan alone.
+
+    `assemble(head)` puts enhancer, backbone and `head` together; `head(features (B, K, F), mask (B, K))` gives logits
+    (B, C), or (logits, taps). The backbone's own classifier is `backbone.get_classifier()`.
+    """
+
+    enhancer: nn.Module
+    backbone: nn.Module
+    num_features: int
+    classes: int
+    intervals: int  # K
+    frames: int  # T
+    options: Mapping[str, Value]  # the method's
+    assemble: Callable[[nn.Module], Recognizer]
+
+
+class Recognizer(nn.Module):
+    """enhancer -> backbone -> head.
+
+    low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) where clips differ in size.
+    mask: (B, K), 1 where an interval is real. box: (B, 5) as `benchmark_core.clips.augment` draws it, or None in testing.
+    """
+
+    def __init__(
+        self,
+        *,
+        enhancer: nn.Module,
+        backbone: Any,
+        head: nn.Module,
+        dims: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.enhancer = enhancer
+        self.backbone = backbone
+        self.head = head
+        self.dims = dims
+        shape = (1, 3, 1, 1) if dims == 2 else (1, 3, 1, 1, 1)
+        self.register_buffer("mean", torch.tensor(mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(std).reshape(shape), persistent=False)
+
+    def forward(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Tensor:
+        """Logits (B, C)."""
+        return self.trace(low, mask, box).logits
+
+    def trace(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Trace:
+        """As `forward`, keeping what the pass went through."""
+        image, intervals = self.see(low, box)
+        stages = self.backbone.forward_features((image - self.mean) / self.std)
+        features = self.backbone.pool(stages[-1])  # (B*K, F)
+        features = features.reshape(-1, intervals, features.shape[-1])  # (B, K, F)
+        if mask is None:
+            mask = features.new_ones(features.shape[:2])
+        out = self.head(features, mask)
+        logits, taps = out if isinstance(out, tuple) else (out, {})
+        return Trace(image=image, stages=stages, features=features, logits=logits, taps=taps)
+
+    def see(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
+        """The enhanced view, cut by its box and shaped for the backbone; and K."""
+        if isinstance(low, Tensor):
+            batch, intervals = low.shape[:2]
+            seen = self.enhance(low.flatten(0, 1))  # (B*K, 3, T, H, W)
+        else:
+            batch, intervals = len(low), low[0].shape[0]
+            seen = torch.cat([self.enhance(clip) for clip in low])
+        if box is not None:
+            seen = cut(seen, box.repeat_interleave(intervals, 0))
+        if self.dims == 2:
+            seen = seen.squeeze(2)  # T = 1
+        return seen, intervals
+
+    def enhance(self, view: Tensor) -> Tensor:
+        """(N, 3, T, h, w) to (N, 3, T, H, W); an image-wise enhancer sees each frame alone."""
+        if getattr(self.enhancer, "frames", 1) > 1:
+            return self.enhancer(view)  # type: ignore[no-any-return]
+        number, _, frames = view.shape[:3]
+        flat = self.enhancer(view.transpose(1, 2).flatten(0, 1))  # (N*T, 3, H, W)
+        return flat.unflatten(0, (number, frames)).transpose(1, 2)  # type: ignore[no-any-return]

@@ -1,0 +1,124 @@
+"""Before training: list the clips of a fold, decode and degrade them once, and hand out views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark_core.clips.augment import Jitter
+from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.recipes import Materials, materials
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.views import Views
+from benchmark_core.combinations import Chosen
+from benchmark_core.errors import ElrError
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The clips of one fold that are in the store."""
+
+    index: Index
+    train: tuple[Clip, ...]
+    test: tuple[Clip, ...]
+    bad: tuple[str, ...]
+    store: ClipStore
+    materials: Materials
+    sampling: Sampling
+    classes: int
+    multi_label: bool
+
+    def training_views(self, *, low: bool, high: bool, seed: int) -> Views:
+        """Augmented, shuffled views of the training clips."""
+        return self._views(self.train, low=low, high=high, seed=seed, train=True)
+
+    def test_views(self, *, high: bool) -> Views:
+        """The test clips at interval centres: low views, or high ones for a privileged method."""
+        return self._views(self.test, low=not high, high=high, seed=0, train=False)
+
+    def _views(self, clips: tuple[Clip, ...], *, low: bool, high: bool, seed: int, train: bool) -> Views:
+        return Views(
+            clips,
+            self.store,
+            self.materials,
+            sampling=self.sampling,
+            classes=self.classes,
+            multi_label=self.multi_label,
+            low=low,
+            high=high,
+            seed=seed,
+            train=train,
+            jitter=Jitter() if train else None,
+        )
+
+
+def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) -> Index:
+    """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
+    dataset = chosen.dataset
+    if dataset.embedded and data is not None:
+        raise ElrError(f"dataset '{dataset.name}' is drawn by code and takes no --data")
+    if not dataset.embedded:
+        if data is None:
+            raise ElrError(
+                f"dataset '{dataset.name}' needs --data ROOT (or ELRBENCH_DATA with a folder {dataset.name}/); "
+                f"expected there: {dataset.layout}"
+            )
+        if not data.is_dir() or not any(data.iterdir()):
+            state = "is empty" if data.is_dir() else "is not there"
+            raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
+    index = dataset.read_index(data, plan.protocol, plan.options("dataset"))
+    found = len(index.clips)
+    if index.missing and bad_clips == "fail":
+        listed = found + len(index.missing)
+        raise ElrError(
+            f"{dataset.name}: {len(index.missing)} of {listed} listed clips are not under {data} "
+            f"(first: {index.missing[0]}); --bad-clips skip runs on the {found} found"
+        )
+    fold = index.folds.get(plan.fold)
+    if fold is None or not fold.train or not fold.test:
+        raise ElrError(
+            f"{dataset.name}: fold {plan.fold} of {plan.protocol} has no clips to train or to test on under {data}"
+        )
+    return index
+
+
+def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_clips: str, reporter: Reporter) -> Data:
+    """Lists and stores the clips of the plan's fold.
+
+    bad_clips: "fail" stops at the first clip that cannot be decoded, "skip" leaves such clips out and names them.
+    """
+    index = read_index(plan, chosen, data, bad_clips)
+    stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
+    store = ClipStore(cache)
+    bad = list(index.missing)
+    parts: dict[str, tuple[Clip, ...]] = {}
+    privileged = chosen.method.privileged
+    wanted = {
+        "train": stock.recipes(low=not privileged, high=privileged or chosen.method.needs_high),
+        "test": stock.recipes(low=not privileged, high=privileged),
+    }
+    for part, recipes in wanted.items():
+        clips = index.split(plan.fold, part)
+        with reporter.steps(f"{part} clips", len(clips)) as advance:
+            report = store.ensure(clips, recipes, bad_clips=bad_clips, progress=lambda done, total: advance(1))
+        broken = {key for key, _ in report.bad}
+        for key, reason in report.bad:
+            reporter.warn(f"clip '{key}' is left out: {reason}")
+        bad += sorted(broken)
+        parts[part] = tuple(clip for clip in clips if clip.id not in broken)
+    if not parts["train"] or not parts["test"]:
+        raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
+    return Data(
+        index=index,
+        train=parts["train"],
+        test=parts["test"],
+        bad=tuple(bad),
+        store=store,
+        materials=stock,
+        sampling=Sampling.parse(plan.sampling),
+        classes=len(chosen.dataset.classes),
+        multi_label=chosen.dataset.task == "multi-label",
+    )

@@ -1,0 +1,50 @@
+"""Where a record comes from: versions, plugins, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import Chosen
+from benchmark_core.specs import Spec
+
+PACKAGES = ("elrbench", "torch", "numpy", "av", "pluggy", "fvcore")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a figure may depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def plugins_of(catalog: Catalog, chosen: Chosen) -> dict[str, dict[str, str]]:
+    """Kind -> the component's name, plugin, distribution and version."""
+    specs: tuple[Spec, ...] = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
+    rows = {}
+    for spec in specs:
+        owner = catalog.owner(spec)
+        rows[spec.kind] = {
+            "name": spec.name,
+            "plugin": owner.plugin,
+            "distribution": owner.distribution,
+            "version": owner.version,
+        }
+    return rows
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)
+
+
+def _digest(path: Path) -> str:  # Python 3.10
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,63 @@
+"""From a run folder into the leaderboards: record, predictions and cost, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from benchmark_core.atomic import write_whole
+from benchmark_core.errors import ElrError
+from benchmark_core.records.cost_record import cost_name, read_cost
+from benchmark_core.records.files import COSTS, RECORDS, track_path
+from benchmark_core.records.record import RunRecord, read_record, record_name
+from benchmark_core.records.sealed import read_json
+
+LARGEST = 1 << 20  # bytes of predictions; a repository keeps them for ever
+
+
+def publish(run_folder: Path, leaderboards: Path) -> list[Path]:
+    """Copies what `run_folder` holds of a finished run; the written paths, the record last.
+
+    Raises ElrError where the folder holds no record or several, predictions do not fit the record or are over 1 MiB, or
+    other predictions of the same plan were published before: a leaderboard never changes silently.
+    """
+    kinds = {path: _kind(path) for path in sorted(run_folder.glob("*.json"))}
+    runs = [path for path, kind in kinds.items() if kind == "run"]
+    if len(runs) != 1:
+        raise ElrError(f"{run_folder} holds {len(runs)} run records, not one; name the folder of one finished run")
+    record = read_record(runs[0])
+    predictions = _predictions(run_folder, record)
+    folder = leaderboards / RECORDS / track_path(record["track"])
+    _refuse_other_result(folder / record_name(record), record)
+
+    written = [write_whole(folder / record["predictions"]["file"], predictions)]
+    for path in (path for path, kind in kinds.items() if kind == "cost"):
+        written.append(write_whole(leaderboards / COSTS / cost_name(read_cost(path)), path.read_bytes()))
+    written.append(write_whole(folder / record_name(record), runs[0].read_bytes()))
+    return written
+
+
+def _kind(path: Path) -> object:
+    content = read_json(path)
+    return content.get("kind") if isinstance(content, dict) else None
+
+
+def _predictions(run_folder: Path, record: RunRecord) -> bytes:
+    name = record["predictions"]["file"]
+    if name != record_name(record).removesuffix(".json") + ".predictions.csv.gz":
+        raise ElrError(f"the record in {run_folder} names its predictions '{name}', not after itself; run it again")
+    path = run_folder / name
+    if not path.is_file():
+        raise ElrError(f"{path} is not there; run its plan again")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != record["predictions"]["sha256"]:
+        raise ElrError(f"{path} is not the file that its record was scored from; run its plan again")
+    if len(content) > LARGEST:
+        raise ElrError(f"{path} is {len(content) / LARGEST:.2f} MiB, leaderboards take 1 MiB; shorten the clips' ids")
+    return content
+
+
+def _refuse_other_result(path: Path, record: RunRecord) -> None:
+    digest = record["predictions"]["sha256"]
+    if path.exists() and read_record(path)["predictions"]["sha256"] != digest:
+        raise ElrError(f"{path} holds other predictions of the same plan; remove it first if this run is to replace it")

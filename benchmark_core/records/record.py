@@ -1,0 +1,185 @@
+"""The record of one finished run (schema 1): what was asked for, what came out, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypedDict, cast
+
+from benchmark_core.errors import ElrError
+from benchmark_core.names import file_name
+from benchmark_core.plan import digest_of
+from benchmark_core.records.conform import conform
+from benchmark_core.records.sealed import read_sealed, seal, write_sealed
+from benchmark_core.scoring.hits import unpack_hits
+
+__all__ = ["RunRecord", "check_record", "read_record", "record_name", "seal", "write_record"]
+
+
+class PlanFields(TypedDict):
+    """`Plan.to_json()`."""
+
+    method: str
+    dataset: str
+    protocol: str
+    fold: str
+    degradation: str
+    high_source: str
+    enhancer: str
+    backbone: str
+    weights: str
+    modality: str
+    size: list[int]  # [H, W]
+    sampling: str
+    precision: str
+    budget: str
+    seed: int
+    settings: dict[str, Any]
+
+
+class _Track(TypedDict):
+    dataset: str
+    protocol: str
+    folds: list[str]
+    degradation: str
+    task: Literal["single-label", "multi-label"]
+
+
+class Track(_Track, total=False):
+    """What may be compared. `folds`: all folds of the protocol, of which the run is one.
+
+    pooled: folds' scores are weighted by their clips (leave-one-out); by default folds count alike.
+    """
+
+    pooled: bool
+
+
+class ScoreFields(TypedDict):
+    """A fraction, its 95 % interval, the clips it was taken over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    interval: str
+
+
+class PerClassFields(TypedDict):
+    """Recall or F1 of each class; null where that is 0/0."""
+
+    classes: list[str]
+    n: list[int]
+    value: list[float | None]
+
+
+class Clips(TypedDict):
+    """How many clips trained and tested, which could not be read, how many were shorter than the view."""
+
+    train: int
+    test: int
+    bad: list[str]
+    padded: int
+
+
+class Dataset(TypedDict):
+    """`manifest` is `Index.digest()`: equal manifests list equal clips, targets and folds."""
+
+    manifest: str
+    classes: int
+
+
+class Stage(TypedDict):
+    """A fitted piece; `seconds` is what fitting took, also where it was reused."""
+
+    name: str
+    key: str
+    reused: bool
+    seconds: float
+
+
+class Owner(TypedDict):
+    """The component of one kind, and who brought it."""
+
+    name: str
+    plugin: str
+    distribution: str
+    version: str
+
+
+class PredictionsFile(TypedDict):
+    """The file beside the record."""
+
+    file: str
+    sha256: str
+
+
+class RunRecord(TypedDict):
+    """See the module. `hits`: packed, clips sorted by id; null for multi-label."""
+
+    schema: int
+    kind: Literal["run"]
+    digest: str
+    plan: PlanFields
+    changed: list[str]
+    track: Track
+    privileged: bool
+    control: bool
+    primary: str
+    scores: dict[str, ScoreFields]
+    per_class: PerClassFields
+    hits: str | None
+    clips: Clips
+    dataset: Dataset
+    initialisation: str
+    updates: dict[str, int]
+    stages: list[Stage]
+    device: str
+    versions: dict[str, str]
+    plugins: dict[str, Owner]
+    timings: dict[str, float]
+    structure: str
+    predictions: PredictionsFile
+    finished: str
+    seal: str
+
+
+def record_name(record: Mapping[str, Any]) -> str:
+    """METHOD-DIGEST.json"""
+    return f"{file_name(record['plan']['method'])}-{record['digest']}.json"
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
+    """Checks, seals and writes METHOD-DIGEST.json in `folder`, whole or not at all; ElrError naming what is wrong."""
+    check_record(seal(record))
+    return write_sealed(folder / record_name(record), record)
+
+
+def read_record(path: Path) -> RunRecord:
+    """The run record in `path`; ElrError of one line that names the file and what is wrong with it."""
+    record = read_sealed(path, "run", RunRecord)
+    try:
+        return check_record(record)
+    except ElrError as error:
+        raise ElrError(f"{path}: {error}") from error
+
+
+def check_record(plain: Mapping[str, Any]) -> RunRecord:
+    """`plain` as a record: shape first, then that its parts agree. ElrError naming the first that does not."""
+    conform(plain, RunRecord)
+    record = cast(RunRecord, plain)
+    plan, track, per_class = record["plan"], record["track"], record["per_class"]
+    if record["digest"] != digest_of(plan):
+        raise ElrError(f"'digest' is {record['digest']}, but its plan's is {digest_of(plan)}")
+    if plan["fold"] not in track["folds"]:
+        raise ElrError(f"'plan.fold' is '{plan['fold']}', which 'track.folds' does not list")
+    if record["primary"] not in record["scores"]:
+        raise ElrError(f"'primary' is '{record['primary']}', which 'scores' does not hold")
+    for name, score in record["scores"].items():
+        if not all(0 <= fraction <= 1 for fraction in (score["value"], score["low"], score["high"])):
+            raise ElrError(f"'scores.{name}' is not a fraction with an interval in [0, 1]")
+    classes = record["dataset"]["classes"]
+    if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
+        raise ElrError(f"'per_class' is not of the {classes} classes of the dataset")
+    if record["hits"] is not None:
+        unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
+    return record

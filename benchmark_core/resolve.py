@@ -1,0 +1,222 @@
+"""From what a user asked for to a plan: degradation from the dataset, partners from the method, budget, then flags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from benchmark_core.catalog import Catalog, Section
+from benchmark_core.combinations import Chosen, check_combination
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.names import ComponentName
+from benchmark_core.plan import Plan
+from benchmark_core.specs import Spec, Value, defaults
+
+BUDGETS = ("paper", "small", "smoke")
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The flags of `elrbench run`, as text; None where a flag was not given."""
+
+    method: str
+    dataset: str
+    protocol: str | None = None
+    fold: str | None = None
+    degradation: str | None = None
+    enhancer: str | None = None
+    backbone: str | None = None
+    weights: str | None = None
+    modality: str | None = None
+    size: str | None = None
+    sampling: str | None = None
+    precision: str | None = None
+    budget: str = "paper"
+    seed: int = 0
+    settings: tuple[str, ...] = field(default=())
+
+
+def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
+    """The specs that `plan` names. ElrError with did-you-mean where one is not in the catalog."""
+    return Chosen(
+        dataset=_find(catalog.datasets, plan.dataset)[0],
+        degradation=_find(catalog.degradations, plan.degradation)[0],
+        enhancer=_find(catalog.enhancers, plan.enhancer)[0],
+        backbone=_find(catalog.backbones, plan.backbone)[0],
+        method=_find(catalog.methods, plan.method)[0],
+    )
+
+
+def resolve_plan(catalog: Catalog, request: Request) -> Plan:
+    """The plan that `request` stands for. Every name and number is checked here, before data is touched.
+
+    Raises ElrError: an unknown name (did-you-mean), a number out of range, a combination that cannot work.
+    """
+    method, method_name = _find(catalog.methods, request.method)
+    dataset, dataset_name = _find(catalog.datasets, request.dataset)
+    if request.budget not in BUDGETS:
+        raise unknown("budget", request.budget, BUDGETS)
+    budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
+    if method.budgets and request.budget not in method.budgets:
+        raise ElrError(
+            f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
+        )
+
+    def partner(field_name: str, fallback: str) -> str:
+        asked = getattr(request, field_name)
+        return str(asked if asked is not None else budget.get(field_name, method.defaults.get(field_name, fallback)))
+
+    degradation, degradation_name = _find(catalog.degradations, request.degradation or dataset.degradation)
+    enhancer, enhancer_name = _find(catalog.enhancers, partner("enhancer", "bilinear"))
+    backbone, backbone_name = _find(catalog.backbones, partner("backbone", "resnet34"))
+    chosen = Chosen(dataset=dataset, degradation=degradation, enhancer=enhancer, backbone=backbone, method=method)
+
+    protocol = request.protocol or dataset.default_protocol
+    if protocol not in dataset.protocols:
+        raise unknown(f"protocol of dataset '{dataset.name}'", protocol, dataset.protocols)
+    folds = dataset.protocols[protocol].folds
+    fold = request.fold or folds[0]
+    if fold not in folds:
+        raise unknown(f"fold of protocol '{protocol}'", fold, folds)
+    weights = request.weights or backbone.default_weights
+    if weights not in ("scratch", *backbone.weights):
+        raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
+    precision = partner("precision", "fp32")
+    if precision not in ("fp32", "bf16"):
+        raise unknown("precision", precision, ("fp32", "bf16"))
+    if request.seed < 0:
+        raise ElrError(f"--seed {request.seed} is negative; seeds are whole numbers from 0")
+    names = {
+        "dataset": dataset_name,
+        "degradation": degradation_name,
+        "enhancer": enhancer_name,
+        "backbone": backbone_name,
+        "method": method_name,
+    }
+    plan = Plan(
+        method=str(method_name),
+        dataset=str(dataset_name),
+        protocol=protocol,
+        fold=fold,
+        degradation=str(degradation_name),
+        high_source="self" if method.needs_high and degradation.crop == "none" else "",
+        enhancer=str(enhancer_name),
+        backbone=str(backbone_name),
+        weights=weights,
+        modality=partner("modality", "rgb"),
+        size=_size(partner("size", "256x340")),
+        sampling=_sampling(partner("sampling", backbone.sampling)),
+        precision=precision,
+        budget=request.budget,
+        seed=request.seed,
+        settings=_settings(chosen, names, budget, request.settings),
+    )
+    check_combination(plan, chosen)
+    return plan
+
+
+def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
+    """Numbers of `plan` that differ from what its budget expands to: a row shows them beside the budget's name."""
+    plain = resolve_plan(
+        catalog,
+        Request(
+            method=plan.method,
+            dataset=plan.dataset,
+            protocol=plan.protocol,
+            fold=plan.fold,
+            degradation=plan.degradation,
+            enhancer=plan.enhancer,
+            backbone=plan.backbone,
+            weights=plan.weights,
+            modality=plan.modality,
+            budget=plan.budget,
+            seed=plan.seed,
+        ),
+    )
+    fields = [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
+    return fields + [key for key, value in plan.settings.items() if plain.settings.get(key) != value]
+
+
+def track_name(catalog: Catalog, plan: Plan, kind: str) -> str:
+    """The dataset's or degradation's name as tables use it: changed numbers change the name.
+
+    `puppets,test=48,train=48`, `average-12x16,sigma_noise=4.0`.
+    """
+    spec, name = _find(catalog.sections[kind], getattr(plan, kind))
+    usual = _expand(spec, name)
+    numbers = [f"{key}={value}" for key, value in sorted(plan.options(kind).items()) if usual[key] != value]
+    return ",".join([str(name), *numbers])
+
+
+def _find(section: Section[S], text: str) -> tuple[S, ComponentName]:
+    """The spec behind a name with variants, and the canonical name."""
+    name = ComponentName.parse(text)
+    spec = section[name.base]
+    for variant in name.variants:
+        if variant not in spec.variants:
+            raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)
+    order = list(spec.variants)
+    variants = tuple(sorted(set(name.variants or spec.default_variants), key=order.index))
+    return spec, ComponentName(name.base, variants)
+
+
+def _expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
+    """Options of a component: defaults, then its variants in declared order."""
+    options = defaults(spec)
+    for variant in name.variants:
+        options.update(spec.variants[variant])
+    return options
+
+
+def _settings(
+    chosen: Chosen, names: Mapping[str, ComponentName], budget: Mapping[str, Value], asked: tuple[str, ...]
+) -> dict[str, Value]:
+    """Every option of every chosen component as "KIND.KEY": defaults, variants, budget, then `--set`."""
+    specs: dict[str, Spec] = {kind: getattr(chosen, kind) for kind in names}
+    settings = {
+        f"{kind}.{key}": value for kind, spec in specs.items() for key, value in _expand(spec, names[kind]).items()
+    }
+    overrides: dict[str, tuple[str, Any]] = {
+        key: (f"budget: {key}", value) for key, value in budget.items() if "." in key and key in settings
+    }
+    for text in asked:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not value.strip():
+            raise ElrError(f"--set {text!r} is not KEY=VALUE, e.g. --set method.epochs=3")
+        if key not in settings:
+            raise unknown("setting", key, settings)
+        overrides[key] = (f"--set {key}", _read(value.strip(), settings[key]))
+    for key, (where, value) in overrides.items():
+        kind, _, option = key.partition(".")
+        settings[key] = specs[kind].options[option].check(where, value)
+    return dict(sorted(settings.items()))
+
+
+def _read(text: str, like: Value) -> Value:
+    """`text` as the type of `like`; left as text where it does not read as that, so that the check can say so."""
+    if isinstance(like, bool):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if isinstance(like, (int, float)):
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    return text
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+    if not match or min(int(match[1]), int(match[2])) < 8:
+        raise ElrError(f"--size {text} is not HxW with sides of 8 to 9999, e.g. 96x128")
+    return int(match[1]), int(match[2])
+
+
+def _sampling(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,2}x[1-9]\d{0,2}(s[1-9]\d?)?|windows-[1-9]\d{0,2}", text):
+        raise ElrError(f"--sampling {text} is not KxT, KxTsSTRIDE or windows-T, e.g. 4x1")
+    return text

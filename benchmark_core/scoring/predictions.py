@@ -1,0 +1,101 @@
+"""`predictions.csv.gz`: what a recognizer said of each test clip, enough to score it again anywhere.
+
+    id,target,clap,wave             single-label: one class number
+    id,targets,clap,wave            multi-label: "0;1", or nothing
+    s03/clap 07,0,1.234,-0.5678
+
+Rows are sorted by id. Logits keep 4 significant digits, which keeps their signs and so every prediction at 0.5. What
+the file says is what is to be scored, so that a record can be checked against it to the last digit.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark_core.atomic import write_whole
+from benchmark_core.errors import ElrError
+from benchmark_core.scoring.scores import Scored, score
+from benchmark_core.scoring.statistics import Floats
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Clips sorted by id: targets int (N,) or 0/1 (N, C), logits (N, C)."""
+
+    ids: tuple[str, ...]
+    targets: npt.NDArray[Any]
+    logits: Floats
+    classes: tuple[str, ...]
+
+    def scored(self) -> Scored:
+        """The scores of these clips."""
+        return score(self.logits, self.targets, self.classes)
+
+
+def write_predictions(
+    path: Path, ids: Sequence[str], targets: npt.NDArray[Any], logits: npt.NDArray[Any], classes: Sequence[str]
+) -> Path:
+    """Writes targets int (N,) or 0/1 (N, C) and logits (N, C), whole or not at all; same input, same bytes."""
+    if not len(ids) == len(targets) == len(logits) or np.shape(logits)[1] != len(classes):
+        raise ValueError(f"{len(ids)} ids, targets {np.shape(targets)} and logits {np.shape(logits)} do not fit")
+    repeated = len(ids) - len(set(ids))
+    if repeated:
+        raise ElrError(f"{repeated} test clips share an id with another; the dataset must give each its own")
+    multi = np.ndim(targets) == 2
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180; with "\n" alone, Python leaves a "\r" in an id unquoted
+    rows.writerow(["id", "targets" if multi else "target", *classes])
+    for row in sorted(range(len(ids)), key=lambda row: ids[row]):
+        target = ";".join(map(str, np.flatnonzero(targets[row]))) if multi else str(int(targets[row]))
+        rows.writerow([ids[row], target, *(format(float(logit), ".4g") for logit in logits[row])])
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:  # neither name nor time in the bytes
+        file.write(text.getvalue().encode(errors="surrogateescape"))
+    return write_whole(path, packed.getvalue())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """The inverse of `write_predictions`. ElrError naming the file, and the line, where it is not such a file."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
+        raise ElrError(f"{path} cannot be read as predictions ({error}); run its plan again") from error
+    if header[:1] != ["id"] or header[1:2] not in (["target"], ["targets"]) or len(header) < 3 or not rows:
+        raise ElrError(f"{path} is not a predictions file with clips in it: its header is {','.join(header[:3])}…")
+    classes = tuple(header[2:])
+    ids, targets, logits = [], [], []
+    for line, row in enumerate(rows, start=2):
+        try:
+            ids.append(row[0])
+            targets.append(_target(row[1], header[1] == "targets", len(classes)))
+            logits.append([float(cell) for cell in row[2:]])
+            if len(row) != len(header):
+                raise ValueError(f"{len(row)} cells, not {len(header)}")
+        except (ValueError, IndexError) as error:
+            raise ElrError(f"{path}, row {line}: {error}; the file was changed or cut short") from error
+    if list(ids) != sorted(set(ids)):
+        raise ElrError(f"{path}: clip ids are not sorted or not unique; the file was changed")
+    return Predictions(tuple(ids), np.asarray(targets), np.asarray(logits, dtype=np.float64), classes)
+
+
+def score_predictions(path: Path) -> Scored:
+    """The scores of a predictions file."""
+    return read_predictions(path).scored()
+
+
+def _target(text: str, multi: bool, classes: int) -> int | list[int]:
+    numbers = [int(part) for part in text.split(";")] if text or not multi else []
+    if not all(0 <= number < classes for number in numbers) or (not multi and len(numbers) != 1):
+        raise ValueError(f"'{text}' is no target among {classes} classes")
+    return [int(number in numbers) for number in range(classes)] if multi else numbers[0]

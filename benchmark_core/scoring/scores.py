@@ -1,0 +1,204 @@
+"""Scores of a test set from its logits (N, C), with intervals over clips.
+
+Single-label, targets int (N,):
+    top1, top5    share of clips whose class is among the 1 or 5 highest logits; of equal logits the lower class number
+                  comes first; with fewer than 5 classes top5 looks at all of them. Interval: Wilson, 95 %.
+    per class     share of the class's clips that are right (recall).
+Multi-label, targets 0/1 (N, C); a class is predicted where sigmoid(logit) > 0.5, that is logit > 0:
+    f1_macro      mean over all C classes of F1 = 2 TP / (2 TP + FP + FN)
+    f1_micro      the same of counts summed over classes
+    f1_samples    mean over clips of the clip's own F1
+    map           mean over classes with at least one positive of average precision, Σ (R_k − R_{k−1}) P_k over
+                  distinct logits k from the highest; clips of one logit enter together
+    per class     the class's F1
+    Interval: 95 % percentile bootstrap over clips, seeded.
+F1 of nothing (no positives, none predicted) counts 0, as by default in scikit-learn and torchmetrics and in TinyVIRAT's
+test code: f1_macro divides by C whatever is predicted. Per class it is left empty, as is the recall of no clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark_core.errors import RunFailed
+from benchmark_core.scoring.hits import pack_hits
+from benchmark_core.scoring.statistics import Floats, Hits, bootstrap, wilson
+
+
+@dataclass(frozen=True)
+class Score:
+    """A fraction with its 95 % interval over `n` clips."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    interval: str  # "wilson95" | "bootstrap95"
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """Per class: clips that have it, and its recall or F1; None where that is 0/0."""
+
+    classes: tuple[str, ...]
+    n: tuple[int, ...]
+    value: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """All scores of one test set. `hits` (N,) in the order given; None for multi-label."""
+
+    scores: Mapping[str, Score]
+    per_class: PerClass
+    hits: Hits | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys `scores`, `per_class` and `hits` of a run record."""
+        return {
+            "scores": {name: asdict(score) for name, score in self.scores.items()},
+            "per_class": {name: list(values) for name, values in asdict(self.per_class).items()},
+            "hits": None if self.hits is None else pack_hits(self.hits),
+        }
+
+
+def score(logits: npt.NDArray[Any], targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
+    """Single-label for targets (N,), multi-label for targets (N, C). RunFailed where a logit is not finite."""
+    logits = np.asarray(logits, dtype=np.float64)
+    targets = np.asarray(targets)
+    shape = (len(targets), len(classes))
+    if logits.shape != shape or targets.shape not in (shape, shape[:1]) or not logits.size:
+        raise ValueError(f"logits {logits.shape} and targets {targets.shape} do not fit {len(classes)} classes")
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken:
+        raise RunFailed(
+            f"{broken} of {len(logits)} test clips have logits that are not finite; lower the learning rate or use fp32"
+        )
+    of_task = score_single_label if targets.ndim == 1 else score_multi_label
+    return of_task(logits, targets, classes)
+
+
+def score_single_label(logits: Floats, targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
+    """top1 and top5 of logits (N, C) for targets int (N,)."""
+    rank = target_rank(logits, targets)
+    hits = rank == 0
+    n = np.bincount(targets, minlength=len(classes))
+    right = np.bincount(targets, weights=hits, minlength=len(classes))
+    recall = tuple(float(r / k) if k else None for r, k in zip(right, n, strict=True))
+    return Scored(
+        scores={"top1": _share(hits), "top5": _share(rank < 5)},
+        per_class=PerClass(tuple(classes), tuple(int(k) for k in n), recall),
+        hits=hits,
+    )
+
+
+def target_rank(logits: Floats, targets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """How many classes stand before the target's (N,): of a higher logit, or of an equal one and a lower number."""
+    own = np.take_along_axis(logits, targets[:, None], axis=1)  # (N, 1)
+    earlier = np.arange(logits.shape[1]) < targets[:, None]  # (N, C)
+    ahead: npt.NDArray[np.int64] = ((logits > own) | ((logits == own) & earlier)).sum(axis=1)
+    return ahead
+
+
+def _share(hits: Hits) -> Score:
+    rate = float(hits.mean())
+    return Score(rate, *wilson(rate, len(hits)), len(hits), "wilson95")
+
+
+def score_multi_label(logits: Floats, targets: npt.NDArray[Any], classes: Sequence[str], seed: int = 0) -> Scored:
+    """F1s and mean average precision of logits (N, C) for targets 0/1 (N, C)."""
+    truth = targets > 0
+    predicted = logits > 0
+    counts = Counts.of(truth, predicted)
+    order = np.argsort(-logits, axis=0, kind="stable")
+    metrics: dict[str, Callable[[Floats], Floats]] = {
+        "f1_macro": counts.macro,
+        "f1_micro": counts.micro,
+        "f1_samples": counts.samples,
+        "map": lambda weights: mean_average_precision(logits, truth, order, weights),
+    }
+    per_class = counts.per_class(np.ones((1, len(logits))))[0].tolist()
+    defined = np.any(truth | predicted, axis=0).tolist()
+    return Scored(
+        scores={name: _bootstrapped(metric, len(logits), seed) for name, metric in metrics.items()},
+        per_class=PerClass(
+            tuple(classes),
+            tuple(int(n) for n in truth.sum(axis=0)),
+            tuple(value if there else None for value, there in zip(per_class, defined, strict=True)),
+        ),
+        hits=None,
+    )
+
+
+def _bootstrapped(metric: Callable[[Floats], Floats], n: int, seed: int) -> Score:
+    value = float(metric(np.ones((1, n)))[0])
+    return Score(value, *bootstrap(metric, n, seed=seed), n, "bootstrap95")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True positives, and positives plus predictions (2 TP + FP + FN), of each clip and class: float (N, C).
+
+    Every F1 takes clip weights (r, N) and gives (r,): one definition for the score (weights 1) and for its bootstrap.
+    """
+
+    both: Floats
+    either: Floats
+
+    @classmethod
+    def of(cls, truth: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> Counts:
+        """From 0/1 targets and predictions (N, C)."""
+        return cls((truth & predicted).astype(np.float64), truth.astype(np.float64) + predicted)
+
+    def per_class(self, weights: Floats) -> Floats:
+        """F1 of each class, (r, C)."""
+        return f1(weights @ self.both, weights @ self.either)
+
+    def macro(self, weights: Floats) -> Floats:
+        """Mean over classes."""
+        mean: Floats = self.per_class(weights).mean(axis=1)
+        return mean
+
+    def micro(self, weights: Floats) -> Floats:
+        """Counts summed over classes."""
+        return f1(weights @ self.both.sum(axis=1), weights @ self.either.sum(axis=1))
+
+    def samples(self, weights: Floats) -> Floats:
+        """Mean over clips."""
+        mean: Floats = weights @ f1(self.both.sum(axis=1), self.either.sum(axis=1)) / weights.sum(axis=1)
+        return mean
+
+
+def f1(both: Floats, either: Floats) -> Floats:
+    """2 TP / (2 TP + FP + FN), 0 where that is 0/0."""
+    return np.divide(2 * both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def mean_average_precision(
+    logits: Floats, truth: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], weights: Floats
+) -> Floats:
+    """Mean over classes with positives of average precision, for clip weights (r, N); `order` sorts each downwards.
+
+    A replicate that drew no positive of a class leaves the class out; 0 where no class has any.
+    """
+    total = np.zeros(len(weights))
+    seen = np.zeros(len(weights))
+    for column in np.flatnonzero(truth.any(axis=0)):
+        rows = order[:, column]
+        sorted_logits = logits[rows, column]
+        last = np.append(sorted_logits[1:] != sorted_logits[:-1], True)  # the last clip of each distinct logit
+        drawn = weights[:, rows]  # (r, N)
+        found = np.cumsum(drawn * truth[rows, column], axis=1)[:, last]
+        taken = np.cumsum(drawn, axis=1)[:, last]
+        precision = np.divide(found, taken, out=np.zeros_like(found), where=taken > 0)
+        gained = np.diff(found, axis=1, prepend=0.0)
+        positives = found[:, -1]
+        area = (gained * precision).sum(axis=1)
+        total += np.divide(area, positives, out=np.zeros_like(area), where=positives > 0)
+        seen += positives > 0
+    return np.divide(total, seen, out=np.zeros_like(total), where=seen > 0)

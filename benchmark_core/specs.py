@@ -1,0 +1,253 @@
+"""What plugins hand over: frozen, keyword-only, cheap. Code is named as "module:attribute" and imported on use."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from benchmark_core.errors import ElrError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from benchmark_core.clips.index import Index
+
+Value: TypeAlias = bool | int | float | str
+Target: TypeAlias = str | Callable[..., Any]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def resolve(target: Target) -> Callable[..., Any]:
+    """The object behind "module:attribute"; a callable is returned as it is.
+
+    Raises ElrError naming the module where it cannot be imported.
+    """
+    if callable(target):
+        return target
+    module, _, attribute = target.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ElrError(f"'{target}' cannot be loaded: {error}") from error
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A number or name of a component that a plan may set: `--set KIND.KEY=VALUE`.
+
+    `unspecified` marks what the paper leaves open: the default is then this project's judgement, and says so in `help`.
+    """
+
+    default: Value
+    help: str
+    choices: tuple[Value, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    unspecified: bool = False
+
+    def check(self, where: str, value: object) -> Value:
+        """`value` in the default's type, within bounds and choices; ElrError naming `where` otherwise."""
+        if isinstance(self.default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not type(self.default):
+            raise ElrError(f"{where}={value!r} is not {_ARTICLES[type(self.default)]}; the default is {self.default!r}")
+        if self.choices and value not in self.choices:
+            raise ElrError(f"{where}={value!r} is not one of {', '.join(map(str, self.choices))}")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not (self.low is None or value >= self.low) or not (self.high is None or value <= self.high):
+                raise ElrError(f"{where}={value!r} is outside [{self.low}, {self.high}]")
+        assert isinstance(value, (bool, int, float, str))
+        return value
+
+
+_ARTICLES: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every component says of itself.
+
+    variants: options that a suffix sets: `cstat:mlp+rc` merges `variants["mlp"]` and `variants["rc"]`.
+    default_variants: what the bare name stands for.
+    budgets: per budget name, plan fields and `KIND.KEY` options to override.
+    requires: modules of an optional extra, and the extra's name in `extra`.
+    """
+
+    kind: ClassVar[str] = ""
+    name: str
+    summary: str
+    citation: str = ""
+    licence: str = ""
+    unspecified: tuple[str, ...] = ()
+    options: Mapping[str, Option] = field(default_factory=lambda: NOTHING)
+    variants: Mapping[str, Mapping[str, Value]] = field(default_factory=lambda: NOTHING)
+    default_variants: tuple[str, ...] = ()
+    budgets: Mapping[str, Mapping[str, Value]] = field(default_factory=lambda: NOTHING)
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+
+    def load(self, target: Target) -> Callable[..., Any]:
+        """`resolve(target)`, but an absent extra is named with the command that installs it."""
+        for module in self.requires:
+            if importlib.util.find_spec(module) is None:
+                raise ElrError(
+                    f"{self.kind} '{self.name}' needs the extra '{self.extra}': pip install 'elrbench[{self.extra}]'"
+                )
+        return resolve(target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Which clips train and which test. `folds` are run one by one; tables fold them together."""
+
+    summary: str
+    folds: tuple[str, ...]
+    pooled: bool = False  # leave-one-out scores are pooled over clips; overlapping splits are averaged
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A labelled set of clips.
+
+    index: `index(root, protocol, options) -> Index`; reads lists, decodes nothing; `root` is None for an embedded set.
+    metric: "top1" for single-label, "f1_macro" for multi-label: what tables rank by.
+    natively_low: clips are recorded at extreme low resolution and differ in size.
+    embedded: drawn by code; needs no folder.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    classes: tuple[str, ...]
+    protocols: Mapping[str, Protocol]
+    index: Target
+    task: Literal["single-label", "multi-label"] = "single-label"
+    metric: str = "top1"
+    degradation: str = "average-12x16"
+    natively_low: bool = False
+    embedded: bool = False
+    layout: str = ""  # what lies under the folder, for `data info` and errors
+
+    @property
+    def default_protocol(self) -> str:
+        """The first one declared."""
+        return next(iter(self.protocols))
+
+    def read_index(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+        """The clips and folds under `root`."""
+        index: Index = self.load(self.index)(root, protocol, options)
+        return index
+
+
+@dataclass(frozen=True, kw_only=True)
+class DegradationSpec(Spec):
+    """How low views are made. A name such as `average-HxW` is a template: the low size is read from the name asked for.
+
+    on_clip (crop after): `degrade(frames, low, options, seed) -> uint8 (T, 3, h, w)`, on the fitted frames of one clip
+        chunk, at store time; see `benchmark_core.clips.frames.Frames`.
+    on_device (crop before): `degrade(high, low, options) -> float (N, 3, h, w)` of `high` float (N, 3, H, W) in [0, 1].
+    Neither: the clip is taken as recorded (`native`).
+    """
+
+    kind: ClassVar[str] = "degradation"
+    on_clip: Target | None = None
+    on_device: Target | None = None
+    low: tuple[int, int] | None = None  # (h, w), filled from the name
+    revision: int = 1  # raised when on_clip's result changes: stored views of another revision are made anew
+
+    @property
+    def crop(self) -> Literal["after", "before", "none"]:
+        """Whether the augmentation box cuts after degrading (CSTAT), before it (TinyVIRAT), or there is no high view."""
+        return "after" if self.on_clip else "before" if self.on_device else "none"
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """What names the template stands for; None where the name is itself."""
+        if "HxW" not in self.name:
+            return None
+        head, tail = self.name.split("HxW")
+        return re.compile(rf"{re.escape(head)}([1-9]\d{{0,3}})x([1-9]\d{{0,3}}){re.escape(tail)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhancerSpec(Spec):
+    """What brings a low view to the network's size.
+
+    factory: `build(size, options) -> nn.Module` mapping float (N, 3, h, w) in [0, 1] to (N, 3, H, W); with `frames` > 1
+        it maps (N, 3, frames, h, w) to (N, 3, frames, H, W).
+    fit: `fit(training, module)`, where it is learnt; a shared stage, frozen afterwards unless `enhancer.train` is set.
+    """
+
+    kind: ClassVar[str] = "enhancer"
+    factory: Target
+    frames: int = 1
+    fit: Target | None = None
+
+    def build(self, size: tuple[int, int], options: Mapping[str, Value] = NOTHING) -> nn.Module:
+        """The module for network size (H, W)."""
+        built: nn.Module = self.load(self.factory)(size, defaults(self) | dict(options))
+        return built
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSpec(Spec):
+    """A published network.
+
+    factory: `build(classes, options) -> nn.Module` with the public checkpoints' key names, offering
+        `forward_features(x) -> list of stage maps` for x (N, 3, H, W) or (N, 3, T, H, W),
+        `pool(map) -> (N, F)` of the last map, `get_classifier() -> nn.Module` from F to classes, and `num_features`.
+    weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; `default_weights` may be "scratch".
+    mean, std: what its weights expect of pixels in [0, 1].
+    """
+
+    kind: ClassVar[str] = "backbone"
+    factory: Target
+    dims: Literal[2, 3] = 2
+    modality: str = "rgb"
+    sampling: str = "4x1"
+    stages: tuple[str, ...] = ()  # names of the tapped stage maps, in order
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
+    default_weights: str = "scratch"
+
+    def build(self, classes: int, options: Mapping[str, Value] = NOTHING) -> nn.Module:
+        """The network with a classifier for `classes`, freshly initialised."""
+        built: nn.Module = self.load(self.factory)(classes, defaults(self) | dict(options))
+        return built
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec(Spec):
+    """How a recognizer is trained.
+
+    fit: `fit(training) -> Recognizer`, the one to be deployed and scored.
+    recognizer: `recognizer(parts) -> Recognizer`, a pure function of the plan, for a method with a head of its own.
+    defaults: plan fields it prefers (backbone, enhancer, size, sampling, …).
+    needs_high: training reads high views of the training clips.
+    privileged: the recognizer is scored on high views: a ceiling, not a competitor.
+    """
+
+    kind: ClassVar[str] = "method"
+    fit: Target
+    recognizer: Target | None = None
+    defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
+    needs_high: bool = False
+    needs_stages: bool = False  # reads the backbone's stage maps
+    privileged: bool = False
+    controls: tuple[str, ...] = ()  # variants that stand beside every transfer method in tables
+
+
+KINDS: Mapping[str, type[Spec]] = {
+    spec.kind: spec for spec in (DatasetSpec, DegradationSpec, EnhancerSpec, BackboneSpec, MethodSpec)
+}
+
+
+def defaults(spec: Spec) -> dict[str, Value]:
+    """The spec's options at their defaults."""
+    return {key: option.default for key, option in spec.options.items()}

@@ -1,0 +1,104 @@
+"""Rows in their order, with what a table says beside each: rank, gain over the control, cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from benchmark_core.errors import ElrError
+from benchmark_core.records.cost_record import CostRecord
+from benchmark_core.records.record import RunRecord
+from benchmark_core.tables.compare import Comparison, compare_groups
+from benchmark_core.tables.rows import Interval, Row, fold_rows, matched_control
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table. `rank`, `score` and `gain` are None where there is nothing honest to say."""
+
+    row: Row
+    score: Interval | None
+    gain: Comparison | None
+    costs: Sequence[CostRecord]
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class TrackTable:
+    """One track's lines: competitors (unranked where folds are missing), privileged ceilings, and other clips' rows."""
+
+    track: RunRecord  # any record of it
+    manifest: str
+    records: int
+    competitors: tuple[Line, ...]
+    ceilings: tuple[Line, ...]
+    elsewhere: tuple[Line, ...]
+
+    @property
+    def parts(self) -> Mapping[str, tuple[Line, ...]]:
+        """By the name that the CSV gives them."""
+        return {"ranked": self.competitors, "ceiling": self.ceilings, "other clips": self.elsewhere}
+
+
+def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostRecord, ...]]) -> TrackTable:
+    """The table of one track's records.
+
+    Rows are ranked on the clips that most records were scored on (of equally many, the first manifest by name); rows
+    scored on others are shown apart.
+    """
+    seen = Counter(record["dataset"]["manifest"] for record in records)
+    manifest = min(seen, key=lambda name: (-seen[name], name))
+    rows = fold_rows(records)
+    lines = sorted((_line(row, rows, costs) for row in rows), key=_order)
+    here = [line for line in lines if line.row.first["dataset"]["manifest"] == manifest]
+    return TrackTable(
+        track=records[0],
+        manifest=manifest,
+        records=len(records),
+        competitors=tuple(ranked(line for line in here if not line.row.first["privileged"])),
+        ceilings=tuple(line for line in here if line.row.first["privileged"]),
+        elsewhere=tuple(line for line in lines if line.row.first["dataset"]["manifest"] != manifest),
+    )
+
+
+def _line(row: Row, rows: Sequence[Row], costs: Mapping[str, tuple[CostRecord, ...]]) -> Line:
+    score = row.interval(row.first["primary"]) if row.seeds else None
+    control = matched_control(row, rows)
+    gain = _paired(row, control) if control else None
+    return Line(row, score, gain, costs.get(row.first["structure"], ()))
+
+
+def _order(line: Line) -> tuple[float, str, str]:
+    """Best first, rows without a score last."""
+    return (-line.score.mean if line.score else 1.0, line.row.first["plan"]["method"], line.row.key)
+
+
+def ranked(lines: Iterable[Line]) -> list[Line]:
+    """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with the line above where nothing parts the two."""
+    out: list[Line] = []
+    for place, line in enumerate(lines, start=1):
+        if line.score is None:
+            out.append(line)
+        elif out and not _parted(out[-1], line):
+            out.append(replace(line, rank=out[-1].rank))
+        else:
+            out.append(replace(line, rank=place))
+    return out
+
+
+def _parted(above: Line, line: Line) -> bool:
+    """By the paired interval where their seeds pair; else by their values."""
+    paired = _paired(above.row, line.row)
+    if paired is not None:
+        return paired.difference.parts
+    return above.score is None or line.score is None or above.score.mean != line.score.mean
+
+
+def _paired(row: Row, other: Row) -> Comparison | None:
+    if not row.seeds or not other.seeds:
+        return None
+    try:
+        return compare_groups(row.scored, other.scored)
+    except ElrError:  # multi-label, or no seed in common: there is no paired difference to show
+        return None

@@ -1,0 +1,46 @@
+"""Which device runs, what it is called, and its half precision."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+from benchmark_core.errors import ElrError
+
+
+def pick_device(asked: str | None = None) -> torch.device:
+    """`asked` ("cpu", "cuda", "cuda:1", "mps"), or a GPU where there is one. ElrError where it is not there."""
+    if asked is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ElrError(f"device '{asked}' cannot be used: {str(error).splitlines()[0]}; try --device cpu") from error
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """`cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    if device.type == "cpu":
+        return f"cpu: {_processor()} ({torch.get_num_threads()} threads)"
+    return device.type
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """bf16 autocast where the plan asks for it; fp32 otherwise."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

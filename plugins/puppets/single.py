@@ -1,0 +1,92 @@
+"""`puppets`: one person, one action; several actions differ by a small object or by where a hand is, and by nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from benchmark_core.clips.frames import Frames
+from benchmark_core.clips.index import Clip, Drawn, Fold, Index
+from benchmark_core.specs import Value
+from elrbench_plugins.puppets.actions import ACTIONS, SINGLE
+from elrbench_plugins.puppets.camera import Camera, sway
+from elrbench_plugins.puppets.draws import GENERATOR_VERSION, MOTION, NOISE, SCENE, Draws
+from elrbench_plugins.puppets.keys import TEST_CLIPS, TEST_SUBJECTS, read_key
+from elrbench_plugins.puppets.person import person, shadow, stool, tempo
+from elrbench_plugins.puppets.raster import Shape, paint
+from elrbench_plugins.puppets.scene import background, clutter, expose, light
+from elrbench_plugins.puppets.subjects import hue, subject
+
+TRAIN_PEOPLE, TEST_PEOPLE = 40, 60
+
+
+def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+    """Clips in order of class, subject after subject; `root` and `protocol` say nothing: all is drawn, one protocol is."""
+    clips: list[Clip] = []
+    parts: dict[str, list[str]] = {"train": [], "test": []}
+    for part, people, first, people_first in (
+        ("train", TRAIN_PEOPLE, 0, 0),
+        ("test", TEST_PEOPLE, TEST_CLIPS, TEST_SUBJECTS),
+    ):
+        for number in range(int(options[part])):
+            target = number % len(SINGLE)
+            who = people_first + number // len(SINGLE) % people
+            key = {
+                "version": GENERATOR_VERSION,
+                "seed": options["draw_seed"],
+                "clip": first + number,
+                "subject": who,
+                "action": SINGLE[target],
+                "rows": options["rows"],
+                "columns": options["columns"],
+                "frames": options["frames"],
+            }
+            name = f"{part}-{number:05d}"
+            source = Drawn("elrbench_plugins.puppets.single:render", json.dumps(key, sort_keys=True))
+            clips.append(Clip(id=name, source=source, target=target, group=f"subject-{who:04d}"))
+            parts[part].append(name)
+    return Index(clips=tuple(clips), folds={"1": Fold(train=tuple(parts["train"]), test=tuple(parts["test"]))})
+
+
+def render(key: str, *, props: bool = True) -> Iterator[Frames]:
+    """The clip of `key` as one piece of RGB. `props=False` draws the same clip without its small object."""
+    said = read_key(key)
+    rows, columns, clip, seed = said["rows"], said["columns"], said["clip"], said["seed"]
+    action, who = ACTIONS[said["action"]], subject(seed, said["subject"])
+    motion, scene = Draws(MOTION, seed, clip), Draws(SCENE, seed, clip)
+    frames = max(said["frames"] + int(motion.between(-4, 5)), 1)
+    how = tempo(motion, action, who)
+    unit = min(rows / 96, columns / 128)
+    camera = Camera(
+        yaw=scene.between(0.35, 1.15),
+        pitch=scene.between(0.0, 0.22),
+        roll=scene.between(-0.09, 0.09),
+        stature=96 * unit * scene.between(0.64, 0.77),
+        x=columns * scene.between(0.38, 0.62),
+        y=rows * scene.between(0.90, 0.96),
+        columns=columns,
+        mirrored=scene.chance(0.5),
+        jitter=np.round(sway(scene, frames, 1.5 * unit), 4),
+    )
+    accent, gloves = hue(scene, 0.05, 0.98), hue(scene, 0.05, 0.98)
+    gloved = scene.chance(0.4)
+    picture = background(scene, rows, columns, camera.y - rows * scene.between(0.04, 0.22), unit)
+    behind, before = clutter(scene, rows, columns, frames, unit)
+    seated = scene.chance(0.25)
+    gain = light(scene, rows, columns)
+
+    forward = action.travel * how.amplitude * (how.turns(frames) - how.turns(frames).mean())
+    shapes: list[Shape] = [*behind, shadow(camera, forward)]
+    if action.seat or seated:
+        shapes.append(stool(camera, hue(scene)))
+    shapes += person(who, action, how, camera, accent=accent, hands=gloves if gloved else None, props=props)
+    canvas = np.repeat(picture[None], frames, 0)
+    for shape in (*shapes, *before):
+        paint(canvas, shape)
+    canvas *= gain
+    planes = expose(canvas, Draws(NOISE, seed, clip), 3.0)
+    yield Frames(planes=planes, colour="rgb")
+

@@ -1,0 +1,64 @@
+"""Who acts: proportions, clothes and habits, the same in all clips of a subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elrbench_plugins.puppets.draws import SUBJECT, Draws
+from elrbench_plugins.puppets.figure import Body
+from elrbench_plugins.puppets.raster import Colour
+
+SKINS: tuple[Colour, ...] = ((0.96, 0.80, 0.69), (0.87, 0.67, 0.53), (0.74, 0.54, 0.40), (0.55, 0.38, 0.27), (0.38, 0.26, 0.19))
+HAIRS: tuple[Colour, ...] = ((0.10, 0.08, 0.07), (0.30, 0.18, 0.10), (0.62, 0.45, 0.22), (0.55, 0.55, 0.55), (0.45, 0.15, 0.08))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One person."""
+
+    body: Body
+    skin: Colour
+    hair: Colour
+    top: Colour
+    bottom: Colour
+    shoes: Colour
+    short_sleeves: bool
+    short_trousers: bool
+    long_hair: bool
+    amplitude: float  # how widely the person moves
+    pace: float  # how fast
+    stoop: float  # forward lean that never goes
+
+
+def hue(draws: Draws, low: float = 0.12, high: float = 0.95) -> Colour:
+    """Any colour."""
+    red, green, blue = draws.units(3)
+    return (low + (high - low) * float(red), low + (high - low) * float(green), low + (high - low) * float(blue))
+
+
+def subject(seed: int, number: int) -> Subject:
+    """The person of this number."""
+    draws = Draws(SUBJECT, seed, number)
+    body = Body(
+        leg=0.50 * draws.between(0.94, 1.06),
+        torso=0.29 * draws.between(0.93, 1.07),
+        arm=0.36 * draws.between(0.94, 1.06),
+        shoulder=0.115 * draws.between(0.85, 1.15),
+        hip=0.055 * draws.between(0.85, 1.2),
+        head=0.062 * draws.between(0.92, 1.10),
+        girth=draws.between(0.85, 1.25),
+    )
+    return Subject(
+        body=body,
+        skin=draws.pick(SKINS),
+        hair=draws.pick(HAIRS),
+        top=hue(draws),
+        bottom=hue(draws, 0.05, 0.75),
+        shoes=hue(draws, 0.05, 0.9),
+        short_sleeves=draws.chance(0.4),
+        short_trousers=draws.chance(0.25),
+        long_hair=draws.chance(0.35),
+        amplitude=draws.between(0.88, 1.12),
+        pace=draws.between(0.88, 1.12),
+        stoop=draws.between(-0.02, 0.10),
+    )

@@ -1,0 +1,27 @@
+"""ResNet-18 and ResNet-34 on single frames."""
+
+from benchmark_core import BackboneSpec, hookimpl
+
+CITATION = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016"
+STAGES = ("layer1", "layer2", "layer3", "layer4")  # strides 4, 8, 16, 32; 64, 128, 256, 512 channels
+
+
+@hookimpl
+def elr_backbones() -> list[BackboneSpec]:
+    """The two depths built of basic blocks, with torchvision's parameter names."""
+    return [
+        BackboneSpec(
+            name="resnet18",
+            summary="18-layer residual network on single frames, 11.7 M parameters",
+            citation=CITATION,
+            factory="elrbench_plugins.resnet.resnet:resnet18",
+            stages=STAGES,
+        ),
+        BackboneSpec(
+            name="resnet34",
+            summary="34-layer residual network on single frames, 21.8 M parameters",
+            citation=CITATION,
+            factory="elrbench_plugins.resnet.resnet:resnet34",
+            stages=STAGES,
+        ),
+    ]

@@ -1,0 +1,214 @@
+"""Parameters, multiply-adds, structures; latency where there is a GPU."""
+
+import json
+import re
+
+import pytest
+import torch
+from elrbench_plugins.interpolation import elr_enhancers
+from elrbench_plugins.resnet import elr_backbones
+from torch import nn
+from torch.nn import functional
+
+from benchmark_core.cost.latency import measure_latency
+from benchmark_core.cost.macs import count_macs, count_parameters
+from benchmark_core.cost.structure import cost_of, structure_key
+from benchmark_core.networks.assemble import build_recognizer
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.specs import EnhancerSpec
+
+RESNET18, RESNET34 = elr_backbones()
+ENHANCERS = {spec.name: spec for spec in elr_enhancers()}
+DESCRIBE = {
+    "backbone": "resnet18",
+    "enhancer": "bicubic",
+    "head": "mean-logits",
+    "classes": 5,
+    "size": [48, 64],
+    "sampling": "2x1",
+    "low": [12, 16],
+    "options": {},
+}
+
+
+def recognizer(backbone=RESNET18, enhancer="bicubic", classes=5, size=(48, 64), sampling=(2, 1)):
+    spec = ENHANCERS[enhancer] if isinstance(enhancer, str) else enhancer
+    return build_recognizer(
+        backbone_spec=backbone, enhancer_spec=spec, classes=classes, size=size, sampling=sampling
+    )
+
+
+def view(intervals=2, frames=1, size=(12, 16)):
+    return torch.rand(1, intervals, 3, frames, *size)
+
+
+@pytest.mark.parametrize("enhancer", [None, "bicubic"])
+def test_resnet34_costs_what_cstat_prints(enhancer):
+    """21.34 M parameters and 6.51 G a view: convolutions 6493.55 M, norms 13.11 M, classifier and pooling 0.10 M."""
+    model = recognizer(RESNET34, enhancer, classes=101, size=(256, 340), sampling=(1, 1))
+    low = view(1, size=(256, 340) if enhancer is None else (12, 16))
+    assert count_parameters(model) == {"total": 21_336_485, "backbone": 21_336_485, "enhancer": 0, "head": 0}
+    macs = count_macs(model, low)
+    assert macs.view == macs.clip == 6_493_552_640 + 13_107_200 + 101 * 512 + 512 * 8 * 11 == 6_506_756_608
+    assert macs.enhancer == 0
+    assert macs.extras["interpolation"] == (0 if enhancer is None else 16 * 3 * 256 * 340)
+    assert macs.extras["pooling"] == 9 * 64 * 64 * 85  # 3x3 windows after the stem
+    assert macs.uncounted == {} and macs.heavy == ()
+
+
+def test_a_clip_costs_its_intervals():
+    one, four = (count_macs(recognizer(sampling=(k, 1)), view(k)) for k in (1, 4))
+    assert four.clip == 4 * four.view == 4 * one.view
+    assert four.extras["interpolation"] == one.extras["interpolation"]
+
+
+@pytest.mark.parametrize(("enhancer", "taps"), [("nearest", 1), ("bilinear", 4), ("bicubic", 16)])
+def test_interpolation_is_counted_beside(enhancer, taps):
+    macs = count_macs(recognizer(enhancer=enhancer), view())
+    assert macs.extras["interpolation"] == taps * 3 * 48 * 64
+    assert macs.uncounted == {}
+
+
+def test_counting_leaves_the_model_alone():
+    model = recognizer().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    count_macs(model, view())
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Tiny(nn.Module):
+    """A backbone small enough to count by hand: one 1x1 convolution to 4 channels."""
+
+    num_features = 4
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.fc = nn.Linear(4, 2)
+
+    def forward_features(self, x):
+        return [self.conv(x).relu()]
+
+    def pool(self, last):
+        return functional.max_pool2d(last, last.shape[-2:]).flatten(1)
+
+
+class Attentive(nn.Module):
+    """A head: attention over intervals, then a linear layer of its own; `extra` is one more operation."""
+
+    def __init__(self, extra=None):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+        self.extra = extra
+
+    def forward(self, features, mask):
+        features = functional.scaled_dot_product_attention(features, features, features)
+        return self.fc((self.extra(features) if self.extra else features).mean(1))
+
+
+class Learnt(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+
+    def forward(self, low):
+        return functional.interpolate(self.conv(low), scale_factor=2, mode="nearest")
+
+
+def tiny(head=None, enhancer=None):
+    parts = {"enhancer": enhancer or nn.Identity(), "backbone": Tiny(), "head": head or Attentive()}
+    return Recognizer(**parts, dims=2, mean=[0.5] * 3, std=[0.5] * 3)
+
+
+def test_by_hand():
+    """K = 3 intervals of 6x8 from 3x4."""
+    model = tiny(enhancer=Learnt())
+    assert count_parameters(model) == {
+        "total": 16 + 10 + 81 + 10, "backbone": 16 + 10, "enhancer": 81, "head": 10,
+    }  # fmt: skip
+    macs = count_macs(model, view(3, size=(3, 4)))
+    enhancer, convolution = 9 * 3 * 3 * 12, 3 * 4 * 48
+    attention, classifier = 3 * 3 * (4 + 4), 4 * 2
+    assert macs.enhancer == enhancer
+    assert macs.clip == 3 * (enhancer + convolution) + attention + classifier
+    assert macs.view == macs.clip / 3
+    assert macs.extras["interpolation"] == 3 * 48
+    assert macs.extras["activation"] == 4 * 48
+    assert macs.extras["pooling"] == 4 * 48
+    assert macs.extras["elementwise"] == 2 * 3 * 48 + 3 * 4 / 3  # minus mean, by std; the mean over intervals
+    assert macs.uncounted == {}
+
+
+def test_light_unknown_operators_are_kept():
+    macs = count_macs(tiny(Attentive(torch.special.erfcx)), view(2, size=(6, 8)))
+    assert macs.uncounted == {"aten::special_erfcx": 1}
+    assert macs.heavy == ()
+
+
+def test_heavy_unknown_operators_are_not_passed_over():
+    macs = count_macs(tiny(Attentive(lambda x: torch.cdist(x, x) @ x)), view(2, size=(6, 8)))
+    assert macs.uncounted == {"aten::cdist": 1}
+    assert macs.heavy == ("aten::cdist",)
+
+
+def test_shared_parameters_are_counted_once():
+    model = tiny()
+    model.head.fc = model.backbone.fc
+    assert count_parameters(model) == {"total": 26, "backbone": 26, "enhancer": 0, "head": 0}
+
+
+def test_structure_key_is_readable_and_a_file_name():
+    key = structure_key(DESCRIBE)
+    assert re.fullmatch(r"resnet18-bicubic-mean-logits-48x64-2x1-from-12x16-5-[0-9a-f]{8}", key)
+    assert structure_key(json.loads(json.dumps(DESCRIBE))) == key
+    assert structure_key({**DESCRIBE, "low": None}).startswith("resnet18-bicubic-mean-logits-48x64-2x1-from-native-5-")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"classes": 6}, {"size": [64, 48]}, {"low": None}, {"sampling": "1x1"}, {"options": {"enhancer.blocks": 4}}],
+    ids=lambda change: next(iter(change)),
+)
+def test_structures_that_differ_have_keys_that_differ(change):
+    assert structure_key({**DESCRIBE, **change}) != structure_key(DESCRIBE)
+
+
+def test_long_names_keep_their_digest():
+    first, second = (structure_key({**DESCRIBE, "backbone": "b" * 200, "classes": n}) for n in (5, 6))
+    assert first != second and len(first) < 150 and "/" not in first
+
+
+def test_cost_record_on_a_cpu():
+    record = cost_of(recognizer(), DESCRIBE, (12, 16), torch.device("cpu"))
+    assert json.loads(json.dumps(record)) == record
+    assert record["structure"] == structure_key(DESCRIBE) and record["describe"] == DESCRIBE
+    assert record["latency"] is None and record["peak_memory"] is None
+    assert record["macs"]["clip"] == 2 * record["macs"]["view"] > 0
+    assert record["params"]["total"] == record["params"]["backbone"]
+    assert record["understated"] == [] and record["uncounted"] == {}
+    assert record["device"].startswith("cpu: ")
+    assert {"torch", "fvcore", "python"} <= record["versions"].keys()
+
+
+def test_an_enhancers_options_reach_the_count():
+    wide = EnhancerSpec(name="learnt", summary="", factory=lambda size, options: Learnt())
+    macs = count_macs(recognizer(enhancer=wide), view(size=(24, 32)))
+    assert macs.enhancer == 9 * 3 * 3 * 24 * 32
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_latency_on_a_gpu():
+    model, device = recognizer(), torch.device("cuda")
+    model.train()
+    latency = measure_latency(model, view(), device, passes=8, batch=4)
+    assert model.training
+    for timed in (latency["single"], latency["throughput"]):
+        assert 0 < timed["q1"] <= timed["median"] <= timed["q3"]
+    assert latency["throughput"]["batch"] == 4
+    assert latency["throughput"]["clips_per_second"] == pytest.approx(4000 / latency["throughput"]["median"])
+    assert latency["peak_memory"] > 4 * 11_000_000
+    record = cost_of(model, DESCRIBE, (12, 16), device)
+    assert record["device"].startswith("cuda: ")
+    assert record["peak_memory"] > 0 and "peak_memory" not in record["latency"]

@@ -1,0 +1,88 @@
+"""From a request to a plan: defaults, budgets, variants, settings, and what is refused before data is touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmark_core import ElrError
+from benchmark_core.catalog import Catalog
+from benchmark_core.plan import Plan
+from benchmark_core.resolve import Request, changed_from_budget, resolve_plan, track_name
+
+
+def plan_of(catalog: Catalog, **asked: object) -> Plan:
+    return resolve_plan(catalog, Request(**{"method": "supervised", "dataset": "puppets", "budget": "small", **asked}))  # type: ignore[arg-type]
+
+
+def test_defaults_come_from_dataset_method_and_budget(catalog: Catalog) -> None:
+    plan = plan_of(catalog)
+    assert (plan.degradation, plan.backbone, plan.enhancer) == ("average-12x16", "resnet18", "bilinear")
+    assert (plan.size, plan.sampling, plan.precision, plan.weights) == ((96, 128), "4x1", "fp32", "scratch")
+    assert plan.settings["method.epochs"] == 20 and plan.settings["degradation.sigma_blur"] == 0.25
+
+
+def test_flags_are_over_the_budget(catalog: Catalog) -> None:
+    plan = plan_of(catalog, backbone="resnet34", size="64x96", settings=("method.epochs=3", "method.lr=1e-2"))
+    assert (plan.backbone, plan.size) == ("resnet34", (64, 96))
+    assert plan.settings["method.epochs"] == 3 and plan.settings["method.lr"] == 0.01
+    assert changed_from_budget(catalog, plan) == ["size", "method.epochs", "method.lr"]
+
+
+def test_a_bare_method_stands_for_its_default_variants(catalog: Catalog) -> None:
+    assert plan_of(catalog, method="cstat").method == "cstat:mlp+rc"
+    assert plan_of(catalog, method="cstat").digest == plan_of(catalog, method="cstat:rc+mlp").digest
+
+
+def test_plans_survive_json_and_differ_by_seed(catalog: Catalog) -> None:
+    plan = plan_of(catalog)
+    again = Plan.from_json(json.loads(json.dumps(plan.to_json())))
+    assert again == plan and again.digest == plan.digest
+    assert dataclasses.replace(plan, seed=1).digest != plan.digest
+
+
+def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
+    assert track_name(catalog, plan_of(catalog), "degradation") == "average-12x16"
+    clean = plan_of(catalog, degradation="average-12x16:clean")
+    assert track_name(catalog, clean, "degradation") == "average-12x16:clean"
+    louder = plan_of(catalog, settings=("degradation.sigma_noise=4",))
+    assert track_name(catalog, louder, "degradation") == "average-12x16,sigma_noise=4.0"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"method": "cstatt"}, "unknown method 'cstatt'. Did you mean 'cstat'?"),
+        ({"dataset": "pupets"}, "unknown dataset 'pupets'. Did you mean 'puppets'?"),
+        ({"method": "cstat:mpl"}, "unknown variant of method 'cstat' 'mpl'. Did you mean 'mlp'?"),
+        ({"method": "cstat:"}, "'cstat:' is not a component's name; write NAME or NAME:VARIANT+VARIANT"),
+        ({"budget": "smal"}, "unknown budget 'smal'. Did you mean 'small'?"),
+        ({"settings": ("method.epoch=3",)}, "unknown setting 'method.epoch'. Did you mean 'method.epochs'?"),
+        ({"settings": ("method.epochs",)}, "--set 'method.epochs' is not KEY=VALUE, e.g. --set method.epochs=3"),
+        ({"settings": ("method.epochs=ten",)}, "--set method.epochs='ten' is not a whole number; the default is 50"),
+        ({"settings": ("method.epochs=0",)}, "--set method.epochs=0 is outside [1, None]"),
+        ({"size": "96"}, "--size 96 is not HxW with sides of 8 to 9999, e.g. 96x128"),
+        ({"sampling": "4"}, "--sampling 4 is not KxT, KxTsSTRIDE or windows-T, e.g. 4x1"),
+        ({"weights": "imagenet"}, "unknown initialisation of backbone 'resnet18' 'imagenet'. Known: scratch."),
+        (
+            {"sampling": "4x5"},
+            "backbone 'resnet18' is 2D and takes one frame an interval, but sampling is 4x5; use e.g. 4x1",
+        ),
+        (
+            {"degradation": "native"},
+            "degradation 'native' takes clips as recorded, but dataset 'puppets' is not natively "
+            "low; use e.g. average-12x16",
+        ),
+        (
+            {"method": "teacher", "dataset": "tiny-puppets"},
+            "method 'teacher' is scored on high views, and a native track has none; use supervised",
+        ),
+        ({"seed": -1}, "--seed -1 is negative; seeds are whole numbers from 0"),
+    ],
+)
+def test_what_is_refused_and_how(catalog: Catalog, asked: dict[str, object], message: str) -> None:
+    with pytest.raises(ElrError) as caught:
+        plan_of(catalog, **asked)
+    assert str(caught.value) == message

@@ -1,0 +1,115 @@
+"""Intervals and tests against scipy, closed forms and brute force."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark_core.scoring.statistics import (
+    bootstrap,
+    mcnemar,
+    mean_std,
+    paired_bootstrap,
+    percentile,
+    resamples,
+    smallest_difference,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (41, 100), (903, 1530)])
+def test_wilson_is_scipys(hits: int, n: int) -> None:
+    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert wilson(hits / n, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_of_hmdb51s_split_is_two_and_a_half_points() -> None:
+    low, high = wilson(0.59, 1530)
+    assert (high - low) / 2 == pytest.approx(0.0246, abs=2e-4)
+
+
+def test_wilson_of_no_clips_says_nothing() -> None:
+    assert wilson(0.0, 0) == (0.0, 1.0)
+
+
+def test_resamples_draw_n_clips_each_time_and_are_seeded() -> None:
+    (one,), (two,), (other,) = (list(resamples(9, 50, seed)) for seed in (0, 0, 1))
+    assert one.shape == (50, 9) and (one.sum(axis=1) == 9).all()
+    assert (one == two).all() and not (one == other).all()
+
+
+def test_resamples_come_in_chunks() -> None:
+    sizes = [len(chunk) for chunk in resamples(1_500_000, 5)]
+    assert sizes == [2, 2, 1]
+
+
+def test_bootstrap_of_a_mean_is_near_the_normal_interval() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    low, high = bootstrap(lambda weights: weights @ values / 400, 400, replicates=4000)
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+def test_paired_bootstrap_has_the_distribution_of_drawing_clips() -> None:
+    a, b = np.array([1, 1, 0, 1, 0]) > 0, np.array([0, 1, 1, 0, 0]) > 0
+    differences = a.astype(float) - b  # 1 0 -1 1 0
+    every = np.array([np.mean([differences[i] for i in drawn]) for drawn in itertools.product(range(5), repeat=5)])
+    found = paired_bootstrap(a, b, replicates=200_000)
+    assert found.value == pytest.approx(0.2) and found.n == 5
+    assert (found.low, found.high) == pytest.approx(percentile(every))  # exact: all 3125 equally likely draws
+    assert not found.parts
+
+
+def test_paired_bootstrap_draws_clips_jointly_for_all_seeds() -> None:
+    rng = np.random.default_rng(1)
+    hard = rng.random(300)
+    a = rng.random((3, 300)) < hard
+    b = rng.random((3, 300)) < 0.5 * hard
+    found = paired_bootstrap(a, b)
+    each = (a.astype(float) - b).mean(axis=0)
+    low, high = bootstrap(lambda weights: weights @ each / 300, 300, replicates=10_000, seed=7)
+    assert found.value == pytest.approx(each.mean())
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-3)
+    assert found.parts
+
+
+def test_paired_bootstrap_of_equal_vectors_has_no_width() -> None:
+    a = np.array([True, False, True])
+    found = paired_bootstrap(a, a)
+    assert (found.value, found.low, found.high, found.parts) == (0.0, 0.0, 0.0, False)
+
+
+def test_paired_bootstrap_refuses_vectors_that_do_not_pair() -> None:
+    with pytest.raises(ValueError, match="one shape"):
+        paired_bootstrap(np.ones(3), np.ones(4))
+
+
+def test_mcnemar_by_hand() -> None:
+    a = np.array([1] * 6 + [0] + [1] * 5) > 0
+    b = np.array([0] * 6 + [1] + [1] * 5) > 0
+    # 7 discordant, 6 for a: P(X >= 6 or X <= 1) = 2 (7 + 1) / 128
+    assert mcnemar(a, b) == mcnemar(b, a) == pytest.approx(16 / 128)
+    assert mcnemar(a, a) == 1.0
+
+
+def test_smallest_difference_unpaired_and_paired() -> None:
+    # 1.96 sqrt(2 · 0.59 · 0.41 / 4590)
+    assert smallest_difference(4590, 0.59, power=0.5) == pytest.approx(0.0201, abs=1e-4)
+    assert smallest_difference(4590, 0.59) == pytest.approx((1.959964 + 0.841621) * (2 * 0.59 * 0.41 / 4590) ** 0.5)
+    assert smallest_difference(2000, 0.5, discordant=0.1) == pytest.approx(2.801585 * (0.1 / 2000) ** 0.5)
+
+
+def test_smallest_difference_is_found_with_the_power_it_promises() -> None:
+    n, rate, rng = 1000, 0.4, np.random.default_rng(0)
+    gap = smallest_difference(n, rate)
+    a, b = rng.binomial(n, rate - gap / 2, 4000) / n, rng.binomial(n, rate + gap / 2, 4000) / n
+    z = (b - a) / np.sqrt((a * (1 - a) + b * (1 - b)) / n)
+    assert np.mean(z > 1.96) == pytest.approx(0.8, abs=0.03)
+
+
+def test_mean_and_std_over_seeds() -> None:
+    assert mean_std([0.4]) == (0.4, None)
+    assert mean_std([0.40, 0.42, 0.44]) == pytest.approx((0.42, 0.02))

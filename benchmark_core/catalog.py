@@ -239,7 +239,10 @@ def _collect(manager: pluggy.PluginManager, plugins: Mapping[str, Owner]) -> Cat
 
 
 def _call(implementation: pluggy.HookImpl) -> Iterable[object]:
-    return implementation.function()  # type: ignore[no-any-return]
+    offered = implementation.function()
+    if not isinstance(offered, Iterable):
+        raise TypeError(f"it returned {type(offered).__name__}, not an iterable of specs")
+    return offered
 
 
 def _clash(kind: str, name: str, one: Owner, other: Owner) -> ElrError:

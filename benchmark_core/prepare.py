@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
     for part, recipes in wanted.items():
         clips = index.split(plan.fold, part)
         with reporter.steps(f"{part} clips", len(clips)) as advance:
-            report = store.ensure(clips, recipes, bad_clips=bad_clips, progress=lambda done, total: advance(1))
+            report = store.ensure(clips, recipes, bad_clips=bad_clips, progress=_follow(advance))
         broken = {key for key, _ in report.bad}
         for key, reason in report.bad:
             reporter.warn(f"clip '{key}' is left out: {reason}")
@@ -122,3 +123,15 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
         classes=len(chosen.dataset.classes),
         multi_label=chosen.dataset.task == "multi-label",
     )
+
+
+def _follow(advance: Callable[..., None]) -> Callable[[int, int], None]:
+    """Turns "so many are done" into steps of a bar."""
+    seen = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal seen
+        advance(done - seen)
+        seen = done
+
+    return progress

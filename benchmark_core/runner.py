@@ -13,6 +13,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import Chosen
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName, file_name
@@ -22,11 +23,14 @@ from benchmark_core.prepare import prepare
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import file_digest, plugins_of, versions
 from benchmark_core.records.record import seal, write_record
-from benchmark_core.resolve import changed_from_budget, chosen_by, track_name
+from benchmark_core.rehearsal import rehearse
+from benchmark_core.resolve import Request, changed_from_budget, chosen_by, resolve_plan, track_name
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.training.device import describe_device, pick_device
 from benchmark_core.training.training import Training
+
+HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,9 @@ def run(
     place = pick_device(device)
     folder = writable(out)
     ready = prepare(plan, chosen, data=data, cache=writable(cache), bad_clips=bad_clips, reporter=reporter)
+    if plan.budget != "smoke":
+        tell_estimate(plan, chosen, catalog, clips=len(ready.train), manifest=ready.index.digest(), device=place,
+                      cache=cache, refit=refit, reporter=reporter)
     training = Training(
         plan=plan,
         chosen=chosen,
@@ -128,6 +135,26 @@ def run(
     )
     write_record(folder, record)
     return RunResult(record=record, folder=folder)
+
+
+def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Reporter, **asked: Any) -> None:
+    """Says how long training will take; above an hour, what a shorter budget would take."""
+    stages = rehearse(plan, chosen, **asked)
+    total = sum(stages.values())
+    parts = ", ".join(f"{name} {_span(seconds)}" for name, seconds in stages.items())
+    reporter.say(f"training will take about {_span(total)} here ({parts})")
+    shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
+    if total > HOUR and shorter in chosen.method.budgets:
+        other = resolve_plan(catalog, Request(
+            method=plan.method, dataset=plan.dataset, protocol=plan.protocol, fold=plan.fold,
+            degradation=plan.degradation, budget=str(shorter), seed=plan.seed,
+        ))
+        seconds = sum(rehearse(other, chosen_by(catalog, other), **asked).values())
+        reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def writable(folder: Path) -> Path:

@@ -77,7 +77,7 @@ class Spec:
     variants: options that a suffix sets: `cstat:mlp+rc` merges `variants["mlp"]` and `variants["rc"]`.
     default_variants: what the bare name stands for.
     budgets: per budget name, plan fields and `KIND.KEY` options to override.
-    requires: modules of an optional extra, and the extra's name in `extra`.
+    requires: modules of an optional extra, and the extra's name in `extra`; a backbone needs them for its weights only.
     """
 
     kind: ClassVar[str] = ""
@@ -218,7 +218,7 @@ class BackboneSpec(Spec):
 
     def build(self, classes: int, options: Mapping[str, Value] = NOTHING) -> nn.Module:
         """The network with a classifier for `classes`, freshly initialised."""
-        built: nn.Module = self.load(self.factory)(classes, defaults(self) | dict(options))
+        built: nn.Module = resolve(self.factory)(classes, defaults(self) | dict(options))
         return built
 
 
@@ -228,6 +228,7 @@ class MethodSpec(Spec):
 
     fit: `fit(training) -> Recognizer`, the one to be deployed and scored.
     recognizer: `recognizer(parts) -> Recognizer`, a pure function of the plan, for a method with a head of its own.
+    recognizer_options: the options that shape its recognizer; others do not change what a recognizer costs.
     defaults: plan fields it prefers (backbone, enhancer, size, sampling, …).
     needs_high: training reads high views of the training clips.
     privileged: the recognizer is scored on high views: a ceiling, not a competitor.
@@ -236,6 +237,7 @@ class MethodSpec(Spec):
     kind: ClassVar[str] = "method"
     fit: Target
     recognizer: Target | None = None
+    recognizer_options: tuple[str, ...] = ()
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     needs_high: bool = False
     needs_stages: bool = False  # reads the backbone's stage maps

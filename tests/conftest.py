@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmark_core.catalog import Catalog, load_catalog
+from benchmark_core.plan import Plan
+from benchmark_core.resolve import Request, resolve_plan
+
+TOY = Path(__file__).with_name("toy.py")
 
 BUILTINS = ("cstat", "degradations", "efficientnet_lite", "interpolation", "jhmdb", "puppets", "resnet", "supervised")
 
@@ -13,3 +19,18 @@ BUILTINS = ("cstat", "degradations", "efficientnet_lite", "interpolation", "jhmd
 def catalog() -> Catalog:
     """The built-in plugins, by module name."""
     return load_catalog([f"elrbench_plugins.{name}" for name in BUILTINS], entry_points=False)
+
+
+@pytest.fixture(scope="session")
+def toy_catalog() -> Catalog:
+    """The built-in plugins and the toy dataset of `toy.py`."""
+    return load_catalog([*(f"elrbench_plugins.{name}" for name in BUILTINS), str(TOY)], entry_points=False)
+
+
+@pytest.fixture
+def toy_plan(toy_catalog: Catalog) -> Plan:
+    """The student alone on the toy dataset, small enough for a second."""
+    request = Request(
+        method="supervised", dataset="toy", budget="smoke", size="24x32", settings=("method.batch=12", "method.epochs=2")
+    )
+    return resolve_plan(toy_catalog, request)

@@ -10,12 +10,16 @@ from elrbench_plugins.resnet import elr_backbones
 from torch import nn
 from torch.nn import functional
 
+from benchmark_core.combinations import Chosen
+from benchmark_core.cost import latency as timing
 from benchmark_core.cost.latency import measure_latency
 from benchmark_core.cost.macs import count_macs, count_parameters
-from benchmark_core.cost.structure import cost_of, structure_key
+from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.specs import EnhancerSpec
+from benchmark_core.plan import Plan
+from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Option, Protocol
+from benchmark_core.training.recipe_options import RECIPE
 
 RESNET18, RESNET34 = elr_backbones()
 ENHANCERS = {spec.name: spec for spec in elr_enhancers()}
@@ -191,7 +195,68 @@ def test_cost_record_on_a_cpu():
     assert {"torch", "fvcore", "python"} <= record["versions"].keys()
 
 
-def test_an_enhancers_options_reach_the_count():
+def describe(head=None, *, privileged=False, low=(12, 16), **changed):
+    """Of a plan as a user would have it; `head` is the method's `recognizer`."""
+    options = {**RECIPE, "tokens": Option(default=4, help="")}
+    protocols = {"p": Protocol(summary="", folds=("1",))}
+    chosen = Chosen(
+        dataset=DatasetSpec(name="d", summary="", classes=tuple("abcde"), index="m:f", protocols=protocols),
+        degradation=DegradationSpec(name="average-12x16", summary="", low=low),
+        enhancer=ENHANCERS["bicubic"],
+        backbone=RESNET18,
+        method=MethodSpec(name="m", summary="", fit="m:f", options=options, recognizer=head, privileged=privileged),
+    )
+    fields = {
+        "method": "m:x", "dataset": "d", "protocol": "p", "fold": "1", "degradation": "average-12x16",
+        "high_source": "", "enhancer": "bicubic", "backbone": "resnet18", "weights": "scratch", "modality": "rgb",
+        "size": (48, 64), "sampling": "2x1", "precision": "fp32", "budget": "small", "seed": 0,
+        "settings": {"method.lr": 0.3, "method.tokens": 4},
+    }  # fmt: skip
+    return describe_plan(Plan(**{**fields, **changed}), chosen)
+
+
+def test_describe_a_plan():
+    assert describe() == DESCRIBE
+
+
+def test_what_does_not_shape_the_network_shares_its_cost():
+    same = {"seed": 5, "weights": "imagenet", "budget": "paper", "sampling": "2x1s3", "settings": {"method.tokens": 9}}
+    assert describe(**same) == DESCRIBE
+
+
+def test_a_methods_own_head_is_described_by_its_options():
+    assert describe("m:head") == {**DESCRIBE, "head": "m"}
+    settings = {"method.lr": 0.1, "method.tokens": 9, "backbone.width": 2}
+    assert describe("m:head", settings=settings)["options"] == {"backbone.width": 2, "method.tokens": 9}
+
+
+def test_a_privileged_network_has_no_enhancer():
+    assert describe(privileged=True) == {**DESCRIBE, "enhancer": "none", "low": [48, 64]}
+
+
+def test_clips_taken_as_recorded_have_no_low_size():
+    assert describe(low=None) == {**DESCRIBE, "low": None}
+
+
+def test_no_gpu_no_latency():
+    assert measure_latency(recognizer(), view(), torch.device("cpu")) is None
+
+
+def test_quartiles():
+    assert timing._quartiles([4.0, 1.0, 2.0, 3.0, 100.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0}
+
+
+def test_a_throughput_batch_that_does_not_fit_is_halved(monkeypatch):
+    def times(recognizer, low, passes):
+        if len(low) > 10:
+            raise torch.cuda.OutOfMemoryError("full")
+        return [float(len(low))] * passes
+
+    monkeypatch.setattr(timing, "_times", times)
+    assert timing._many(None, view(), 32, 3) == (8, [8.0, 8.0, 8.0])
+
+
+def test_a_learnt_enhancer_is_counted():
     wide = EnhancerSpec(name="learnt", summary="", factory=lambda size, options: Learnt())
     macs = count_macs(recognizer(enhancer=wide), view(size=(24, 32)))
     assert macs.enhancer == 9 * 3 * 3 * 24 * 32

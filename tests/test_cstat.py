@@ -1,4 +1,4 @@
-"""CSTAT against its equations: numbers worked by hand, shapes, masks, gradients, and a confidence map that stays alive."""
+"""CSTAT against its equations: numbers worked by hand, shapes, masks, gradients, a confidence map that stays alive."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor, nn
+
+from benchmark_core.errors import ElrError
+from benchmark_core.resolve import Request, resolve_plan
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.attention import TemporalAttention, mean_over_real, spatial_attention, vec
 from elrbench_plugins.cstat.confidence import Confidence, at_stage, involved, spread, video_score
 from elrbench_plugins.cstat.fit import compare, confidence_of, inner_weights
 from elrbench_plugins.cstat.losses import cosine_distance, spatial_distances, temporal_distances, total
-from torch import Tensor, nn
-
-from benchmark_core.errors import ElrError
-from benchmark_core.resolve import Request, resolve_plan
 
 ONES = torch.ones(1, 2)
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import Tensor
+
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.prepare import prepare
+from benchmark_core.progress import Silent
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.training.recipe_options import RECIPE
+from benchmark_core.training.training import Training
+from elrbench_plugins.cstat.attention import TemporalAttention
 from elrbench_plugins.supervised import fit as plain
 from elrbench_plugins.supervised.budgets import BUDGETS, JOINT_BUDGETS
-
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.training.recipe_options import RECIPE
 
 METHODS = ("supervised", "supervised:matched", "teacher", "cstat")
 
@@ -72,3 +80,80 @@ def test_the_loop_is_eight_lines() -> None:
 def test_specs_import_no_torch() -> None:
     check = "import sys, elrbench_plugins.cstat, elrbench_plugins.supervised; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+# -- through the harness: 24 clips, one epoch a stage
+
+
+@pytest.fixture(scope="module")
+def trained(catalog, tmp_path_factory):
+    """Each method's (training, recognizer), fitted one after the other over one cache."""
+    cache, done = tmp_path_factory.mktemp("cache"), {}
+    numbers = ("dataset.train=24", "dataset.test=12", "dataset.rows=48", "dataset.columns=64", "dataset.frames=8",
+               "method.epochs=1", "method.joint_epochs=1", "method.batch=8")  # fmt: skip
+    for method in ("supervised:matched", "cstat"):
+        request = Request(method=method, dataset="puppets", budget="smoke", settings=numbers)
+        plan = resolve_plan(catalog, request)
+        chosen = chosen_by(catalog, plan)
+        data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+        training = Training(plan=plan, chosen=chosen, manifest=data.index.digest(), make_views=data.training_views,
+                            device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip
+        kept = watch_stages(training)
+        model = chosen.method.load(chosen.method.fit)(training)
+        done[method] = SimpleNamespace(training=training, data=data, kept=kept, model=model)
+    return done
+
+
+def watch_stages(training: Training) -> dict[str, tuple[Recognizer, dict[str, Tensor]]]:
+    """Every stage's module and its state when the stage ended."""
+    kept, stage = {}, training.stage
+
+    def watched(name: str, *args, **kwargs):
+        module = stage(name, *args, **kwargs)
+        kept[name] = module, {key: value.clone() for key, value in module.state_dict().items()}
+        return module
+
+    training.stage = watched
+    return kept
+
+
+def test_cstat_starts_from_the_student_that_supervised_left(trained) -> None:
+    ours = {stage["name"]: stage for stage in trained["cstat"].training.stages}
+    theirs = {stage["name"]: stage for stage in trained["supervised:matched"].training.stages}
+    assert list(ours) == ["teacher-tam", "student", "joint"]
+    assert ours["student"]["key"] == theirs["student"]["key"] and ours["student"]["reused"]
+    assert ours["joint"]["key"] != theirs["joint"]["key"]
+    assert ours["joint"]["updates"] == theirs["joint"]["updates"] == 3
+
+
+def test_both_second_phases_see_the_same_batches(trained) -> None:
+    seen = []
+    for run, high in (("supervised:matched", False), ("cstat", True)):
+        views = trained[run].data.training_views(low=True, high=high, seed=7)
+        seen.append(next(iter(views.batches(8, epoch=0))))
+    assert seen[0].ids == seen[1].ids
+    assert torch.equal(seen[0].low, seen[1].low) and torch.equal(seen[0].box, seen[1].box)
+
+
+def test_the_teacher_stands_still_in_the_joint_phase(trained) -> None:
+    teacher, before = trained["cstat"].kept["teacher-tam"]
+    assert not teacher.training
+    assert all(torch.equal(value, before[key]) for key, value in teacher.state_dict().items())
+
+
+def test_the_joint_phase_moves_the_student_and_its_temporal_attention(trained) -> None:
+    _, alone = trained["cstat"].kept["student"]
+    model = trained["cstat"].model
+    assert isinstance(model.head, TemporalAttention)
+    assert not torch.equal(model.backbone.state_dict()["conv1.weight"], alone["backbone.conv1.weight"])
+    assert model.head.fc2.weight.abs().max() > 0
+
+
+def test_the_joint_phase_logs_its_terms_and_the_maps_statistics(trained) -> None:
+    last = trained["cstat"].training.stages[-1]["history"][-1]
+    assert last["loss"] == pytest.approx((last["ce"] + last["sat"] + last["tat"]) / 3, abs=1e-4)
+    assert last["sat"] == pytest.approx(sum(last[f"w_sat_{i}"] * last[f"sat_{i}"] for i in range(1, 5)), abs=1e-5)
+    assert [last[f"w_sat_{i}"] for i in range(1, 5)] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    assert 0.25 <= last["confidence"] <= 0.75
+    assert last["confidence_area"] >= 0.5
+    assert 0.5 <= last["confidence_video"] <= 1

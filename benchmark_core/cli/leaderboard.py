@@ -19,7 +19,8 @@ from benchmark_core.errors import ElrError
 def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> None:
     """elrbench leaderboard --check
 
-    Regenerate the Markdown and CSV tables of every track from the records, or check that they are up to date.
+    Make the Markdown and CSV tables of every track anew from the records, or check that they are those of the records.
+    Exit 1 where a table is stale, or a record cannot be read and is left out.
     """
     from benchmark_core.tables import build_tables, check_tables, write_tables
 
@@ -29,14 +30,15 @@ def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> Non
     if check:
         stale = check_tables(folder, tables)
         if as_json:
-            print_json({"stale": bool(stale), "diff": stale})
-        elif stale:
-            click.echo(stale)
+            print_json({"stale": stale})
         else:
-            click.echo(f"{folder}: the tables are those of the records")
+            click.echo("\n".join(stale) or f"{folder}: the tables are those of the records")
         ctx.exit(1 if stale else 0)
-    written = [str(path) for path in write_tables(folder, tables)]
+    changed = [str(path) for path in write_tables(folder, tables)]
     if as_json:
-        print_json({"written": written})
+        print_json({"changed": changed, "left_out": list(tables.problems)})
     else:
-        click.echo("\n".join(written))
+        click.echo("\n".join(changed) or f"{folder}: the tables were those of the records already")
+        for problem in tables.problems:
+            click.echo(f"elrbench: left out: {problem}", err=True)
+    ctx.exit(1 if tables.problems else 0)

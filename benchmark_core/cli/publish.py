@@ -29,11 +29,12 @@ def command(digest: str, out: Path, folder: Path, as_json: bool) -> None:
     Copy the record and the predictions of a finished run into the leaderboards' records; tables are then made by
     'elrbench leaderboard'. The first digits of a digest do where they are unique.
     """
-    from benchmark_core.records import publish
-
     run = find_run(digest, out)
     if not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+
+    from benchmark_core.records import publish
+
     written = [str(path) for path in publish(run, folder)]
     if as_json:
         print_json({"run": str(run), "written": written})

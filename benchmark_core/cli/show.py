@@ -49,8 +49,8 @@ def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
     if not found:
         raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
     if len(found) > 1:
-        kinds = " and a ".join(spec.kind for spec in found)
-        raise ElrError(f"'{name}' is a {kinds}; say which: elrbench show KIND {name}")
+        kinds = " and ".join(spec.kind for spec in found)
+        raise ElrError(f"'{name}' is of several kinds, {kinds}; say which: elrbench show KIND {name}")
     return found[0]
 
 
@@ -71,7 +71,7 @@ def describe(spec: Spec, owner: Owner) -> dict[str, Any]:
         "default_variants": list(spec.default_variants),
         "budgets": {key: dict(values) for key, values in spec.budgets.items()},
     }
-    return {key: value for key, value in facts.items() if value not in ("", None, [], {})}
+    return {key: value for key, value in facts.items() if key == "summary" or value not in ("", None, [], {})}
 
 
 def _option(option: Option) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
     return {
         "needs_high": spec.needs_high,
         "privileged": spec.privileged,
-        "control": spec.control,
+        "controls": list(spec.controls),
         "own_head": spec.recognizer is not None,
         "defaults": dict(spec.defaults),
     }

@@ -42,14 +42,14 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """None where the file is absent, cut off, or not one of ours: it is then to be made anew."""
+    """None where the file is absent, unreadable, cut off, or not one of ours: it is then to be made anew."""
     try:
         with path.open("rb") as file:
             text = file.read(HEADER_BYTES)
             length = os.fstat(file.fileno()).st_size
         numbers = json.loads(text)
         header = Header(**{**numbers, "shape": tuple(numbers["shape"])})
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     whole = header.schema == SCHEMA and header.length == length and header.frames > 0 and len(header.shape) == 3
     return header if whole else None

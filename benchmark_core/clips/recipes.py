@@ -23,6 +23,11 @@ REVISION = 1  # raised when `fit` or `resample` give other pixels for the same n
 _NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
+def named(target: Target) -> str:
+    """A target's "module:attribute", whichever way it was given."""
+    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """`low`: degraded by `degrade`; `high`: brought to `size`; `native`: as recorded, each clip at its own size.
@@ -39,14 +44,11 @@ class Recipe:
 
     def numbers(self) -> dict[str, Any]:
         """Everything the stored pixels depend on, ready for JSON."""
-        target = self.degrade
-        if target is not None and not isinstance(target, str):
-            target = f"{target.__module__}:{target.__qualname__}"
         return {
             "kind": self.kind,
             "size": self.size and list(self.size),
             "aspect": self.aspect and list(self.aspect),
-            "degrade": target,
+            "degrade": self.degrade and named(self.degrade),
             "options": dict(self.options),
             "revision": [REVISION, self.revision],
             "decoder": DECODER,

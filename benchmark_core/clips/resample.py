@@ -10,13 +10,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from benchmark_core.clips.frames import Frames, Plane
 
 Matrix = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.float32]  # (T, 3, h, w), grey levels 0..255
 
-_BLOCK = 1 << 20  # pixels converted to float at a time: stays in the processor's cache
+_BLOCK = 1 << 18  # pixels converted to float at a time: stays in the processor's cache
 
 
 @lru_cache(maxsize=256)
@@ -57,16 +58,27 @@ def _frozen(matrix: Matrix) -> Matrix:
 
 
 def apply(plane: Plane, a: Matrix, b: Matrix) -> Pictures:
-    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w)."""
+    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w).
+
+    Both matrices are banded, so they are multiplied as sparse ones: less work than a dense product, and none of a BLAS
+    library's threads, which stall each other where several clips are made at a time.
+    """
     count, rows, columns = plane.shape
-    left, right = a.astype(np.float32), np.ascontiguousarray(b.T, np.float32)
+    left, right = _banded(a), _banded(b)
     out = np.empty((count, len(a), len(b)), np.float32)
     step = max(1, _BLOCK // (rows * columns))
     for first in range(0, count, step):
-        block = plane[first : first + step].astype(np.float32)  # (t, rows, columns)
-        half = (block.reshape(-1, columns) @ right).reshape(-1, rows, len(b))  # (t, rows, w)
-        np.matmul(left, half, out=out[first : first + step])
+        block = plane[first : first + step].transpose(1, 0, 2).astype(np.float32, order="C")  # (rows, t, columns)
+        half = left @ block.reshape(rows, -1)  # (h, t*columns)
+        turned = np.ascontiguousarray(half.reshape(-1, columns).T)  # (columns, h*t)
+        small = (right @ turned).reshape(len(b), len(a), -1)  # (w, h, t)
+        out[first : first + step] = small.transpose(2, 1, 0)
     return out
+
+
+def _banded(matrix: Matrix) -> sparse.csr_array:
+    """Without the weights that no grey level would feel: a Gaussian's far ends."""
+    return sparse.csr_array(np.where(matrix > 1e-8, matrix, 0), dtype=np.float32)
 
 
 def reduce(frames: Frames, size: tuple[int, int], sigma: float = 0.0) -> Pictures:

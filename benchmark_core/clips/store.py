@@ -13,8 +13,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.decode import BadClip, decode
 from benchmark_core.clips.index import Clip, Source, VideoFile
-from benchmark_core.clips.recipes import Recipe
+from benchmark_core.clips.recipes import Recipe, named
 from benchmark_core.errors import ElrError, RunFailed
 
 Progress = Callable[[int, int], None]  # clips done, clips in all
@@ -48,9 +49,9 @@ class ClipStore:
         self._digests: dict[tuple[str, int, int], str] = {}  # (path, size, mtime in ns) -> content
 
     def content_key(self, source: Source) -> str:
-        """sha256 of the file's bytes, or of a drawn clip's key. BadClip where the file cannot be read."""
+        """sha256 of the file's bytes, or of a drawn clip's code and key. BadClip where the file cannot be read."""
         if not isinstance(source, VideoFile):
-            return hashlib.sha256(b"drawn:" + source.key.encode()).hexdigest()
+            return hashlib.sha256(f"drawn {named(source.render)} {source.key}".encode()).hexdigest()
         try:
             stat = source.path.stat()
             known = str(source.path), stat.st_size, stat.st_mtime_ns
@@ -110,13 +111,14 @@ class ClipStore:
             progress(done, len(clips))
         if jobs:
             self._describe(wanted.values())
-        for content, failure in self._work(jobs, workers or min(8, os.cpu_count() or 1)):
-            if failure is not None:
-                reason = self._refuse(jobs[content][0], failure, bad_clips)
-                bad.update(dict.fromkeys(owners[content], reason))
-            done += len(owners[content])
-            if progress is not None:
-                progress(done, len(clips))
+        with closing(self._work(jobs, workers or min(8, os.cpu_count() or 1))) as results:
+            for content, failure in results:
+                if failure is not None:
+                    reason = self._refuse(jobs[content][0], failure, bad_clips)
+                    bad.update(dict.fromkeys(owners[content], reason))
+                done += len(owners[content])
+                if progress is not None:
+                    progress(done, len(clips))
         listed = tuple((clip.id, bad[clip.id]) for clip in clips if clip.id in bad)
         return StoreReport(
             bad=listed, built=len(clips) - reused - len(listed), reused=reused, seconds=time.monotonic() - began
@@ -128,7 +130,9 @@ class ClipStore:
         advice = "--bad-clips skip leaves such clips out and lists them"
         raise BadClip(f"clip '{clip.id}' ({error.where})", f"{error.reason}; {advice}") from error
 
-    def _work(self, jobs: dict[str, tuple[Clip, list[Recipe]]], workers: int) -> Iterable[tuple[str, BadClip | None]]:
+    def _work(
+        self, jobs: dict[str, tuple[Clip, list[Recipe]]], workers: int
+    ) -> Generator[tuple[str, BadClip | None], None, None]:
         """Contents as they are done, with what made them fail; at most a few wait in line, so an error stops soon."""
         if workers <= 1:
             for content, (clip, recipes) in jobs.items():
@@ -137,15 +141,19 @@ class ClipStore:
         waiting = iter(jobs.items())
         running: dict[Future[BadClip | None], str] = {}
         with ThreadPoolExecutor(workers) as pool:
-            while True:
-                for content, (clip, recipes) in waiting:
-                    running[pool.submit(self._build, clip, content, recipes)] = content
-                    if len(running) >= 2 * workers:
-                        break
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
+            try:
+                while True:
+                    for content, (clip, recipes) in waiting:
+                        running[pool.submit(self._build, clip, content, recipes)] = content
+                        if len(running) >= 2 * workers:
+                            break
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        yield running.pop(future), future.result()
+            finally:
+                for future in running:
+                    future.cancel()
 
     def _build(self, clip: Clip, content: str, recipes: list[Recipe]) -> BadClip | None:
         """Decode one clip into all `recipes`; nothing is left of those that were not completed."""

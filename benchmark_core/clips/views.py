@@ -186,8 +186,8 @@ class Views:
     def _crop(self, stored: Array, drawn: _Drawn) -> Array:
         """(K, 3, T, H, W) of a stored view that is larger by the margin, at whole pixels; flipped as the box says."""
         height, width = self.materials.size
-        top = round(drawn.place[0] * (stored.shape[-2] - height))
-        left = round(drawn.place[1] * (stored.shape[-1] - width))
+        top = int(drawn.place[0] * (stored.shape[-2] - height + 1))
+        left = int(drawn.place[1] * (stored.shape[-1] - width + 1))
         seen = stored[..., top : top + height, left : left + width]
         return seen[..., ::-1] if drawn.box is not None and drawn.box[4] else seen
 

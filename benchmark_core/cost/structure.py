@@ -15,8 +15,7 @@ from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.provenance import versions
-from benchmark_core.specs import Spec, Value, defaults
-from benchmark_core.training.recipe_options import RECIPE
+from benchmark_core.specs import MethodSpec, Spec, Value, defaults
 
 
 def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
@@ -50,9 +49,10 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
 
 
 def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
-    """Off the spec's default, and no number of the optimiser."""
+    """Off the spec's default; of a method only what shapes its recognizer."""
     usual = defaults(spec)
-    return {key: value for key, value in options.items() if key not in RECIPE and usual.get(key) != value}
+    shaping = spec.recognizer_options if isinstance(spec, MethodSpec) else tuple(usual)
+    return {key: value for key, value in options.items() if key in shaping and usual.get(key) != value}
 
 
 def structure_key(describe: Mapping[str, Any]) -> str:

@@ -56,6 +56,9 @@ class Recognizer(nn.Module):
     mask: (B, K), 1 where an interval is real. box: (B, 5) as `benchmark_core.clips.augment` draws it, or None in testing.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         *,
@@ -94,10 +97,10 @@ class Recognizer(nn.Module):
     def see(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
         """The enhanced view, cut by its box and shaped for the backbone; and K."""
         if isinstance(low, Tensor):
-            batch, intervals = low.shape[:2]
+            intervals = low.shape[1]
             seen = self.enhance(low.flatten(0, 1))  # (B*K, 3, T, H, W)
         else:
-            batch, intervals = len(low), low[0].shape[0]
+            intervals = low[0].shape[0]
             seen = torch.cat([self.enhance(clip) for clip in low])
         if box is not None:
             seen = cut(seen, box.repeat_interleave(intervals, 0))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from benchmark_core.errors import ElrError
 
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_fields = functools.cache(get_type_hints)
 
 
 def conform(value: object, hint: Any, where: str = "") -> None:
@@ -18,7 +20,7 @@ def conform(value: object, hint: Any, where: str = "") -> None:
     if is_typeddict(hint):
         if not isinstance(value, dict):
             raise _wrong(where, "an object")
-        for key, inner in get_type_hints(hint).items():
+        for key, inner in _fields(hint).items():
             if key in value:
                 conform(value[key], inner, _join(where, key))
             elif key in hint.__required_keys__:

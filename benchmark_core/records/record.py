@@ -12,8 +12,9 @@ from benchmark_core.plan import digest_of
 from benchmark_core.records.conform import conform
 from benchmark_core.records.sealed import read_sealed, seal, write_sealed
 from benchmark_core.scoring.hits import unpack_hits
+from benchmark_core.scoring.statistics import Hits
 
-__all__ = ["RunRecord", "check_record", "read_record", "record_name", "seal", "write_record"]
+__all__ = ["RunRecord", "check_record", "hits_of", "read_record", "record_name", "seal", "write_record"]
 
 
 class PlanFields(TypedDict):
@@ -181,5 +182,12 @@ def check_record(plain: Mapping[str, Any]) -> RunRecord:
     if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
         raise ElrError(f"'per_class' is not of the {classes} classes of the dataset")
     if record["hits"] is not None:
-        unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
+        hits_of(record)
     return record
+
+
+def hits_of(record: RunRecord) -> Hits:
+    """Which test clips were right, sorted by id: bool (N,). ElrError where the task has no hits."""
+    if record["hits"] is None:
+        raise ElrError(f"{record['digest']} is {record['track']['task']} and has no hits; compare its intervals")
+    return unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])

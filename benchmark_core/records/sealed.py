@@ -41,13 +41,13 @@ def _digest(record: Mapping[str, Any]) -> str:
 def write_sealed(path: Path, record: Mapping[str, Any]) -> Path:
     """Seals `record` and writes it, whole or not at all. Keys keep their order: people read these files."""
     text = json.dumps(seal(record), indent=1, ensure_ascii=False, allow_nan=False)
-    return write_whole(path, (text + "\n").encode(errors="surrogateescape"))
+    return write_whole(path, (text + "\n").encode(errors="backslashreplace"))  # a lone surrogate becomes \udcff, JSON again
 
 
 def read_json(path: Path) -> Any:
     """The JSON in `path`. ElrError, one line that names the file, where there is none."""
     try:
-        return json.loads(path.read_bytes().decode(errors="surrogateescape"), parse_constant=_no_constant)
+        return json.loads(path.read_bytes().decode(), parse_constant=_no_constant)
     except OSError as error:
         raise ElrError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

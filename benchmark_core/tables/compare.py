@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.record import RunRecord
-from benchmark_core.scoring.hits import unpack_hits
+from benchmark_core.records.record import RunRecord, hits_of
 from benchmark_core.scoring.statistics import Difference, Hits, mcnemar, paired_bootstrap
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """a − b. `difference.n` is the clips of all folds; `p` McNemar's exact p of each seed, for seeds share their clips."""
+    """a − b. `difference.n`: clips of all folds. `p`: McNemar's exact p, seed by seed, for seeds share their clips."""
 
     a: str
     b: str
@@ -47,7 +46,7 @@ def compare_groups(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Comparison
     left, right = _by_seed(a), _by_seed(b)
     folds = {seed: sorted(left[seed]) for seed in left if seed in right and left[seed].keys() == right[seed].keys()}
     if not folds:
-        raise ElrError(f"no seed with the same folds on both sides: {sorted(left)} and {sorted(right)}; run a common seed")
+        raise ElrError(f"no seed has the same folds on both sides: {sorted(left)}, {sorted(right)}; run a common seed")
     shared = max(folds.values(), key=len)
     seeds = tuple(sorted(seed for seed in folds if folds[seed] == shared))
     pairs = [[_paired_hits(left[seed][fold], right[seed][fold]) for fold in shared] for seed in seeds]
@@ -78,11 +77,5 @@ def _paired_hits(a: RunRecord, b: RunRecord) -> tuple[Hits, Hits]:
         ("clips that could be read", sorted(a["clips"]["bad"]), sorted(b["clips"]["bad"])),
     ):
         if one != other:
-            raise ElrError(f"{a['digest']} and {b['digest']} are of different {what}, {one} and {other}: nothing to pair")
-    return _hits(a), _hits(b)
-
-
-def _hits(record: RunRecord) -> Hits:
-    if record["hits"] is None:
-        raise ElrError(f"{record['digest']} is {record['track']['task']} and has no hits to pair; compare its intervals")
-    return unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
+            raise ElrError(f"{a['digest']} and {b['digest']} do not pair: their {what} are {one} and {other}")
+    return hits_of(a), hits_of(b)

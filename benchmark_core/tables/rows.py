@@ -27,7 +27,7 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """`runs[seed][fold]`; seeds in order, folds in the protocol's order."""
 
@@ -106,7 +106,7 @@ def fold_rows(records: Iterable[RunRecord]) -> list[Row]:
 
 def _row_key(record: RunRecord) -> str:
     plan: dict[str, Any] = {key: value for key, value in record["plan"].items() if key not in ("seed", "fold")}
-    return json.dumps([plan, record["track"], record["dataset"], record["primary"], record["privileged"]], sort_keys=True)
+    return json.dumps([plan, record["dataset"]], sort_keys=True)
 
 
 def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:
@@ -124,21 +124,24 @@ def matched_control(row: Row, rows: Iterable[Row]) -> Row | None:
     """
     if row.first["control"] or row.first["privileged"]:
         return None
-    rivals = [other for other in rows if other.first["control"] and _partners(other) == _partners(row)]
-    rivals = [other for other in rivals if all(_agree(row, other, key) for key in _shared(row, other) if _LENGTH.fullmatch(key))]
-    return max(rivals, key=lambda other: sum(_agree(row, other, key) for key in _shared(row, other)), default=None)
+    rivals = {
+        other: _agreements(row, other)
+        for other in rows
+        if other.first["control"] and _partners(other.first) == _partners(row.first)
+    }
+    matched = [other for other, same in rivals.items() if all(same[key] for key in same if _LENGTH.fullmatch(key))]
+    return max(matched, key=lambda other: sum(rivals[other].values()), default=None)
 
 
-def _partners(row: Row) -> object:
-    plan: dict[str, Any] = dict(row.first["plan"])
+def _partners(record: RunRecord) -> object:
+    """All of the plan that is neither the method nor its own."""
+    plan: dict[str, Any] = {**record["plan"]}
     settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
-    plan = {key: value for key, value in plan.items() if key not in ("method", "seed", "fold", "settings", "high_source")}
-    return plan, settings, row.first["track"], row.first["dataset"]
+    own = ("method", "high_source", "settings", "seed", "fold")
+    return {key: value for key, value in plan.items() if key not in own}, settings, record["dataset"]
 
 
-def _shared(row: Row, other: Row) -> list[str]:
-    return [key for key in row.first["plan"]["settings"] if key in other.first["plan"]["settings"]]
-
-
-def _agree(row: Row, other: Row, key: str) -> bool:
-    return bool(row.first["plan"]["settings"][key] == other.first["plan"]["settings"][key])
+def _agreements(row: Row, other: Row) -> dict[str, bool]:
+    """For each setting that both have, whether it is the same."""
+    ours, theirs = row.first["plan"]["settings"], other.first["plan"]["settings"]
+    return {key: ours[key] == theirs[key] for key in ours if key in theirs}

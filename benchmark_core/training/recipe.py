@@ -28,7 +28,7 @@ def schedule_of(options: Mapping[str, Value], epochs: int) -> Schedule:
         return min(1.0, (epoch + 1e-9) / warmup) if warmup else 1.0
 
     def step(epoch: float) -> float:
-        return warm(epoch) * float(options["step_factor"]) ** (epoch // float(options["step_epochs"]))
+        return warm(epoch) * float(float(options["step_factor"]) ** (epoch // float(options["step_epochs"])))
 
     def one_cycle(epoch: float) -> float:
         at, peak = epoch / epochs, 0.3

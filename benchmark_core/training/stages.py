@@ -61,6 +61,12 @@ class StageFolder:
         self.path = root / "stages" / f"{file_name(key.name)}-{key.digest}"
         self.path.mkdir(parents=True, exist_ok=True)
 
+    @classmethod
+    def peek(cls, root: Path, key: StageKey) -> dict[str, Any] | None:
+        """`finished()` of a stage that may have no folder, without making one."""
+        path = root / "stages" / f"{file_name(key.name)}-{key.digest}"
+        return cls(root, key).finished() if path.is_dir() else None
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time works here; a second waits and then finds the stage finished."""

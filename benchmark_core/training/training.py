@@ -43,6 +43,9 @@ from benchmark_core.training.seeds import generator, seed_of, seeded
 from benchmark_core.training.stages import StageFolder, StageKey, function_name, source_digest
 
 
+SHOWN = 4  # figures beside a progress bar; all of them are kept
+
+
 class Stateful(Protocol):
     """Anything with torch's two methods: modules, recipes."""
 
@@ -125,8 +128,9 @@ class Training:
         if head is not None and head not in HEADS:
             raise unknown("head", head, HEADS)
         with seeded(self.plan.seed, role):
-            module = recognizer_of(self.plan, self.chosen, high=high, own_head=head is None)
-        return self.place(module)
+            module = recognizer_of(self.plan, self.chosen, high=high, head=head)
+        placed: Recognizer = self.place(module)
+        return placed
 
     def place(self, module: Any) -> Any:
         """`module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU, more on a GPU)."""
@@ -172,7 +176,7 @@ class Training:
         needs: "low" and "high" for the views it reads, names of the method's options, and modules of other stages.
         revision: raised when what `fn` computes changes.
         """
-        key = StageKey(name=name, function=function_name(fn), revision=revision, numbers=self._numbers(needs))
+        key = self._key(name, fn, needs, revision)
         folder = StageFolder(self._cache, key)
         with folder.locked():
             note = None if self._refit else folder.finished()
@@ -219,6 +223,11 @@ class Training:
         }
         folder.finish(module, note)
         return note
+
+    def _key(
+        self, name: str, fn: Callable[[Any], object], needs: Sequence[str | nn.Module], revision: int
+    ) -> StageKey:
+        return StageKey(name=name, function=function_name(fn), revision=revision, numbers=self._numbers(needs))
 
     def _numbers(self, needs: Sequence[str | nn.Module]) -> dict[str, Any]:
         plan = self.plan
@@ -292,14 +301,14 @@ class Training:
         """The latest figures; on a GPU looked at every 25 steps, so that the queue is not drained at each."""
         if self.device.type != "cpu" and step % 25:
             return {}
-        latest = {key: float(values[-1]) for key, values in self._figures.items()}
+        latest = {key: float(values[-1]) for key, values in self._figures.items() if values}
         for key, value in latest.items():
             if not np.isfinite(value):
                 raise RunFailed(
                     f"stage '{stage}', epoch {epoch + 1}, step {step + 1}: {key} is {value}; "
                     "lower the learning rate (--set method.lr=…) or use --precision fp32"
                 )
-        return latest
+        return dict(list(latest.items())[:SHOWN])
 
     def _means(self) -> dict[str, float]:
         means = {key: float(torch.stack(values).mean()) for key, values in self._figures.items()}
@@ -339,10 +348,10 @@ class Training:
         return self._running.name if self._running else ""
 
 
-def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, own_head: bool = True) -> Recognizer:
+def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
     """The recognizer that a plan stands for: a function of the plan and torch's random state.
 
-    high: the network for high views, which has no enhancer.
+    high: the network for high views, which has no enhancer. head: a core head instead of the method's own.
     """
     sampling = Sampling.parse(plan.sampling)
     return build_recognizer(
@@ -351,7 +360,9 @@ def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, own_head: b
         classes=len(chosen.dataset.classes),
         size=plan.size,
         sampling=(sampling.k, sampling.t),
-        method_spec=chosen.method if own_head else None,
+        method_spec=chosen.method if head is None else None,
+        head=head or "mean-logits",
+        task=chosen.dataset.task,
         method_options=plan.options("method"),
         backbone_options=plan.options("backbone"),
         enhancer_options=plan.options("enhancer"),

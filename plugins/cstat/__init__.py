@@ -1,8 +1,7 @@
 """CSTAT: confident spatial-temporal attention transfer (Bai et al., arXiv 1909.03580; IJCV 2023)."""
 
-from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
-
 from benchmark_core import MethodSpec, Option, hookimpl
+from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
 
 EXTERNAL = {  # eq. 4, section IV.E and IV.H
     "w_ce": Option(default=1 / 3, low=0.0, help="W_ce of eq. 4 (Table I's best: a third each)"),

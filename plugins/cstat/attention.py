@@ -66,7 +66,7 @@ class TemporalAttention(nn.Module):
         if start == "uniform":
             nn.init.zeros_(self.fc2.weight)
             nn.init.ones_(self.fc2.bias)
-        self.shared = (classifier,)  # in a tuple: it is registered, saved and counted with the backbone
+        self.shared: tuple[nn.Module] = (classifier,)  # registered, saved and counted with the backbone alone
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See the class. ElrError where K is not the one that it was built for."""

@@ -20,10 +20,13 @@ gives none of these bounds: it is there to be compared with.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
-from elrbench_plugins.cstat.attention import mean_over_real
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
+
+from elrbench_plugins.cstat.attention import mean_over_real
 
 FLAT = 1e-4  # of E's output for pixels in [0, 1]: a spread below it is a flat image, not information
 
@@ -73,11 +76,10 @@ def involved(confidence: Tensor, threshold: float) -> Tensor:
     return confidence + (kept - confidence).detach()
 
 
-def at_stage(confidence: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:
+def at_stage(confidence: Tensor, shape: Sequence[int]) -> Tensor:
     """A map (N, [T,] H, W) averaged down to a stage's ([T_i,] h_i, w_i): (N, [T_i,] h_i, w_i)."""
-    if len(shape) == 2:
-        return adaptive_avg_pool2d(confidence.unsqueeze(1), tuple(shape)).squeeze(1)
-    return adaptive_avg_pool3d(confidence.unsqueeze(1), tuple(shape)).squeeze(1)
+    average: Callable[..., Tensor] = adaptive_avg_pool2d if len(shape) == 2 else adaptive_avg_pool3d
+    return average(confidence.unsqueeze(1), tuple(shape)).squeeze(1)
 
 
 def video_score(confidence: Tensor, mask: Tensor, threshold: float) -> Tensor:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
+
+from benchmark_core.specs import Value
+from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.confidence import Confidence, involved, spread, video_score
 from elrbench_plugins.cstat.losses import spatial_distances, temporal_distances, total
 from elrbench_plugins.supervised.fit import REVISION as CLASSIFIER_REVISION
 from elrbench_plugins.supervised.fit import fit_classifier, student_stage
-from torch import Tensor
-
-from benchmark_core.specs import Value
-from benchmark_core.training.recipe_options import RECIPE
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer, Trace

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
+
 from elrbench_plugins.cstat.attention import mean_over_real, spatial_attention, vec
 from elrbench_plugins.cstat.confidence import at_stage
-from torch import Tensor
 
 TINY = 1e-12  # product of two norms below which a vector has no direction
 

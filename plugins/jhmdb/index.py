@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from elrbench_plugins.jhmdb import CLASSES, JHMDB
-
 from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
+from elrbench_plugins.jhmdb import CLASSES, JHMDB
 
 VIDEOS = "ReCompress_Videos"
 SPLITS = "splits"

@@ -1,4 +1,4 @@
-"""Datasets drawn by code: `puppets` (one action, high and low views) and `tiny-puppets` (several at once, natively low)."""
+"""Datasets drawn by code: `puppets` (one action, seen high and low) and `tiny-puppets` (several, natively low)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def elr_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="puppets",
-            summary="an articulated figure in 12 actions, five of them told from others by a small object or hand alone",
+            summary="an articulated figure in 12 actions, nine of which a small object or a hand tells apart",
             licence="drawn by this project's code",
             classes=PUPPETS_CLASSES,
             protocols={"subjects": _SUBJECTS},

@@ -1,7 +1,7 @@
 """What whole-body actions are: keys that hands, feet and pelvis pass through, and the small object that goes along.
 
-Keys are (side, up, forward), side counted outward. Hands are in arm lengths from the shoulder, `face` hands in head radii
-from the head's middle, feet and pelvis in leg lengths from the ground below the hip and between the feet.
+Keys are (side, up, forward), side counted outward. Hands are in arm lengths from the shoulder, `face` hands in head
+radii from the head's middle, feet and pelvis in leg lengths from the ground below the hip and between the feet.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ TALL: tuple[Key, ...] = ((0.0, 1.04, 0.0),)
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Keys by track, passed through in a circle, `cycles` times a clip; tracks in `single` once, from begin for a length.
+    """Keys by track, passed through in a circle, `cycles` times a clip; tracks in `single` are passed once.
 
-    once: bounds of begin and of length, as shares of the clip. prop: the small object, by its name in `props`, or none.
-    travel: statures walked forward in a cycle. Tracks not named stay in the stance of somebody standing.
+    once: bounds of when that begins and of how long it takes, as shares of the clip. prop: the small object, by its
+    name in `props`, or none. travel: statures walked forward in a cycle. Tracks not named stay in the stance of
+    somebody standing.
     """
 
     name: str
@@ -72,8 +73,8 @@ ACTIONS: Mapping[str, Action] = {
     action.name: action
     for action in (
         _at_head("phone", (1.15, -0.10, 0.15), "phone"),
-        _at_head("drink", (0.10, -0.55, 1.35), "cup"),
-        _at_head("scratch", (0.70, 0.95, 0.25)),
+        _at_head("drink", (0.20, -0.50, 1.25), "cup"),
+        _at_head("scratch", (0.75, 0.75, 0.40)),
         Action(name="wave", keys=_SWING),
         Action(name="wave-flag", keys=_SWING, prop="flag"),
         Action(name="punch", keys=_STRIKE),
@@ -144,7 +145,7 @@ SINGLE: tuple[str, ...] = tuple(ACTIONS)
 
 @dataclass(frozen=True, kw_only=True)
 class Tempo:
-    """How one clip performs an action: where it starts, how fast and how wide it moves, and from when an act is made."""
+    """How one clip performs an action: where it starts, how fast and wide it moves, from when an act is made."""
 
     phase: float
     cycles: float
@@ -176,7 +177,14 @@ def tracks(action: Action, tempo: Tempo, frames: int) -> dict[str, npt.NDArray[n
     """All tracks of a performance, each (T, 3); `travel` in statures, centred on the middle of the clip."""
     turns, progress = tempo.turns(frames), tempo.progress(frames)
     found = {}
-    stance = {"hand_r": HANG, "hand_l": HANG, "foot_r": STAND, "foot_l": STAND, "pelvis": TALL, "lean": ((0.0, 0.0, 0.0),)}
+    stance = {
+        "hand_r": HANG,
+        "hand_l": HANG,
+        "foot_r": STAND,
+        "foot_l": STAND,
+        "pelvis": TALL,
+        "lean": ((0.0, 0.0, 0.0),),
+    }
     for track, keys in (stance | dict(action.keys)).items():
         array = np.array(keys)
         if track.startswith(("hand", "pelvis")) and track not in action.single:

@@ -17,7 +17,8 @@ class Camera:
     """From statures to pixels.
 
     yaw, pitch, roll: radians; at yaw 0 the figure faces the camera, at positive yaw it turns its acting side to it.
-    stature: pixels. x, y: where the ground point between the feet falls. jitter: (T, 2) pixels. mirrored: left for right.
+    stature: pixels. x, y: where the ground point between the feet falls. jitter: (T, 2) pixels.
+    mirrored: left for right.
     """
 
     yaw: float

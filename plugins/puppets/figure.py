@@ -80,7 +80,9 @@ def joints(body: Body, tracks: Mapping[str, Points]) -> Joints:
         hip = pelvis + outward * body.hip
         spot = outward * body.hip + tracks["travel"] + np.array([0.0, 0.035, 0.0])
         ankle = spot + tracks[f"foot_{name}"] * mirror * body.leg
-        knee, ankle = bend(hip, ankle, body.leg * 0.5, body.leg * 0.5, np.broadcast_to([0.1 * sign, 0.0, 1.0], (count, 3)))
+        knee, ankle = bend(
+            hip, ankle, body.leg * 0.5, body.leg * 0.5, np.broadcast_to([0.1 * sign, 0.0, 1.0], (count, 3))
+        )
         shin = (ankle - knee) / (body.leg * 0.5)
         toe = np.array([0.2 * sign, 0.0, 0.0]) + np.stack([0 * shin[:, 0], shin[:, 2], -shin[:, 1]], 1)
         toe = toe / np.sqrt((toe * toe).sum(1, keepdims=True))

@@ -30,7 +30,14 @@ def tempo(draws: Draws, action: Action, who: Subject) -> Tempo:
 
 
 def person(
-    who: Subject, action: Action, how: Tempo, camera: Camera, *, accent: Colour, hands: Colour | None, props: bool = True
+    who: Subject,
+    action: Action,
+    how: Tempo,
+    camera: Camera,
+    *,
+    accent: Colour,
+    hands: Colour | None,
+    props: bool = True,
 ) -> list[Shape]:
     """Shapes of the person in `camera.jitter`'s number of frames.
 

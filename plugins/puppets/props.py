@@ -1,4 +1,4 @@
-"""The small objects. None is larger than a tenth of a stature, so on 12 x 16 pixels none is larger than one of them."""
+"""The small objects. None is longer than a tenth of a stature: at most one pixel of a 12 x 16 view."""
 
 from __future__ import annotations
 
@@ -39,7 +39,13 @@ class Grip:
 def _phone(grip: Grip) -> list[Shape]:
     size = grip.camera.stature
     return [
-        Plate(centre=grip.seen(up=0.012), axis=grip.upright(), half=(0.046 * size, 0.026 * size), colour=grip.colour, rim=0.5)
+        Plate(
+            centre=grip.seen(up=0.012),
+            axis=grip.upright(),
+            half=(0.048 * size, 0.029 * size),
+            colour=grip.colour,
+            rim=0.8,
+        )
     ]
 
 
@@ -48,9 +54,13 @@ def _cup(grip: Grip) -> list[Shape]:
     middle = grip.seen(up=0.014, forward=0.02)
     dark: Colour = (0.3 * grip.colour[0], 0.3 * grip.colour[1], 0.3 * grip.colour[2])
     return [
-        Plate(centre=middle, axis=grip.upright(), half=(0.034 * size, 0.030 * size), colour=grip.colour, rim=0.7),
+        Plate(centre=middle, axis=grip.upright(), half=(0.038 * size, 0.034 * size), colour=grip.colour, rim=0.7),
         Plate(
-            centre=grip.seen(up=0.042, forward=0.02), axis=grip.upright(), half=(0.008 * size, 0.030 * size), colour=dark, rim=1
+            centre=grip.seen(up=0.046, forward=0.02),
+            axis=grip.upright(),
+            half=(0.009 * size, 0.034 * size),
+            colour=dark,
+            rim=1,
         ),
     ]
 
@@ -61,16 +71,26 @@ def _flag(grip: Grip) -> list[Shape]:
     radius = max(0.007 * size, 0.5)
     return [
         Plate(
-            centre=grip.seen(side=-0.038, up=0.066), axis=grip.upright(), half=(0.030 * size, 0.038 * size), colour=grip.colour
+            centre=grip.seen(side=-0.036, up=0.056),
+            axis=grip.upright(),
+            half=(0.033 * size, 0.038 * size),
+            colour=grip.colour,
+            rim=0.85,
         ),
-        Capsule(a=grip.seen(), b=grip.seen(up=0.094), ra=radius, rb=radius, colour=dark, rim=1),
+        Capsule(a=grip.seen(), b=grip.seen(up=0.086), ra=radius, rb=radius, colour=dark, rim=1),
     ]
 
 
 def _case(grip: Grip) -> list[Shape]:
     size = grip.camera.stature
     return [
-        Plate(centre=grip.seen(up=-0.050), axis=grip.upright(), half=(0.038 * size, 0.047 * size), colour=grip.colour, rim=0.5)
+        Plate(
+            centre=grip.seen(up=-0.050),
+            axis=grip.upright(),
+            half=(0.040 * size, 0.045 * size),
+            colour=grip.colour,
+            rim=0.75,
+        )
     ]
 
 
@@ -82,8 +102,8 @@ def _ball(grip: Grip) -> list[Shape]:
     path = start + flown * np.array([0.0, 0.12, 0.62]) - flown * flown * np.array([0.0, 0.26, 0.0])
     place = np.where(flown > 0, path, grip.joints["hand_r"] + np.array([-0.010, 0.028, 0.012]))
     middle = grip.camera.see(place)[0]
-    radius = 0.037 * grip.camera.stature
-    return [Capsule(a=middle, b=middle, ra=radius, rb=radius, colour=grip.colour, rim=0.5, shown=turn < LANDED)]
+    radius = 0.042 * grip.camera.stature
+    return [Capsule(a=middle, b=middle, ra=radius, rb=radius, colour=grip.colour, rim=0.7, shown=turn < LANDED)]
 
 
 PROPS: Mapping[str, Callable[[Grip], list[Shape]]] = {

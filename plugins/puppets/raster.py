@@ -1,6 +1,6 @@
 """Antialiased capsules and plates, painted into all frames of a clip at once by signed distance within their boxes.
 
-Only additions, products, quotients, square roots and rounding are used: results do not depend on a mathematical library.
+Only sums, products, quotients, square roots and rounding are used: results do not depend on a mathematical library.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Capsule:
         share = np.clip(x * unit[:, 0, None, None] + y * unit[:, 1, None, None], np.float32(0), np.float32(1))
         x = x - share * along[:, 0, None, None]
         y = y - share * along[:, 1, None, None]
-        radius = np.float32(self.ra) + share * np.float32(self.rb - self.ra) if self.ra != self.rb else np.float32(self.ra)
+        radius = (
+            np.float32(self.ra) + share * np.float32(self.rb - self.ra) if self.ra != self.rb else np.float32(self.ra)
+        )
         return radius - np.sqrt(x * x + y * y), max(self.ra, self.rb)
 
 

@@ -33,12 +33,13 @@ def background(draws: Draws, rows: int, columns: int, horizon: float, grain: flo
     picture = np.empty((rows, columns, 3), np.float32)
     edge = int(np.clip(round(horizon), 1, rows - 1))
     for top, bottom in ((0, edge), (edge, rows)):
-        colour = np.array(hue(draws, 0.2, 0.85), np.float32)
+        colour = np.array(hue(draws, 0.35, 1.0), np.float32)
+        colour = np.float32(0.4) * colour + np.float32(0.6 * draws.between(0.55, 0.95))  # paler than clothes
         height = bottom - top
         blotch = smooth(draws, (4, 5), height, columns)
         fine = smooth(draws, (2 + int(height / (3 * grain)), 2 + int(columns / (3 * grain))), height, columns)
-        value = 1 + np.float32(draws.between(0.08, 0.25)) * blotch + np.float32(draws.between(0.03, 0.15)) * fine
-        value = value * (1 + np.float32(draws.between(0.0, 0.22)) * _pattern(draws, height, columns, grain))
+        value = 1 + np.float32(draws.between(0.05, 0.18)) * blotch + np.float32(draws.between(0.03, 0.10)) * fine
+        value = value * (1 + np.float32(draws.between(0.0, 0.12)) * _pattern(draws, height, columns, grain))
         picture[top:bottom] = colour * value[..., None]
     return np.clip(picture, 0, 1)
 
@@ -66,19 +67,19 @@ def clutter(draws: Draws, rows: int, columns: int, frames: int, unit: float) -> 
     before: list[Shape] = []
     still = np.zeros((frames, 1), np.float32)
     moving = np.arange(frames, dtype=np.float32)[:, None] / np.float32(max(frames - 1, 1))
-    for _ in range(2 + int(4 * draws.units(1)[0])):  # furniture
-        behind.append(_thing(draws, rows, columns, still, unit * draws.between(3, 9)))
-    for _ in range(1 + int(4 * draws.units(1)[0])):  # small things, the size of what hands may hold
+    for _ in range(int(3 * draws.units(1)[0])):  # furniture
+        behind.append(_thing(draws, rows, columns, still, unit * draws.between(3, 8)))
+    for _ in range(int(3 * draws.units(1)[0])):  # small things, the size of what hands may hold
         behind.append(_thing(draws, rows, columns, still, unit * draws.between(1.5, 3.5)))
-    if draws.chance(0.5):
+    if draws.chance(0.3):
         behind.append(_thing(draws, rows, columns, moving, unit * draws.between(1.5, 6)))
-    if draws.chance(0.35):
+    if draws.chance(0.15):
         before.append(_thing(draws, rows, columns, moving, unit * draws.between(1.5, 3)))
     return behind, before
 
 
 def _thing(draws: Draws, rows: int, columns: int, along: Floats, size: float) -> Shape:
-    """A disc, pole or box of about `size` pixels, carried from one place to another as `along` (T, 1) goes from 0 to 1."""
+    """A disc, pole or box of about `size` pixels, carried from place to place as `along` (T, 1) goes from 0 to 1."""
     kind, x0, y0, x1, y1, long = draws.units(6)
     colour = hue(draws)
     start = np.round(np.array([x0 * columns, y0 * rows]), 2).astype(np.float32)

@@ -1,4 +1,4 @@
-"""`puppets`: one person, one action; several actions differ by a small object or by where a hand is, and by nothing else."""
+"""`puppets`: one person, one action; several actions differ by a small object or by where a hand is alone."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from elrbench_plugins.puppets.keys import TEST_CLIPS, TEST_SUBJECTS, read_key
 from elrbench_plugins.puppets.person import person, shadow, stool, tempo
 from elrbench_plugins.puppets.raster import Shape, paint
 from elrbench_plugins.puppets.scene import background, clutter, expose, light
-from elrbench_plugins.puppets.subjects import hue, subject
+from elrbench_plugins.puppets.subjects import hue, subject, vivid
 
 TRAIN_PEOPLE, TEST_PEOPLE = 40, 60
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Clips in order of class, subject after subject; `root` and `protocol` say nothing: all is drawn, one protocol is."""
+    """Clips class by class, subject after subject; `root` and `protocol` are of no use to what is drawn."""
     clips: list[Clip] = []
     parts: dict[str, list[str]] = {"train": [], "test": []}
     for part, people, first, people_first in (
@@ -61,21 +61,21 @@ def render(key: str, *, props: bool = True) -> Iterator[Frames]:
     how = tempo(motion, action, who)
     unit = min(rows / 96, columns / 128)
     camera = Camera(
-        yaw=scene.between(0.35, 1.15),
+        yaw=scene.between(0.40, 1.05),
         pitch=scene.between(0.0, 0.22),
-        roll=scene.between(-0.09, 0.09),
-        stature=96 * unit * scene.between(0.64, 0.77),
-        x=columns * scene.between(0.38, 0.62),
+        roll=scene.between(-0.07, 0.07),
+        stature=96 * unit * scene.between(0.68, 0.77),
+        x=columns * scene.between(0.42, 0.58),
         y=rows * scene.between(0.90, 0.96),
         columns=columns,
         mirrored=scene.chance(0.5),
         jitter=np.round(sway(scene, frames, 1.5 * unit), 4),
     )
-    accent, gloves = hue(scene, 0.05, 0.98), hue(scene, 0.05, 0.98)
+    accent, gloves = vivid(scene), vivid(scene)
     gloved = scene.chance(0.4)
     picture = background(scene, rows, columns, camera.y - rows * scene.between(0.04, 0.22), unit)
     behind, before = clutter(scene, rows, columns, frames, unit)
-    seated = scene.chance(0.25)
+    seated = scene.chance(0.2)
     gain = light(scene, rows, columns)
 
     forward = action.travel * how.amplitude * (how.turns(frames) - how.turns(frames).mean())
@@ -89,4 +89,3 @@ def render(key: str, *, props: bool = True) -> Iterator[Frames]:
     canvas *= gain
     planes = expose(canvas, Draws(NOISE, seed, clip), 3.0)
     yield Frames(planes=planes, colour="rgb")
-

@@ -22,16 +22,29 @@ from elrbench_plugins.puppets.keys import TEST_CLIPS, TEST_SUBJECTS, read_key
 from elrbench_plugins.puppets.person import person, shadow, stool, tempo
 from elrbench_plugins.puppets.raster import Floats, Shape, paint
 from elrbench_plugins.puppets.scene import background, clutter, expose, light
-from elrbench_plugins.puppets.subjects import hue, subject
+from elrbench_plugins.puppets.subjects import hue, subject, vivid
 from elrbench_plugins.puppets.vehicle import vehicle
 
 FIRST_CLIP = 10_000_000  # apart from the clips of `puppets`, so that no scene occurs in both
 PAIRS = 40  # of subjects, in each part: the two people that a clip may show
 CANVAS = 96  # least rows of the picture that is averaged down
 
-GAITS = ("walking", "walking", "walking", "running", "running", "standing", "standing", "sitting", "sitting", "jumping", "jumping")
+GAITS = (
+    "walking",
+    "walking",
+    "walking",
+    "running",
+    "running",
+    "standing",
+    "standing",
+    "standing",
+    "sitting",
+    "sitting",
+    "jumping",
+    "jumping",
+)
 ARMS: Mapping[str, tuple[str, ...]] = {
-    "standing": ("waving", "phoning", "carrying", "throwing"),
+    "standing": ("waving", "phoning", "carrying", "throwing", "throwing", "throwing"),
     "walking": ("waving", "phoning", "carrying"),
     "running": ("waving", "carrying"),
     "sitting": ("waving", "phoning"),
@@ -40,7 +53,7 @@ ARMS: Mapping[str, tuple[str, ...]] = {
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Clips with what happens in them; `root` and `protocol` say nothing: all is drawn, one protocol is."""
+    """Clips with what happens in them; `root` and `protocol` are of no use to what is drawn."""
     smallest, largest = int(options["smallest"]), int(options["largest"])
     if smallest > largest:
         raise ElrError(f"dataset.smallest={smallest} exceeds dataset.largest={largest}; set it to {largest} or less")
@@ -154,7 +167,7 @@ def _people(
             mirrored=mirrored,
             jitter=wander * np.array([-1.0 if mirrored else 1.0, 1.0]),
         )
-        accent, gloves, seat = hue(scene, 0.05, 0.98), hue(scene, 0.05, 0.98), hue(scene)
+        accent, gloves, seat = vivid(scene), vivid(scene), hue(scene)
         gloved = scene.chance(0.3)
         forward = action.travel * how.amplitude * (how.turns(len(wander)) - how.turns(len(wander)).mean())
         shapes.append(shadow(camera, forward))

@@ -33,7 +33,12 @@ def vehicle(draws: Draws, rows: int, columns: int, frames: int, stops: bool) -> 
     return [
         Plate(centre=at(0, 0), axis=axis, half=(1.02 * length, 0.18 * height), colour=(0, 0, 0), opacity=0.35, rim=1),
         Plate(centre=at(roof[0] - 0.1 * length, 2.6 * height), axis=axis, half=(roof[1], 0.75 * height), colour=colour),
-        Plate(centre=at(roof[0] - 0.1 * length, 2.5 * height), axis=axis, half=(0.86 * roof[1], 0.48 * height), colour=glass),
+        Plate(
+            centre=at(roof[0] - 0.1 * length, 2.5 * height),
+            axis=axis,
+            half=(0.86 * roof[1], 0.48 * height),
+            colour=glass,
+        ),
         Plate(centre=at(0, 1.3 * height), axis=axis, half=(length, 0.75 * height), colour=colour),
         *(
             Capsule(a=at(place, wheel), b=at(place, wheel), ra=wheel, rb=wheel, colour=dark, rim=1)

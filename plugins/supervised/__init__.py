@@ -1,8 +1,7 @@
 """What every transfer method is measured against: the student alone, and the teacher on high views."""
 
-from elrbench_plugins.supervised.budgets import BUDGETS, DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS, OPTIONS
-
 from benchmark_core import MethodSpec, Option, hookimpl
+from elrbench_plugins.supervised.budgets import BUDGETS, DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS, OPTIONS
 
 
 @hookimpl

@@ -1,0 +1,118 @@
+"""How long a plan will train: its method's own `fit`, a few timed steps of each loop on random views, nothing kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.views import Batch
+from benchmark_core.combinations import Chosen
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Silent
+from benchmark_core.training.seeds import seeded
+from benchmark_core.training.stages import StageFolder
+from benchmark_core.training.training import Stateful, Training
+
+CLIPS = 4  # a step; its time is scaled to the plan's batch, so that a paper's batch need not fit a small machine
+STEPS = 3  # the first warms up
+NATIVE = (48, 48)  # a natively low clip's usual size
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomViews:
+    """As many steps as the real views, filled with noise of the right shapes."""
+
+    plan: Plan
+    chosen: Chosen
+    clips: int
+    low: bool
+    high: bool
+
+    def __len__(self) -> int:
+        return self.clips
+
+    def steps(self, batch: int) -> int:
+        """As `Views.steps` in training."""
+        return max(1, self.clips // batch)
+
+    def batch(self, device: torch.device) -> Batch:
+        """`CLIPS` clips."""
+        sampling = Sampling.parse(self.plan.sampling)
+        classes, multi = len(self.chosen.dataset.classes), self.chosen.dataset.task == "multi-label"
+        shape = (CLIPS, sampling.k, 3, sampling.t)
+        low = self.chosen.degradation.low or NATIVE
+        return Batch(
+            low=torch.rand(*shape, *low, device=device) if self.low else None,
+            high=torch.rand(*shape, *self.plan.size, device=device) if self.high else None,
+            mask=torch.ones(CLIPS, sampling.k, device=device),
+            box=torch.tensor([0.0, 0.1, 0.9, 0.9, 1.0], device=device).expand(CLIPS, 5),
+            target=torch.rand(CLIPS, classes, device=device).round() if multi else torch.arange(CLIPS, device=device) % classes,
+            ids=tuple(map(str, range(CLIPS))),
+        )
+
+
+class Rehearsal(Training):
+    """A `Training` whose loops run `STEPS` steps. `seconds`: stage -> what it would take; 0 where it is cached."""
+
+    def __init__(self, *, clips: int, **materials: Any) -> None:
+        def views(*, low: bool, high: bool, seed: int) -> Any:
+            return RandomViews(plan=self.plan, chosen=self.chosen, clips=clips, low=low, high=high)
+
+        super().__init__(**materials, make_views=views, reporter=Silent())
+        self.seconds: dict[str, float] = {}
+        self._name = ""
+
+    def stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """Runs `fn` briefly, unless an equal stage is cached."""
+        key = self._key(name, fn, needs, revision)
+        self._keys.append((module, key.digest))
+        self._name = name
+        self.seconds[name] = 0.0
+        if StageFolder.peek(self._cache, key) is None or self._refit:
+            with seeded("rehearsal"):
+                fn(module)
+        return module
+
+    def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
+        """`STEPS` batches, timed; the loop's whole length is reckoned from the median."""
+        size = batch or int(self.options["batch"])
+        for item in state:
+            if isinstance(item, nn.Module):
+                item.train()
+        took = []
+        for _ in range(STEPS):
+            made = views.batch(self.device)
+            began = time.monotonic()
+            yield made
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            took.append(time.monotonic() - began)
+        self._figures.clear()
+        per_clip = min(took[1:]) / CLIPS
+        self.seconds[self._name] += per_clip * n * views.steps(size) * min(size, len(views))
+
+
+def rehearse(
+    plan: Plan, chosen: Chosen, *, clips: int, manifest: str, device: torch.device, cache: Path, refit: bool = False
+) -> dict[str, float]:
+    """Stage -> seconds that it would train for on `device`. An estimate: decoding and testing are not in it."""
+    rehearsal = Rehearsal(
+        clips=clips, plan=plan, chosen=chosen, manifest=manifest, device=device, cache=cache, refit=refit
+    )
+    chosen.method.load(chosen.method.fit)(rehearsal)
+    return rehearsal.seconds

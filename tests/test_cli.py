@@ -1,0 +1,470 @@
+"""The command line: what it prints, how it ends, and what it does not import."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from benchmark_core import catalog as catalog_module
+from benchmark_core.cli import COMMANDS, cli, main
+from benchmark_core.cli.console import Reporter, columns
+from benchmark_core.errors import ElrError
+
+HERE = Path(__file__).parent
+TOY = str(HERE / "toy.py")
+SMALL_RUN = ("run", "--plugin", TOY, "--dataset", "toy", "--budget", "smoke", "--method", "supervised",
+             "--set", "method.epochs=1", "--set", "method.batch=12")  # fmt: skip
+BUILTINS = [f"elrbench_plugins.{path.parent.name}" for path in (HERE.parent / "plugins").glob("*/__init__.py")]
+
+
+real_load_catalog = catalog_module.load_catalog
+
+
+def built_ins(extra=(), **_):
+    return real_load_catalog([*BUILTINS, *extra], entry_points=False)
+
+
+@pytest.fixture(autouse=True)
+def built_in_plugins(monkeypatch):
+    """The built-ins and what a test adds, whatever else is installed."""
+    monkeypatch.setattr(catalog_module, "load_catalog", built_ins)
+    monkeypatch.delenv("ELRBENCH_DATA", raising=False)
+
+
+@pytest.fixture
+def call(capsys):
+    """`call("list", "--json")` -> (exit code, stdout, stderr)."""
+
+    def run(*argv: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(argv)
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return run
+
+
+def commands() -> dict[str, click.Command]:
+    found = {name: cli.get_command(click.Context(cli), name) for name in COMMANDS}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+# -- help
+
+
+def test_the_commands_are_these():
+    assert list(commands()) == ["run", "list", "show", "cost", "check", "publish", "leaderboard", "doctor"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_begins_with_an_example(name, call):
+    code, out, _ = call(name, "--help")
+    assert code == 0
+    body = [line.strip() for line in out.splitlines() if line.strip()]
+    words = body[1].split()
+    assert words[:2] == ["elrbench", name]
+    known = {option for param in commands()[name].params for option in param.opts}
+    assert {word for word in words[2:] if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_everything_has_json(name):
+    assert "--json" in {option for param in commands()[name].params for option in param.opts}
+
+
+def test_without_a_command_it_prints_help(call):
+    assert call() == call("--help")
+
+
+def test_the_plan_flags_of_run_are_frozen():
+    """What users and scripts rest on: a flag may be added here, and never taken away or renamed."""
+    flags = {option for param in commands()["run"].params for option in param.opts}
+    assert flags == {
+        "--method", "--dataset", "--protocol", "--fold", "--split", "--degradation", "--enhancer", "--backbone",
+        "--weights", "--modality", "--size", "--sampling", "--precision", "--budget", "--seed", "--set", "--plugin", "--data",
+        "--bad-clips", "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
+    }  # fmt: skip
+
+
+# -- what is not imported
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list"],
+        ["show", "cstat"],
+        ["run", "--method", "cstat", "--dataset", "puppets", "--dry-run"],
+        ["leaderboard", "--check", "--folder", str(HERE.parent / "leaderboards")],
+    ],
+    ids=lambda argv: " ".join(argv[:2]),
+)
+def test_torch_stays_out(argv):
+    heavy = ["torch", "av", "rich", "accelerate", "fvcore"]
+    heavy += [] if argv[0] == "leaderboard" else ["pandas", "numpy", "scipy", "tabulate"]
+    code = f"""
+import sys
+from benchmark_core import catalog
+real = catalog.load_catalog
+catalog.load_catalog = lambda extra=(), **_: real({BUILTINS!r}, entry_points=False)
+from benchmark_core.cli import main
+try:
+    main({argv!r})
+except SystemExit as stopped:
+    assert stopped.code in (0, None) or {argv[0]!r} == "leaderboard", stopped.code
+print("imported:", [name for name in {heavy!r} if name in sys.modules])
+plugins = [name for name in sys.modules if name.startswith("elrbench_plugins.")]
+print("plugins:", len(plugins) if {argv[0]!r} == "leaderboard" else 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-2:] == ["imported: []", "plugins: 0"]
+
+
+# -- list and show
+
+
+def test_list_names_every_component(call, catalog):
+    code, out, _ = call("list", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert {(row["kind"], row["name"]) for row in rows} == {
+        (kind, name) for kind, section in catalog.sections.items() for name in section
+    }
+    assert {row["plugin"] for row in rows if row["name"] == "cstat"} == {"elrbench_plugins.cstat"}
+
+
+@pytest.mark.parametrize("kind", ["method", "methods"])
+def test_list_takes_a_kind(call, kind):
+    code, out, _ = call("list", kind)
+    assert code == 0
+    assert {line.split()[0] for line in out.splitlines()} == {"method"}
+    assert any(line.split()[1] == "cstat" for line in out.splitlines())
+
+
+def test_list_takes_a_plugin_file(call):
+    _, out, _ = call("list", "datasets", "--plugin", TOY, "--json")
+    facts = {"kind": "dataset", "name": "toy", "summary": "squares"}
+    assert {**facts, "plugin": "toy", "distribution": TOY, "version": ""} in json.loads(out)
+
+
+def test_show_tells_all_that_a_spec_says(call, catalog):
+    code, out, _ = call("show", "cstat", "--json")
+    facts, spec = json.loads(out), catalog.methods["cstat"]
+    assert code == 0
+    assert facts["citation"] == spec.citation
+    assert facts["unspecified"] == list(spec.unspecified)
+    assert facts["variants"] == {key: dict(values) for key, values in spec.variants.items()}
+    assert facts["default_variants"] == ["mlp", "rc"]
+    assert set(facts["budgets"]) == {"paper", "small", "smoke"}
+    assert {key: option["default"] for key, option in facts["options"].items()} == {
+        key: option.default for key, option in spec.options.items()
+    }
+
+
+def test_show_for_people_marks_judgement(call):
+    code, out, _ = call("show", "method", "cstat:mlp")
+    assert code == 0
+    line = next(line for line in out.splitlines() if line.strip().startswith("confidence_threshold "))
+    assert "0.5 *" in line and "[0.0, 1.0]" in line
+    assert "the paper gives none" in out
+
+
+def test_show_fills_in_a_template(call):
+    _, out, _ = call("show", "average-6x8", "--json")
+    assert json.loads(out)["low"] == [6, 8]
+
+
+def test_show_asks_which_of_two_kinds(call, tmp_path):
+    plugin = tmp_path / "two.py"
+    plugin.write_text(
+        "from benchmark_core import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"
+        '    return [MethodSpec(name="nearest", summary="", fit="x:y")]\n'
+    )
+    code, _, err = call("show", "nearest", "--plugin", str(plugin))
+    assert (code, err) == (
+        2, "elrbench: error: 'nearest' is of several kinds, enhancer and method; say which: elrbench show KIND nearest\n"
+    )  # fmt: skip
+    assert call("show", "method", "nearest", "--plugin", str(plugin))[0] == 0
+
+
+# -- the user's mistakes: one line, exit 2
+
+BARE = "for a bare backbone, or --method and --dataset for what a plan deploys"
+HELP = "'elrbench {} --help' lists what it takes"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["rnu"], "unknown command 'rnu'. Did you mean 'run'?"),
+        (["run", "--metod", "x"], "'elrbench run' has no option '--metod'. Did you mean '--method'?"),
+        (["run", "--seed", "x"], f"invalid value for '--seed': 'x' is not a valid integer; {HELP.format('run')}"),
+        (["run", "--method"], "option '--method' requires an argument; "),
+        (["show"], f"missing argument '[KIND] NAME'; {HELP.format('show')}"),
+        (["show", "cstatt"], "unknown component 'cstatt'. Did you mean 'cstat'?"),
+        (["show", "backbone", "resnet43"], "unknown backbone 'resnet43'. Did you mean 'resnet34'?"),
+        (["show", "a", "b", "c"], "'elrbench show' takes one component, as NAME or KIND NAME, not 3 words"),
+        (["list", "backbon"], "unknown kind of component 'backbon'. Did you mean 'backbones'?"),
+        (["run", "--dataset", "puppets"], "which method? Give --method NAME; 'elrbench list methods' names them"),
+        (["run", "--method", "cstat"], "which dataset? Give --dataset NAME; 'elrbench list datasets' names them"),
+        (["run", "--method", "cstatt", "--dataset", "puppets"], "unknown method 'cstatt'. Did you mean 'cstat'?"),
+        (
+            ["run", "--method", "cstat", "--dataset", "puppets", "--set", "method.epoch=3"],
+            "unknown setting 'method.epoch'. Did you mean 'method.epochs'?",
+        ),
+        (
+            ["run", "--method", "cstat", "--dataset", "puppets", "--set", "method.epochs"],
+            "--set 'method.epochs' is not KEY=VALUE, e.g. --set method.epochs=3",
+        ),
+        (
+            ["run", "--method", "supervised", "--dataset", "jhmdb"],
+            "dataset 'jhmdb' lies in a folder: give --data ROOT, or ELRBENCH_DATA, the one above it",
+        ),
+        (
+            ["run", "--method", "supervised", "--dataset", "jhmdb", "--data", "/nowhere"],
+            "dataset 'jhmdb' is not at /nowhere: there is no such folder; --data ROOT names another",
+        ),
+        (
+            ["run", "--method", "supervised", "--dataset", "puppets", "--data", "/"],
+            "dataset 'puppets' is drawn by code and reads no folder; leave out --data /",
+        ),
+        (["publish", "../x"], "'../x' is not a digest; give 4 to 16 hex digits, as 'elrbench run' printed them"),
+        (["publish", "abcd", "--out", "/nowhere"], "no run 'abcd' under /nowhere. There are none."),
+        (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
+        (["cost", "--classes", "3"], f"give --backbone {BARE}"),
+        (["cost", "--backbone", "resnet18"], f"give --classes {BARE}"),
+        (
+            ["cost", "--backbone", "resnet18", "--classes", "3", "--size", "big"],
+            "--size big is not HxW in pixels, e.g. 96x128",
+        ),
+        (["cost", "--backbone", "resnet18", "--seed", "1"], "--seed is for a plan: give --method and --dataset too"),
+        (["check", "nothing"], "unknown plugin 'nothing'. "),
+        (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: there is no such file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_a_mistake_is_one_line(argv, message, call):
+    code, out, err = call(*argv)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"elrbench: error: {message}")
+    assert err.count("\n") == 1
+    if not message.endswith(" "):
+        assert err == f"elrbench: error: {message}\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["list"])
+
+
+def test_a_failed_run_exits_1(call, monkeypatch):
+    from benchmark_core.errors import RunFailed
+
+    def fail(**_):
+        raise RunFailed("the loss is nan")
+
+    monkeypatch.setattr(catalog_module, "load_catalog", fail)
+    assert call("list") == (1, "", "elrbench: error: the loss is nan\n")
+
+
+# -- run, publish, leaderboard
+
+
+def test_dry_run_prints_the_plan(call, catalog):
+    from benchmark_core.resolve import Request, resolve_plan
+
+    flags = ("--method", "cstat", "--dataset", "puppets", "--budget", "small", "--seed", "2", "--size", "48x64")
+    code, out, _ = call("run", *flags, "--set", "method.epochs=3", "--dry-run", "--json")
+    request = Request(
+        method="cstat", dataset="puppets", budget="small", seed=2, size="48x64", settings=("method.epochs=3",)
+    )
+    plan = resolve_plan(catalog, request)
+    assert code == 0
+    assert json.loads(out) == {"digest": plan.digest, "plan": plan.to_json()}
+    assert call("run", *flags, "--dry-run")[1].splitlines()[1].split() == ["method", "cstat:mlp+rc"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of one epoch: its folder, what it printed, and the cache."""
+    folder = tmp_path_factory.mktemp("run")
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog_module, "load_catalog", built_ins)
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        patch.chdir(folder)
+        with pytest.raises(SystemExit) as stopped:
+            main([*SMALL_RUN, "--cache", "cache", "--json"])
+    assert not stopped.value.code, err.getvalue()
+    return folder, json.loads(out.getvalue()), err.getvalue()
+
+
+def test_a_run_leaves_a_record(finished):
+    folder, told, progress = finished
+    record = told["record"]
+    assert told["folder"] == f"elrbench-runs/{record['digest']}"
+    files = {path.name for path in (folder / told["folder"]).iterdir()}
+    assert {f"supervised-{record['digest']}.json", "recognizer.safetensors", record["predictions"]["file"]} <= files
+    assert record["scores"]["top1"]["n"] == 12
+    assert record["plan"]["settings"]["method.epochs"] == 1
+    assert "student" in progress and "\x1b" not in progress  # plain lines, not a bar
+
+
+def test_a_run_writes_nowhere_else(finished):
+    folder, _, _ = finished
+    assert {path.name for path in folder.iterdir()} == {"elrbench-runs", "cache"}
+
+
+def test_a_second_run_reuses_the_stage(finished, call, monkeypatch, tmp_path):
+    folder, told, _ = finished
+    monkeypatch.chdir(folder)
+    code, out, err = call(*SMALL_RUN, "--cache", "cache", "--out", str(tmp_path))
+    value = told["record"]["scores"]["top1"]["value"]
+    assert code == 0
+    assert out.splitlines()[1].split()[:2] == ["top1", f"{100 * value:.1f}"]
+    assert out.splitlines()[-1] == f"run folder: {tmp_path}"
+    assert "student: reused" in err
+
+
+def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
+    folder, told, _ = finished
+    monkeypatch.chdir(folder)
+    digest, board = told["record"]["digest"], tmp_path / "board"
+    code, _, err = call("publish", digest, "--folder", str(board))
+    assert (code, err) == (
+        2, f"elrbench: error: there is no folder {board} to publish into; give --folder, or run in the checkout\n"
+    )  # fmt: skip
+    board.mkdir()
+    code, out, _ = call("publish", digest[:8], "--folder", str(board), "--json")
+    assert code == 0
+    written = [Path(path) for path in json.loads(out)["written"]]
+    assert all(path.is_file() and board in path.parents for path in written)
+    assert json.loads(written[-1].read_text()) == told["record"]
+
+    stale, diff, _ = call("leaderboard", "--check", "--folder", str(board))
+    assert stale == 1 and "supervised" in diff
+    code, out, _ = call("leaderboard", "--folder", str(board))
+    assert code == 0 and all(Path(line).is_file() for line in out.splitlines())
+    assert any("supervised" in Path(line).read_text() for line in out.splitlines() if line.endswith(".md"))
+    assert call("leaderboard", "--check", "--folder", str(board))[0] == 0
+
+
+def test_an_unwritable_place_is_a_mistake(call, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = call(*SMALL_RUN, "--out", str(tmp_path / "file" / "run"), "--cache", str(tmp_path / "cache"))
+    assert code == 2 and err.startswith("elrbench: error: ") and str(tmp_path / "file" / "run") in err
+
+
+def test_data_root_comes_from_the_environment(catalog, monkeypatch, tmp_path):
+    from benchmark_core.cli.flags import data_root
+
+    (tmp_path / "jhmdb").mkdir()
+    monkeypatch.setenv("ELRBENCH_DATA", str(tmp_path))
+    assert data_root(catalog, "jhmdb", None) == tmp_path / "jhmdb"
+    assert data_root(catalog, "jhmdb", tmp_path) == tmp_path
+    assert data_root(catalog, "puppets", None) is None
+    monkeypatch.setenv("ELRBENCH_DATA", str(tmp_path / "other"))
+    with pytest.raises(ElrError, match="is not at"):
+        data_root(catalog, "jhmdb", None)
+
+
+# -- cost, doctor
+
+
+def test_cost_of_a_bare_backbone_is_the_papers(call):
+    flags = "--backbone resnet34 --classes 101 --sampling 1x1 --size 256x340 --device cpu --json"
+    code, out, _ = call("cost", *flags.split())
+    record = json.loads(out)
+    assert code == 0
+    assert record["params"]["total"] == 21336485  # CSTAT, Table III: 21.34 M
+    assert float(f"{record['macs']['view']:.4e}") == 6.5068e9  # 6.51 G
+    assert record["latency"] is None
+
+
+def test_cost_of_a_plan_is_published(call, tmp_path):
+    flags = ("--method", "supervised", "--dataset", "puppets", "--budget", "smoke", "--device", "cpu")
+    code, out, _ = call("cost", *flags, "--publish", "--folder", str(tmp_path))
+    assert code == 0
+    assert "- (no GPU)" in out
+    path = Path(out.splitlines()[-1].removeprefix("published: "))
+    record = json.loads(path.read_text())
+    assert record["describe"]["backbone"] == "resnet18" and record["describe"]["low"] == [12, 16]
+    assert path.parent == tmp_path / "costs"
+
+
+def test_cost_on_a_native_track_needs_a_size(call):
+    flags = ("cost", "--method", "supervised", "--dataset", "tiny-puppets", "--budget", "smoke", "--device", "cpu")
+    code, _, err = call(*flags)
+    assert code == 2 and "give --low HxW" in err
+    code, out, _ = call(*flags, "--low", "20x30", "--json")
+    assert code == 0 and json.loads(out)["low_size"] == [20, 30]
+
+
+def test_doctor_tells_what_stands_in_the_way(call, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    code, out, _ = call("doctor", "--cache", str(tmp_path / "file" / "cache"), "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert any("cannot be written" in trouble for trouble in report["troubles"])
+    assert report["versions"]["torch"] and report["devices"][0].startswith("cpu: ")
+    resnet = next(plugin for plugin in report["plugins"] if plugin["name"] == "elrbench_plugins.resnet")
+    assert resnet["offers"] == {"backbone": 2}
+
+
+def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
+    plugin = tmp_path / "again.py"
+    plugin.write_text(
+        "from benchmark_core import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"
+        '    return [MethodSpec(name="cstat", summary="", fit="x:y")]\n'
+    )
+    code, out, _ = call("doctor", "--cache", str(tmp_path), "--plugin", str(plugin), "--json")
+    assert code == 1
+    assert any("'cstat' is offered by two plugins" in trouble for trouble in json.loads(out)["troubles"])
+
+
+# -- console
+
+
+def test_plain_lines_without_a_terminal():
+    stream = io.StringIO()
+    with Reporter(stream).steps("student", 4) as advance:
+        for _ in range(4):
+            advance(1, loss=0.25)
+    assert stream.getvalue().startswith("student 4/4 ") and stream.getvalue().endswith(" loss 0.25\n")
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_plain_lines_come_every_ten_seconds(monkeypatch):
+    from benchmark_core.cli import console
+
+    now = iter(range(0, 1000, 3))
+    monkeypatch.setattr(console.time, "monotonic", lambda: float(next(now)))
+    stream = io.StringIO()
+    with Reporter(stream).steps("student", 12) as advance:
+        for _ in range(12):
+            advance()
+    assert 2 <= stream.getvalue().count("\n") <= 8
+
+
+def test_a_bar_on_a_terminal():
+    stream = io.StringIO()
+    with Reporter(stream, terminal=True).steps("student", 2) as advance:
+        advance(2, loss=0.5)
+    assert "student" in stream.getvalue() and "2/2" in stream.getvalue()
+
+
+def test_columns():
+    assert columns([("a", "bb", "c"), ("aaa", "b", "")], indent=" ") == " a    bb  c\n aaa  b"
+    assert columns([]) == ""

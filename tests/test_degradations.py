@@ -1,0 +1,141 @@
+"""The built-in degradations, by their specs and by their numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from benchmark_core.clips.frames import Frames
+from benchmark_core.clips.recipes import Recipe, materials
+from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.errors import ElrError
+from benchmark_core.specs import defaults
+from elrbench_plugins.degradations import AVERAGE, BICUBIC, NATIVE, elr_degradations
+from elrbench_plugins.degradations import average as averaging
+from elrbench_plugins.degradations import bicubic as cubic
+
+NOISELESS = {"sigma_blur": 0.25, "sigma_noise": 0.0}
+
+
+def grey(level: int, frames: int = 40, size: tuple[int, int] = (24, 32), first: int = 0) -> Frames:
+    return Frames(planes=(np.full((frames, *size), level, np.uint8),), colour="grey", first=first)
+
+
+def test_the_doors_offer_three_with_their_crops() -> None:
+    assert [(spec.name, spec.crop) for spec in elr_degradations()] == [
+        ("average-HxW", "after"),
+        ("bicubic-HxW", "before"),
+        ("native", "none"),
+    ]
+    assert AVERAGE.pattern is not None and AVERAGE.pattern.fullmatch("average-12x16")
+    assert defaults(AVERAGE) == {"sigma_blur": 0.25, "sigma_noise": 2.0}
+    assert AVERAGE.variants["clean"] == {"sigma_blur": 0.0, "sigma_noise": 0.0}
+    assert all(option.unspecified for option in AVERAGE.options.values())
+
+
+def test_specs_import_neither_torch_nor_numpy() -> None:
+    modules = "elrbench_plugins.degradations, elrbench_plugins.jhmdb"
+    code = f"import {modules}, sys; print({{'torch', 'numpy'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_clean_is_the_plain_average() -> None:
+    planes = tuple(np.random.default_rng(0).integers(0, 256, (3, 2, 24, 32), np.uint8))
+    frames = Frames(planes=planes, colour="rgb")
+    low = averaging.degrade(frames, (3, 4), AVERAGE.variants["clean"], 5)
+    exact = np.stack(planes, 1).reshape(2, 3, 3, 8, 4, 8).mean((3, 5))
+    assert low.dtype == np.uint8 and low.shape == (2, 3, 3, 4)
+    assert np.abs(low - exact).max() <= 0.5 + 1e-4
+
+
+def test_noise_has_the_strength_asked_for() -> None:
+    noisy = averaging.degrade(grey(128), (12, 16), {"sigma_blur": 0.0, "sigma_noise": 2.0}, 7).astype(float)
+    # 23,040 values: the sample's deviation is within 2 % of sqrt(4 + 1/12), rounding included, its mean near 128.
+    assert abs(noisy.std() - np.sqrt(4 + 1 / 12)) < 0.04
+    assert abs(noisy.mean() - 128) < 0.06
+    assert not np.array_equal(noisy[0], noisy[1])
+
+
+def test_noise_belongs_to_the_clip_and_the_frame_not_to_the_chunk() -> None:
+    options = defaults(AVERAGE)
+    whole = averaging.degrade(grey(128, 6), (6, 8), options, 7)
+    parts = [averaging.degrade(grey(128, 3, first=first), (6, 8), options, 7) for first in (0, 3)]
+    assert np.array_equal(whole, np.concatenate(parts))
+    assert not np.array_equal(whole, averaging.degrade(grey(128, 6), (6, 8), options, 8))
+
+
+def test_blur_is_in_low_pixels_whatever_the_source_size() -> None:
+    pattern = np.random.default_rng(0).integers(0, 256, (1, 12, 16), np.uint8)
+    large = [np.repeat(np.repeat(pattern, scale, 1), scale, 2) for scale in (8, 24)]
+    first, second = (
+        averaging.degrade(Frames(planes=(plane,), colour="grey"), (12, 16), NOISELESS, 0).astype(int) for plane in large
+    )
+    plain = averaging.degrade(Frames(planes=(large[0],), colour="grey"), (12, 16), AVERAGE.variants["clean"], 0)
+    assert np.abs(first - second).max() <= 2
+    assert np.abs(first - plain.astype(int)).max() > 10
+
+
+def test_bicubic_is_antialiased_and_clamped() -> None:
+    high = torch.zeros(1, 3, 16, 16)
+    high[..., 8:] = 1
+    low = cubic.degrade(high, (4, 4), {})
+    free = F.interpolate(high, size=(4, 4), mode="bicubic", antialias=True)
+    assert free.min() < 0 and free.max() > 1
+    assert torch.equal(low, free.clamp(0, 1))
+    assert torch.allclose(cubic.degrade(torch.full((2, 3, 16, 16), 0.3), (4, 4), {}), torch.tensor(0.3))
+
+
+def test_materials_of_each_crop() -> None:
+    after = materials(dataclasses.replace(AVERAGE, low=(12, 16)), {"sigma_noise": 0.0}, size=(96, 128))
+    assert after.low is not None and after.low.aspect == (3, 4) and after.low.size == (12, 16)
+    assert after.low.options == NOISELESS
+    assert after.high == Recipe(kind="high", size=(96, 128), aspect=(3, 4))
+    assert after.recipes(low=True, high=False) == (after.low,)
+    before = materials(dataclasses.replace(BICUBIC, low=(14, 14)), {}, size=(112, 112))
+    assert before.low is None and before.high is not None and before.high.size == (128, 128)
+    assert before.recipes(low=True, high=False) == (before.high,) == before.recipes(low=True, high=True)
+    native = materials(NATIVE, {}, size=(112, 112))
+    assert native.recipes(low=True, high=True) == (Recipe(kind="native"),)
+    with pytest.raises(ElrError, match="needs a low size"):
+        materials(AVERAGE, {}, size=(96, 128))
+
+
+def test_every_number_is_in_the_key() -> None:
+    recipe = Recipe(kind="low", size=(12, 16), aspect=(3, 4), degrade="m:f", options={"a": 1.0})
+    others = [
+        dataclasses.replace(recipe, **change)
+        for change in (
+            {"kind": "high"},
+            {"size": (6, 8)},
+            {"aspect": (1, 1)},
+            {"degrade": "m:g"},
+            {"options": {"a": 2.0}},
+            {"revision": 2},
+        )
+    ]
+    assert len({one.key for one in [recipe, *others]}) == 7
+    assert recipe.key == dataclasses.replace(recipe, options={"a": 1.0}).key
+    assert recipe.numbers()["decoder"].startswith("pyav ")
+
+
+def test_a_plugin_that_returns_another_shape_is_blamed() -> None:
+    recipe = Recipe(kind="low", size=(3, 4), aspect=(3, 4), degrade=lambda *_: np.zeros((1, 3, 4, 4), np.uint8))
+    with pytest.raises(ElrError, match=r"returned uint8 \(1, 3, 4, 4\) where uint8 \(1, 3, 3, 4\) is due"):
+        recipe.make(grey(5, 1), 0)
+
+
+def test_a_recipe_makes_low_of_the_fitted_region() -> None:
+    planes = np.zeros((1, 24, 64), np.uint8)
+    planes[..., 16:48] = 200  # the 3:4 centre
+    frames = Frames(planes=(planes,), colour="grey")
+    made = materials(dataclasses.replace(AVERAGE, low=(3, 4)), AVERAGE.variants["clean"], size=(6, 8))
+    assert made.low is not None and made.high is not None
+    assert (made.low.make(frames, 0) == 200).all() and (made.high.make(frames, 0) == 200).all()
+    assert to_grey_levels(reduce(frames, (3, 4))).min() == 0

@@ -1,0 +1,87 @@
+"""setup.cfg names every package and plugin: what is missing there works in a checkout and is absent from the wheel."""
+
+import ast
+import configparser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CODE = ("benchmark_core", "plugins")
+
+
+@pytest.fixture(scope="module")
+def setup() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def package_name(folder: Path) -> str:
+    parts = folder.relative_to(ROOT).parts
+    return ".".join(("elrbench_plugins" if parts[0] == "plugins" else parts[0], *parts[1:]))
+
+
+def test_packages_cover_every_folder_with_code(setup):
+    listed = setup["options"]["packages"].split()
+    on_disk = {package_name(path.parent) for top in CODE for path in (ROOT / top).rglob("*.py")}
+    assert sorted(listed) == sorted(on_disk)
+
+
+def test_every_package_has_an_init():
+    for top in CODE:
+        for path in (ROOT / top).rglob("*.py"):
+            assert (path.parent / "__init__.py").is_file(), f"{path.parent} has no __init__.py"
+
+
+def test_nothing_but_python_needs_packing(setup):
+    others = [
+        path
+        for top in CODE
+        for path in (ROOT / top).rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    ]
+    assert not others, "setup.cfg names no package data, so a wheel would lack these files"
+
+
+def test_entry_points_cover_every_plugin(setup):
+    listed = dict(line.split(" = ") for line in setup["options.entry_points"]["elrbench"].strip().splitlines())
+    folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")}
+    assert listed == {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders}
+
+
+@pytest.mark.parametrize("extension", ["py", "cfg", "toml"])
+def test_plugins_is_never_a_package_of_its_own(extension):
+    """A top-level `plugins` would clash with other distributions', and load a second copy of each module."""
+    paths = [path for path in ROOT.rglob(f"*.{extension}") if not {".venv", "build", "elrbench-runs"} & set(path.parts)]
+    assert paths
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        if extension != "py":
+            assert not any(line.strip().startswith("plugins.") for line in text.splitlines()), path
+            continue
+        for node in ast.walk(ast.parse(text)):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            assert not any(module.split(".")[0] == "plugins" for module in modules), f"{path}:{node.lineno}"
+
+
+def test_pyproject_is_three_lines():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert text.splitlines()[0] == "[build-system]" and len(text.splitlines()) == 3
+
+
+def test_constraints_pin_every_requirement(setup):
+    pins = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    }
+    extras = setup["options.extras_require"]
+    wanted = [setup["options"]["install_requires"], *(extras[name] for name in ("pretrained", "test", "lint"))]
+    for line in "\n".join(wanted).split():
+        name = line.split(">=")[0].lower().replace("_", "-")
+        assert name in pins, f"{name} is not pinned in constraints.txt"

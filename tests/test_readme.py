@@ -1,0 +1,63 @@
+"""What the README shows is what there is."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark_core import hookspecs
+from benchmark_core.cli import COMMANDS, cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+def test_help_is_the_real_one():
+    argv = [sys.executable, "-c", "from benchmark_core.cli import main; main()", "--help"]
+    environment = {"COLUMNS": "80", "PYTHONUTF8": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    shown = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment).stdout
+    assert ("", shown) in BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("language", "file"), [("python", "elrbench_example.py"), ("toml", "pyproject.toml")], ids=["module", "pyproject"]
+)
+def test_the_example_plugin_is_the_tested_one(language, file):
+    assert (language, (ROOT / "tests" / "example_plugin" / file).read_text(encoding="utf-8")) in BLOCKS
+
+
+def test_every_hook_is_documented_with_its_signature():
+    hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("elr_")}
+    assert len(hooks) == 5
+    documented = set(re.findall(r"^\| `(elr_.*?)` \|", README, flags=re.M))
+    assert documented == {
+        f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()
+    }
+
+
+def test_every_command_of_the_readme_exists():
+    """First words of the shell lines, and their flags."""
+    lines = [line for language, block in BLOCKS if language == "" for line in block.splitlines()]
+    shown = [line.split("#")[0] for line in lines if re.match(r"(\w+=\S+ )?elrbench \w", line)]
+    calls = [line.split("elrbench ", 1)[1].split() for line in shown]
+    assert len(calls) >= 6
+    for words in calls:
+        assert words[0] in COMMANDS, words
+        command = cli.get_command(None, words[0])
+        known = {option for param in command.params for option in param.opts}
+        assert {word for word in words if word.startswith("--")} <= known, words
+
+
+def test_every_component_of_the_list_is_in(catalog):
+    rows = dict(re.findall(r"^\| (datasets|degradations|enhancers|backbones|methods) \| (.*) \|$", README, flags=re.M))
+    assert len(rows) == 5
+    for plural, text in rows.items():
+        section = getattr(catalog, plural)
+        shown = {name.split(":")[0] for name in re.findall(r"`([\w:.-]+)`", text)}
+        assert set(section) <= shown, f"{plural}: the README leaves out {sorted(set(section) - shown)}"
+        assert all(name in section for name in shown - {"pretrained"}), f"{plural}: {sorted(shown)}"

@@ -1,0 +1,255 @@
+"""Records: sealed, checked, written whole, published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from run_records import bits, make_cost, make_record, put
+
+from benchmark_core.errors import ElrError
+from benchmark_core.plan import Plan
+from benchmark_core.records import (
+    publish,
+    read_cost,
+    read_record,
+    seal,
+    verify_seal,
+    write_cost,
+    write_record,
+)
+from benchmark_core.records.files import run_files, track_path
+from benchmark_core.records.record import RunRecord, hits_of, record_name
+from benchmark_core.scoring.predictions import write_predictions
+from benchmark_core.scoring.scores import score
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    record = make_record(bits(0, 3, n=11), method="mine:a+b", seed=3)
+    path = write_record(tmp_path / "new", record)
+    assert path == tmp_path / "new" / f"mine-a-b-{record['digest']}.json"
+    assert read_record(path) == record
+    assert np.flatnonzero(hits_of(read_record(path))).tolist() == [0, 3]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # no temporary file is left
+    assert path.read_bytes().endswith(b"}\n") and b"\r" not in path.read_bytes()
+
+
+def test_the_plan_of_a_record_is_what_a_plan_writes() -> None:
+    plan = Plan(**{**make_record()["plan"], "size": (96, 128)})
+    record = make_record(**plan.to_json())
+    assert record["digest"] == plan.digest and Plan.from_json(record["plan"]) == plan
+
+
+def test_scores_go_into_a_record_as_they_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    single = score(rng.normal(size=(9, 2)), rng.integers(0, 2, 9), "ab").to_json()
+    path = write_record(tmp_path, make_record(more=single))
+    assert read_record(path)["scores"] == single["scores"]
+    multi = score(rng.normal(size=(9, 2)), rng.integers(0, 2, (9, 2)), "ab").to_json()
+    path = write_record(tmp_path, make_record(scores=multi["scores"], more=multi, seed=1))
+    assert read_record(path)["primary"] == "f1_macro" and read_record(path)["hits"] is None
+
+
+def test_a_seal_notices_any_change_and_no_reordering() -> None:
+    record = make_record()
+    verify_seal(dict(reversed(record.items())))
+    changed = {**record, "device": "other"}
+    with pytest.raises(ElrError, match="changed by hand"):
+        verify_seal(changed)
+    verify_seal(seal(changed))
+
+
+def test_a_number_that_is_not_finite_cannot_be_sealed() -> None:
+    with pytest.raises(ElrError, match="not finite"):
+        seal({"timings": {"train_s": float("nan")}})
+
+
+def _edited(record: dict[str, Any], *path: str, to: Any = None, drop: bool = False) -> dict[str, Any]:
+    copy = json.loads(json.dumps(record))
+    inner = copy
+    for key in path[:-1]:
+        inner = inner[key]
+    if drop:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = to
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("edit", "reseal", "message"),
+    [
+        ({"path": ["scores", "top1", "value"], "to": 0.9}, False, "its seal does not fit its content"),
+        ({"path": ["schema"], "to": 2}, True, r"written by a newer elrbench \(schema 2, not 1\); update elrbench"),
+        ({"path": ["schema"], "to": "1"}, True, "its schema is '1', not 1"),
+        ({"path": ["kind"], "to": "cost"}, True, "no run record"),
+        ({"path": ["track"], "drop": True}, True, "'track' is missing"),
+        ({"path": ["plan", "budget"], "drop": True}, True, "'plan.budget' is missing"),
+        ({"path": ["plan", "seed"], "to": True}, True, "'plan.seed' is not a whole number"),
+        ({"path": ["scores", "top1", "low"], "to": "0"}, True, "'scores.top1.low' is not a number"),
+        ({"path": ["stages"], "to": {}}, True, "'stages' is not a list"),
+        ({"path": ["stages"], "to": [1]}, True, r"'stages\[0\]' is not an object"),
+        ({"path": ["track", "task"], "to": "both"}, True, "'track.task' is not 'single-label' or 'multi-label'"),
+        ({"path": ["track", "pooled"], "to": 1}, True, "'track.pooled' is not true or false"),
+        ({"path": ["plan", "seed"], "to": 5}, True, "'digest' is [0-9a-f]{16}, but its plan's is"),
+        ({"path": ["track", "folds"], "to": ["2"]}, True, "'track.folds' does not list"),
+        ({"path": ["primary"], "to": "f1"}, True, "'primary' is 'f1', which 'scores' does not hold"),
+        ({"path": ["scores", "top1", "high"], "to": 41.0}, True, "not a fraction"),
+        ({"path": ["per_class", "n"], "to": [1]}, True, "'per_class' is not of the 2 classes"),
+        ({"path": ["hits"], "to": "AAAA AAAA"}, True, "not base64"),
+        ({"path": ["hits"], "to": "AA=="}, True, "not the bits of 20 clips"),
+    ],
+)
+def test_a_bad_record_is_named_in_one_line(tmp_path: Path, edit: dict[str, Any], reseal: bool, message: str) -> None:
+    record = _edited(make_record(), *edit["path"], to=edit.get("to"), drop=edit.get("drop", False))
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(seal(record) if reseal else record))
+    with pytest.raises(ElrError, match=message) as caught:
+        read_record(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", '{"schema": 1, "kind": "run", "di', "NaN", "\x00", "[" * 100_000, "[1]", "null"])
+def test_what_is_no_record_at_all_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(ElrError, match="not whole JSON|no run record") as caught:
+        read_record(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_more_keys_of_the_same_schema_are_no_error(tmp_path: Path) -> None:
+    path = write_record(tmp_path, make_record(more={"note": "fused"}))
+    assert read_record(path)["note"] == "fused"  # type: ignore[typeddict-item]
+
+
+def test_a_wrong_record_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ElrError, match="'plan.budget' is missing"):
+        write_record(tmp_path, _edited(make_record(), "plan", "budget", drop=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_any_script_survive(tmp_path: Path) -> None:
+    clips = {"train": 1, "test": 20, "bad": ["größe/回.avi", "\udcff.avi"], "padded": 0}
+    path = write_record(tmp_path, make_record(more={"clips": clips}))
+    assert read_record(path)["clips"] == clips and "größe/回.avi" in path.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ElrError, match="cannot be written"):
+        write_record(tmp_path / "file" / "folder", make_record())
+
+
+def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_record(tmp_path, make_record())
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ElrError, match="No space left on device"):
+        write_record(tmp_path, make_record(more={"device": "other"}))
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_cost_records(tmp_path: Path) -> None:
+    cost = make_cost("net18-bilinear", device="cuda: NVIDIA H100 80GB", ms=1.25)
+    path = write_cost(tmp_path, cost)
+    assert path.name == "net18-bilinear-cuda-NVIDIA-H100-80GB.json" and read_cost(path) == cost
+    path.write_text(json.dumps(seal(_edited(cost, "macs", "clip", drop=True))))
+    with pytest.raises(ElrError, match="'macs.clip' is missing"):
+        read_cost(path)
+    with pytest.raises(ElrError, match="'latency.single' is missing"):
+        write_cost(tmp_path, {**cost, "latency": {"ms": 1}})
+
+
+def test_paths_are_made_of_safe_names_only() -> None:
+    track = {"dataset": "../../etc", "protocol": "split:1+2", "degradation": "average-12x16,sigma_noise=4.0"}
+    assert track_path(track).parts == ("-..-etc", "split-1-2", "average-12x16,sigma_noise=4.0")
+    record = make_record(method="a/b:c")
+    assert record_name(record) == f"a-b-c-{record['digest']}.json"
+
+
+def test_records_are_listed_by_name_whatever_the_disk_says(tmp_path: Path) -> None:
+    paths = put(tmp_path, *(make_record(method=name, dataset=data) for data in "ba" for name in ("z", "y")))
+    (tmp_path / "records" / ".part.json").write_text("")
+    assert run_files(tmp_path) == [paths[3], paths[2], paths[1], paths[0]]
+    assert run_files(tmp_path / "nowhere") == []
+
+
+def finished_run(folder: Path, logit: float = 1.0) -> RunRecord:
+    """A run folder as a run leaves it."""
+    record = make_record()
+    predictions = write_predictions(
+        folder / record["predictions"]["file"], "abc", np.array([0, 1, 0]), np.full((3, 2), logit), "ab"
+    )
+    record["predictions"]["sha256"] = hashlib.sha256(predictions.read_bytes()).hexdigest()
+    (folder / "log.json").write_text('{"student": []}')
+    (folder / "recognizer.safetensors").write_bytes(b"weights")
+    write_cost(folder, make_cost(record["structure"]))
+    return read_record(write_record(folder, record))
+
+
+def test_publish_copies_record_predictions_and_cost_and_nothing_else(tmp_path: Path) -> None:
+    run, board = tmp_path / "run", tmp_path / "board"
+    record = finished_run(run)
+    written = publish(run, board)
+    stem = f"records/acts/split1/average-12x16/mine-{record['digest']}"
+    names = [f"{stem}.predictions.csv.gz", "costs/net18-bilinear-cpu-test.json", f"{stem}.json"]
+    assert [path.relative_to(board).as_posix() for path in written] == names
+    assert sorted(path for path in board.rglob("*") if path.is_file()) == sorted(written)
+    assert read_record(written[-1]) == record
+    assert publish(run, board) == written  # again is no harm
+
+
+def test_publish_never_replaces_another_result(tmp_path: Path) -> None:
+    finished_run(tmp_path / "one")
+    record = finished_run(tmp_path / "two", logit=2.0)
+    *_, published = publish(tmp_path / "one", tmp_path / "board")
+    before = published.read_bytes()
+    with pytest.raises(ElrError, match=f"{record['digest']}.json holds other predictions of the same plan; remove it"):
+        publish(tmp_path / "two", tmp_path / "board")
+    assert published.read_bytes() == before
+
+
+def test_publish_refuses_what_is_not_one_whole_run(tmp_path: Path) -> None:
+    board, run = tmp_path / "board", tmp_path / "run"
+    with pytest.raises(ElrError, match="holds 0 run records"):
+        publish(run, board)
+    record = finished_run(run)
+    predictions = run / record["predictions"]["file"]
+    predictions.write_bytes(b"other")
+    with pytest.raises(ElrError, match="not the file that its record was scored from"):
+        publish(run, board)
+    predictions.unlink()
+    with pytest.raises(ElrError, match="is not there"):
+        publish(run, board)
+    write_record(run, make_record(seed=1))
+    with pytest.raises(ElrError, match="holds 2 run records"):
+        publish(run, board)
+    assert not board.exists()
+
+
+def test_publish_refuses_predictions_over_a_mebibyte(tmp_path: Path) -> None:
+    record = make_record()
+    big = tmp_path / record["predictions"]["file"]
+    big.write_bytes(bytes((1 << 20) + 1))
+    record["predictions"]["sha256"] = hashlib.sha256(big.read_bytes()).hexdigest()
+    write_record(tmp_path, record)
+    with pytest.raises(ElrError, match="1.00 MiB, leaderboards take 1 MiB"):
+        publish(tmp_path, tmp_path / "board")
+
+
+def test_publish_takes_no_path_from_a_record(tmp_path: Path) -> None:
+    record = make_record()
+    record["predictions"]["file"] = "../secret"
+    (tmp_path / "secret").write_text("x")
+    write_record(tmp_path / "run", record)
+    with pytest.raises(ElrError, match="names its predictions '../secret', not after itself"):
+        publish(tmp_path / "run", tmp_path / "board")

@@ -1,0 +1,106 @@
+"""A run from end to end on the toy dataset, and what stops it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmark_core import ElrError
+from benchmark_core.catalog import Catalog
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Silent
+from benchmark_core.records.record import read_record
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runner import RunResult, run
+from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.training.training import recognizer_of
+
+
+def go(plan: Plan, catalog: Catalog, folder: Path, **asked: Any) -> RunResult:
+    out, cache = folder / "out", folder / "cache"
+    return run(plan, catalog, **{"data": None, "out": out, "cache": cache, "reporter": Silent(), **asked})
+
+
+def test_a_run_leaves_a_record_that_its_predictions_bear_out(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    result = go(toy_plan, toy_catalog, tmp_path)
+    (path,) = (tmp_path / "out").glob("supervised-*.json")
+    record = read_record(path)
+    assert record == result.record
+    assert record["digest"] == toy_plan.digest and Plan.from_json(record["plan"]) == toy_plan
+    assert record["track"]["dataset"] == "toy" and record["updates"] == {"student": 4}
+    assert record["changed"] == ["size", "method.batch"] or "method.batch" in record["changed"]
+    predictions = read_predictions(tmp_path / "out" / record["predictions"]["file"])
+    assert len(predictions.ids) == 12
+    assert predictions.scored().to_json()["scores"] == record["scores"]
+
+
+def test_the_saved_weights_are_the_recognizers(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    go(toy_plan, toy_catalog, tmp_path)
+    module = recognizer_of(toy_plan, chosen_by(toy_catalog, toy_plan))
+    module.load_state_dict(load_file(tmp_path / "out" / "recognizer.safetensors"))
+    assert module(torch.rand(1, 2, 3, 1, 12, 16)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("method", ["cstat", "supervised:matched", "teacher"])
+def test_same_plan_same_predictions(toy_catalog: Catalog, method: str, tmp_path: Path) -> None:
+    request = Request(
+        method=method, dataset="toy", budget="smoke", size="24x32", settings=("method.batch=12", "method.epochs=1")
+    )
+    plan = resolve_plan(toy_catalog, request)
+    one, other = (go(plan, toy_catalog, tmp_path / name).record for name in "ab")
+    assert not any(stage["reused"] for stage in other["stages"])
+    assert one["predictions"] == other["predictions"]
+    assert one["privileged"] is (method == "teacher") and one["control"] is (method == "supervised:matched")
+
+
+def test_a_control_shares_its_students_first_phase(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    go(toy_plan, toy_catalog, tmp_path)
+    matched = dataclasses.replace(
+        toy_plan,
+        method="supervised:matched",
+        settings={**toy_plan.settings, "method.matched": True, "method.joint_epochs": 1},
+    )
+    stages = go(matched, toy_catalog, tmp_path).record["stages"]
+    assert [(stage["name"], stage["reused"]) for stage in stages] == [("student", True), ("joint", False)]
+
+
+def test_a_folder_that_cannot_be_written_is_named_first(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(ElrError, match=f"the folder {blocked / 'out'} cannot be made"):
+        go(toy_plan, toy_catalog, tmp_path, out=blocked / "out")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_dataset_without_its_folder(toy_catalog: Catalog, tmp_path: Path) -> None:
+    plan = resolve_plan(toy_catalog, Request(method="supervised", dataset="jhmdb", budget="smoke"))
+    with pytest.raises(ElrError, match="dataset 'jhmdb' needs --data ROOT"):
+        go(plan, toy_catalog, tmp_path)
+    with pytest.raises(ElrError, match="is not there; expected in it:"):
+        go(plan, toy_catalog, tmp_path, data=tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ElrError, match="is empty; expected in it:"):
+        go(plan, toy_catalog, tmp_path, data=tmp_path / "empty")
+
+
+def test_an_embedded_dataset_takes_no_folder(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(ElrError, match="'toy' is drawn by code and takes no --data"):
+        go(toy_plan, toy_catalog, tmp_path, data=tmp_path)
+
+
+def test_bf16_runs_and_says_so(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    record = go(dataclasses.replace(toy_plan, precision="bf16"), toy_catalog, tmp_path).record
+    assert "precision" in record["changed"] and json.dumps(record)
+
+
+def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tmp_path: Path) -> None:
+    settings = ("dataset.train=12", "dataset.test=6", "method.batch=6", "method.epochs=1", "method.joint_epochs=1")
+    request = Request(method="cstat", dataset="tiny-puppets", budget="smoke", size="24x32", settings=settings)
+    record = go(resolve_plan(toy_catalog, request), toy_catalog, tmp_path).record
+    assert record["plan"]["high_source"] == "self" and record["primary"] == "f1_macro" and record["hits"] is None

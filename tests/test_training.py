@@ -1,0 +1,186 @@
+"""Training as a library: its surface, stages that are shared and resumed, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark_core import ElrError, RunFailed
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips.views import Views
+from benchmark_core.plan import Plan
+from benchmark_core.prepare import prepare
+from benchmark_core.progress import Silent
+from benchmark_core.rehearsal import rehearse
+from benchmark_core.resolve import chosen_by
+from benchmark_core.training.recipe import schedule_of
+from benchmark_core.training.seeds import seed_of
+from benchmark_core.training.training import Training
+
+Make = Callable[..., Training]
+
+
+@pytest.fixture
+def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
+    """`make(cache="a", seed=…)`: a Training on the toy dataset."""
+
+    def training(cache: str = "a", **changes: Any) -> Training:
+        plan = dataclasses.replace(toy_plan, **changes)
+        chosen = chosen_by(toy_catalog, plan)
+        chosen = dataclasses.replace(chosen, method=dataclasses.replace(chosen.method, needs_high=True))
+        data = prepare(plan, chosen, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
+        return Training(
+            plan=plan, chosen=chosen, manifest="m", make_views=data.training_views, device=torch.device("cpu"),
+            cache=tmp_path / cache, reporter=Silent(),
+        )  # fmt: skip
+
+    return training
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+def fit(training: Training, net: nn.Module, epochs: int = 3, die_at: int | None = None) -> None:
+    views = training.views("train")
+    recipe = training.recipe(net, views, epochs)
+    for batch in training.epochs(views, epochs, state=[net, recipe]):
+        if batch.epoch == die_at:
+            raise Killed
+        loss = training.task_loss(net(batch.low, batch.mask, batch.box), batch.target)
+        recipe.step(loss)
+        training.log(loss=loss)
+
+
+def weights(net: nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten().float() for value in net.state_dict().values()])
+
+
+def test_the_surface_is_frozen() -> None:
+    public = {name for name in vars(Training) if not name.startswith("_")}
+    assert public == {
+        "autocast", "epochs", "log", "place", "recipe", "recognizer", "rng", "soft_loss", "stage", "task_loss", "teacher",
+        "views",
+    }  # fmt: skip
+    assert str(inspect.signature(Training.stage)) == (
+        "(self, name: 'str', fn: 'Callable[[Any], object]', module: 'Any', *, "
+        "needs: 'Sequence[str | nn.Module]' = (), revision: 'int' = 1) -> 'Any'"
+    )
+
+
+def test_a_kill_between_epochs_changes_nothing(make: Make) -> None:
+    whole = make("whole")
+    straight = whole.stage("student", lambda net: fit(whole, net), whole.recognizer(), needs=("low",))
+    broken = make("broken")
+    with pytest.raises(Killed):
+        broken.stage("student", lambda net: fit(broken, net, die_at=2), broken.recognizer(), needs=("low",))
+    again = make("broken")
+    epochs: list[int] = []
+
+    def resumed(net: nn.Module) -> None:
+        views = again.views("train")
+        recipe = again.recipe(net, views, 3)
+        for batch in again.epochs(views, 3, state=[net, recipe]):
+            epochs.append(batch.epoch)
+            loss = again.task_loss(net(batch.low, batch.mask, batch.box), batch.target)
+            recipe.step(loss)
+            again.log(loss=loss)
+
+    resumed.__qualname__ = broken_name = "test_a_kill_between_epochs_changes_nothing.<locals>.<lambda>"
+    went_on = again.stage("student", resumed, again.recognizer(), needs=("low",))
+    assert set(epochs) == {2} and broken_name
+    assert torch.equal(weights(straight), weights(went_on))
+    assert [row["epoch"] for row in again.stages[0]["history"]] == [0, 1, 2]
+
+
+def test_an_equal_stage_is_reused_and_another_number_is_not(make: Make) -> None:
+    def run(training: Training) -> tuple[bool, torch.Tensor]:
+        net = training.stage("student", lambda net: fit(training, net, epochs=1), training.recognizer(), needs=("low", "lr"))
+        return training.stages[0]["reused"], weights(net)
+
+    first, second = run(make()), run(make())
+    assert (first[0], second[0]) == (False, True) and torch.equal(first[1], second[1])
+    assert run(make(seed=1))[0] is False
+    plan = make().plan
+    assert run(make(settings={**plan.settings, "method.momentum": 0.5}))[0] is True  # not among its needs
+    assert run(make(settings={**plan.settings, "method.lr": 0.5}))[0] is False
+
+
+def test_a_high_stage_does_not_depend_on_the_degradation(make: Make) -> None:
+    one, other = make(), make(degradation="average-6x8")
+    assert one._numbers(("high",)) == other._numbers(("high",))
+    assert one._numbers(("low",)) != other._numbers(("low",))
+
+
+def test_what_ran_before_a_stage_does_not_change_it(make: Make) -> None:
+    one, other = make("one"), make("other")
+    torch.rand(100)
+    a = one.stage("student", lambda net: fit(one, net, 1), one.recognizer(), needs=("low",))
+    other.stage("warm", lambda net: fit(other, net, 2), other.recognizer("warm"), needs=("low",))
+    b = other.stage("student", lambda net: fit(other, net, 1), other.recognizer(), needs=("low",))
+    assert torch.equal(weights(a), weights(b))
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place(make: Make) -> None:
+    training = make()
+
+    def diverge(net: nn.Module) -> None:
+        for _ in training.epochs(training.views("train"), 1, state=[net]):
+            training.log(loss=float("nan"))
+
+    with pytest.raises(RunFailed, match="stage 'student', epoch 1, step 1: loss is nan; lower the learning rate"):
+        training.stage("student", diverge, training.recognizer())
+
+
+def test_test_clips_cannot_be_reached(make: Make) -> None:
+    with pytest.raises(ElrError, match="asked for views of 'test' clips"):
+        make().views("test")
+
+
+def test_a_loop_outside_a_stage_is_refused(make: Make) -> None:
+    training = make()
+    with pytest.raises(ElrError, match="inside training.stage"):
+        next(training.epochs(training.views("train"), 1, state=[]))
+
+
+def test_roles_start_differently_and_seeds_agree(make: Make) -> None:
+    training = make()
+    assert torch.equal(weights(training.recognizer()), weights(make().recognizer()))
+    assert not torch.equal(weights(training.recognizer()), weights(training.recognizer("other")))
+    assert seed_of(0, "a") != seed_of(0, "b") and 0 <= seed_of(1, "x") < 2**63
+
+
+def test_views_draw_the_same_whatever_else_is_wanted(make: Make) -> None:
+    training = make()
+    low: Views = training.views("train")
+    both: Views = training.views("train", high=True)
+    a, b = next(iter(low.batches(4, epoch=1))), next(iter(both.batches(4, epoch=1)))
+    assert a.ids == b.ids and a.box is not None and b.box is not None and torch.equal(a.box, b.box)
+
+
+STEP = {"warmup_epochs": 5, "step_epochs": 20, "step_factor": 0.1}
+
+
+@pytest.mark.parametrize(("epoch", "factor"), [(0, 0), (2.5, 0.5), (5, 1), (19.9, 1), (20, 0.1), (40, 0.01)])
+def test_the_papers_schedule(epoch: float, factor: float) -> None:
+    assert schedule_of({"schedule": "step", **STEP}, 50)(epoch) == pytest.approx(factor, abs=1e-6)
+
+
+def test_one_cycle_starts_at_a_25th_peaks_at_three_tenths_and_ends_near_zero() -> None:
+    run = schedule_of({"schedule": "one-cycle", **STEP}, 10)
+    assert (run(0), run(3)) == (pytest.approx(1 / 25), pytest.approx(1)) and run(10) == pytest.approx(4e-6)
+
+
+def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    chosen = chosen_by(toy_catalog, toy_plan)
+    before = torch.get_rng_state()
+    seconds = rehearse(toy_plan, chosen, clips=24, manifest="m", device=torch.device("cpu"), cache=tmp_path)
+    assert list(seconds) == ["student"] and seconds["student"] > 0
+    assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())

@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := elrbench-runs/demo
 BOARD := $(DEMO)/leaderboards
-RUN := $(BIN)/elrbench run --dataset puppets --budget smoke --cache $(DEMO)/cache --publish --folder $(BOARD)
+PLAN := --dataset puppets --budget smoke --publish --folder $(BOARD)
+RUN := $(BIN)/elrbench run $(PLAN) --cache $(DEMO)/cache
+COST := $(BIN)/elrbench cost $(PLAN)
 
 .PHONY: demo test lint clean
 .DELETE_ON_ERROR:
@@ -15,10 +17,12 @@ demo: $(VENV)/installed
 	rm -rf $(BOARD)
 	mkdir -p $(BOARD)
 	$(RUN) --method supervised --out $(DEMO)/supervised
+	$(COST) --method supervised
 	$(RUN) --method cstat --out $(DEMO)/cstat
+	$(COST) --method cstat
 	$(BIN)/elrbench leaderboard --folder $(BOARD)
 	@printf '\nThe table of these two runs. It shows that things run; at this budget it says nothing about accuracy.\n\n'
-	@find $(BOARD) -name '*.md' -exec cat {} +
+	@find $(BOARD)/tables -mindepth 2 -name '*.md' -exec cat {} +
 	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\n' \
 	    '$(DEMO)/supervised, $(DEMO)/cstat' '$(BOARD)'
 

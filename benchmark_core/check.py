@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.runner import run
 from benchmark_core.specs import (
+    NOTHING,
     BackboneSpec,
     DatasetSpec,
     DegradationSpec,
@@ -33,7 +34,7 @@ from benchmark_core.specs import (
 )
 from benchmark_core.training.training import recognizer_of
 
-LOW, SIZE, CLASSES, BATCH = (12, 16), (96, 128), 5, 4
+LOW, SIZE, CLASSES, BATCH = (12, 16), (64, 96), 5, 2
 BUDGET = "smoke"
 
 
@@ -55,8 +56,10 @@ class Finding:
     detail: str = ""
 
 
-def check_plugin(catalog: Catalog, plugin: str, *, work: Path, data: Path | None = None) -> Iterator[Finding]:
-    """Findings in order, as they are made. `work` is an empty folder for runs and clips, `data` a dataset's folder.
+def check_plugin(
+    catalog: Catalog, plugin: str, *, work: Path, data: Mapping[str, Path] = NOTHING
+) -> Iterator[Finding]:
+    """Findings in order, as they are made. `work` is an empty folder for runs and clips; `data` has datasets' folders.
 
     Raises ElrError where the plugin is not in the catalog or brings nothing.
     """
@@ -101,7 +104,7 @@ class Bench:
 
     catalog: Catalog
     work: Path
-    data: Path | None
+    data: Mapping[str, Path]
 
     def steps(self, spec: Spec) -> Iterator[str]:
         """The names of the checks of `spec`, each before it is made."""
@@ -126,9 +129,9 @@ class Bench:
         _require(bool(spec.protocols), "it has no protocol")
         _require(spec.degradation in self.catalog.degradations, f"its degradation '{spec.degradation}' is unknown")
         yield "lists clips"
-        root = None if spec.embedded else self.data
+        root = None if spec.embedded else self.data.get(spec.name)
         if root is None and not spec.embedded:
-            raise Skipped("its clips lie in a folder: give --data ROOT")
+            raise Skipped("its clips lie in a folder: give --data ROOT or set ELRBENCH_DATA")
         options = {**defaults(spec), **_of_budget(spec)}
         for protocol in spec.protocols:
             read = spec.read_index(root, protocol, options)

@@ -40,6 +40,13 @@ class Data:
         """The test clips at interval centres: low views, or high ones for a privileged method."""
         return self._views(self.test, low=not high, high=high, seed=0, train=False)
 
+    def median_size(self) -> tuple[int, int]:
+        """(h, w) of the middle test clip as recorded, by pixels: what a natively low track's cost is traced at."""
+        assert self.materials.low is not None
+        reader = self.store.reader(self.materials.low)
+        sizes = sorted((reader.size(clip) for clip in self.test), key=lambda size: size[0] * size[1])
+        return sizes[len(sizes) // 2]
+
     def _views(self, clips: tuple[Clip, ...], *, low: bool, high: bool, seed: int, train: bool) -> Views:
         return Views(
             clips,

@@ -65,13 +65,16 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
             f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
         )
 
-    def partner(field_name: str, fallback: str) -> str:
+    def partner(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
-        return str(asked if asked is not None else budget.get(field_name, method.defaults.get(field_name, fallback)))
+        found = str(asked if asked is not None else budget.get(field_name, method.defaults.get(field_name, fallback)))
+        if not found:
+            raise ElrError(f"method '{method.name}' prefers no {field_name}; give one with --{field_name}")
+        return found
 
     degradation, degradation_name = _find(catalog.degradations, request.degradation or dataset.degradation)
-    enhancer, enhancer_name = _find(catalog.enhancers, partner("enhancer", "bilinear"))
-    backbone, backbone_name = _find(catalog.backbones, partner("backbone", "resnet34"))
+    enhancer, enhancer_name = _find(catalog.enhancers, partner("enhancer"))
+    backbone, backbone_name = _find(catalog.backbones, partner("backbone"))
     chosen = Chosen(dataset=dataset, degradation=degradation, enhancer=enhancer, backbone=backbone, method=method)
 
     protocol = request.protocol or dataset.default_protocol
@@ -180,8 +183,10 @@ def _settings(
         f"{kind}.{key}": value for kind, spec in specs.items() for key, value in _expand(spec, names[kind]).items()
     }
     overrides: dict[str, tuple[str, Any]] = {
-        key: (f"budget: {key}", value) for key, value in budget.items() if "." in key and key in settings
+        key: (f"budget: {key}", value) for key, value in budget.items() if "." in key
     }
+    for key in overrides.keys() - settings.keys():
+        raise ElrError(f"a budget of {specs['method'].name} or {specs['dataset'].name} sets '{key}', which neither has")
     for text in asked:
         key, equals, value = text.partition("=")
         key = key.strip()

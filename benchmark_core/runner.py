@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.combinations import Chosen
-from benchmark_core.cost.structure import describe_plan, structure_key
+from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
@@ -22,6 +22,7 @@ from benchmark_core.plan import Plan
 from benchmark_core.prepare import prepare
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import file_digest, plugins_of, versions
+from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import seal, write_record
 from benchmark_core.rehearsal import rehearse
 from benchmark_core.resolve import Request, changed_from_budget, chosen_by, resolve_plan, track_name
@@ -64,8 +65,17 @@ def run(
     folder = writable(out)
     ready = prepare(plan, chosen, data=data, cache=writable(cache), bad_clips=bad_clips, reporter=reporter)
     if plan.budget != "smoke":
-        tell_estimate(plan, chosen, catalog, clips=len(ready.train), manifest=ready.index.digest(), device=place,
-                      cache=cache, refit=refit, reporter=reporter)
+        tell_estimate(
+            plan,
+            chosen,
+            catalog,
+            clips=len(ready.train),
+            manifest=ready.index.digest(),
+            device=place,
+            cache=cache,
+            refit=refit,
+            reporter=reporter,
+        )
     training = Training(
         plan=plan,
         chosen=chosen,
@@ -103,6 +113,7 @@ def run(
                 "dataset": track_name(catalog, plan, "dataset"),
                 "protocol": plan.protocol,
                 "folds": list(chosen.dataset.protocols[plan.protocol].folds),
+                "pooled": chosen.dataset.protocols[plan.protocol].pooled,
                 "degradation": track_name(catalog, plan, "degradation"),
                 "task": chosen.dataset.task,
             },
@@ -134,6 +145,9 @@ def run(
         }
     )
     write_record(folder, record)
+    structure = describe_plan(plan, chosen)
+    low = plan.size if high else chosen.degradation.low or ready.median_size()
+    write_cost(folder, cost_of(recognizer, structure, low, place))
     return RunResult(record=record, folder=folder)
 
 
@@ -145,16 +159,30 @@ def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Rep
     reporter.say(f"training will take about {_span(total)} here ({parts})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
     if total > HOUR and shorter in chosen.method.budgets:
-        other = resolve_plan(catalog, Request(
-            method=plan.method, dataset=plan.dataset, protocol=plan.protocol, fold=plan.fold,
-            degradation=plan.degradation, budget=str(shorter), seed=plan.seed,
-        ))
+        other = resolve_plan(
+            catalog,
+            Request(
+                method=plan.method,
+                dataset=plan.dataset,
+                protocol=plan.protocol,
+                fold=plan.fold,
+                degradation=plan.degradation,
+                budget=str(shorter),
+                seed=plan.seed,
+            ),
+        )
         seconds = sum(rehearse(other, chosen_by(catalog, other), **asked).values())
         reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def writable(folder: Path) -> Path:

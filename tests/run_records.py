@@ -1,4 +1,4 @@
-"""Run and cost records as a run would leave them, with any field set by name: `make_record(method="a", seed=1, hits=…)`."""
+"""Run and cost records as a run would leave them, any field set by name: `make_record(hits, method="a", seed=1)`."""
 
 from __future__ import annotations
 

@@ -170,12 +170,18 @@ def test_hands_at_the_head_are_apart_in_high_and_together_in_low():
 
 
 def test_object_colour_says_nothing_of_the_class():
-    """The same clip number has the same colours, people, camera and scene whatever its action."""
-    source = listed("puppets", train=12, test=1, frames=2).clips[0].source
-    bare = {name: drawn(source, action=name, props=False)[0] for name in ("wave", "wave-flag", "punch", "throw")}
-    assert (bare["wave"] == bare["wave-flag"]).all() and (bare["punch"] == bare["throw"]).all()
-    corner = [picture[:20, :20] for picture in bare.values()]
-    assert all((piece == corner[0]).all() for piece in corner)
+    """A clip number fixes colours, people, camera and scene, whatever the action drawn."""
+    sources = [clip.source for clip in listed("puppets", train=5, test=1).clips[:5]]
+    for source in sources:
+        colours, corners = [], []
+        for action in ("phone", "drink", "throw", "carry"):  # a flag has a dark stick besides
+            full, bare = drawn(source, action=action), drawn(source, action=action, props=False)
+            change = np.abs(full.astype(int) - bare).max(-1)
+            colour = np.median(full[change > 0.8 * change.max()], 0)
+            colours.append(colour / colour.max())  # light and rims differ over the picture, hues do not
+            corners.append(full[0, :12, :12])
+        assert np.ptp(colours, 0).max() < 0.2
+        assert all((corner == corners[0]).all() for corner in corners)
 
 
 def test_actions_move_as_named():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -32,11 +33,18 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
         catalog = load_catalog(extra=(plugin,))
         name = next(owner.plugin for owner in catalog.plugins if owner not in known)
 
+    folders = {}
+    for dataset, spec in catalog.datasets.items():
+        if data is not None or "ELRBENCH_DATA" in os.environ:
+            folder = data or Path(os.environ["ELRBENCH_DATA"]) / dataset
+            if folder.is_dir() and not spec.embedded:
+                folders[dataset] = folder
+
     from benchmark_core.check import Finding, check_plugin
 
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="elrbench-check-") as work:
-        for finding in check_plugin(catalog, name, work=Path(work), data=data):
+        for finding in check_plugin(catalog, name, work=Path(work), data=folders):
             findings.append(finding)
             if not as_json:
                 detail = f": {finding.detail}" if finding.detail else ""

@@ -1,8 +1,8 @@
 """The clip store: each clip is decoded once per content and recipe, and read as memory-mapped frames ever after.
 
-| under the root             | what                                                  |
-|----------------------------|-------------------------------------------------------|
-| clips/RECIPE/recipe.json   | the recipe's numbers                                  |
+| under the root               | what                                                 |
+|------------------------------|------------------------------------------------------|
+| clips/RECIPE/recipe.json     | the recipe's numbers                                 |
 | clips/RECIPE/CC/CONTENT.clip | one file per clip; CC are the content's first digits |
 """
 

@@ -41,7 +41,8 @@ def _digest(record: Mapping[str, Any]) -> str:
 def write_sealed(path: Path, record: Mapping[str, Any]) -> Path:
     """Seals `record` and writes it, whole or not at all. Keys keep their order: people read these files."""
     text = json.dumps(seal(record), indent=1, ensure_ascii=False, allow_nan=False)
-    return write_whole(path, (text + "\n").encode(errors="backslashreplace"))  # a lone surrogate becomes \udcff, JSON again
+    # A name that was no UTF-8 holds lone surrogates; as \udcff they are JSON again.
+    return write_whole(path, (text + "\n").encode(errors="backslashreplace"))
 
 
 def read_json(path: Path) -> Any:

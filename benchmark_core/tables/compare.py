@@ -74,7 +74,7 @@ def _paired_hits(a: RunRecord, b: RunRecord) -> tuple[Hits, Hits]:
         ("degradations", a["track"]["degradation"], b["track"]["degradation"]),
         ("folds", a["plan"]["fold"], b["plan"]["fold"]),
         ("data (manifests)", a["dataset"]["manifest"], b["dataset"]["manifest"]),
-        ("clips that could be read", sorted(a["clips"]["bad"]), sorted(b["clips"]["bad"])),
+        ("clips that could not be read", sorted(a["clips"]["bad"]), sorted(b["clips"]["bad"])),
     ):
         if one != other:
             raise ElrError(f"{a['digest']} and {b['digest']} do not pair: their {what} are {one} and {other}")

@@ -14,7 +14,7 @@ COST := $(BIN)/elrbench cost $(PLAN)
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	rm -rf $(BOARD)
+	rm -rf $(BOARD) $(DEMO)/supervised $(DEMO)/cstat
 	mkdir -p $(BOARD)
 	$(RUN) --method supervised --out $(DEMO)/supervised
 	$(COST) --method supervised
@@ -26,8 +26,9 @@ demo: $(VENV)/installed
 	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\n' \
 	    '$(DEMO)/supervised, $(DEMO)/cstat' '$(BOARD)'
 
+# A process a core, each with one thread: small networks lose more to threads than they gain.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check .

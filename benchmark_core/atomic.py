@@ -6,13 +6,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import RunFailed
 
 
-def write_whole(path: Path, content: bytes) -> Path:
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
     """Writes `content` beside `path` and moves it into place, so that a reader never sees half of it.
 
-    Raises ElrError where the folder cannot be written.
+    durable: it also outlives a loss of power; without, only a kill, which is much quicker for large files.
+    Raises RunFailed where the folder cannot be written or the disk is full; what stood at `path` before stands still.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,8 +24,9 @@ def write_whole(path: Path, content: bytes) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         part.chmod(0o644)  # mkstemp's 0600 would follow the file into a repository or a shared folder
         part.replace(path)
     except OSError as error:
@@ -34,5 +36,7 @@ def write_whole(path: Path, content: bytes) -> Path:
     return path
 
 
-def _unwritable(path: Path, error: OSError) -> ElrError:
-    return ElrError(f"{path} cannot be written: {error.strerror or error}; choose a folder that can be, with room left")
+def _unwritable(path: Path, error: OSError) -> RunFailed:
+    return RunFailed(
+        f"{path} cannot be written: {error.strerror or error}; choose a folder that can be, with room left"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.plan import Plan
 from benchmark_core.specs import BackboneSpec, DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec
@@ -30,19 +31,12 @@ class Rule:
     why: str
 
 
-def frames_of(sampling: str) -> int:
-    """T of "KxT", "KxTsS" or "windows-T"."""
-    tail = (
-        sampling.rpartition("-")[2] if sampling.startswith("windows") else sampling.partition("x")[2].partition("s")[0]
-    )
-    return int(tail)
-
-
 RULES: tuple[Rule, ...] = (
     Rule(
         "2d-needs-one-frame",
-        lambda plan, chosen: chosen.backbone.dims == 2 and frames_of(plan.sampling) != 1,
-        "backbone '{plan.backbone}' is 2D and takes one frame an interval, but sampling is {plan.sampling}; use e.g. 4x1",
+        lambda plan, chosen: chosen.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
+        "backbone '{plan.backbone}' is 2D and takes one frame an interval, but sampling is {plan.sampling}; "
+        "use e.g. 4x1",
     ),
     Rule(
         "stages-needed",

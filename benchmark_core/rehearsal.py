@@ -11,18 +11,21 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmark_core.catalog import Catalog
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.clips.views import Batch
+from benchmark_core.clips.views import Batch, View
 from benchmark_core.combinations import Chosen
 from benchmark_core.plan import Plan
-from benchmark_core.progress import Silent
+from benchmark_core.progress import Reporter, Silent
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.training.seeds import seeded
 from benchmark_core.training.stages import StageFolder
 from benchmark_core.training.training import Stateful, Training
 
 CLIPS = 4  # a step; its time is scaled to the plan's batch, so that a paper's batch need not fit a small machine
 STEPS = 3  # the first warms up
-NATIVE = (48, 48)  # a natively low clip's usual size
+HOUR = 3600.0
+NATIVE = 48  # pixels of a natively low clip's side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +49,22 @@ class RandomViews:
         """`CLIPS` clips."""
         sampling = Sampling.parse(self.plan.sampling)
         classes, multi = len(self.chosen.dataset.classes), self.chosen.dataset.task == "multi-label"
-        shape = (CLIPS, sampling.k, 3, sampling.t)
-        low = self.chosen.degradation.low or NATIVE
+        shape = (sampling.k, 3, sampling.t)
+
+        def noise(size: tuple[int, int] | None) -> View:
+            if size is None:
+                return [torch.rand(*shape, NATIVE + clip, NATIVE, device=device) for clip in range(CLIPS)]
+            return torch.rand(CLIPS, *shape, *size, device=device)
+
+        low = self.chosen.degradation.low
         return Batch(
-            low=torch.rand(*shape, *low, device=device) if self.low else None,
-            high=torch.rand(*shape, *self.plan.size, device=device) if self.high else None,
+            low=noise(low) if self.low else None,
+            high=noise(self.plan.size if low else None) if self.high else None,
             mask=torch.ones(CLIPS, sampling.k, device=device),
             box=torch.tensor([0.0, 0.1, 0.9, 0.9, 1.0], device=device).expand(CLIPS, 5),
-            target=torch.rand(CLIPS, classes, device=device).round() if multi else torch.arange(CLIPS, device=device) % classes,
+            target=torch.rand(CLIPS, classes, device=device).round()
+            if multi
+            else torch.arange(CLIPS, device=device) % classes,
             ids=tuple(map(str, range(CLIPS))),
         )
 
@@ -116,3 +127,37 @@ def rehearse(
     )
     chosen.method.load(chosen.method.fit)(rehearsal)
     return rehearsal.seconds
+
+
+def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Reporter, **asked: Any) -> None:
+    """Says how long training will take; above an hour, what a shorter budget would take."""
+    stages = rehearse(plan, chosen, **asked)
+    total = sum(stages.values())
+    parts = ", ".join(f"{name} {_span(seconds)}" for name, seconds in stages.items())
+    reporter.say(f"training will take about {_span(total)} here ({parts})")
+    shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
+    if total > HOUR and shorter in chosen.method.budgets:
+        other = resolve_plan(
+            catalog,
+            Request(
+                method=plan.method,
+                dataset=plan.dataset,
+                protocol=plan.protocol,
+                fold=plan.fold,
+                degradation=plan.degradation,
+                budget=str(shorter),
+                seed=plan.seed,
+            ),
+        )
+        seconds = sum(rehearse(other, chosen_by(catalog, other), **asked).values())
+        reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
+
+
+def _span(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

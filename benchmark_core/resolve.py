@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from benchmark_core.catalog import Catalog, Section
+from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
@@ -111,7 +112,7 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
         weights=weights,
         modality=partner("modality", "rgb"),
         size=_size(partner("size", "256x340")),
-        sampling=_sampling(partner("sampling", backbone.sampling)),
+        sampling=str(Sampling.parse(partner("sampling", backbone.sampling))),
         precision=precision,
         budget=request.budget,
         seed=request.seed,
@@ -219,9 +220,3 @@ def _size(text: str) -> tuple[int, int]:
     if not match or min(int(match[1]), int(match[2])) < 8:
         raise ElrError(f"--size {text} is not HxW with sides of 8 to 9999, e.g. 96x128")
     return int(match[1]), int(match[2])
-
-
-def _sampling(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,2}x[1-9]\d{0,2}(s[1-9]\d?)?|windows-[1-9]\d{0,2}", text):
-        raise ElrError(f"--sampling {text} is not KxT, KxTsSTRIDE or windows-T, e.g. 4x1")
-    return text

@@ -10,10 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
+from benchmark_core.atomic import write_whole
 from benchmark_core.catalog import Catalog
-from benchmark_core.combinations import Chosen
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName, file_name
@@ -24,14 +22,13 @@ from benchmark_core.progress import Reporter
 from benchmark_core.provenance import file_digest, plugins_of, versions
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import seal, write_record
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, changed_from_budget, chosen_by, resolve_plan, track_name
+from benchmark_core.rehearsal import tell_estimate
+from benchmark_core.resolve import changed_from_budget, chosen_by, track_name
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.training.device import describe_device, pick_device
+from benchmark_core.training.stages import packed
 from benchmark_core.training.training import Training
-
-HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,9 @@ def run(
     chosen = chosen_by(catalog, plan)
     high = chosen.method.privileged
     place = pick_device(device)
-    folder = writable(out)
-    ready = prepare(plan, chosen, data=data, cache=writable(cache), bad_clips=bad_clips, reporter=reporter)
+    for folder in (out, cache):
+        check_writable(folder)
+    ready = prepare(plan, chosen, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter)
     if plan.budget != "smoke":
         tell_estimate(
             plan,
@@ -95,13 +93,10 @@ def run(
     tested = time.monotonic()
 
     stem = f"{file_name(plan.method)}-{plan.digest}"
-    predictions = write_predictions(folder / f"{stem}.predictions.csv.gz", ids, targets, logits, chosen.dataset.classes)
-    save_file(
-        {key: value.contiguous().cpu() for key, value in recognizer.state_dict().items()},
-        folder / "recognizer.safetensors",
-    )
+    predictions = write_predictions(out / f"{stem}.predictions.csv.gz", ids, targets, logits, chosen.dataset.classes)
+    write_whole(out / "recognizer.safetensors", packed(recognizer))
     history = {stage["name"]: stage["history"] for stage in training.stages}
-    (folder / "log.json").write_text(json.dumps(history, indent=1))
+    write_whole(out / "log.json", json.dumps(history, indent=1).encode())
     record = seal(
         {
             "schema": 1,
@@ -144,55 +139,17 @@ def run(
             "finished": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
-    write_record(folder, record)
+    write_record(out, record)
     structure = describe_plan(plan, chosen)
     low = plan.size if high else chosen.degradation.low or ready.median_size()
-    write_cost(folder, cost_of(recognizer, structure, low, place))
-    return RunResult(record=record, folder=folder)
+    write_cost(out, cost_of(recognizer, structure, low, place))
+    return RunResult(record=record, folder=out)
 
 
-def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Reporter, **asked: Any) -> None:
-    """Says how long training will take; above an hour, what a shorter budget would take."""
-    stages = rehearse(plan, chosen, **asked)
-    total = sum(stages.values())
-    parts = ", ".join(f"{name} {_span(seconds)}" for name, seconds in stages.items())
-    reporter.say(f"training will take about {_span(total)} here ({parts})")
-    shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
-    if total > HOUR and shorter in chosen.method.budgets:
-        other = resolve_plan(
-            catalog,
-            Request(
-                method=plan.method,
-                dataset=plan.dataset,
-                protocol=plan.protocol,
-                fold=plan.fold,
-                degradation=plan.degradation,
-                budget=str(shorter),
-                seed=plan.seed,
-            ),
-        )
-        seconds = sum(rehearse(other, chosen_by(catalog, other), **asked).values())
-        reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
-
-
-def _span(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
-
-
-def writable(folder: Path) -> Path:
-    """`folder`, made where it was not there. ElrError where nothing can be written in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ElrError(
-            f"the folder {folder} cannot be made: {error.strerror}; choose another with --out or --cache"
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ElrError(f"nothing can be written in {folder}; choose another with --out or --cache")
-    return folder
+def check_writable(folder: Path) -> None:
+    """ElrError where `folder` could not be made or written in. Makes nothing."""
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not nearest.is_dir():
+        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; choose another with --out or --cache")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ElrError(f"nothing can be written in {nearest}; choose another folder with --out or --cache")

@@ -162,7 +162,7 @@ class DegradationSpec(Spec):
 
     @property
     def crop(self) -> Literal["after", "before", "none"]:
-        """Whether the augmentation box cuts after degrading (CSTAT), before it (TinyVIRAT), or there is no high view."""
+        """Whether the augmentation box cuts after degrading, before it, or there is no high view."""
         return "after" if self.on_clip else "before" if self.on_device else "none"
 
     @property
@@ -201,7 +201,7 @@ class BackboneSpec(Spec):
     factory: `build(classes, options) -> nn.Module` with the public checkpoints' key names, offering
         `forward_features(x) -> list of stage maps` for x (N, 3, H, W) or (N, 3, T, H, W),
         `pool(map) -> (N, F)` of the last map, `get_classifier() -> nn.Module` from F to classes, and `num_features`.
-    weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; `default_weights` may be "scratch".
+    weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; "scratch" is always there.
     mean, std: what its weights expect of pixels in [0, 1].
     """
 

@@ -30,7 +30,8 @@ def toy_catalog() -> Catalog:
 @pytest.fixture
 def toy_plan(toy_catalog: Catalog) -> Plan:
     """The student alone on the toy dataset, small enough for a second."""
+    settings = ("method.batch=12", "method.epochs=2")
     request = Request(
-        method="supervised", dataset="toy", budget="smoke", size="24x32", settings=("method.batch=12", "method.epochs=2")
+        method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     return resolve_plan(toy_catalog, request)

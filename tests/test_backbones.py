@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
+
+from benchmark_core.specs import BackboneSpec, defaults, resolve
 from elrbench_plugins.efficientnet_lite import elr_backbones as efficientnets
 from elrbench_plugins.efficientnet_lite.efficientnet_lite import efficientnet_lite0, load_imagenet
 from elrbench_plugins.resnet import elr_backbones as resnets
 from elrbench_plugins.resnet.resnet import resnet18, resnet34
-from torch import nn
-
-from benchmark_core.specs import BackboneSpec, defaults, resolve
 
 SPECS = [*resnets(), *efficientnets()]
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)

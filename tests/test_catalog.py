@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import ElrError, catalog as catalog_module, load_catalog
+from benchmark_core import ElrError, load_catalog
+from benchmark_core import catalog as catalog_module
 
 GOOD = """
 from benchmark_core import EnhancerSpec, hookimpl

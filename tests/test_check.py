@@ -36,7 +36,7 @@ class Net(nn.Module):
 def elr_backbones():
     return [BackboneSpec(name="net", summary="", factory=Net, stages=("only",), sampling="{sampling}")]
 """
-USUAL = {"spare": "0, 0, bias=False", "more": "", "factor": "1", "axes": "(2, 3)", "sampling": "2x1"}
+USUAL = {"spare": "2, 2", "more": "", "factor": "1", "axes": "(2, 3)", "sampling": "2x1"}
 ENHANCER = """
 @hookimpl
 def elr_enhancers():
@@ -81,7 +81,7 @@ def failure(tmp_path, text: str) -> tuple[str, str]:
 
 
 def test_a_sound_backbone_passes(tmp_path):
-    made = findings(tmp_path, NETWORK.format(**{**USUAL, "spare": "0, 0, bias=False"}).replace("self.spare", "spare"))
+    made = findings(tmp_path, NETWORK.format(**USUAL).replace("self.spare", "spare"))
     assert [finding.check for finding in made] == [
         "installed", "builds", "holds its shapes", "gradients reach every parameter", "its state is restored",
         "trains in a smoke run",
@@ -95,7 +95,7 @@ def test_a_sound_backbone_passes(tmp_path):
         ({"spare": "2, 2"}, "gradients reach every parameter", "none reaches spare.weight, spare.bias"),
         ({"axes": "2"}, "holds its shapes", "it returns (2, 8, 24) where (2, 8) is due"),
         ({"factor": "float('nan')"}, "holds its shapes", "it returns values that are not finite"),
-        ({"more": "self.scale = torch.rand(1).item()", "factor": "self.scale"}, "its state is restored", "a second module"),
+        ({"more": "self.x = torch.rand(1).item()", "factor": "self.x"}, "its state is restored", "a second module"),
         ({"sampling": "4x5"}, "builds", "it is 2D, but its sampling is 4x5"),
         ({"more": "del self.fc"}, "holds its shapes", "AttributeError: 'Net' object has no attribute 'fc'"),
     ],
@@ -126,7 +126,7 @@ def test_a_broken_enhancer_is_named(tmp_path, built, check, detail):
 @pytest.mark.parametrize(
     ("made", "check", "detail"),
     [
-        ("made.astype(np.float32)", "holds its size", "it returns float32 (6, 3, 12, 16) where uint8 (6, 3, 12, 16) is due"),
+        ("made.astype(np.int8)", "holds its size", "it returns int8 (6, 3, 12, 16) where uint8 (6, 3, 12, 16) is due"),
         ("made + rng.integers(0, 9, made.shape, np.uint8)", "is the same again", "two calls with one seed differ"),
         (
             "made + np.random.default_rng(seed).integers(0, 99, made.shape, np.uint8)", "is the same in chunks",
@@ -156,7 +156,7 @@ def test_a_dataset_in_a_folder_is_skipped_without_it(tmp_path, catalog):
 
 
 def test_an_absent_extra_is_skipped(tmp_path):
-    text = '\n\n@hookimpl\ndef elr_enhancers():\n    return [EnhancerSpec(name="up", summary="", factory="x:y", requires=("absent_module",), extra="absent")]\n'
+    text = ENHANCER.format(built="0").replace('"",', '"", requires=("absent",), extra="absent",')
     (found,) = findings(tmp_path, text)
     assert (found.check, found.outcome) == ("installed", "skipped") and "elrbench[absent]" in found.detail
 

@@ -5,8 +5,6 @@ import re
 
 import pytest
 import torch
-from elrbench_plugins.interpolation import elr_enhancers
-from elrbench_plugins.resnet import elr_backbones
 from torch import nn
 from torch.nn import functional
 
@@ -20,6 +18,8 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Option, Protocol
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench_plugins.interpolation import elr_enhancers
+from elrbench_plugins.resnet import elr_backbones
 
 RESNET18, RESNET34 = elr_backbones()
 ENHANCERS = {spec.name: spec for spec in elr_enhancers()}
@@ -37,9 +37,7 @@ DESCRIBE = {
 
 def recognizer(backbone=RESNET18, enhancer="bicubic", classes=5, size=(48, 64), sampling=(2, 1)):
     spec = ENHANCERS[enhancer] if isinstance(enhancer, str) else enhancer
-    return build_recognizer(
-        backbone_spec=backbone, enhancer_spec=spec, classes=classes, size=size, sampling=sampling
-    )
+    return build_recognizer(backbone_spec=backbone, enhancer_spec=spec, classes=classes, size=size, sampling=sampling)
 
 
 def view(intervals=2, frames=1, size=(12, 16)):

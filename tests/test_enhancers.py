@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from elrbench_plugins.interpolation import elr_enhancers
 
 SPECS = {spec.name: spec for spec in elr_enhancers()}

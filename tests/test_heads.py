@@ -5,15 +5,15 @@ import math
 
 import pytest
 import torch
-from elrbench_plugins.efficientnet_lite.efficientnet_lite import efficientnet_lite0
-from elrbench_plugins.interpolation import elr_enhancers
-from elrbench_plugins.resnet import elr_backbones
 from torch import nn
 
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.heads import HEADS, MeanProbability
 from benchmark_core.specs import BackboneSpec, MethodSpec
+from elrbench_plugins.efficientnet_lite.efficientnet_lite import efficientnet_lite0
+from elrbench_plugins.interpolation import elr_enhancers
+from elrbench_plugins.resnet import elr_backbones
 
 RESNET18 = next(spec for spec in elr_backbones() if spec.name == "resnet18")
 BILINEAR = next(spec for spec in elr_enhancers() if spec.name == "bilinear")

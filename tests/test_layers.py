@@ -16,9 +16,9 @@ FILES = sorted(CORE.rglob("*.py"))
 LAYERS = (
     ("__init__", "errors", "names", "progress", "atomic"),
     ("specs", "hookspecs"),
-    ("catalog",),
-    ("plan", "combinations", "resolve"),
     ("clips",),
+    ("catalog",),
+    ("plan", "combinations", "resolve", "planfile"),
     ("networks",),
     ("training",),
     ("scoring",),

@@ -58,7 +58,7 @@ def areas(clip, rows, columns):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_clip_is_the_same_everywhere(name):
-    index = listed(name)
+    index = listed(name, draw_seed=0)
     hashes = []
     for number in (0, LATER[name]):
         source = index.clips[number].source

@@ -35,9 +35,7 @@ def test_every_hook_is_documented_with_its_signature():
     hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("elr_")}
     assert len(hooks) == 5
     documented = set(re.findall(r"^\| `(elr_.*?)` \|", README, flags=re.M))
-    assert documented == {
-        f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()
-    }
+    assert documented == {f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()}
 
 
 def test_every_command_of_the_readme_exists():

@@ -64,7 +64,7 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
         ({"settings": ("method.epochs=ten",)}, "--set method.epochs='ten' is not a whole number; the default is 50"),
         ({"settings": ("method.epochs=0",)}, "--set method.epochs=0 is outside [1, None]"),
         ({"size": "96"}, "--size 96 is not HxW with sides of 8 to 9999, e.g. 96x128"),
-        ({"sampling": "4"}, "--sampling 4 is not KxT, KxTsSTRIDE or windows-T, e.g. 4x1"),
+        ({"sampling": "4"}, "sampling '4' is not KxT (such as 4x1), KxTsSTRIDE (4x5s2) or windows-T (windows-16)"),
         ({"weights": "imagenet"}, "unknown initialisation of backbone 'resnet18' 'imagenet'. Known: scratch."),
         (
             {"sampling": "4x5"},

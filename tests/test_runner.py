@@ -27,7 +27,9 @@ def go(plan: Plan, catalog: Catalog, folder: Path, **asked: Any) -> RunResult:
     return run(plan, catalog, **{"data": None, "out": out, "cache": cache, "reporter": Silent(), **asked})
 
 
-def test_a_run_leaves_a_record_that_its_predictions_bear_out(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_a_run_leaves_a_record_that_its_predictions_bear_out(
+    toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path
+) -> None:
     result = go(toy_plan, toy_catalog, tmp_path)
     (path,) = (tmp_path / "out").glob("supervised-*.json")
     record = read_record(path)
@@ -50,7 +52,12 @@ def test_the_saved_weights_are_the_recognizers(toy_catalog: Catalog, toy_plan: P
 @pytest.mark.parametrize("method", ["cstat", "supervised:matched", "teacher"])
 def test_same_plan_same_predictions(toy_catalog: Catalog, method: str, tmp_path: Path) -> None:
     request = Request(
-        method=method, dataset="toy", budget="smoke", size="24x32", settings=("method.batch=12", "method.epochs=1")
+        method=method,
+        dataset="toy",
+        backbone="toynet",
+        budget="smoke",
+        size="24x32",
+        settings=("method.batch=12", "method.epochs=1"),
     )
     plan = resolve_plan(toy_catalog, request)
     one, other = (go(plan, toy_catalog, tmp_path / name).record for name in "ab")
@@ -73,7 +80,7 @@ def test_a_control_shares_its_students_first_phase(toy_catalog: Catalog, toy_pla
 def test_a_folder_that_cannot_be_written_is_named_first(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(ElrError, match=f"the folder {blocked / 'out'} cannot be made"):
+    with pytest.raises(ElrError, match=f"the folder {blocked / 'out'} cannot be made: {blocked} is a file"):
         go(toy_plan, toy_catalog, tmp_path, out=blocked / "out")
     assert not (tmp_path / "cache").exists()
 
@@ -101,6 +108,8 @@ def test_bf16_runs_and_says_so(toy_catalog: Catalog, toy_plan: Plan, tmp_path: P
 
 def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tmp_path: Path) -> None:
     settings = ("dataset.train=12", "dataset.test=6", "method.batch=6", "method.epochs=1", "method.joint_epochs=1")
-    request = Request(method="cstat", dataset="tiny-puppets", budget="smoke", size="24x32", settings=settings)
+    request = Request(
+        method="cstat", dataset="tiny-puppets", backbone="toynet", budget="smoke", size="24x32", settings=settings
+    )
     record = go(resolve_plan(toy_catalog, request), toy_catalog, tmp_path).record
     assert record["plan"]["high_source"] == "self" and record["primary"] == "f1_macro" and record["hits"] is None

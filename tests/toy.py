@@ -1,4 +1,4 @@
-"""A dataset small enough to train on in a second: a bright square that stands left, right, or moves. Loaded with `--plugin`."""
+"""A dataset and a backbone small enough to train in a second: squares left, right or moving. For `--plugin`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
+from benchmark_core import BackboneSpec, DatasetSpec, Option, Protocol, hookimpl
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn, Fold, Index
 
@@ -39,7 +39,8 @@ def index(root: object, protocol: str, options: dict[str, int]) -> Index:
         for number in range(count)
     ]
     ids = [clip.id for clip in clips]
-    return Index(clips=tuple(clips), folds={"1": Fold(train=tuple(ids[: options["train"]]), test=tuple(ids[options["train"] :]))})
+    fold = Fold(train=tuple(ids[: options["train"]]), test=tuple(ids[options["train"] :]))
+    return Index(clips=tuple(clips), folds={"1": fold})
 
 
 @hookimpl
@@ -56,3 +57,43 @@ def elr_datasets() -> list[DatasetSpec]:
             options={"train": Option(default=24, help="clips"), "test": Option(default=12, help="clips")},
         )
     ]
+
+
+@hookimpl
+def elr_backbones() -> list[BackboneSpec]:
+    """Four small stages."""
+    stages = ("one", "two", "three", "four")
+    return [BackboneSpec(name="toynet", summary="four convolutions", factory=build, stages=stages, sampling="2x1")]
+
+
+def build(classes: int, options: object) -> object:
+    """Four convolutions of 8 channels and a classifier."""
+    import torch
+    from torch import nn
+
+    class ToyNet(nn.Module):
+        num_features = 8
+
+        def __init__(self) -> None:
+            super().__init__()
+            sides = (3, 8, 8, 8, 8)
+            self.stages = nn.ModuleList(
+                nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.BatchNorm2d(b), nn.ReLU())
+                for a, b in zip(sides[:-1], sides[1:], strict=True)
+            )
+            self.fc = nn.Linear(8, classes)
+
+        def forward_features(self, x: torch.Tensor) -> list[torch.Tensor]:
+            maps = []
+            for stage in self.stages:
+                x = stage(x)
+                maps.append(x)
+            return maps
+
+        def pool(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((2, 3))
+
+        def get_classifier(self) -> nn.Module:
+            return self.fc
+
+    return ToyNet()

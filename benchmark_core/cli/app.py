@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -96,8 +95,6 @@ def fail(message: str, code: int) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script. Exit 0: done; 1: what was asked for fell short; 2: the user's mistake, one line on stderr."""
-    # Clips are resampled in threads of their own, which numpy's BLAS would fight for cores; torch does not read this.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = cli.main(args=None if argv is None else list(argv), prog_name="elrbench", standalone_mode=False)
     except ElrError as error:

@@ -29,6 +29,7 @@ Priced = tuple["Recognizer", dict[str, Any]]  # and what describes its structure
 @board_flag
 @json_flag
 def command(
+    planfile: Path | None,
     settings: tuple[str, ...],
     plugins: tuple[str, ...],
     classes: int | None,
@@ -49,10 +50,10 @@ def command(
     catalog = load_catalog(extra=plugins)
     if keep and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
-    if fields["method"] is None and fields["dataset"] is None:
+    if planfile is None and fields["method"] is None and fields["dataset"] is None:
         recognizer, describe = _bare(catalog, classes, low, settings, fields)
     else:
-        recognizer, describe = _planned(catalog, classes, settings, fields)
+        recognizer, describe = _planned(catalog, classes, planfile, settings, fields)
     traced = describe["low"] or (size_of("--low", low) if low else None)
     if traced is None:
         raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
@@ -96,7 +97,7 @@ def _bare(
     enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
     size = size_of("--size", fields["size"] or "256x340")
     sampling = Sampling.parse(fields["sampling"] or backbone.sampling)
-    describe = {
+    describe: dict[str, Any] = {
         "backbone": backbone.name,
         "enhancer": enhancer.name if enhancer else "none",
         "head": "mean-logits",
@@ -116,11 +117,13 @@ def _bare(
     return recognizer, describe
 
 
-def _planned(catalog: Catalog, classes: int | None, settings: tuple[str, ...], fields: dict[str, Any]) -> Priced:
+def _planned(
+    catalog: Catalog, classes: int | None, planfile: Path | None, settings: tuple[str, ...], fields: dict[str, Any]
+) -> Priced:
     """What a plan deploys: its method's own head, its enhancer; a privileged one on high views."""
     if classes is not None:
         raise ElrError("--classes is for a bare backbone; a plan has those of its dataset")
-    plan = make_plan(catalog, settings, fields)
+    plan = make_plan(catalog, planfile, settings, fields)
 
     from benchmark_core.cost.structure import describe_plan
     from benchmark_core.resolve import chosen_by

@@ -38,13 +38,16 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 
 def plan_flags(function: F) -> F:
-    """Every field of a plan as a flag, `--set`, and `--plugin`."""
+    """Every field of a plan as a flag, `--plan`, `--set`, and `--plugin`."""
     function = plugin_flag(function)
     text = "An option of a component: method.epochs=5. Repeatable."
     setting = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)
     text = "Seed of initialisation, order and augmentation. Default: 0."
     seed = click.option("--seed", type=int, metavar="N", help=text)
     function = seed(setting(function))
+    text = "A YAML file of these fields, options under 'set'. Flags come on top."
+    planfile = click.option("--plan", "planfile", type=click.Path(path_type=Path), metavar="FILE", help=text)
+    function = planfile(function)
     for names, metavar, text in reversed(PLAN):
         function = click.option(*names, names[0].removeprefix("--"), metavar=metavar, help=text)(function)
     return function
@@ -84,15 +87,23 @@ def size_of(flag: str, text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def make_plan(catalog: Catalog, settings: tuple[str, ...], fields: Mapping[str, Any]) -> Plan:
-    """The plan of the flags; every name and number is checked before data is touched."""
+def make_plan(
+    catalog: Catalog, planfile: Path | None, settings: tuple[str, ...], fields: Mapping[str, Any]
+) -> Plan:
+    """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched."""
     from benchmark_core.resolve import Request, resolve_plan
 
+    asked: dict[str, Any] = {}
+    if planfile is not None:
+        from benchmark_core.planfile import read_planfile
+
+        asked = read_planfile(planfile)
+    asked |= {name: value for name, value in fields.items() if value is not None}
     for needed in ("method", "dataset"):
-        if fields.get(needed) is None:
+        if needed not in asked:
             raise ElrError(f"which {needed}? Give --{needed} NAME; 'elrbench list {needed}s' names them")
-    given = {name: value for name, value in fields.items() if value is not None}
-    return resolve_plan(catalog, Request(**given, settings=settings))
+    settings = (*asked.pop("settings", ()), *settings)
+    return resolve_plan(catalog, Request(**asked, settings=settings))
 
 
 def data_root(catalog: Catalog, dataset: str, given: Path | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @json_flag
 def command(
+    planfile: Path | None,
     settings: tuple[str, ...],
     plugins: tuple[str, ...],
     data: Path | None,
@@ -52,7 +54,7 @@ def command(
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
-    plan = make_plan(catalog, settings, fields)
+    plan = make_plan(catalog, planfile, settings, fields)
     if dry_run:
         _print_plan(plan, as_json)
         return
@@ -60,13 +62,16 @@ def command(
     if publish_to and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
 
+    folder_of_run = out or Path("elrbench-runs") / plan.digest
+    _refuse_other_plan(folder_of_run, plan.digest)
+
     from benchmark_core.runner import run
 
     result = run(
         plan,
         catalog,
         data=root,
-        out=out or Path("elrbench-runs") / plan.digest,
+        out=folder_of_run,
         cache=cache_folder(cache),
         bad_clips=bad_clips,
         device=device,
@@ -82,6 +87,14 @@ def command(
         print_json({"folder": str(result.folder), "published": published, "record": result.record})
     else:
         click.echo(summary(result.record, result.folder, published))
+
+
+def _refuse_other_plan(folder: Path, digest: str) -> None:
+    """A run folder holds one plan's run: another's weights would be overwritten, and its record left behind."""
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        found = re.search(r"-([0-9a-f]{16})\.json$", path.name)
+        if found and found[1] != digest:
+            raise ElrError(f"{folder} holds the run {found[1]} of another plan ({path.name}); give another --out")
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:

@@ -140,8 +140,8 @@ def as_text(facts: Mapping[str, Any]) -> str:
         if key == "options":
             blocks.append(f"{label} (--set {facts['kind']}.KEY=VALUE)\n{_options(value)}")
         elif key == "protocols":
-            lines = ((name, _folds(entry["folds"]), entry["summary"]) for name, entry in value.items())
-            blocks.append(f"{label}\n{columns(lines, '  ')}")
+            folded = ((name, _folds(entry["folds"]), entry["summary"]) for name, entry in value.items())
+            blocks.append(f"{label}\n{columns(folded, '  ')}")
         elif isinstance(value, dict):
             lines = ((name, _settings(entry)) for name, entry in value.items())
             blocks.append(f"{label}\n{columns(lines, '  ')}")
@@ -160,20 +160,33 @@ def _folds(folds: list[str]) -> str:
 
 def _settings(entry: Any) -> str:
     if isinstance(entry, dict):
-        return ", ".join(f"{key}={value}" for key, value in entry.items()) or "-"
-    return str(entry)
+        return ", ".join(f"{key}={_value(value)}" for key, value in entry.items()) or "-"
+    return _value(entry)
+
+
+def _value(value: Any) -> str:
+    """As `--set` takes it; a third is shown to four digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _bounds(option: Mapping[str, Any]) -> str:
+    low, high = option.get("low"), option.get("high")
+    if "choices" in option:
+        return f" ({' | '.join(map(_value, option['choices']))})"
+    if low is not None and high is not None:
+        return f" ({_value(low)} to {_value(high)})"
+    if low is not None:
+        return f" ({_value(low)} or more)"
+    return "" if high is None else f" ({_value(high)} or less)"
 
 
 def _options(options: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for key, option in options.items():
-        bounds = ""
-        if "choices" in option:
-            bounds = f" ({' | '.join(map(str, option['choices']))})"
-        elif "low" in option or "high" in option:
-            bounds = f" [{option.get('low', '')}, {option.get('high', '')}]"
         mark = " *" if option.get("unspecified") else ""
-        lines.append((key, f"{option['default']}{mark}", option["help"] + bounds))
+        lines.append((key, f"{_value(option['default'])}{mark}", option["help"] + _bounds(option)))
     text = columns(lines, "  ")
     if any(option.get("unspecified") for option in options.values()):
         text += "\n  * the paper gives none; this project's judgement"

@@ -69,7 +69,10 @@ class Index:
         return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
 
     def digest(self) -> str:
-        """sha256 over ids, targets, groups and folds: two machines that list the same data agree on it."""
-        listing = [[clip.id, clip.target, clip.group] for clip in sorted(self.clips, key=lambda clip: clip.id)]
+        """sha256 over ids, targets, groups and folds, and what draws a drawn clip: equal digests list equal data."""
+        listing = [
+            [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
+            for clip in sorted(self.clips, key=lambda clip: clip.id)
+        ]
         folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}
         return hashlib.sha256(json.dumps([listing, folds], sort_keys=True).encode()).hexdigest()[:16]

@@ -53,7 +53,7 @@ class Recognizer(nn.Module):
     """enhancer -> backbone -> head.
 
     low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) where clips differ in size.
-    mask: (B, K), 1 where an interval is real. box: (B, 5) as `benchmark_core.clips.augment` draws it, or None in testing.
+    mask: (B, K), 1 where an interval is real. box: (B, 5) as `clips.augment` draws it, or None in testing.
     """
 
     mean: Tensor

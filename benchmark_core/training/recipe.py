@@ -18,7 +18,8 @@ def schedule_of(options: Mapping[str, Value], epochs: int) -> Schedule:
     """Epoch (a real number from 0 to `epochs`) -> factor on the peak learning rate.
 
     step: linear warm-up over `warmup_epochs`, then times `step_factor` every `step_epochs` (CSTAT, section IV.B).
-    one-cycle: cosine up from 1/25 over the first 0.3, cosine down to 1e-4 of that (Smith & Topin 2019, PyTorch's numbers).
+    one-cycle: cosine up from 1/25 over the first 0.3, cosine down to 1e-4 of that (Smith & Topin 2019; PyTorch's
+        numbers).
     cosine: warm-up, then half a cosine to 0. constant: warm-up only.
     """
     kind = options["schedule"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
-from benchmark_core.errors import RunFailed
+from benchmark_core.atomic import write_whole
 from benchmark_core.names import file_name
 from benchmark_core.plan import digest_of
 
@@ -89,31 +88,25 @@ class StageFolder:
 
     def finish(self, module: nn.Module, note: Mapping[str, Any]) -> None:
         """Weights first, then the note that makes them count, then the checkpoint goes."""
-        weights = self.path / "module.safetensors"
-        state = {key: value.detach().contiguous().cpu() for key, value in module.state_dict().items()}
-        with _replacing(weights) as temporary:
-            save_file(state, temporary)
-        text = json.dumps(
-            {
-                **note,
-                "bytes": weights.stat().st_size,
-                "key": self.key.digest,
-                "name": self.key.name,
-                "function": self.key.function,
-                "revision": self.key.revision,
-                "numbers": dict(self.key.numbers),
-            },
-            indent=1,
-            sort_keys=True,
-        )
-        with _replacing(self.path / "stage.json") as temporary:
-            temporary.write_text(text)
+        content = packed(module)
+        write_whole(self.path / "module.safetensors", content)
+        full = {
+            **note,
+            "bytes": len(content),
+            "key": self.key.digest,
+            "name": self.key.name,
+            "function": self.key.function,
+            "revision": self.key.revision,
+            "numbers": dict(self.key.numbers),
+        }
+        write_whole(self.path / "stage.json", json.dumps(full, indent=1, sort_keys=True).encode())
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replaces the checkpoint in one step."""
-        with _replacing(self.path / "checkpoint.pt") as temporary:
-            torch.save(dict(state), temporary)
+        content = io.BytesIO()
+        torch.save(dict(state), content)
+        write_whole(self.path / "checkpoint.pt", content.getvalue(), durable=False)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The last epoch's state; None where there is none or it is torn."""
@@ -124,18 +117,7 @@ class StageFolder:
         return state
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place at the end, or goes."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunFailed(
-            f"{path} cannot be written: {error.strerror or error}; free some space or set --cache"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+def packed(module: nn.Module) -> bytes:
+    """The module's state as safetensors."""
+    state = {key: value.detach().contiguous().cpu() for key, value in module.state_dict().items()}
+    return save(state)

@@ -42,7 +42,6 @@ from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import generator, seed_of, seeded
 from benchmark_core.training.stages import StageFolder, StageKey, function_name, source_digest
 
-
 SHOWN = 4  # figures beside a progress bar; all of them are kept
 
 
@@ -224,9 +223,7 @@ class Training:
         folder.finish(module, note)
         return note
 
-    def _key(
-        self, name: str, fn: Callable[[Any], object], needs: Sequence[str | nn.Module], revision: int
-    ) -> StageKey:
+    def _key(self, name: str, fn: Callable[[Any], object], needs: Sequence[str | nn.Module], revision: int) -> StageKey:
         return StageKey(name=name, function=function_name(fn), revision=revision, numbers=self._numbers(needs))
 
     def _numbers(self, needs: Sequence[str | nn.Module]) -> dict[str, Any]:

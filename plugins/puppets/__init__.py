@@ -34,7 +34,8 @@ TINY_CLASSES = (
 )
 
 _SUBJECTS = Protocol(summary="train and test people differ (a person: proportions, clothes, habits)", folds=("1",))
-_DRAW_SEED = Option(default=0, low=0, high=2**31 - 1, help="another seed draws other people, scenes and movements")
+# Difficulty was set on the clips of seed 0; the default seed draws clips that no choice was made on.
+_DRAW_SEED = Option(default=7, low=0, high=2**31 - 1, help="another seed draws other people, scenes and movements")
 
 
 @hookimpl

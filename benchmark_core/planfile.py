@@ -1,0 +1,63 @@
+"""A plan asked for in a YAML file: the flags of `elrbench run` by name, and `set` for options.
+
+method: cstat
+dataset: puppets
+budget: small
+set:
+method.epochs: 5
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.resolve import Request
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Request) if field.name != "settings")
+
+
+def read_planfile(path: Path) -> dict[str, Any]:
+    """The fields of a `Request` that the file gives, `settings` as "KEY=VALUE" texts.
+
+    Raises ElrError of one line that names the file and the place: not YAML, not a mapping, an unknown or nested key.
+    """
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise ElrError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ElrError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(plain, Mapping):
+        raise ElrError(f"{path} is not a mapping of flags to values, such as 'method: cstat'")
+    asked: dict[str, Any] = {}
+    for key, value in plain.items():
+        if key == "set":
+            asked["settings"] = _settings(path, value)
+        elif key not in FIELDS:
+            raise ElrError(f"{path}: {unknown('key', str(key), (*FIELDS, 'set'))}")
+        elif not isinstance(value, (str, int)) or isinstance(value, bool):
+            raise ElrError(f"{path}: '{key}' is {value!r}, not one name or number")
+        else:
+            asked[key] = int(value) if key == "seed" and str(value).isdigit() else str(value)
+    if not isinstance(asked.get("seed", 0), int):
+        raise ElrError(f"{path}: 'seed' is {asked['seed']!r}, not a whole number")
+    return asked
+
+
+def _settings(path: Path, value: object) -> tuple[str, ...]:
+    if not isinstance(value, Mapping):
+        raise ElrError(f"{path}: 'set' is not a mapping, such as 'method.epochs: 5'")
+    texts = []
+    for key, setting in value.items():
+        if not isinstance(setting, (str, int, float)):
+            raise ElrError(f"{path}: set {key} is {setting!r}, not one name or number")
+        texts.append(f"{key}={str(setting).lower() if isinstance(setting, bool) else setting}")
+    return tuple(texts)

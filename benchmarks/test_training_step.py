@@ -1,0 +1,92 @@
+"""A training step through the harness beside the same step written by hand: `pytest benchmarks/test_training_step.py`.
+
+One step: 16 clips of 4 frames at 12x16, ResNet-18 at 96x128, AdamW, float32. By hand the views lie in memory, ready
+made; the harness reads them from the clip store, draws boxes, logs, watches for NaN and saves its state at the epoch's
+end. The two take turns by epoch, and the median of the pairs' ratios is printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from benchmark_core import load_catalog
+from benchmark_core.clips.augment import cut
+from benchmark_core.prepare import prepare
+from benchmark_core.progress import Silent
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.training.training import Training
+
+CLIPS, BATCH, ROUNDS = 192, 16, 5
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    folder = tmp_path_factory.mktemp("store")
+    catalog = load_catalog()
+    settings = (f"dataset.train={CLIPS}", "dataset.test=12")
+    plan = resolve_plan(catalog, Request(method="supervised", dataset="puppets", budget="small", settings=settings))
+    chosen = chosen_by(catalog, plan)
+    data = prepare(plan, chosen, data=None, cache=folder, bad_clips="fail", reporter=Silent())
+    return Training(
+        plan=plan, chosen=chosen, manifest="m", make_views=data.training_views, device=torch.device("cpu"),
+        cache=folder, reporter=Silent(),
+    )  # fmt: skip
+
+
+def by_hand(training: Training) -> Iterator[None]:
+    """The step in plain PyTorch, on views that lie in memory."""
+    views = training.views("train")
+    batches = [dataclasses.asdict(host) for host in views.batches(BATCH)]
+    net = training.recognizer()
+    backbone, mean, std = net.backbone, net.mean, net.std
+    optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=1e-2)
+    net.train()
+    while True:
+        for batch in batches:
+            low = batch["low"].float().div(255).flatten(0, 1).squeeze(2)  # (B*K, 3, h, w)
+            image = F.interpolate(low, (96, 128), mode="bilinear", align_corners=False).unsqueeze(2)
+            image = cut(image, batch["box"].repeat_interleave(4, 0)).squeeze(2)
+            logits = backbone((image - mean) / std).reshape(BATCH, 4, -1).mean(1)
+            loss = F.cross_entropy(logits, batch["target"])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            yield
+
+
+def test_a_step_through_the_harness(training: Training, capsys: pytest.CaptureFixture[str]) -> None:
+    hand = by_hand(training)
+    took: dict[str, list[float]] = {"by hand": [], "harness": []}
+
+    def fit(net: torch.nn.Module) -> None:
+        """The eight lines of a method; at each epoch's start, an epoch by hand."""
+        views = training.views("train")
+        recipe = training.recipe(net, views, ROUNDS + 2)
+        began = time.perf_counter()
+        for batch in training.epochs(views, ROUNDS + 2, state=[net, recipe]):
+            if len(took["by hand"]) == batch.epoch:  # the epoch before has ended and is saved
+                took["harness"].append(time.perf_counter() - began)
+                began = time.perf_counter()
+                for _ in range(CLIPS // BATCH):
+                    next(hand)
+                took["by hand"].append(time.perf_counter() - began)
+                began = time.perf_counter()
+            with training.autocast():
+                loss = training.task_loss(net(batch.low, batch.mask, batch.box), batch.target)
+            recipe.step(loss)
+            training.log(loss=loss)
+
+    training.stage("bench", fit, training.recognizer())
+    pairs = list(zip(took["by hand"][1:], took["harness"][2:], strict=False))  # the first epoch of each warms up
+    ratio = statistics.median(harness / plain for plain, harness in pairs)
+    with capsys.disabled():
+        plain, harness = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"\nan epoch of {CLIPS // BATCH} steps: by hand {plain:.2f} s, harness {harness:.2f} s;", end=" ")
+        print(f"ratio, median of {len(pairs)} pairs: {ratio:.3f}")

@@ -1,0 +1,60 @@
+"""Every pair of components either trains a few steps or is refused in one line before any data is touched."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark_core import ElrError
+from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import RULES
+from benchmark_core.rehearsal import rehearse
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+
+README = Path(__file__).parents[1] / "README.md"
+METHODS = ("supervised", "supervised:matched", "teacher", "cstat")
+DEGRADATIONS = ("average-12x16", "average-12x16:clean", "bicubic-14x14", "native")
+REFUSED = {  # (method, dataset, degradation) -> the rule
+    **{(method, "puppets", "native"): "native-needs-native" for method in METHODS},
+    ("teacher", "tiny-puppets", "native"): "no-ceiling-on-native",
+}
+
+
+def tried(catalog: Catalog, cache: Path, **asked: str) -> dict[str, float]:
+    settings = ("method.batch=4",)
+    plan = resolve_plan(catalog, Request(**{"budget": "smoke", "size": "32x48", **asked}, settings=settings))  # type: ignore[arg-type]
+    return rehearse(plan, chosen_by(catalog, plan), clips=4, manifest="m", device=torch.device("cpu"), cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("method", "dataset", "degradation"), list(itertools.product(METHODS, ("puppets", "tiny-puppets"), DEGRADATIONS))
+)
+def test_methods_datasets_and_degradations(
+    toy_catalog: Catalog, method: str, dataset: str, degradation: str, tmp_path: Path
+) -> None:
+    asked = {"method": method, "dataset": dataset, "degradation": degradation, "backbone": "toynet"}
+    if (method, dataset, degradation) not in REFUSED:
+        assert all(seconds > 0 for seconds in tried(toy_catalog, tmp_path, **asked).values())
+        return
+    (rule,) = (rule for rule in RULES if rule.name == REFUSED[method, dataset, degradation])
+    with pytest.raises(ElrError) as caught:
+        tried(toy_catalog, tmp_path, **asked)
+    assert str(caught.value).split("'")[0] == rule.why.split("'")[0] and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet34", "efficientnet-lite0"])
+@pytest.mark.parametrize("enhancer", ["nearest", "bilinear", "bicubic"])
+def test_backbones_and_enhancers(catalog: Catalog, backbone: str, enhancer: str, tmp_path: Path) -> None:
+    method, stages = (
+        ("cstat", ["teacher-tam", "student", "joint"]) if enhancer == "bilinear" else ("supervised", ["student"])
+    )
+    asked = {"backbone": backbone, "enhancer": enhancer, "weights": "scratch"}
+    assert list(tried(catalog, tmp_path, method=method, dataset="puppets", **asked)) == stages
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_documented_table_holds_every_rule(rule: object) -> None:
+    assert f"| `{rule.name}` |" in README.read_text(encoding="utf-8")  # type: ignore[attr-defined]

@@ -1,0 +1,44 @@
+"""Plans from YAML: what is read, and the one line for each way to get it wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark_core import ElrError
+from benchmark_core.planfile import read_planfile
+
+
+def test_fields_and_settings(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("method: cstat\nfold: 1\nseed: 3\nset:\n  method.epochs: 5\n  method.tat_after_softmax: true\n")
+    assert read_planfile(path) == {
+        "method": "cstat", "fold": "1", "seed": 3, "settings": ("method.epochs=5", "method.tat_after_softmax=true"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("method: [cstat", ", line 1: not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("- cstat", " is not a mapping of flags to values, such as 'method: cstat'"),
+        ("", " is not a mapping of flags to values, such as 'method: cstat'"),
+        ("metod: cstat", ": unknown key 'metod'. Did you mean 'method'?"),
+        ("method: {a: 1}", ": 'method' is {'a': 1}, not one name or number"),
+        ("seed: two", ": 'seed' is 'two', not a whole number"),
+        ("set: 3", ": 'set' is not a mapping, such as 'method.epochs: 5'"),
+        ("set: {method.epochs: [1]}", ": set method.epochs is [1], not one name or number"),
+        ("method: !!python/object/apply:os.system [ls]", ", line 1: not YAML: None"),
+    ],
+)
+def test_one_line_for_each_mistake(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(ElrError) as caught:
+        read_planfile(path)
+    assert "\n" not in str(caught.value)
+    if "python" in text:
+        assert "could not determine a constructor" in str(caught.value)
+    else:
+        assert str(caught.value).removeprefix(str(path)) == message

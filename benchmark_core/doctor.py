@@ -16,8 +16,8 @@ from benchmark_core.catalog import load_catalog
 from benchmark_core.errors import ElrError
 
 DISTRIBUTIONS = (
-    "elrbench", "torch", "numpy", "scipy", "pandas", "tabulate", "pluggy", "PyYAML", "fvcore", "accelerate",
-    "torchmetrics", "av", "safetensors", "rich", "click",
+    "elrbench", "torch", "numpy", "scipy", "pandas", "tabulate", "pluggy", "PyYAML", "fvcore", "filelock",
+    "av", "safetensors", "rich", "click",
 )  # fmt: skip
 LOW_ON_SPACE = 2 * 1024**3  # bytes; a few thousand clips of 96x128 high views
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class ElrError(Exception):
-    """The user's mistake, found before work began (exit 2). What is outside this family is a bug, with its traceback."""
+    """The user's mistake, found before work began (exit 2). Others are bugs and keep their traceback."""
 
     exit_code = 2
 

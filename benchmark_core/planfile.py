@@ -1,10 +1,10 @@
 """A plan asked for in a YAML file: the flags of `elrbench run` by name, and `set` for options.
 
-method: cstat
-dataset: puppets
-budget: small
-set:
-method.epochs: 5
+    method: cstat
+    dataset: puppets
+    budget: small
+    set:
+      method.epochs: 5
 """
 
 from __future__ import annotations

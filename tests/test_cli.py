@@ -301,9 +301,8 @@ def test_a_plan_comes_from_a_file_and_flags_come_on_top(call, tmp_path):
         "method: cstat\ndataset: puppets\nbudget: small\nseed: 1\nset:\n  method.epochs: 5\n  method.batch: 4\n"
     )
     from_file = ("--plan", str(tmp_path / "plan.yaml"), "--seed", "2", "--set", "method.epochs=3")
-    flags = (
-        "--method cstat --dataset puppets --budget small --seed 2 --set method.epochs=3 --set method.batch=4".split()
-    )
+    plan = ("--method", "cstat", "--dataset", "puppets", "--budget", "small", "--seed", "2")
+    flags = (*plan, "--set", "method.epochs=3", "--set", "method.batch=4")
     assert call("run", *from_file, "--dry-run") == call("run", *flags, "--dry-run")
     assert call("run", "--plan", str(tmp_path / "none.yaml"))[0] == 2
 

@@ -202,7 +202,15 @@ def describe(head=None, *, privileged=False, low=(12, 16), **changed):
         degradation=DegradationSpec(name="average-12x16", summary="", low=low),
         enhancer=ENHANCERS["bicubic"],
         backbone=RESNET18,
-        method=MethodSpec(name="m", summary="", fit="m:f", options=options, recognizer=head, privileged=privileged),
+        method=MethodSpec(
+            name="m",
+            summary="",
+            fit="m:f",
+            options=options,
+            recognizer=head,
+            recognizer_options=("tokens",),
+            privileged=privileged,
+        ),
     )
     fields = {
         "method": "m:x", "dataset": "d", "protocol": "p", "fold": "1", "degradation": "average-12x16",
@@ -224,7 +232,7 @@ def test_what_does_not_shape_the_network_shares_its_cost():
 
 def test_a_methods_own_head_is_described_by_its_options():
     assert describe("m:head") == {**DESCRIBE, "head": "m"}
-    settings = {"method.lr": 0.1, "method.tokens": 9, "backbone.width": 2}
+    settings = {"method.lr": 0.1, "method.weight": 3, "method.tokens": 9, "backbone.width": 2}
     assert describe("m:head", settings=settings)["options"] == {"backbone.width": 2, "method.tokens": 9}
 
 

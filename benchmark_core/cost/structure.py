@@ -51,7 +51,7 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
 def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
     """Off the spec's default; of a method only what shapes its recognizer."""
     usual = defaults(spec)
-    shaping = spec.recognizer_options if isinstance(spec, MethodSpec) else tuple(usual)
+    shaping = spec.recognizer_options if isinstance(spec, MethodSpec) else tuple(options)
     return {key: value for key, value in options.items() if key in shaping and usual.get(key) != value}
 
 

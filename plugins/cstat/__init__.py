@@ -74,6 +74,7 @@ def elr_methods() -> list[MethodSpec]:
             "Attention Transfer, IJCV 2023 (arXiv 1909.03580)",
             fit="elrbench_plugins.cstat.fit:fit",
             recognizer="elrbench_plugins.cstat.attention:recognizer",
+            recognizer_options=("tam_width", "tam_activation"),
             options={**JOINT_OPTIONS, **EXTERNAL, **INTERNAL, **ATTENTION, **CONFIDENCE},
             variants={  # Table IV
                 "sat": {"w_ce": 0.5, "w_sat": 0.5, "w_tat": 0.0},

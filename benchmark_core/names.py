@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark_core.errors import ElrError
 
 _COMPONENT = re.compile(r"[a-z0-9](?:[a-z0-9.-]|HxW)*")
-_UNSAFE = re.compile(r"[^A-Za-z0-9._,=()-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._,=-]+")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def check_component_name(name: str) -> str:
 
 def file_name(text: str) -> str:
     """`text` as one path component: `:`, `+` and whatever else is unsafe become `-`; never empty, never a dot file."""
-    safe = _UNSAFE.sub("-", text).lstrip(".")
+    safe = _UNSAFE.sub("-", text).lstrip(".").rstrip("-")
     if not safe:
         raise ElrError(f"{text!r} cannot name a file")
     return safe[:120]

@@ -124,9 +124,9 @@ def test_the_whole_of_a_page_its_csv_and_the_index(tmp_path: Path) -> None:
 
 
 def test_links_lead_to_records(tmp_path: Path) -> None:
-    (path,) = put(tmp_path, make_record(degradation="average-12x16,sigma=(4.0"))
+    (path,) = put(tmp_path, make_record(degradation="average-12x16,sigma=4.0"))
     write_tables(tmp_path)
-    page = tmp_path / "tables/acts/split1/average-12x16,sigma=(4.0.md"
+    page = tmp_path / "tables/acts/split1/average-12x16,sigma=4.0.md"
     (cell,) = [row["records"] for row in grid(tmp_path, page.relative_to(tmp_path).with_suffix("").as_posix())]
     target = cell.partition("](")[2].rstrip(")").replace("%28", "(").replace("%2C", ",").replace("%3D", "=")
     assert (page.parent / target).resolve() == path

@@ -74,29 +74,41 @@ def test_the_surface_is_frozen() -> None:
     )
 
 
-def test_a_kill_between_epochs_changes_nothing(make: Make) -> None:
-    whole = make("whole")
-    straight = whole.stage("student", lambda net: fit(whole, net), whole.recognizer(), needs=("low",))
-    broken = make("broken")
+def one_loop(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
+    def run(net: nn.Module) -> None:
+        fit(training, net, die_at=die_at)
+
+    return run
+
+
+def two_loops(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
+    """Over different modules, as a network that is grown, or trained against another, has them."""
+
+    def run(pair: nn.ModuleList) -> None:
+        fit(training, pair[0], epochs=2)
+        fit(training, pair[1], epochs=3, die_at=die_at)
+
+    return run
+
+
+@pytest.mark.parametrize(("loops", "epochs"), [(one_loop, [0, 1, 2]), (two_loops, [0, 1, 0, 1, 2])])
+@pytest.mark.parametrize("die_at", [1, 2])
+def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: list[int], die_at: int) -> None:
+    def pair(training: Training) -> nn.ModuleList:
+        return nn.ModuleList([training.recognizer("one"), training.recognizer("two")])
+
+    fresh: Callable[[Training], nn.Module] = pair if loops is two_loops else Training.recognizer
+    whole, broken, again = make("whole"), make("broken"), make("broken")
+    straight = whole.stage("student", loops(whole), fresh(whole), needs=("low",))
     with pytest.raises(Killed):
-        broken.stage("student", lambda net: fit(broken, net, die_at=2), broken.recognizer(), needs=("low",))
-    again = make("broken")
-    epochs: list[int] = []
-
-    def resumed(net: nn.Module) -> None:
-        views = again.views("train")
-        recipe = again.recipe(net, views, 3)
-        for batch in again.epochs(views, 3, state=[net, recipe]):
-            epochs.append(batch.epoch)
-            loss = again.task_loss(net(batch.low, batch.mask, batch.box), batch.target)
-            recipe.step(loss)
-            again.log(loss=loss)
-
-    resumed.__qualname__ = broken_name = "test_a_kill_between_epochs_changes_nothing.<locals>.<lambda>"
-    went_on = again.stage("student", resumed, again.recognizer(), needs=("low",))
-    assert set(epochs) == {2} and broken_name
+        broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low",))
+    seen: list[str] = []
+    again._reporter.say = seen.append  # type: ignore[method-assign]
+    went_on = again.stage("student", loops(again), fresh(again), needs=("low",))
+    assert seen == [f"student: going on from epoch {die_at + 1}"]
     assert torch.equal(weights(straight), weights(went_on))
-    assert [row["epoch"] for row in again.stages[0]["history"]] == [0, 1, 2]
+    assert [row["epoch"] for row in again.stages[0]["history"]] == epochs
+    assert again.stages[0]["updates"] == whole.stages[0]["updates"]
 
 
 def test_an_equal_stage_is_reused_and_another_number_is_not(make: Make) -> None:

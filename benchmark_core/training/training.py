@@ -66,7 +66,8 @@ class RunningStage:
     seconds: float = 0.0  # of earlier processes, from the checkpoint
     began: float = field(default_factory=time.monotonic)
     history: list[dict[str, float]] = field(default_factory=list)
-    resumed: dict[str, Any] | None = None
+    loops: list[dict[str, Any]] = field(default_factory=list)  # epoch and state of each loop so far
+    resumed: dict[str, Any] | None = None  # the checkpoint of an earlier process
 
 
 class Training:
@@ -313,30 +314,30 @@ class Training:
         return {key: round(value, 6) for key, value in means.items()}
 
     def _resume(self, running: RunningStage, loop: int, state: Sequence[Stateful]) -> int:
+        """Puts `state` where the checkpoint left this loop; the epoch to go on with, from 0."""
         saved = running.resumed
-        if saved is None or loop < saved["loop"]:
-            return 0 if saved is None else int(saved["epochs"][loop])
-        if loop > saved["loop"]:
+        if saved is None or loop >= len(saved["loops"]):
             return 0
-        for item, kept in zip(state, saved["state"], strict=True):
-            item.load_state_dict(kept)
-        running.seconds, running.updates = saved["seconds"], saved["updates"]
-        running.history = list(saved["history"])
-        first = int(saved["epoch"]) + 1
-        self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
+        kept = saved["loops"][loop]
+        for item, values in zip(state, kept["state"], strict=True):
+            item.load_state_dict(values)
+        running.loops.append(kept)
+        first = int(kept["epoch"]) + 1
+        if loop == len(saved["loops"]) - 1:
+            running.seconds, running.updates = saved["seconds"], saved["updates"]
+            running.history = list(saved["history"])
+            self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
         return first
 
     def _save(self, running: RunningStage, loop: int, epoch: int, state: Sequence[Stateful]) -> None:
-        done = {**(running.resumed or {}).get("epochs", {}), loop: epoch + 1}
+        """A checkpoint holds the last state of every loop so far: a later loop may train other modules."""
+        running.loops[loop:] = [{"epoch": epoch, "state": [item.state_dict() for item in state]}]
         running.folder.save_checkpoint(
             {
-                "loop": loop,
-                "epoch": epoch,
-                "epochs": done,
+                "loops": running.loops,
                 "updates": running.updates,
                 "seconds": running.seconds + time.monotonic() - running.began,
                 "history": running.history,
-                "state": [item.state_dict() for item in state],
             }
         )
 

@@ -87,9 +87,7 @@ def size_of(flag: str, text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def make_plan(
-    catalog: Catalog, planfile: Path | None, settings: tuple[str, ...], fields: Mapping[str, Any]
-) -> Plan:
+def make_plan(catalog: Catalog, planfile: Path | None, settings: tuple[str, ...], fields: Mapping[str, Any]) -> Plan:
     """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched."""
     from benchmark_core.resolve import Request, resolve_plan
 

@@ -120,6 +120,9 @@ class DatasetSpec(Spec):
     metric: "top1" for single-label, "f1_macro" for multi-label: what tables rank by.
     natively_low: clips are recorded at extreme low resolution and differ in size.
     embedded: drawn by code; needs no folder.
+    counts: protocol -> fold -> (training clips, test clips) as its authors publish them; `data verify` compares.
+    answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test clips have no labels.
+    at: for a template such as `folder:PATH`: `at(path) -> DatasetSpec` of what lies there, classes read from disk.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -132,6 +135,10 @@ class DatasetSpec(Spec):
     natively_low: bool = False
     embedded: bool = False
     layout: str = ""  # what lies under the folder, for `data info` and errors
+    where: str = ""  # where its authors offer it, for `data info`
+    counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
+    answer: Target | None = None
+    at: Target | None = None
 
     @property
     def default_protocol(self) -> str:

@@ -21,6 +21,31 @@ class VideoFile:
 
 
 @dataclass(frozen=True)
+class FrameFolder:
+    """A clip stored as numbered pictures in a folder. `names`: its files in order."""
+
+    path: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFrames:
+    """A clip stored as rows of a CSV table, one frame a row: a thermal array's temperatures.
+
+    first, last: rows, counted from 0, both included. prefix: of the columns, `P000` to `P255`. shape: (rows, columns).
+    coldest, hottest: what becomes grey level 0 and 255.
+    """
+
+    path: Path
+    first: int
+    last: int
+    prefix: str
+    shape: tuple[int, int]
+    coldest: float
+    hottest: float
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A clip drawn by code: `render(key) -> Iterator[Frames]`, `key` a JSON text that names version, seed and clip."""
 
@@ -28,16 +53,19 @@ class Drawn:
     key: str
 
 
-Source: TypeAlias = VideoFile | Drawn
+Source: TypeAlias = VideoFile | FrameFolder | TableFrames | Drawn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """One labelled video. `target`: a class number, or several for multi-label. `group`: its subject or source."""
+    """One video. `target`: a class number, several for multi-label, None without labels.
+
+    group: its subject, or the film it was cut from.
+    """
 
     id: str
     source: Source
-    target: int | tuple[int, ...]
+    target: int | tuple[int, ...] | None
     group: str = ""
 
 
@@ -51,11 +79,15 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """All clips of a protocol and its folds. `missing`: listed files that are not on disk (in no fold)."""
+    """All clips of a protocol and its folds.
+
+    missing: listed files that are not on disk (in no fold). pool: ids of clips without labels.
+    """
 
     clips: tuple[Clip, ...]
     folds: Mapping[str, Fold]
     missing: tuple[str, ...] = ()
+    pool: tuple[str, ...] = ()
     unlisted: int = 0
     notes: tuple[str, ...] = field(default=())
 

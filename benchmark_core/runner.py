@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.atomic import write_whole
+from benchmark_core.atomic import check_writable, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
-from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
@@ -106,7 +104,7 @@ def run(
             "changed": changed_from_budget(catalog, plan),
             "track": {
                 "dataset": track_name(catalog, plan, "dataset"),
-                "protocol": plan.protocol,
+                "protocol": plan.protocol_name,
                 "folds": list(chosen.dataset.protocols[plan.protocol].folds),
                 "pooled": chosen.dataset.protocols[plan.protocol].pooled,
                 "degradation": track_name(catalog, plan, "degradation"),
@@ -144,12 +142,3 @@ def run(
     low = plan.size if high else chosen.degradation.low or ready.median_size()
     write_cost(out, cost_of(recognizer, structure, low, place))
     return RunResult(record=record, folder=out)
-
-
-def check_writable(folder: Path) -> None:
-    """ElrError where `folder` could not be made or written in. Makes nothing."""
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not nearest.is_dir():
-        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; choose another with --out or --cache")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ElrError(f"nothing can be written in {nearest}; choose another folder with --out or --cache")

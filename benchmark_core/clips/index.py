@@ -81,13 +81,17 @@ class Fold:
 class Index:
     """All clips of a protocol and its folds.
 
-    missing: listed files that are not on disk (in no fold). pool: ids of clips without labels.
+    missing: listed files that are not on disk (in no fold). missing_targets: what their clips' targets would be, where
+    the lists tell. pool: ids of clips without labels. contents: a digest of the files, where ids are no more than names
+    in someone's folder.
     """
 
     clips: tuple[Clip, ...]
     folds: Mapping[str, Fold]
     missing: tuple[str, ...] = ()
+    missing_targets: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     pool: tuple[str, ...] = ()
+    contents: str = ""
     unlisted: int = 0
     notes: tuple[str, ...] = field(default=())
 
@@ -101,10 +105,11 @@ class Index:
         return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
 
     def digest(self) -> str:
-        """sha256 over ids, targets, groups and folds, and what draws a drawn clip: equal digests list equal data."""
+        """sha256 over ids, targets, groups, folds, contents, what draws a drawn clip: equal digests list equal data."""
         listing = [
             [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
             for clip in sorted(self.clips, key=lambda clip: clip.id)
         ]
         folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}
-        return hashlib.sha256(json.dumps([listing, folds], sort_keys=True).encode()).hexdigest()[:16]
+        plain = [listing, folds, self.contents] if self.contents else [listing, folds]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

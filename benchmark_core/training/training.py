@@ -242,6 +242,8 @@ class Training:
             "seed": plan.seed,
             **{key: value for key, value in plan.settings.items() if key.startswith(("dataset.", "backbone."))},
         }
+        if plan.classes:
+            numbers["classes"] = list(plan.classes)
         if self.chosen.degradation.low:  # the crop's aspect, which high views share
             height, width = self.chosen.degradation.low
             numbers["aspect"] = round(height / width, 6)

@@ -45,7 +45,11 @@ def _unwritable(path: Path, error: OSError) -> RunFailed:
 def check_writable(folder: Path) -> None:
     """ElrError where `folder` could not be made or written in. Makes nothing."""
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    advice = "choose another with --out or --cache"
     if not nearest.is_dir():
-        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; choose another with --out or --cache")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ElrError(f"nothing can be written in {nearest}; choose another folder with --out or --cache")
+        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; {advice}")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):  # what the access bits say is not the whole truth
+            pass
+    except OSError as error:
+        raise ElrError(f"nothing can be written in {nearest} ({error.strerror or error}); {advice}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -36,11 +37,17 @@ S = TypeVar("S", bound=Spec)
 
 @dataclass(frozen=True)
 class Owner:
-    """Who brought a component: the plugin, and the distribution (or file) that it came in."""
+    """Who brought a component: the plugin, and the distribution (or file, with its digest) that it came in."""
 
     plugin: str
     distribution: str
     version: str
+    digest: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells components of one name apart: the distribution, or a file's content, wherever it lies."""
+        return self.digest or self.distribution
 
     def __str__(self) -> str:
         return f"'{self.plugin}' ({self.distribution} {self.version})".replace(" )", ")")
@@ -172,7 +179,7 @@ def _installed() -> Iterator[tuple[Owner, ModuleType]]:
         owner = owners[point]
         try:
             module = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ElrError(
                 f"plugin {owner} cannot be imported: {type(error).__name__}: {error}; "
                 f"mend it, uninstall {owner.distribution} or set ELRBENCH_BLOCK={point.name}"
@@ -193,16 +200,17 @@ def _named(text: str) -> tuple[Owner, ModuleType]:
         if path.suffix != ".py":
             module = importlib.import_module(text)
             return Owner(text, "--plugin", ""), module
-        name = f"elrbench_plugin_{path.stem}"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        name = f"elrbench_plugin_{path.stem}_{digest}"  # two files of one name do not share what is cached
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-        return Owner(path.stem, str(path), ""), module
+        return Owner(path.stem, path.name, "", digest), module
     except FileNotFoundError as error:
         raise ElrError(f"--plugin {text}: there is no such file") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ElrError(f"--plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -56,9 +56,7 @@ class Finding:
     detail: str = ""
 
 
-def check_plugin(
-    catalog: Catalog, plugin: str, *, work: Path, data: Mapping[str, Path] = NOTHING
-) -> Iterator[Finding]:
+def check_plugin(catalog: Catalog, plugin: str, *, work: Path, data: Mapping[str, Path] = NOTHING) -> Iterator[Finding]:
     """Findings in order, as they are made. `work` is an empty folder for runs and clips; `data` has datasets' folders.
 
     Raises ElrError where the plugin is not in the catalog or brings nothing.
@@ -278,9 +276,7 @@ class Bench:
         _require(0 <= primary <= 1, f"its score is {primary}")
 
 
-def _learns_and_returns(
-    module: nn.Module, forward: Any, build: Any, unused: Sequence[str] = ()
-) -> Iterator[str]:
+def _learns_and_returns(module: nn.Module, forward: Any, build: Any, unused: Sequence[str] = ()) -> Iterator[str]:
     """Gradients reach every parameter; a second build takes the first one's state and gives its outputs."""
     yield "gradients reach every parameter"
     module.train()

@@ -64,6 +64,27 @@ RULES: tuple[Rule, ...] = (
         lambda plan, chosen: chosen.enhancer.frames > 1,
         "enhancer '{plan.enhancer}' takes {chosen.enhancer.frames} frames at once, which views do not widen to yet",
     ),
+    Rule(
+        "learnt-enhancer",
+        lambda plan, chosen: chosen.enhancer.fit is not None,
+        "enhancer '{plan.enhancer}' is to be fitted first, which no method does yet",
+    ),
+    Rule(
+        "fixed-intervals",
+        lambda plan, chosen: chosen.method.fixed_intervals and Sampling.parse(plan.sampling).kind == "windows",
+        "method '{plan.method}' is built for a fixed number of intervals, and {plan.sampling} gives longer clips more; "
+        "use e.g. 4x1",
+    ),
+    Rule(
+        "too-small",
+        lambda plan, chosen: min(plan.size) < chosen.backbone.smallest,
+        "backbone '{plan.backbone}' takes views of {chosen.backbone.smallest} pixels or more a side; raise --size",
+    ),
+    Rule(
+        "one-value-a-batch",
+        lambda plan, chosen: plan.settings.get("method.batch") == 1 and Sampling.parse(plan.sampling).k == 1,
+        "batches of one clip with one interval leave batch normalisation nothing to average over; raise method.batch",
+    ),
 )
 
 

@@ -29,13 +29,14 @@ def read_planfile(path: Path) -> dict[str, Any]:
     Raises ElrError of one line that names the file and the place: not YAML, not a mapping, an unknown or nested key.
     """
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plain = yaml.load(path.read_text(encoding="utf-8"), Loader=_Once)  # a SafeLoader
     except (OSError, UnicodeError) as error:
         raise ElrError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise ElrError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ElrError(f"{path}{where}: not YAML: {reason}") from error
     if not isinstance(plain, Mapping):
         raise ElrError(f"{path} is not a mapping of flags to values, such as 'method: cstat'")
     asked: dict[str, Any] = {}
@@ -53,6 +54,18 @@ def read_planfile(path: Path) -> dict[str, Any]:
     if not isinstance(asked.get("seed", 0), int):
         raise ElrError(f"{path}: 'seed' is {asked['seed']!r}, not a whole number")
     return asked
+
+
+class _Once(yaml.SafeLoader):
+    """Refuses a key that stands twice: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader does."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _settings(path: Path, value: object) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from benchmark_core.clips.views import Views
 from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError
 from benchmark_core.listing import list_clips
-from benchmark_core.plan import Plan
+from benchmark_core.plan import Plan, digest_of
 from benchmark_core.progress import Reporter, follow
+from benchmark_core.training.keys import StageInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,18 @@ class Data:
     def test_views(self, *, high: bool) -> Views:
         """The test clips at interval centres: low views, or high ones for a privileged method."""
         return self._views(self.test, low=not high, high=high, seed=0, train=False)
+
+    def stage_inputs(self, owners: Mapping[str, str]) -> StageInputs:
+        """What stages read beside the plan. owners: kind of component -> where it comes from."""
+        listing = sorted([clip.id, str(clip.target), self.store.content_key(clip.source)] for clip in self.train)
+        low, high = self.materials.low, self.materials.high
+        return StageInputs(
+            clips=digest_of(listing),
+            low=low.key if low else "",
+            high=high.key if high else "",
+            crop=self.materials.crop,
+            owners=owners,
+        )
 
     def median_size(self) -> tuple[int, int]:
         """(h, w) of the middle test clip as recorded, by pixels: what a natively low track's cost is traced at."""
@@ -68,10 +83,21 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
     """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
     dataset = chosen.dataset
     index = list_clips(dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=bad_clips)
+    if len(index.by_id) != len(index.clips):
+        twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
+        raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
     fold = index.folds.get(plan.fold)
+    if fold is not None:
+        if both := set(fold.train) & set(fold.test):
+            raise ElrError(
+                f"{dataset.name}: {len(both)} clips of fold {plan.fold} both train and test (first: {min(both)})"
+            )
+        if strange := (set(fold.train) | set(fold.test)) - index.by_id.keys():
+            raise ElrError(f"{dataset.name}: fold {plan.fold} names '{min(strange)}', which its index does not list")
     if fold is None or not fold.train or not fold.test:
         raise ElrError(
-            f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has no clips to train or to test on under {data}"
+            f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has no clips to train or to test on"
+            + (f" under {data}" if data else "; raise its options")
         )
     return index
 

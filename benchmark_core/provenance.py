@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmark_core.catalog import Catalog
+from benchmark_core.catalog import Catalog, Owner
 from benchmark_core.combinations import Chosen
 from benchmark_core.specs import Spec
 
@@ -25,19 +25,23 @@ def versions() -> dict[str, str]:
     return found
 
 
+def owners_of(catalog: Catalog, chosen: Chosen) -> dict[str, Owner]:
+    """Kind -> who brought the component chosen."""
+    specs: tuple[Spec, ...] = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
+    return {spec.kind: catalog.owner(spec) for spec in specs}
+
+
 def plugins_of(catalog: Catalog, chosen: Chosen) -> dict[str, dict[str, str]]:
     """Kind -> the component's name, plugin, distribution and version."""
-    specs: tuple[Spec, ...] = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
-    rows = {}
-    for spec in specs:
-        owner = catalog.owner(spec)
-        rows[spec.kind] = {
-            "name": spec.name,
+    return {
+        kind: {
+            "name": getattr(chosen, kind).name,
             "plugin": owner.plugin,
             "distribution": owner.distribution,
             "version": owner.version,
         }
-    return rows
+        for kind, owner in owners_of(catalog, chosen).items()
+    }
 
 
 def file_digest(path: Path) -> str:

@@ -18,6 +18,7 @@ from benchmark_core.combinations import Chosen
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter, Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.seeds import seeded
 from benchmark_core.training.stages import StageFolder
 from benchmark_core.training.training import Stateful, Training
@@ -72,11 +73,11 @@ class RandomViews:
 class Rehearsal(Training):
     """A `Training` whose loops run `STEPS` steps. `seconds`: stage -> what it would take; 0 where it is cached."""
 
-    def __init__(self, *, clips: int, **materials: Any) -> None:
+    def __init__(self, *, clips: int, **given: Any) -> None:
         def views(*, low: bool, high: bool, seed: int) -> Any:
             return RandomViews(plan=self.plan, chosen=self.chosen, clips=clips, low=low, high=high)
 
-        super().__init__(**materials, make_views=views, reporter=Silent())
+        super().__init__(**given, make_views=views, reporter=Silent())
         self.seconds: dict[str, float] = {}
         self._name = ""
 
@@ -90,8 +91,8 @@ class Rehearsal(Training):
         revision: int = 1,
     ) -> Any:
         """Runs `fn` briefly, unless an equal stage is cached."""
-        key = self._key(name, fn, needs, revision)
-        self._keys.append((module, key.digest))
+        key = self._key(name, fn, module, needs, revision)
+        self._fitted.add(module, key.digest)
         self._name = name
         self.seconds[name] = 0.0
         if StageFolder.peek(self._cache, key) is None or self._refit:
@@ -119,12 +120,17 @@ class Rehearsal(Training):
 
 
 def rehearse(
-    plan: Plan, chosen: Chosen, *, clips: int, manifest: str, device: torch.device, cache: Path, refit: bool = False
+    plan: Plan,
+    chosen: Chosen,
+    *,
+    clips: int,
+    inputs: StageInputs,
+    device: torch.device,
+    cache: Path,
+    refit: bool = False,
 ) -> dict[str, float]:
     """Stage -> seconds that it would train for on `device`. An estimate: decoding and testing are not in it."""
-    rehearsal = Rehearsal(
-        clips=clips, plan=plan, chosen=chosen, manifest=manifest, device=device, cache=cache, refit=refit
-    )
+    rehearsal = Rehearsal(clips=clips, plan=plan, chosen=chosen, inputs=inputs, device=device, cache=cache, refit=refit)
     chosen.method.load(chosen.method.fit)(rehearsal)
     return rehearsal.seconds
 

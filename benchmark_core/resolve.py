@@ -17,6 +17,7 @@ from benchmark_core.plan import Plan
 from benchmark_core.specs import DatasetSpec, DegradationSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
+PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")  # what budgets may name
 S = TypeVar("S", bound=Spec)
 
 
@@ -75,6 +76,12 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
             f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
         )
 
+    for key in (*budget, *method.defaults):
+        if "." not in key and key not in PARTNERS:
+            raise unknown(
+                f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, PARTNERS
+            )
+
     def partner(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
         found = str(asked if asked is not None else budget.get(field_name, method.defaults.get(field_name, fallback)))
@@ -94,7 +101,7 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
     fold = request.fold or folds[0]
     if fold not in folds:
         raise unknown(f"fold of protocol '{protocol}'", fold, folds)
-    weights = request.weights or backbone.default_weights
+    weights = partner("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
     precision = partner("precision", "fp32")
@@ -190,8 +197,14 @@ def _find(section: Section[S], text: str) -> tuple[S, ComponentName]:
 def _expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
     """Options of a component: defaults, then its variants in declared order."""
     options = defaults(spec)
+    setter: dict[str, str] = {}
     for variant in name.variants:
-        options.update(spec.variants[variant])
+        for key, value in spec.variants[variant].items():
+            if key in setter and options[key] != value:
+                raise ElrError(
+                    f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' differ in {key}; give one"
+                )
+            setter[key], options[key] = variant, value
     return options
 
 

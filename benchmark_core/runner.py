@@ -11,13 +11,14 @@ from typing import Any
 
 from benchmark_core.atomic import check_writable, write_whole
 from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import Chosen
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.prepare import prepare
 from benchmark_core.progress import Reporter
-from benchmark_core.provenance import file_digest, plugins_of, versions
+from benchmark_core.provenance import file_digest, owners_of, plugins_of, versions
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import seal, write_record
 from benchmark_core.rehearsal import tell_estimate
@@ -57,16 +58,18 @@ def run(
     chosen = chosen_by(catalog, plan)
     high = chosen.method.privileged
     place = pick_device(device)
-    for folder in (out, cache):
+    for folder in (out, cache / "clips", cache / "stages"):
         check_writable(folder)
     ready = prepare(plan, chosen, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter)
+    inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()})
+    prepared = time.monotonic()
     if plan.budget != "smoke":
         tell_estimate(
             plan,
             chosen,
             catalog,
             clips=len(ready.train),
-            manifest=ready.index.digest(),
+            inputs=inputs,
             device=place,
             cache=cache,
             refit=refit,
@@ -75,7 +78,7 @@ def run(
     training = Training(
         plan=plan,
         chosen=chosen,
-        manifest=ready.index.digest(),
+        inputs=inputs,
         make_views=ready.training_views,
         device=place,
         cache=cache,
@@ -111,24 +114,27 @@ def run(
                 "task": chosen.dataset.task,
             },
             "privileged": chosen.method.privileged,
-            "control": bool(set(ComponentName.parse(plan.method).variants) & set(chosen.method.controls)),
+            "control": is_control(plan, chosen),
             "primary": chosen.dataset.metric,
             **read_predictions(predictions).scored().to_json(),  # of the file, so that anyone can score it again
             "clips": {
                 "train": len(ready.train),
                 "test": len(ready.test),
                 "bad": list(ready.bad),
-                "padded": test.padded,
+                "padded": test.padded + ready.training_views(low=not high, high=high, seed=0).padded,
             },
             "dataset": {"manifest": ready.index.digest(), "classes": len(chosen.dataset.classes)},
             "initialisation": plan.weights,
             "updates": {stage["name"]: stage["updates"] for stage in training.stages},
-            "stages": [{key: stage[key] for key in ("name", "key", "reused", "seconds")} for stage in training.stages],
+            "stages": [
+                {key: stage[key] for key in ("name", "key", "reused", "seconds", "device")} for stage in training.stages
+            ],
             "device": describe_device(place),
             "versions": versions(),
             "plugins": plugins_of(catalog, chosen),
             "timings": {
-                "train_s": round(trained - began, 2),
+                "prepare_s": round(prepared - began, 2),
+                "train_s": round(trained - prepared, 2),
                 "test_s": round(tested - trained, 2),
                 "total_s": round(time.monotonic() - began, 2),
             },
@@ -142,3 +148,10 @@ def run(
     low = plan.size if high else chosen.degradation.low or ready.median_size()
     write_cost(out, cost_of(recognizer, structure, low, place))
     return RunResult(record=record, folder=out)
+
+
+def is_control(plan: Plan, chosen: Chosen) -> bool:
+    """Whether `plan` names a control of its method, and does what that control does."""
+    named = set(ComponentName.parse(plan.method).variants) & set(chosen.method.controls)
+    options = plan.options("method")
+    return any(options[key] == value for name in named for key, value in chosen.method.variants[name].items())

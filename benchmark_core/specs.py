@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,8 @@ class Option:
         if self.choices and value not in self.choices:
             raise ElrError(f"{where}={value!r} is not one of {', '.join(map(str, self.choices))}")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                raise ElrError(f"{where}={value!r} is not finite")
             if not (self.low is None or value >= self.low) or not (self.high is None or value <= self.high):
                 raise ElrError(f"{where}={value!r} is outside [{self.low}, {self.high}]")
         assert isinstance(value, (bool, int, float, str))
@@ -242,6 +245,7 @@ class BackboneSpec(Spec):
     stages: tuple[str, ...] = ()  # names of the tapped stage maps, in order
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    smallest: int = 8  # pixels of the shorter side below which a stage map would vanish
     weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
     default_weights: str = "scratch"
 
@@ -270,6 +274,7 @@ class MethodSpec(Spec):
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     needs_high: bool = False
     needs_stages: bool = False  # reads the backbone's stage maps
+    fixed_intervals: bool = False  # its head is built for K intervals
     privileged: bool = False
     controls: tuple[str, ...] = ()  # variants that stand beside every transfer method in tables
 

@@ -23,6 +23,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.training.training import Training
 
+OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 CLIPS, BATCH, ROUNDS = 192, 16, 5
 
 
@@ -35,9 +36,14 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     chosen = chosen_by(catalog, plan)
     data = prepare(plan, chosen, data=None, cache=folder, bad_clips="fail", reporter=Silent())
     return Training(
-        plan=plan, chosen=chosen, manifest="m", make_views=data.training_views, device=torch.device("cpu"),
-        cache=folder, reporter=Silent(),
-    )  # fmt: skip
+        plan=plan,
+        chosen=chosen,
+        inputs=data.stage_inputs(OWNERS),
+        make_views=data.training_views,
+        device=torch.device("cpu"),
+        cache=folder,
+        reporter=Silent(),
+    )
 
 
 def by_hand(training: Training) -> Iterator[None]:

@@ -162,7 +162,7 @@ def test_list_takes_a_kind(call, kind):
 def test_list_takes_a_plugin_file(call):
     _, out, _ = call("list", "datasets", "--plugin", TOY, "--json")
     facts = {"kind": "dataset", "name": "toy", "summary": "squares"}
-    assert {**facts, "plugin": "toy", "distribution": TOY, "version": ""} in json.loads(out)
+    assert {**facts, "plugin": "toy", "distribution": "toy.py", "version": ""} in json.loads(out)
 
 
 def test_show_tells_all_that_a_spec_says(call, catalog):

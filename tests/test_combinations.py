@@ -13,8 +13,11 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.combinations import RULES
 from benchmark_core.rehearsal import rehearse
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.training.keys import StageInputs
 
 README = Path(__file__).parents[1] / "README.md"
+OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
+INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
 METHODS = ("supervised", "supervised:matched", "teacher", "cstat")
 DEGRADATIONS = ("average-12x16", "average-12x16:clean", "bicubic-14x14", "native")
 REFUSED = {  # (method, dataset, degradation) -> the rule
@@ -26,7 +29,7 @@ REFUSED = {  # (method, dataset, degradation) -> the rule
 def tried(catalog: Catalog, cache: Path, **asked: str) -> dict[str, float]:
     settings = ("method.batch=4",)
     plan = resolve_plan(catalog, Request(**{"budget": "smoke", "size": "32x48", **asked}, settings=settings))  # type: ignore[arg-type]
-    return rehearse(plan, chosen_by(catalog, plan), clips=4, manifest="m", device=torch.device("cpu"), cache=cache)
+    return rehearse(plan, chosen_by(catalog, plan), clips=4, inputs=INPUTS, device=torch.device("cpu"), cache=cache)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,22 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
             {"method": "teacher", "dataset": "tiny-puppets"},
             "method 'teacher' is scored on high views, and a native track has none; use supervised",
         ),
+        ({"method": "cstat:sat+tat"}, "variants 'sat' and 'tat' of method 'cstat' differ in w_sat; give one"),
+        ({"settings": ("method.lr=inf",)}, "--set method.lr=inf is not finite"),
+        (
+            {"method": "cstat", "sampling": "windows-1"},
+            "method 'cstat:mlp+rc' is built for a fixed number of intervals, and windows-1 gives longer clips more; "
+            "use e.g. 4x1",
+        ),
+        (
+            {"backbone": "efficientnet-lite0", "size": "16x16"},
+            "backbone 'efficientnet-lite0' takes views of 32 pixels or more a side; raise --size",
+        ),
+        (
+            {"sampling": "1x1", "settings": ("method.batch=1",)},
+            "batches of one clip with one interval leave batch normalisation nothing to average over; "
+            "raise method.batch",
+        ),
         ({"seed": -1}, "--seed -1 is negative; seeds are whole numbers from 0"),
     ],
 )

@@ -12,12 +12,13 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark_core import ElrError
-from benchmark_core.catalog import Catalog
+from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.plan import Plan
+from benchmark_core.prepare import prepare, read_index
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runner import RunResult, is_control, run
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.training.training import recognizer_of
 
@@ -113,3 +114,55 @@ def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tm
     )
     record = go(resolve_plan(toy_catalog, request), toy_catalog, tmp_path).record
     assert record["plan"]["high_source"] == "self" and record["primary"] == "f1_macro" and record["hits"] is None
+
+
+def test_a_clip_that_changes_or_goes_fits_stages_anew(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    chosen = chosen_by(toy_catalog, toy_plan)
+    ready = prepare(toy_plan, chosen, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    fewer = dataclasses.replace(ready, train=ready.train[1:])
+    clip = dataclasses.replace(ready.train[0], source=dataclasses.replace(ready.train[0].source, key="{}"))
+    changed = dataclasses.replace(ready, train=(clip, *ready.train[1:]))
+    assert len({data.stage_inputs({}).clips for data in (ready, fewer, changed)}) == 3
+
+
+@pytest.mark.parametrize("fault", ["both", "twice", "strange"])
+def test_lists_that_would_score_what_was_trained_on(
+    toy_catalog: Catalog, toy_plan: Plan, fault: str, tmp_path: Path
+) -> None:
+    chosen = chosen_by(toy_catalog, toy_plan)
+    read = chosen.dataset.read_index(None, "one", toy_plan.options("dataset"))
+    fold = read.folds["1"]
+    broken = {
+        "both": dataclasses.replace(read, folds={"1": dataclasses.replace(fold, test=fold.train[:1])}),
+        "twice": dataclasses.replace(read, clips=(*read.clips, read.clips[0])),
+        "strange": dataclasses.replace(read, folds={"1": dataclasses.replace(fold, test=("nobody",))}),
+    }[fault]
+    dataset = dataclasses.replace(chosen.dataset, index=lambda root, protocol, options: broken)
+    message = {
+        "both": "1 clips of fold 1 both train and test",
+        "twice": "two clips have the id 'clip000'",
+        "strange": "fold 1 names 'nobody', which its index does not list",
+    }[fault]
+    with pytest.raises(ElrError, match=message):
+        read_index(toy_plan, dataclasses.replace(chosen, dataset=dataset), None, "fail")
+
+
+def test_a_control_that_does_not_control_is_none(toy_catalog: Catalog, toy_plan: Plan) -> None:
+    chosen = chosen_by(toy_catalog, toy_plan)
+    matched = dataclasses.replace(toy_plan, method="supervised:matched")
+    assert not is_control(matched, chosen)
+    assert is_control(dataclasses.replace(matched, settings={**matched.settings, "method.matched": True}), chosen)
+
+
+def test_two_plugin_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    owners = []
+    for folder, text in (("a", "one"), ("b", "two")):
+        path = tmp_path / folder / "mine.py"
+        path.parent.mkdir()
+        path.write_text(
+            "from benchmark_core import EnhancerSpec, hookimpl\n\n\n@hookimpl\ndef elr_enhancers():\n"
+            f"    return [EnhancerSpec(name='sharp', summary='{text}', factory=print)]\n"
+        )
+        loaded = load_catalog([str(path)], entry_points=False)
+        owners.append(loaded.owner(loaded.enhancers["sharp"]).identity)
+    assert owners[0] != owners[1]

@@ -21,6 +21,7 @@ from elrbench_plugins.cstat.attention import TemporalAttention
 from elrbench_plugins.supervised import fit as plain
 from elrbench_plugins.supervised.budgets import BUDGETS, JOINT_BUDGETS
 
+OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 METHODS = ("supervised", "supervised:matched", "teacher", "cstat")
 
 
@@ -96,7 +97,7 @@ def trained(catalog, tmp_path_factory):
         plan = resolve_plan(catalog, request)
         chosen = chosen_by(catalog, plan)
         data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
-        training = Training(plan=plan, chosen=chosen, manifest=data.index.digest(), make_views=data.training_views,
+        training = Training(plan=plan, chosen=chosen, inputs=data.stage_inputs(OWNERS), make_views=data.training_views,
                             device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip
         kept = watch_stages(training)
         model = chosen.method.load(chosen.method.fit)(training)

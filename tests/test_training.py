@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 from collections.abc import Callable
@@ -20,11 +21,14 @@ from benchmark_core.prepare import prepare
 from benchmark_core.progress import Silent
 from benchmark_core.rehearsal import rehearse
 from benchmark_core.resolve import chosen_by
+from benchmark_core.training.keys import StageInputs, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training
 
 Make = Callable[..., Training]
+OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
+INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
 
 
 @pytest.fixture
@@ -37,9 +41,14 @@ def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
         chosen = dataclasses.replace(chosen, method=dataclasses.replace(chosen.method, needs_high=True))
         data = prepare(plan, chosen, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
         return Training(
-            plan=plan, chosen=chosen, manifest="m", make_views=data.training_views, device=torch.device("cpu"),
-            cache=tmp_path / cache, reporter=Silent(),
-        )  # fmt: skip
+            plan=plan,
+            chosen=chosen,
+            inputs=data.stage_inputs(OWNERS),
+            make_views=data.training_views,
+            device=torch.device("cpu"),
+            cache=tmp_path / cache,
+            reporter=Silent(),
+        )
 
     return training
 
@@ -74,29 +83,41 @@ def test_the_surface_is_frozen() -> None:
     )
 
 
-def test_a_kill_between_epochs_changes_nothing(make: Make) -> None:
-    whole = make("whole")
-    straight = whole.stage("student", lambda net: fit(whole, net), whole.recognizer(), needs=("low",))
-    broken = make("broken")
+def one_loop(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
+    def run(net: nn.Module) -> None:
+        fit(training, net, die_at=die_at)
+
+    return run
+
+
+def two_loops(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
+    """Over different modules, as a network that is grown, or trained against another, has them."""
+
+    def run(pair: nn.ModuleList) -> None:
+        fit(training, pair[0], epochs=2)
+        fit(training, pair[1], epochs=3, die_at=die_at)
+
+    return run
+
+
+@pytest.mark.parametrize(("loops", "epochs"), [(one_loop, [0, 1, 2]), (two_loops, [0, 1, 0, 1, 2])])
+@pytest.mark.parametrize("die_at", [1, 2])
+def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: list[int], die_at: int) -> None:
+    def pair(training: Training) -> nn.ModuleList:
+        return nn.ModuleList([training.recognizer("one"), training.recognizer("two")])
+
+    fresh: Callable[[Training], nn.Module] = pair if loops is two_loops else Training.recognizer
+    whole, broken, again = make("whole"), make("broken"), make("broken")
+    straight = whole.stage("student", loops(whole), fresh(whole), needs=("low",))
     with pytest.raises(Killed):
-        broken.stage("student", lambda net: fit(broken, net, die_at=2), broken.recognizer(), needs=("low",))
-    again = make("broken")
-    epochs: list[int] = []
-
-    def resumed(net: nn.Module) -> None:
-        views = again.views("train")
-        recipe = again.recipe(net, views, 3)
-        for batch in again.epochs(views, 3, state=[net, recipe]):
-            epochs.append(batch.epoch)
-            loss = again.task_loss(net(batch.low, batch.mask, batch.box), batch.target)
-            recipe.step(loss)
-            again.log(loss=loss)
-
-    resumed.__qualname__ = broken_name = "test_a_kill_between_epochs_changes_nothing.<locals>.<lambda>"
-    went_on = again.stage("student", resumed, again.recognizer(), needs=("low",))
-    assert set(epochs) == {2} and broken_name
+        broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low",))
+    seen: list[str] = []
+    again._reporter.say = seen.append  # type: ignore[method-assign]
+    went_on = again.stage("student", loops(again), fresh(again), needs=("low",))
+    assert seen == [f"student: going on from epoch {die_at + 1}"]
     assert torch.equal(weights(straight), weights(went_on))
-    assert [row["epoch"] for row in again.stages[0]["history"]] == [0, 1, 2]
+    assert [row["epoch"] for row in again.stages[0]["history"]] == epochs
+    assert again.stages[0]["updates"] == whole.stages[0]["updates"]
 
 
 def test_an_equal_stage_is_reused_and_another_number_is_not(make: Make) -> None:
@@ -114,10 +135,113 @@ def test_an_equal_stage_is_reused_and_another_number_is_not(make: Make) -> None:
     assert run(make(settings={**plan.settings, "method.lr": 0.5}))[0] is False
 
 
-def test_a_high_stage_does_not_depend_on_the_degradation(make: Make) -> None:
-    one, other = make(), make(degradation="average-6x8")
-    assert one._numbers(("high",)) == other._numbers(("high",))
-    assert one._numbers(("low",)) != other._numbers(("low",))
+def test_a_high_stage_depends_on_what_is_stored_and_on_the_crop_alone(make: Make) -> None:
+    def numbers(need: str, **changes: Any) -> dict[str, Any]:
+        training = make(**changes)
+        return stage_numbers(training.plan, training.inputs, (need,), (), nn.Linear(1, 1))
+
+    assert numbers("high") == numbers("high", degradation="average-6x8")
+    assert numbers("high") != numbers("high", degradation="bicubic-12x16")  # the same aspect, cut before degrading
+    assert numbers("low") != numbers("low", degradation="average-6x8")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"clips": "d"},
+        {"crop": "before"},
+        {"low": "m"},
+        {"owners": {**OWNERS, "backbone": "elsewhere"}},
+    ],
+    ids=["clips", "crop", "stored view", "who brought it"],
+)
+def test_what_a_stage_reads_is_in_its_key(toy_plan: Plan, other: dict[str, Any]) -> None:
+    def numbers(inputs: StageInputs, module: nn.Module) -> dict[str, Any]:
+        return stage_numbers(toy_plan, inputs, ("low",), (), module)
+
+    assert numbers(INPUTS, nn.Linear(1, 1)) != numbers(dataclasses.replace(INPUTS, **other), nn.Linear(1, 1))
+    assert numbers(INPUTS, nn.Linear(1, 1)) != numbers(INPUTS, nn.Linear(1, 2))
+
+
+def test_a_chain_of_stages_on_one_module_depends_on_each_link(make: Make) -> None:
+    def chain(rate: float) -> bool:
+        plan = make().plan
+        training = make(settings={**plan.settings, "method.lr": rate})
+        net = training.recognizer()
+        training.stage("a", lambda net: fit(training, net, 1), net, needs=("low",))
+        training.stage("b", lambda net: fit(training, net, 1), net, needs=("low", "lr", net))
+        training.stage("c", lambda net: fit(training, net, 1), net, needs=("low", net))
+        return bool(training.stages[2]["reused"])
+
+    assert [chain(1e-3), chain(1e-2), chain(1e-3)] == [False, False, True]
+
+
+def test_a_need_that_no_stage_fitted_is_named(make: Make) -> None:
+    training = make()
+    with pytest.raises(ElrError, match="stage 'b' needs a Recognizer that no stage has fitted"):
+        training.stage("b", lambda net: None, training.recognizer(), needs=(training.recognizer("x"),))
+    with pytest.raises(ElrError, match="unknown need of stage 'b' 'epoch'. Did you mean 'epochs'?"):
+        training.stage("b", lambda net: None, training.recognizer(), needs=("epoch",))
+
+
+def test_a_diverged_network_is_not_kept(make: Make) -> None:
+    def explode(net: nn.Module) -> None:
+        with torch.no_grad():
+            next(net.parameters()).fill_(float("inf"))
+
+    for _ in range(2):
+        training = make()
+        with pytest.raises(RunFailed, match="is not finite after training, and is not kept; lower the learning rate"):
+            training.stage("student", explode, training.recognizer())
+
+
+def test_a_later_loop_does_not_change_what_an_earlier_one_left(make: Make) -> None:
+    """Killed while it goes on with a module of which it had kept a copy: the copy is made again of the right state."""
+
+    def run(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
+        def twice(net: nn.Module) -> None:
+            fit(training, net, epochs=1)
+            kept.append(weights(net))
+            fit(training, net, epochs=3, die_at=die_at)
+
+        return twice
+
+    kept: list[torch.Tensor] = []
+    broken, again = make("broken"), make("broken")
+    with pytest.raises(Killed):
+        broken.stage("student", run(broken, 2), broken.recognizer())
+    again.stage("student", run(again), again.recognizer())
+    assert torch.equal(kept[0], kept[1])
+
+
+def test_random_numbers_of_an_epoch_do_not_depend_on_a_kill(make: Make) -> None:
+    def run(training: Training, die_at: int | None = None) -> list[float]:
+        drawn: list[float] = []
+
+        def draw(net: nn.Module) -> None:
+            for batch in training.epochs(training.views("train"), 2, state=[net]):
+                if batch.epoch == die_at:
+                    raise Killed
+                drawn.append(float(training.rng.random()))
+
+        with contextlib.suppress(Killed):
+            training.stage("student", draw, training.recognizer())
+        return drawn
+
+    whole = run(make("whole"))
+    assert len(set(whole)) == len(whole) == 4
+    assert run(make("broken"), die_at=1) + run(make("broken")) == whole
+
+
+def test_a_checkpoint_of_noise_is_no_checkpoint(make: Make) -> None:
+    training = make()
+    with pytest.raises(Killed):
+        training.stage("student", one_loop(training, 1), training.recognizer())
+    (path,) = training._cache.rglob("checkpoint.pt")
+    path.write_bytes(bytes(range(256)) * 20)
+    again = make()
+    again.stage("student", one_loop(again), again.recognizer())
+    assert [row["epoch"] for row in again.stages[0]["history"]] == [0, 1, 2]
 
 
 def test_what_ran_before_a_stage_does_not_change_it(make: Make) -> None:
@@ -182,6 +306,6 @@ def test_one_cycle_starts_at_a_25th_peaks_at_three_tenths_and_ends_near_zero() -
 def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     chosen = chosen_by(toy_catalog, toy_plan)
     before = torch.get_rng_state()
-    seconds = rehearse(toy_plan, chosen, clips=24, manifest="m", device=torch.device("cpu"), cache=tmp_path)
+    seconds = rehearse(toy_plan, chosen, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
     assert list(seconds) == ["student"] and seconds["student"] > 0
     assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())

@@ -24,7 +24,7 @@ from benchmark_core.clips.index import Clip
 from benchmark_core.clips.recipes import Keyed, Recipe
 from benchmark_core.errors import RunFailed
 
-CHUNK = 16  # frames decoded at a time: they stay in the processor's cache
+CHUNK = 24  # frames decoded at a time: they stay in the processor's cache
 PATIENCE = 0.5  # s that a clip is waited for which another process makes, before the next is looked at
 
 Outcome: TypeAlias = Literal["built", "reused"] | BadClip

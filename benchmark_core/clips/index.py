@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,14 +15,31 @@ from typing import TypeAlias
 from benchmark_core.specs import Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, slots=True)
 class VideoFile:
-    """A clip stored as one video file."""
+    """A clip stored as one video file: `VideoFile(path)`.
 
-    path: Path
+    Kept as two texts, the folder shared by its clips: a hundred thousand `Path`s would weigh more than all else.
+    """
+
+    folder: str
+    name: str
+
+    def __init__(self, path: Path) -> None:
+        folder, name = os.path.split(path)
+        object.__setattr__(self, "folder", sys.intern(folder))
+        object.__setattr__(self, "name", name)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.folder, self.name)
+
+    def __reduce__(self) -> tuple[type[VideoFile], tuple[Path]]:
+        return type(self), (self.path,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FrameFolder:
     """A clip stored as numbered pictures in a folder. `names`: its files in order."""
 
@@ -28,7 +47,7 @@ class FrameFolder:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TableFrames:
     """A clip stored as rows of a CSV table, one frame a row: a thermal array's temperatures.
 
@@ -45,7 +64,7 @@ class TableFrames:
     hottest: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A clip drawn by code: `render(key) -> Iterator[Frames]`, `key` a JSON text that names version, seed and clip."""
 
@@ -56,7 +75,7 @@ class Drawn:
 Source: TypeAlias = VideoFile | FrameFolder | TableFrames | Drawn
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Clip:
     """One video. `target`: a class number, several for multi-label, None without labels.
 

@@ -19,7 +19,7 @@ from benchmark_core.clips.frames import Frames, Plane
 Matrix = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.float32]  # (T, 3, h, w), grey levels 0..255
 
-_BLOCK = 1 << 18  # pixels converted to float at a time: stays in the processor's cache
+_BLOCK = 1 << 19  # pixels converted to float at a time: stays in the processor's cache
 _KEPT = threading.local()
 
 
@@ -148,7 +148,7 @@ def to_rgb(planes: list[Pictures], colour: str) -> Pictures:
     if colour == "rgb":
         return np.stack(planes, axis=1)
     out = np.empty((len(planes[0]), 3, *planes[0].shape[1:]), np.float32)
-    step = max(1, _BLOCK // 4 // math.prod(planes[0].shape[1:]))
+    step = max(1, _BLOCK // 8 // math.prod(planes[0].shape[1:]))
     for first in range(0, len(out), step):
         some = slice(first, first + step)
         _yuv_to_rgb(*(plane[some] for plane in planes), colour=colour, out=out[some])

@@ -206,3 +206,9 @@ def hits_of(record: RunRecord) -> Hits:
     if record["hits"] is None:
         raise ElrError(f"{record['digest']} is {record['track']['task']} and has no hits; compare its intervals")
     return unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
+
+
+def clips_of(record: RunRecord) -> str:
+    """Which clips a record trained and tested on: the manifest, and the digest of what was left out of it."""
+    manifest, bad = record["dataset"]["manifest"], sorted(record["clips"]["bad"])
+    return f"{manifest} less {len(bad)} ({digest_of(bad)[:8]})" if bad else manifest

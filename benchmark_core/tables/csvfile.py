@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from benchmark_core.records.record import clips_of
 from benchmark_core.tables.cells import gpus, latency, names, plugins, updates
 from benchmark_core.tables.lines import Line, TrackTable
 
@@ -45,6 +46,6 @@ def _fields(part: str, line: Line, table: TrackTable, devices: list[str]) -> dic
         **{f"latency_ms {device}": latency(line.costs, device) for device in devices},
         "updates": updates(line),
         "plugins": plugins(line),
-        "data": row.first["dataset"]["manifest"],
+        "data": clips_of(row.first),
         "digests": " ".join(record["digest"] for record in row.records),
     }

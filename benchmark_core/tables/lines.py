@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from benchmark_core.errors import ElrError
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.record import RunRecord, clips_of
 from benchmark_core.tables.compare import Comparison, compare_groups
 from benchmark_core.tables.rows import Interval, Row, fold_rows, matched_control
 
@@ -47,18 +47,18 @@ def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostReco
     Rows are ranked on the clips that most records were scored on (of equally many, the first manifest by name); rows
     scored on others are shown apart.
     """
-    seen = Counter(record["dataset"]["manifest"] for record in records)
+    seen = Counter(clips_of(record) for record in records)
     manifest = min(seen, key=lambda name: (-seen[name], name))
     rows = fold_rows(records)
     lines = sorted((_line(row, rows, costs) for row in rows), key=_order)
-    here = [line for line in lines if line.row.first["dataset"]["manifest"] == manifest]
+    here = [line for line in lines if clips_of(line.row.first) == manifest]
     return TrackTable(
         track=records[0],
         manifest=manifest,
         records=len(records),
         competitors=tuple(ranked(line for line in here if not line.row.first["privileged"])),
         ceilings=tuple(line for line in here if line.row.first["privileged"]),
-        elsewhere=tuple(line for line in lines if line.row.first["dataset"]["manifest"] != manifest),
+        elsewhere=tuple(line for line in lines if clips_of(line.row.first) != manifest),
     )
 
 

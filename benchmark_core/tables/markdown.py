@@ -51,16 +51,18 @@ def index_markdown(tables: Mapping[PurePosixPath, TrackTable]) -> str:
     rows = []
     for path, table in tables.items():
         leader = next((line for line in table.competitors if line.score), None)
-        rows.append({
-            "track": f"[{title(table)}]({quote(path.as_posix())})",
-            "task": table.track["track"]["task"],
-            "score": literal(table.track["primary"]),
-            "rows": str(sum(len(lines) for lines in table.parts.values())),
-            "records": str(table.records),
-            "leads": literal(leader.row.first["plan"]["method"]) if leader else NOTHING,
-            "%": percent(leader.score.mean) if leader and leader.score else NOTHING,
-            "CSV": f"[CSV]({quote(path.with_suffix('.csv').as_posix())})",
-        })
+        rows.append(
+            {
+                "track": f"[{title(table)}]({quote(path.as_posix())})",
+                "task": table.track["track"]["task"],
+                "score": literal(table.track["primary"]),
+                "rows": str(sum(len(lines) for lines in table.parts.values())),
+                "records": str(table.records),
+                "leads": literal(leader.row.first["plan"]["method"]) if leader else NOTHING,
+                "%": percent(leader.score.mean) if leader and leader.score else NOTHING,
+                "CSV": f"[CSV]({quote(path.with_suffix('.csv').as_posix())})",
+            }
+        )
     body = grid(rows) if rows else "No records yet."
     return "\n\n".join([MARK, "# Tracks", "One table a track: dataset, protocol, degradation.", body]) + "\n"
 

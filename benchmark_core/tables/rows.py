@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.record import RunRecord, clips_of
 from benchmark_core.scoring.statistics import mean_std, wilson
 
 # Settings that say how long a method trains; a control that is to match must agree in those it shares.
@@ -106,7 +106,7 @@ def fold_rows(records: Iterable[RunRecord]) -> list[Row]:
 
 def _row_key(record: RunRecord) -> str:
     plan: dict[str, Any] = {key: value for key, value in record["plan"].items() if key not in ("seed", "fold")}
-    return json.dumps([plan, record["dataset"]], sort_keys=True)
+    return json.dumps([plan, record["dataset"], clips_of(record)], sort_keys=True)
 
 
 def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:

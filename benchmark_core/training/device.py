@@ -10,6 +10,8 @@ import torch
 
 from benchmark_core.errors import ElrError
 
+USABLE = ("cpu", "cuda", "mps", "xpu")
+
 
 def pick_device(asked: str | None = None) -> torch.device:
     """`asked` ("cpu", "cuda", "cuda:1", "mps"), or a GPU where there is one. ElrError where it is not there."""
@@ -17,6 +19,8 @@ def pick_device(asked: str | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(asked)
+        if device.type not in USABLE:
+            raise ElrError(f"device '{asked}' cannot train; use one of {', '.join(USABLE)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ElrError(f"device '{asked}' cannot be used: {str(error).splitlines()[0]}; try --device cpu") from error

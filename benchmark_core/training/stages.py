@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import inspect
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+import pickle
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +17,7 @@ from torch import nn
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.names import file_name
-from benchmark_core.plan import digest_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageKey:
-    """A stage is the same iff its name, function, revision and the numbers that it reads are."""
-
-    name: str
-    function: str
-    revision: int
-    numbers: Mapping[str, Any]
-
-    @property
-    def digest(self) -> str:
-        """16 hex digits."""
-        return digest_of([self.name, self.function, self.revision, dict(self.numbers)])
-
-
-def function_name(fn: Callable[..., Any]) -> str:
-    """module:qualname of what a stage runs; keywords bound by `functools.partial` are part of it."""
-    if isinstance(fn, functools.partial):
-        bound = ",".join(f"{key}={value!r}" for key, value in sorted(fn.keywords.items()))
-        return f"{function_name(fn.func)}({bound})"
-    return f"{fn.__module__}:{fn.__qualname__}"
-
-
-def source_digest(fn: Callable[..., Any]) -> str:
-    """Digest of the function's source text: recorded, not keyed; `revision` is what its author raises."""
-    plain = fn.func if isinstance(fn, functools.partial) else fn
-    return hashlib.sha256(inspect.getsource(plain).encode()).hexdigest()[:16]
+from benchmark_core.training.keys import StageKey
 
 
 class StageFolder:
@@ -112,7 +80,7 @@ class StageFolder:
         """The last epoch's state; None where there is none or it is torn."""
         try:
             state: dict[str, Any] = torch.load(self.path / "checkpoint.pt", weights_only=True, map_location="cpu")
-        except (FileNotFoundError, EOFError, RuntimeError):
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, ValueError, AttributeError):
             return None
         return state
 

@@ -1,20 +1,22 @@
 """What a method's `fit(training)` works with: a library, not a framework.
 
-    def fit(training):
-        return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
+def fit(training):
+    return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
 
-    def supervise(training, student):
-        views = training.views("train")
-        recipe = training.recipe(student, views, 20)
-        for batch in training.epochs(views, 20, state=[student, recipe]):
-            with training.autocast():
-                loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
-            recipe.step(loss)
-            training.log(loss=loss)
+def supervise(training, student):
+    views = training.views("train")
+    recipe = training.recipe(student, views, 20)
+    for batch in training.epochs(views, 20, state=[student, recipe]):
+        with training.autocast():
+            loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
+        recipe.step(loss)
+        training.log(loss=loss)
 """
 
 from __future__ import annotations
 
+import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -37,10 +39,18 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
-from benchmark_core.training.device import autocast
+from benchmark_core.training.device import autocast, describe_device
+from benchmark_core.training.keys import (
+    FittedModules,
+    StageInputs,
+    StageKey,
+    function_name,
+    source_digest,
+    stage_numbers,
+)
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import generator, seed_of, seeded
-from benchmark_core.training.stages import StageFolder, StageKey, function_name, source_digest
+from benchmark_core.training.stages import StageFolder
 
 SHOWN = 4  # figures beside a progress bar; all of them are kept
 
@@ -62,11 +72,13 @@ class RunningStage:
     folder: StageFolder
     name: str
     loop: int = 0
+    views: int = 0
     updates: int = 0
     seconds: float = 0.0  # of earlier processes, from the checkpoint
     began: float = field(default_factory=time.monotonic)
     history: list[dict[str, float]] = field(default_factory=list)
-    resumed: dict[str, Any] | None = None
+    loops: list[dict[str, Any]] = field(default_factory=list)  # epoch and state of each loop so far
+    resumed: dict[str, Any] | None = None  # the checkpoint of an earlier process
 
 
 class Training:
@@ -77,7 +89,7 @@ class Training:
         *,
         plan: Plan,
         chosen: Chosen,
-        manifest: str,
+        inputs: StageInputs,
         make_views: Callable[..., Views],
         device: torch.device,
         cache: Path,
@@ -86,7 +98,7 @@ class Training:
     ) -> None:
         self.plan = plan
         self.chosen = chosen
-        self.manifest = manifest
+        self.inputs = inputs
         self.device = device
         self.options: Mapping[str, Value] = plan.options("method")
         self.classes = len(chosen.dataset.classes)
@@ -97,20 +109,28 @@ class Training:
         self._refit = refit
         self._running: RunningStage | None = None
         self._figures: dict[str, list[Tensor]] = {}
-        self._keys: list[tuple[nn.Module, str]] = []
+        self._fitted = FittedModules()
+        self._rng = generator(plan.seed, "", "rng")
 
     # -- materials
 
     @property
     def rng(self) -> np.random.Generator:
-        """A fresh generator seeded by the plan and the running stage."""
-        return generator(self.plan.seed, self._stage_name, "rng")
+        """numpy's generator, seeded by the plan and the stage, and anew at each epoch's start."""
+        return self._rng
 
     def views(self, split: str = "train", *, low: bool = True, high: bool = False) -> Views:
         """Augmented views of the training clips, in an order that the plan's seed and the stage's name give."""
         if split != "train":
             raise ElrError(f"a method asked for views of '{split}' clips; only training clips are for fitting")
-        return self._make_views(low=low, high=high, seed=seed_of(self.plan.seed, self._stage_name, "views"))
+        return self._make_views(low=low, high=high, seed=self._views_seed())
+
+    def _views_seed(self) -> int:
+        """Another one for each views of a stage: a later loop sees other orders and boxes."""
+        if self._running is None:
+            return seed_of(self.plan.seed, "", "views")
+        number, self._running.views = self._running.views, self._running.views + 1
+        return seed_of(self.plan.seed, self._running.name, "views", *([number] if number else []))
 
     def recognizer(self, role: str = "student", *, head: str | None = None) -> Recognizer:
         """A fresh recognizer on low views; its initial weights depend on the plan's seed and `role` alone.
@@ -175,7 +195,7 @@ class Training:
         needs: "low" and "high" for the views it reads, names of the method's options, and modules of other stages.
         revision: raised when what `fn` computes changes.
         """
-        key = self._key(name, fn, needs, revision)
+        key = self._key(name, fn, module, needs, revision)
         folder = StageFolder(self._cache, key)
         with folder.locked():
             note = None if self._refit else folder.finished()
@@ -189,7 +209,7 @@ class Training:
                     self._reporter.warn(
                         f"stage '{name}' was fitted by other source text of the same revision; --refit refits"
                     )
-        self._keys.append((module, key.digest))
+        self._fitted.add(module, key.digest)
         self.stages.append(
             {
                 "name": name,
@@ -198,6 +218,7 @@ class Training:
                 "seconds": note["seconds"],
                 "updates": note["updates"],
                 "history": note["history"],
+                "device": note["device"],
             }
         )
         return module
@@ -209,58 +230,37 @@ class Training:
             )
         resumed = None if self._refit else folder.load_checkpoint()
         running = self._running = RunningStage(folder, name, resumed=resumed)
+        self._rng = generator(self.plan.seed, name, "rng")
         try:
             with seeded(self.plan.seed, name):
                 fn(module)
         finally:
             self._running = None
+            self._figures.clear()
+        for key, value in module.state_dict().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise self._diverged(f"stage '{name}': {key} is not finite after training, and is not kept")
         note = {
             "seconds": round(running.seconds + time.monotonic() - running.began, 2),
             "updates": running.updates,
             "history": running.history,
             "source": source_digest(fn),
+            "device": describe_device(self.device),
+            "torch": torch.__version__,
         }
         folder.finish(module, note)
         return note
 
-    def _key(self, name: str, fn: Callable[[Any], object], needs: Sequence[str | nn.Module], revision: int) -> StageKey:
-        return StageKey(name=name, function=function_name(fn), revision=revision, numbers=self._numbers(needs))
-
-    def _numbers(self, needs: Sequence[str | nn.Module]) -> dict[str, Any]:
-        plan = self.plan
-        numbers: dict[str, Any] = {
-            "dataset": plan.dataset,
-            "protocol": plan.protocol,
-            "fold": plan.fold,
-            "manifest": self.manifest,
-            "backbone": plan.backbone,
-            "weights": plan.weights,
-            "modality": plan.modality,
-            "size": list(plan.size),
-            "sampling": plan.sampling,
-            "precision": plan.precision,
-            "seed": plan.seed,
-            **{key: value for key, value in plan.settings.items() if key.startswith(("dataset.", "backbone."))},
-        }
-        if plan.classes:
-            numbers["classes"] = list(plan.classes)
-        if self.chosen.degradation.low:  # the crop's aspect, which high views share
-            height, width = self.chosen.degradation.low
-            numbers["aspect"] = round(height / width, 6)
-        inputs = []
-        for need in needs:
-            if isinstance(need, nn.Module):
-                inputs.append(next(key for module, key in self._keys if module is need))
-            elif need == "low":
-                numbers |= {"degradation": plan.degradation, "enhancer": plan.enhancer, "high_source": plan.high_source}
-                numbers |= {
-                    key: value for key, value in plan.settings.items() if key.startswith(("degradation.", "enhancer."))
-                }
-            elif need == "high":
-                numbers["high"] = plan.high_source or "same clip"
-            else:
-                numbers[f"method.{need}"] = self.options[need]
-        return {**numbers, "inputs": inputs}
+    def _key(
+        self, name: str, fn: Callable[[Any], object], module: Any, needs: Sequence[str | nn.Module], revision: int
+    ) -> StageKey:
+        texts = [need for need in needs if isinstance(need, str)]
+        stages = [self._fitted.key(need, name) for need in needs if isinstance(need, nn.Module)]
+        for text in texts:
+            if text not in ("low", "high", *self.options):
+                raise unknown(f"need of stage '{name}'", text, ("low", "high", *self.options))
+        numbers = stage_numbers(self.plan, self.inputs, texts, stages, module)
+        return StageKey(name=name, function=function_name(fn), revision=revision, numbers=numbers)
 
     # -- the loop
 
@@ -273,6 +273,8 @@ class Training:
         if running is None:
             raise ElrError("training.epochs(...) is for use inside training.stage(...), which keeps what it fits")
         loop, running.loop = running.loop, running.loop + 1
+        if running.loops:  # what the loop before left: a later one may go on with the same module
+            running.loops[-1] = copy.deepcopy(running.loops[-1])
         first = self._resume(running, loop, state)
         size = batch or int(self.options["batch"])
         steps = views.steps(size)
@@ -280,6 +282,7 @@ class Training:
         with self._reporter.steps(label, (n - first) * steps) as advance:
             for epoch in range(first, n):
                 torch.manual_seed(seed_of(self.plan.seed, running.name, loop, epoch))
+                self._rng = generator(self.plan.seed, running.name, loop, epoch, "rng")
                 for item in state:
                     if isinstance(item, nn.Module):
                         item.train()
@@ -287,7 +290,7 @@ class Training:
                     yield replace(views.to_device(host, self.device), progress=(epoch + step / steps) / n)
                     running.updates += 1
                     advance(1, **self._watch(running.name, epoch, step))
-                running.history.append({"epoch": epoch, **self._means()})
+                running.history.append({"epoch": epoch, **self._means(running.name, epoch)})
                 self._save(running, loop, epoch, state)
 
     def log(self, **figures: Tensor | float) -> None:
@@ -302,49 +305,49 @@ class Training:
             return {}
         latest = {key: float(values[-1]) for key, values in self._figures.items() if values}
         for key, value in latest.items():
-            if not np.isfinite(value):
-                raise RunFailed(
-                    f"stage '{stage}', epoch {epoch + 1}, step {step + 1}: {key} is {value}; "
-                    "lower the learning rate (--set method.lr=…) or use --precision fp32"
-                )
+            if not math.isfinite(value):
+                raise self._diverged(f"stage '{stage}', epoch {epoch + 1}, step {step + 1}: {key} is {value}")
         return dict(list(latest.items())[:SHOWN])
 
-    def _means(self) -> dict[str, float]:
+    def _means(self, stage: str, epoch: int) -> dict[str, float]:
         means = {key: float(torch.stack(values).mean()) for key, values in self._figures.items()}
         self._figures.clear()
+        for key, value in means.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"stage '{stage}', epoch {epoch + 1}: the mean of {key} is {value}")
         return {key: round(value, 6) for key, value in means.items()}
 
+    def _diverged(self, what: str) -> RunFailed:
+        precision = "" if self.plan.precision == "fp32" else " or use --precision fp32"
+        return RunFailed(f"{what}; lower the learning rate (--set method.lr=…){precision}")
+
     def _resume(self, running: RunningStage, loop: int, state: Sequence[Stateful]) -> int:
+        """Puts `state` where the checkpoint left this loop; the epoch to go on with, from 0."""
         saved = running.resumed
-        if saved is None or loop < saved["loop"]:
-            return 0 if saved is None else int(saved["epochs"][loop])
-        if loop > saved["loop"]:
+        if saved is None or loop >= len(saved["loops"]):
             return 0
-        for item, kept in zip(state, saved["state"], strict=True):
-            item.load_state_dict(kept)
-        running.seconds, running.updates = saved["seconds"], saved["updates"]
-        running.history = list(saved["history"])
-        first = int(saved["epoch"]) + 1
-        self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
+        kept = saved["loops"][loop]
+        for item, values in zip(state, kept["state"], strict=True):
+            item.load_state_dict(values)
+        running.loops.append(kept)
+        first = int(kept["epoch"]) + 1
+        if loop == len(saved["loops"]) - 1:
+            running.seconds, running.updates = saved["seconds"], saved["updates"]
+            running.history = list(saved["history"])
+            self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
         return first
 
     def _save(self, running: RunningStage, loop: int, epoch: int, state: Sequence[Stateful]) -> None:
-        done = {**(running.resumed or {}).get("epochs", {}), loop: epoch + 1}
+        """A checkpoint holds the last state of every loop so far: a later loop may train other modules."""
+        running.loops[loop:] = [{"epoch": epoch, "state": [item.state_dict() for item in state]}]
         running.folder.save_checkpoint(
             {
-                "loop": loop,
-                "epoch": epoch,
-                "epochs": done,
+                "loops": running.loops,
                 "updates": running.updates,
                 "seconds": running.seconds + time.monotonic() - running.began,
                 "history": running.history,
-                "state": [item.state_dict() for item in state],
             }
         )
-
-    @property
-    def _stage_name(self) -> str:
-        return self._running.name if self._running else ""
 
 
 def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:

@@ -88,6 +88,7 @@ def elr_methods() -> list[MethodSpec]:
             budgets=JOINT_BUDGETS,
             needs_high=True,
             needs_stages=True,
+            fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first, with the same schedule started afresh",
                 "weight decay and gradient clipping: none",

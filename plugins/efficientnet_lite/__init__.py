@@ -16,6 +16,7 @@ def elr_backbones() -> list[BackboneSpec]:
             citation="Tan and Le, EfficientNet, ICML 2019; Lite variant by Google, 2020",
             licence="Apache-2.0 (weights)",
             factory="elrbench_plugins.efficientnet_lite.efficientnet_lite:efficientnet_lite0",
+            smallest=32,
             stages=("stride4", "stride8", "stride16", "stride32"),  # 24, 40, 112 and, after the head convolution, 1280
             mean=GREY,
             std=SPREAD,

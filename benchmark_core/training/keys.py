@@ -1,0 +1,116 @@
+"""What a stage's result depends on, and so what its key holds."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from benchmark_core.errors import ElrError
+from benchmark_core.plan import Plan, digest_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageInputs:
+    """What a stage reads beside the plan, as digests.
+
+    clips: of the training clips' ids, targets and contents, as the store holds them (a skipped clip is not among them).
+    low, high: keys of the stored views, which hold size, crop, degradation, decoder and revisions.
+    crop: how the augmentation box is cut. owners: kind -> the distribution, or digest of the file, that it is from.
+    """
+
+    clips: str
+    low: str
+    high: str
+    crop: str
+    owners: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageKey:
+    """A stage is the same iff its name, function, revision and the numbers that it reads are."""
+
+    name: str
+    function: str
+    revision: int
+    numbers: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits."""
+        return digest_of([self.name, self.function, self.revision, dict(self.numbers)])
+
+
+def stage_numbers(
+    plan: Plan, given: StageInputs, needs: Sequence[str], stages: Sequence[str], module: Any
+) -> dict[str, Any]:
+    """Everything that can change what a stage fits.
+
+    needs: "low", "high", and names of the method's options. stages: keys of those it builds on.
+    module: its parameters' names and shapes stand for its structure, head included.
+    """
+    kinds = {"dataset", "backbone"} | ({"degradation", "enhancer"} if "low" in needs else set())
+    numbers: dict[str, Any] = {
+        "protocol": plan.protocol,
+        "fold": plan.fold,
+        "clips": given.clips,
+        "weights": plan.weights,
+        "modality": plan.modality,
+        "size": list(plan.size),
+        "sampling": plan.sampling,
+        "precision": plan.precision,
+        "seed": plan.seed,
+        "crop": given.crop,
+        "structure": digest_of({name: list(value.shape) for name, value in module.state_dict().items()}),
+        **{kind: getattr(plan, kind) for kind in sorted(kinds)},
+        **{f"{kind} from": given.owners[kind] for kind in sorted(kinds)},
+        **{key: value for key, value in plan.settings.items() if key.partition(".")[0] in kinds},
+    }
+    if "low" in needs:
+        numbers["low"] = given.low
+    if "high" in needs:
+        numbers["high"] = [given.high, plan.high_source]
+    for need in needs:
+        if need not in ("low", "high"):
+            numbers[f"method.{need}"] = plan.settings[f"method.{need}"]
+    return {**numbers, "stages": list(stages)}
+
+
+def function_name(fn: Callable[..., Any]) -> str:
+    """module:qualname of what a stage runs; keywords bound by `functools.partial` are part of it."""
+    if isinstance(fn, functools.partial):
+        bound = ",".join(f"{key}={value!r}" for key, value in sorted(fn.keywords.items()))
+        return f"{function_name(fn.func)}({bound})"
+    return f"{fn.__module__}:{fn.__qualname__}"
+
+
+def source_digest(fn: Callable[..., Any]) -> str:
+    """Digest of the source text of the function's module: recorded, not keyed; `revision` is what its author raises."""
+    plain = fn.func if isinstance(fn, functools.partial) else fn
+    module = inspect.getmodule(plain)
+    return hashlib.sha256(inspect.getsource(module or plain).encode()).hexdigest()[:16]
+
+
+class FittedModules:
+    """Which stage left each module as it now is."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[nn.Module, str]] = []
+
+    def add(self, module: nn.Module, key: str) -> None:
+        """`module` was fitted, or restored, by the stage of `key`."""
+        self._rows.append((module, key))
+
+    def key(self, module: nn.Module, stage: str) -> str:
+        """The latest stage that touched `module`. ElrError where none has."""
+        for known, key in reversed(self._rows):
+            if known is module:
+                return key
+        raise ElrError(
+            f"stage '{stage}' needs a {type(module).__name__} that no stage has fitted; fit it in a stage before"
+        )

@@ -146,7 +146,7 @@ class Bench:
                 continue
             _require(set(read.pool) <= set(read.by_id), f"{protocol}: unknown ids in the pool")
             labels = {clip.id: clip.target for clip in read.clips if clip.target is not None}
-            _require(set(labels) == set(read.by_id) - set(read.pool), f"{protocol}: the pool is not the unlabelled clips")
+            _require(set(labels) == set(read.by_id) - set(read.pool), f"{protocol}: pool and labelled clips overlap")
             listed = (target if isinstance(target, tuple) else (target,) for target in labels.values())
             beyond = {target for targets in listed for target in targets} - set(range(len(spec.classes)))
             _require(not beyond, f"{protocol}: targets beyond its {len(spec.classes)} classes: {sorted(beyond)[:3]}")

@@ -199,7 +199,7 @@ def test_methods_run_on_clips_of_any_size_and_length(
     )  # fmt: skip
     plan = resolve_plan(toy_catalog, request)
     record = run(plan, toy_catalog, data=made, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()).record
-    assert (record["primary"], record["track"]["degradation"], record["clips"]["padded"]) == ("f1_macro", "native", 3)
+    assert (record["primary"], record["track"]["degradation"], record["clips"]["padded"]) == ("f1_macro", "native", 6)
     assert (record["plan"]["high_source"], record["clips"]["test"]) == ("self" if method == "cstat" else "", 6)
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import IO, Literal, TypeAlias, TypeVar
 
 import av
 import numpy as np
@@ -34,7 +34,7 @@ __all__ = ["DECODER", "BadClip", "Colour", "decode"]
 DECODER = f"pyav {av.__version__}"
 CHUNK_BYTES = 1 << 26  # planes held at a time, so that a long high-definition clip stays bounded in memory
 LONGEST_SIDE = 8192  # pixels; a damaged header may claim any size
-FILES_ALONE = {"protocol_whitelist": "file"}  # a play list must not send the decoder to the network
+ALONE = {"protocol_whitelist": "none"}  # a play list must not send the decoder to other files or to the network
 
 Colour: TypeAlias = Literal["rgb", "grey", "yuv-limited", "yuv-full", "yuv709-limited", "yuv709-full"]
 Picture: TypeAlias = tuple[Colour, tuple[Plane, ...]]
@@ -114,16 +114,31 @@ def _chunks(pictures: Iterator[Picture], chunk: int) -> Iterator[Frames]:
         yield Frames(planes=tuple(plane[:count] for plane in held), colour=like[0])
 
 
+class _Nameless:
+    """An open file without its name, in which FFmpeg would see patterns (`%`) and protocols (`:`).
+
+    Nor does an extension then tell the format: what holds text is no video, whatever it is called.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
 def _video(source: VideoFile, seconds: float | None) -> Iterator[Picture]:
     """Each frame of a video file."""
     path = str(source.path)
     with _decoding(source.path):
         # Some containers carry metadata that is not UTF-8. The time limit ends reads that would go on and on; between
         # packets, which need not give frames, it is looked at here.
-        with av.open(path, options=FILES_ALONE, metadata_errors="replace", timeout=seconds) as container:
+        with (
+            source.path.open("rb") as file,
+            av.open(_Nameless(file), options=ALONE, metadata_errors="replace", timeout=seconds) as container,
+        ):
             if not container.streams.video:
                 raise BadClip(path, "it holds no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise BadClip(path, "FFmpeg knows no decoder for its video stream")
             stream.codec_context.thread_count = 1  # clips are decoded side by side, and the same way everywhere
             for packet in _in_time(container.demux(stream), source, seconds):
                 for frame in packet.decode():

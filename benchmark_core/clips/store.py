@@ -37,7 +37,7 @@ from benchmark_core.errors import ElrError, RunFailed
 Progress = Callable[[int, int], None]  # clips done, clips in all
 
 SECONDS_PER_CLIP = 300.0
-KNOWN = 8192  # clips whose place a reader remembers: about 4 MB
+KNOWN = 4096  # clips whose place a reader remembers: about 2 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,7 @@ class ClipStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests = Digests(root / "digests.sqlite")
+        self._readers: dict[str, ClipReader] = {}  # by the recipe's key
 
     def content_key(self, source: Source) -> str:
         """sha256 of the file's bytes, with the rows and range of a table's; of all its pictures' names and bytes;
@@ -93,8 +94,8 @@ class ClipStore:
         return clip_path(self.root, content, recipe)
 
     def reader(self, recipe: Keyed) -> ClipReader:
-        """Random access to what `ensure` made by one recipe."""
-        return ClipReader(self, recipe)
+        """Random access to what `ensure` made by one recipe; the same reader for all who ask."""
+        return self._readers.setdefault(recipe.key, ClipReader(self, recipe))
 
     def ensure(
         self,
@@ -218,7 +219,7 @@ class ClipReader:
     def __init__(self, store: ClipStore, recipe: Keyed) -> None:
         self.store = store
         self.recipe = recipe
-        self._known: dict[str, tuple[str, clipfile.Header]] = {}  # by clip id: content, header
+        self._known: dict[Source, tuple[str, clipfile.Header]] = {}  # content, header
 
     def frames(self, clip: Clip, numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
         """uint8 (n, 3, rows, columns) of the frames numbered; of flow (n, 2, rows, columns)."""
@@ -242,7 +243,7 @@ class ClipReader:
         return self._find(clip)[1].shape[1:]
 
     def _find(self, clip: Clip) -> tuple[str, clipfile.Header]:
-        known = self._known.get(clip.id)
+        known = self._known.get(clip.source)
         if known is None:
             content = self.store.content_key(clip.source)
             path = self.store.path(content, self.recipe)
@@ -251,7 +252,7 @@ class ClipReader:
                 raise self._gone(clip, path)
             known = content, header
             if len(self._known) < KNOWN:  # of a larger dataset the rest is looked up each time
-                self._known[clip.id] = known
+                self._known[clip.source] = known
         return known
 
     def _gone(self, clip: Clip, path: Path) -> ElrError:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and folders that could be written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmark_core.errors import RunFailed
+from benchmark_core.errors import ElrError, RunFailed
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
@@ -40,3 +40,16 @@ def _unwritable(path: Path, error: OSError) -> RunFailed:
     return RunFailed(
         f"{path} cannot be written: {error.strerror or error}; choose a folder that can be, with room left"
     )
+
+
+def check_writable(folder: Path) -> None:
+    """ElrError where `folder` could not be made or written in. Makes nothing."""
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    advice = "choose another with --out or --cache"
+    if not nearest.is_dir():
+        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; {advice}")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):  # what the access bits say is not the whole truth
+            pass
+    except OSError as error:
+        raise ElrError(f"nothing can be written in {nearest} ({error.strerror or error}); {advice}") from error

@@ -10,7 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,7 @@ import pluggy
 
 from benchmark_core import hookspecs
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.names import check_component_name
+from benchmark_core.names import check_component_name, placed_name
 from benchmark_core.specs import (
     KINDS,
     BackboneSpec,
@@ -94,6 +94,7 @@ class Catalog:
     methods: Section[MethodSpec]
     owners: Mapping[tuple[str, str], Owner]
     plugins: tuple[Owner, ...]
+    places: Mapping[str, Path] = field(default_factory=dict)  # folders of the datasets that `placed` added
 
     @property
     def sections(self) -> Mapping[str, Section[Spec]]:
@@ -109,6 +110,34 @@ class Catalog:
             if isinstance(listed, DegradationSpec) and listed.pattern and listed.pattern.fullmatch(spec.name):
                 return self.owners[spec.kind, name]
         raise unknown(spec.kind, spec.name, self.sections[spec.kind])
+
+    def placed(self, text: str, data: Path | None = None) -> tuple[Catalog, str]:
+        """Adds the dataset of a template at a folder: `folder:/data/My clips` is `folder:my-clips` from then on.
+
+        With the folder given apart, as `data`, what follows the colon is the name: `folder:my-clips`, the form that
+        plans and records hold. Any other text comes back as it is, with this catalog.
+
+        Raises ElrError where a template stands without a folder, there is no such folder, or it is not laid out as due.
+        """
+        base, _, rest = text.partition(":")
+        if text in self.places or base not in self.datasets or self.datasets[base].at is None:
+            return self, text
+        template = self.datasets[base]
+        if data is not None and rest and placed_name(base, rest) != text:
+            raise ElrError(f"dataset '{text}' names a folder, and so does --data {data}; leave out one of the two")
+        if data is None and not rest:
+            raise ElrError(f"dataset '{base}' stands for any folder of clips: name it, as in {base}:/data/clips")
+        folder = Path(rest).expanduser() if data is None else data
+        if not folder.is_dir():
+            raise ElrError(f"dataset '{text}': there is no folder {folder}; expected in it: {template.layout}")
+        spec = template.place(Path(os.path.abspath(folder)))  # a link keeps its own name
+        if data is not None and rest:
+            spec = dataclasses.replace(spec, name=text)
+        owners = {**self.owners, (spec.kind, spec.name): self.owners[template.kind, base]}
+        datasets = Section(self.datasets.kind, {**self.datasets, spec.name: spec})
+        return dataclasses.replace(
+            self, datasets=datasets, owners=owners, places={**self.places, spec.name: folder}
+        ), spec.name
 
 
 def load_catalog(extra: Sequence[str] = (), *, entry_points: bool = True) -> Catalog:

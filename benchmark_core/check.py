@@ -121,13 +121,19 @@ class Bench:
             yield from self.method(spec)
 
     def dataset(self, spec: DatasetSpec) -> Iterator[str]:
-        """Lists, folds, one clip of each part, one run where no folder is needed."""
+        """Lists, folds, one clip of each part, one run where no folder is needed. A template is tried on its folder."""
+        if spec.at is not None:
+            yield "stands for a folder"
+            if spec.name not in self.data:
+                raise Skipped("it stands for any folder of clips: give --data ROOT")
+            spec = spec.place(self.data[spec.name])
         yield "classes and protocols"
-        _require(len(set(spec.classes)) == len(spec.classes) > 0, "its classes repeat themselves, or there are none")
+        single = len(set(spec.classes)) == len(spec.classes)
+        _require(single and (spec.unlabelled or bool(spec.classes)), "its classes repeat themselves, or there are none")
         _require(bool(spec.protocols), "it has no protocol")
         _require(spec.degradation in self.catalog.degradations, f"its degradation '{spec.degradation}' is unknown")
         yield "lists clips"
-        root = None if spec.embedded else self.data.get(spec.name)
+        root = None if spec.embedded else self.data.get(spec.name.partition(":")[0])
         if root is None and not spec.embedded:
             raise Skipped("its clips lie in a folder: give --data ROOT or set ELRBENCH_DATA")
         options = {**defaults(spec), **_of_budget(spec)}
@@ -135,7 +141,13 @@ class Bench:
             read = spec.read_index(root, protocol, options)
             _require(len(read.by_id) == len(read.clips), f"{protocol}: two clips have one id")
             _require(set(read.folds) == set(spec.protocols[protocol].folds), f"{protocol}: not the folds declared")
-            listed = (clip.target if isinstance(clip.target, tuple) else (clip.target,) for clip in read.clips)
+            if spec.unlabelled:
+                _require(set(read.pool) == set(read.by_id), f"{protocol}: a clip is not in the pool")
+                continue
+            _require(set(read.pool) <= set(read.by_id), f"{protocol}: unknown ids in the pool")
+            labels = {clip.id: clip.target for clip in read.clips if clip.target is not None}
+            _require(set(labels) == set(read.by_id) - set(read.pool), f"{protocol}: pool and labelled clips overlap")
+            listed = (target if isinstance(target, tuple) else (target,) for target in labels.values())
             beyond = {target for targets in listed for target in targets} - set(range(len(spec.classes)))
             _require(not beyond, f"{protocol}: targets beyond its {len(spec.classes)} classes: {sorted(beyond)[:3]}")
             for name, fold in read.folds.items():

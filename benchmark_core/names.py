@@ -38,6 +38,17 @@ def check_component_name(name: str) -> str:
     return name
 
 
+def placed_name(template: str, folder: str) -> str:
+    """`folder:my-clips` of a template and a folder's own name: what cannot stand in a component's name becomes `-`.
+
+    ElrError where nothing is left of the folder's name.
+    """
+    plain = re.sub(r"[^a-z0-9.]+|\.{2,}", "-", folder.lower()).strip("-.")
+    if not plain:
+        raise ElrError(f"the folder's name {folder!r} has neither letter nor digit; name it otherwise, or link to it")
+    return f"{template}:{check_component_name(plain[:80])}"
+
+
 def file_name(text: str) -> str:
     """`text` as one path component: `:`, `+` and whatever else is unsafe become `-`; never empty, never a dot file."""
     safe = _UNSAFE.sub("-", text).lstrip(".").rstrip("-")

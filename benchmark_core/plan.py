@@ -16,7 +16,10 @@ from benchmark_core.specs import Value
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Fully resolved. `settings` holds every option of every component as "KIND.KEY"."""
+    """Fully resolved. `settings` holds every option of every component as "KIND.KEY".
+
+    classes: those of the dataset that the run is restricted to, in the dataset's order; none where it has them all.
+    """
 
     method: str
     dataset: str
@@ -34,14 +37,25 @@ class Plan:
     budget: str
     seed: int
     settings: Mapping[str, Value]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def protocol_name(self) -> str:
+        """The protocol as tables use it: fewer classes change the name, `split1,classes=6-1a2b3c4d`."""
+        if not self.classes:
+            return self.protocol
+        return f"{self.protocol},classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}"
 
     def options(self, kind: str) -> dict[str, Value]:
         """The settings of one kind of component, without the prefix."""
         return {key.partition(".")[2]: value for key, value in self.settings.items() if key.startswith(f"{kind}.")}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers, keys in a fixed order."""
+        """Plain names and numbers, keys in a fixed order; `classes` where the plan restricts them."""
         plain = dataclasses.asdict(self)
+        plain["classes"] = list(self.classes)
+        if not self.classes:
+            del plain["classes"]
         plain["size"] = list(self.size)
         plain["settings"] = dict(sorted(self.settings.items()))
         return plain
@@ -50,11 +64,13 @@ class Plan:
     def from_json(cls, plain: Mapping[str, Any]) -> Plan:
         """The inverse of `to_json`. ElrError where a field is missing or unknown."""
         known = {field.name for field in dataclasses.fields(cls)}
-        if set(plain) != known:
-            wrong = sorted(set(plain) ^ known)
+        if set(plain) | {"classes"} != known:
+            wrong = sorted((set(plain) | {"classes"}) ^ known)
             raise ElrError(f"the plan has missing or unknown fields: {', '.join(wrong)}; it is of another version")
         height, width = plain["size"]
-        return cls(**{**plain, "size": (int(height), int(width)), "settings": dict(plain["settings"])})
+        classes = tuple(plain.get("classes", ()))
+        size, settings = (int(height), int(width)), dict(plain["settings"])
+        return cls(**{**plain, "size": size, "settings": settings, "classes": classes})
 
     @cached_property
     def digest(self) -> str:

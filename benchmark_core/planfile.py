@@ -1,10 +1,11 @@
 """A plan asked for in a YAML file: the flags of `elrbench run` by name, and `set` for options.
 
-method: cstat
-dataset: puppets
-budget: small
-set:
-  method.epochs: 5
+    method: cstat
+    dataset: puppets
+    budget: small
+    classes: [clap, wave]
+    set:
+      method.epochs: 5
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def read_planfile(path: Path) -> dict[str, Any]:
             asked["settings"] = _settings(path, value)
         elif key not in FIELDS:
             raise ElrError(f"{path}: {unknown('key', str(key), (*FIELDS, 'set'))}")
+        elif key == "classes" and isinstance(value, list):
+            asked[key] = tuple(map(str, value))
         elif not isinstance(value, (str, int)) or isinstance(value, bool):
             raise ElrError(f"{path}: '{key}' is {value!r}, not one name or number")
         else:

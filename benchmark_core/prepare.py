@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark_core.clips.augment import Jitter
+from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.recipes import Materials, materials
 from benchmark_core.clips.sampling import Sampling
@@ -15,8 +16,9 @@ from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError
+from benchmark_core.listing import list_clips
 from benchmark_core.plan import Plan, digest_of
-from benchmark_core.progress import Reporter
+from benchmark_core.progress import Reporter, follow
 from benchmark_core.training.keys import StageInputs
 
 
@@ -80,25 +82,7 @@ class Data:
 def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) -> Index:
     """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
     dataset = chosen.dataset
-    if dataset.embedded and data is not None:
-        raise ElrError(f"dataset '{dataset.name}' is drawn by code and takes no --data")
-    if not dataset.embedded:
-        if data is None:
-            raise ElrError(
-                f"dataset '{dataset.name}' needs --data ROOT (or ELRBENCH_DATA with a folder {dataset.name}/); "
-                f"expected there: {dataset.layout}"
-            )
-        if not data.is_dir() or not any(data.iterdir()):
-            state = "is empty" if data.is_dir() else "is not there"
-            raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
-    index = dataset.read_index(data, plan.protocol, plan.options("dataset"))
-    found = len(index.clips)
-    if index.missing and bad_clips == "fail":
-        listed = found + len(index.missing)
-        raise ElrError(
-            f"{dataset.name}: {len(index.missing)} of {listed} listed clips are not under {data} "
-            f"(first: {index.missing[0]}); --bad-clips skip runs on the {found} found"
-        )
+    index = list_clips(dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=bad_clips)
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
@@ -112,7 +96,7 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
             raise ElrError(f"{dataset.name}: fold {plan.fold} names '{min(strange)}', which its index does not list")
     if fold is None or not fold.train or not fold.test:
         raise ElrError(
-            f"{dataset.name}: fold {plan.fold} of {plan.protocol} has no clips to train or to test on"
+            f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has no clips to train or to test on"
             + (f" under {data}" if data else "; raise its options")
         )
     return index
@@ -121,7 +105,7 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
 def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_clips: str, reporter: Reporter) -> Data:
     """Lists and stores the clips of the plan's fold.
 
-    bad_clips: "fail" stops at the first clip that cannot be decoded, "skip" leaves such clips out and names them.
+    bad_clips: "fail" raises BadClips with all that cannot be decoded, "skip" leaves such clips out and names them.
     """
     index = read_index(plan, chosen, data, bad_clips)
     stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
@@ -133,15 +117,18 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
         "train": stock.recipes(low=not privileged, high=privileged or chosen.method.needs_high),
         "test": stock.recipes(low=not privileged, high=privileged),
     }
+    reasons: dict[str, str] = {}
     for part, recipes in wanted.items():
         clips = index.split(plan.fold, part)
         with reporter.steps(f"{part} clips", len(clips)) as advance:
-            report = store.ensure(clips, recipes, bad_clips=bad_clips, progress=_follow(advance))
-        broken = {key for key, _ in report.bad}
-        for key, reason in report.bad:
-            reporter.warn(f"clip '{key}' is left out: {reason}")
-        bad += sorted(broken)
-        parts[part] = tuple(clip for clip in clips if clip.id not in broken)
+            report = store.ensure(clips, recipes, bad_clips="skip", progress=follow(advance))
+        reasons |= dict(report.bad)
+        parts[part] = tuple(clip for clip in clips if clip.id not in reasons)
+        bad += sorted(key for key, _ in report.bad)
+    if reasons and bad_clips == "fail":
+        raise BadClips(tuple(reasons.items()), sum(len(index.split(plan.fold, part)) for part in wanted))
+    for key, reason in reasons.items():
+        reporter.warn(f"clip '{key}' is left out: {reason}")
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
     return Data(
@@ -155,15 +142,3 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
         classes=len(chosen.dataset.classes),
         multi_label=chosen.dataset.task == "multi-label",
     )
-
-
-def _follow(advance: Callable[..., None]) -> Callable[[int, int], None]:
-    """Turns "so many are done" into steps of a bar."""
-    seen = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal seen
-        advance(done - seen)
-        seen = done
-
-    return progress

@@ -33,3 +33,15 @@ class Silent:
     def steps(self, label: str, total: int) -> Iterator[Callable[..., None]]:
         """Nothing, step by step."""
         yield lambda steps=1, **figures: None
+
+
+def follow(advance: Callable[..., None]) -> Callable[[int, int], None]:
+    """Turns "so many are done" into steps of a bar."""
+    seen = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal seen
+        advance(done - seen)
+        seen = done
+
+    return progress

@@ -148,6 +148,7 @@ def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Rep
             Request(
                 method=plan.method,
                 dataset=plan.dataset,
+                classes=plan.classes,
                 protocol=plan.protocol,
                 fold=plan.fold,
                 degradation=plan.degradation,

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from benchmark_core.catalog import Catalog, Section
+from benchmark_core.clips.classes import pick_classes, with_classes
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plan import Plan
-from benchmark_core.specs import Spec, Value, defaults
+from benchmark_core.specs import DatasetSpec, DegradationSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
 PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")  # what budgets may name
@@ -22,10 +23,11 @@ S = TypeVar("S", bound=Spec)
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The flags of `elrbench run`, as text; None where a flag was not given."""
+    """The flags of `elrbench run`, as text; None where a flag was not given. classes: "A,B,C", or the names."""
 
     method: str
     dataset: str
+    classes: str | tuple[str, ...] | None = None
     protocol: str | None = None
     fold: str | None = None
     degradation: str | None = None
@@ -44,7 +46,7 @@ class Request:
 def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
     """The specs that `plan` names. ElrError with did-you-mean where one is not in the catalog."""
     return Chosen(
-        dataset=_find(catalog.datasets, plan.dataset)[0],
+        dataset=with_classes(_find(catalog.datasets, plan.dataset)[0], plan.classes),
         degradation=_find(catalog.degradations, plan.degradation)[0],
         enhancer=_find(catalog.enhancers, plan.enhancer)[0],
         backbone=_find(catalog.backbones, plan.backbone)[0],
@@ -59,6 +61,13 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
     """
     method, method_name = _find(catalog.methods, request.method)
     dataset, dataset_name = _find(catalog.datasets, request.dataset)
+    if dataset.unlabelled:
+        raise ElrError(
+            f"dataset '{dataset_name}' is a pool of clips without labels: nothing can be trained on it alone or scored "
+            "on it; it is for methods that also learn from unlabelled clips, beside a labelled --dataset"
+        )
+    classes = _classes(dataset, request.classes)
+    dataset = with_classes(dataset, classes)
     if request.budget not in BUDGETS:
         raise unknown("budget", request.budget, BUDGETS)
     budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
@@ -124,6 +133,7 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
         budget=request.budget,
         seed=request.seed,
         settings=_settings(chosen, names, budget, request.settings),
+        classes=classes,
     )
     check_combination(plan, chosen)
     return plan
@@ -136,6 +146,7 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
         Request(
             method=plan.method,
             dataset=plan.dataset,
+            classes=plan.classes,
             protocol=plan.protocol,
             fold=plan.fold,
             degradation=plan.degradation,
@@ -151,21 +162,30 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
     return fields + [key for key, value in plan.settings.items() if plain.settings.get(key) != value]
 
 
+def with_options(catalog: Catalog, kind: str, text: str) -> tuple[Spec, dict[str, Value]]:
+    """The spec behind a name with variants, and its options: defaults, then the variants'."""
+    spec, name = _find(catalog.sections[kind], text)
+    return spec, _expand(spec, name)
+
+
 def track_name(catalog: Catalog, plan: Plan, kind: str) -> str:
     """The dataset's or degradation's name as tables use it: changed numbers change the name.
 
-    `puppets,test=48,train=48`, `average-12x16,sigma_noise=4.0`.
+    `puppets,test=48,train=48`, `average-12x16,sigma_noise=4.0`, `14x14-centre112`.
     """
     spec, name = _find(catalog.sections[kind], getattr(plan, kind))
+    shown = ComponentName(spec.track_at(plan.size), name.variants) if isinstance(spec, DegradationSpec) else name
     usual = _expand(spec, name)
     numbers = [f"{key}={value}" for key, value in sorted(plan.options(kind).items()) if usual[key] != value]
-    return ",".join([str(name), *numbers])
+    return ",".join([str(shown), *numbers])
 
 
 def _find(section: Section[S], text: str) -> tuple[S, ComponentName]:
     """The spec behind a name with variants, and the canonical name."""
-    name = ComponentName.parse(text)
+    name = ComponentName(text) if text in section else ComponentName.parse(text)
     spec = section[name.base]
+    if isinstance(spec, DatasetSpec) and spec.at is not None:
+        raise ElrError(f"dataset '{text}' stands for a folder that the catalog lacks; Catalog.placed('{text}') adds it")
     for variant in name.variants:
         if variant not in spec.variants:
             raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)
@@ -226,6 +246,13 @@ def _read(text: str, like: Value) -> Value:
             except ValueError:
                 continue
     return text
+
+
+def _classes(dataset: DatasetSpec, asked: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    if asked is None or asked == ():
+        return ()
+    names = asked.split(",") if isinstance(asked, str) else asked
+    return pick_classes(dataset, [name.strip() for name in names])
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.atomic import write_whole
+from benchmark_core.atomic import check_writable, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.combinations import Chosen
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
-from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
@@ -109,7 +107,7 @@ def run(
             "changed": changed_from_budget(catalog, plan),
             "track": {
                 "dataset": track_name(catalog, plan, "dataset"),
-                "protocol": plan.protocol,
+                "protocol": plan.protocol_name,
                 "folds": list(chosen.dataset.protocols[plan.protocol].folds),
                 "pooled": chosen.dataset.protocols[plan.protocol].pooled,
                 "degradation": track_name(catalog, plan, "degradation"),
@@ -157,16 +155,3 @@ def is_control(plan: Plan, chosen: Chosen) -> bool:
     named = set(ComponentName.parse(plan.method).variants) & set(chosen.method.controls)
     options = plan.options("method")
     return any(options[key] == value for name in named for key, value in chosen.method.variants[name].items())
-
-
-def check_writable(folder: Path) -> None:
-    """ElrError where `folder` could not be made or written in. Makes nothing."""
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    advice = "choose another with --out or --cache"
-    if not nearest.is_dir():
-        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; {advice}")
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise ElrError(f"nothing can be written in {nearest} ({error.strerror or error}); {advice}") from error

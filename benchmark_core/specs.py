@@ -122,7 +122,10 @@ class DatasetSpec(Spec):
     index: `index(root, protocol, options) -> Index`; reads lists, decodes nothing; `root` is None for an embedded set.
     metric: "top1" for single-label, "f1_macro" for multi-label: what tables rank by.
     natively_low: clips are recorded at extreme low resolution and differ in size.
-    embedded: drawn by code; needs no folder.
+    embedded: drawn by code; needs no folder. folder: where it lies under ELRBENCH_DATA, its name by default.
+    counts: protocol -> fold -> (training clips, test clips) as its authors publish them; `data verify` compares.
+    answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test clips have no labels.
+    at: for a template such as `folder:PATH`: `at(path) -> DatasetSpec` of what lies there, classes read from disk.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -134,12 +137,28 @@ class DatasetSpec(Spec):
     degradation: str = "average-12x16"
     natively_low: bool = False
     embedded: bool = False
+    folder: str = ""
     layout: str = ""  # what lies under the folder, for `data info` and errors
+    where: str = ""  # where its authors offer it, for `data info`
+    counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
+    answer: Target | None = None
+    at: Target | None = None
 
     @property
     def default_protocol(self) -> str:
         """The first one declared."""
         return next(iter(self.protocols))
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether it is a pool: clips without classes, which train beside a labelled set and are never scored."""
+        return not self.classes and self.at is None
+
+    def place(self, path: Path) -> DatasetSpec:
+        """The dataset that a template stands for at `path`; its name is the template's, a colon and the folder's."""
+        assert self.at is not None
+        placed: DatasetSpec = self.load(self.at)(path)
+        return placed
 
     def read_index(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
         """The clips and folds under `root`."""
@@ -155,18 +174,28 @@ class DegradationSpec(Spec):
         chunk, at store time; see `benchmark_core.clips.frames.Frames`.
     on_device (crop before): `degrade(high, low, options) -> float (N, 3, h, w)` of `high` float (N, 3, H, W) in [0, 1].
     Neither: the clip is taken as recorded (`native`).
+    track: its name in tables, where what is seen also depends on the network's size: `{low}` is the low size, `{size}`
+        the network's, a square's side written once: "{low}-centre{size}" is `14x14-centre112`. By default its name.
     """
 
     kind: ClassVar[str] = "degradation"
     on_clip: Target | None = None
     on_device: Target | None = None
     low: tuple[int, int] | None = None  # (h, w), filled from the name
+    track: str = ""
     revision: int = 1  # raised when on_clip's result changes: stored views of another revision are made anew
 
     @property
     def crop(self) -> Literal["after", "before", "none"]:
         """Whether the augmentation box cuts after degrading, before it, or there is no high view."""
         return "after" if self.on_clip else "before" if self.on_device else "none"
+
+    def track_at(self, size: tuple[int, int]) -> str:
+        """Its name in tables at network size (H, W)."""
+        if not self.track or self.low is None:
+            return self.name
+        side = str(size[0]) if size[0] == size[1] else f"{size[0]}x{size[1]}"
+        return self.track.format(low=f"{self.low[0]}x{self.low[1]}", size=side)
 
     @property
     def pattern(self) -> re.Pattern[str] | None:

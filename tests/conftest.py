@@ -12,7 +12,22 @@ from benchmark_core.resolve import Request, resolve_plan
 
 TOY = Path(__file__).with_name("toy.py")
 
-BUILTINS = ("cstat", "degradations", "efficientnet_lite", "interpolation", "jhmdb", "puppets", "resnet", "supervised")
+BUILTINS = (
+    "cstat",
+    "degradations",
+    "efficientnet_lite",
+    "folder",
+    "hmdb51",
+    "interpolation",
+    "ixmas",
+    "jhmdb",
+    "nagoya_fir",
+    "puppets",
+    "resnet",
+    "supervised",
+    "tinyvirat",
+    "ucf101",
+)
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,8 @@ def commands() -> dict[str, click.Command]:
 
 
 def test_the_commands_are_these():
-    assert list(commands()) == ["run", "list", "show", "cost", "check", "publish", "leaderboard", "doctor"]
+    names = ["run", "list", "show", "cost", "check", "data", "predict", "publish", "leaderboard", "doctor"]
+    assert list(commands()) == names
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -68,13 +69,18 @@ def test_help_begins_with_an_example(name, call):
     body = [line.strip() for line in out.splitlines() if line.strip()]
     words = body[1].split()
     assert words[:2] == ["elrbench", name]
-    known = {option for param in commands()[name].params for option in param.opts}
+    command = commands()[name]
+    if isinstance(command, click.Group):
+        command = command.commands[words[2]]
+    known = {option for param in command.params for option in param.opts}
     assert {word for word in words[2:] if word.startswith("--")} <= known
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_everything_has_json(name):
-    assert "--json" in {option for param in commands()[name].params for option in param.opts}
+    command = commands()[name]
+    for one in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert "--json" in {option for param in one.params for option in param.opts}
 
 
 def test_without_a_command_it_prints_help(call):
@@ -85,9 +91,9 @@ def test_the_plan_flags_of_run_are_frozen():
     """What users and scripts rest on: a flag may be added here, and never taken away or renamed."""
     flags = {option for param in commands()["run"].params for option in param.opts}
     assert flags == {
-        "--method", "--dataset", "--protocol", "--fold", "--split", "--degradation", "--enhancer", "--backbone",
-        "--weights", "--modality", "--size", "--sampling", "--precision", "--budget", "--seed", "--set", "--plugin",
-        "--plan", "--data",
+        "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
+        "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision", "--budget", "--seed", "--set",
+        "--plugin", "--plan", "--data",
         "--bad-clips", "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
     }  # fmt: skip
 
@@ -249,6 +255,18 @@ HELP = "'elrbench {} --help' lists what it takes"
             "--size big is not HxW in pixels, e.g. 96x128",
         ),
         (["cost", "--backbone", "resnet18", "--seed", "1"], "--seed is for a plan: give --method and --dataset too"),
+        (
+            ["cost", "--backbone", "resnet18", "--classes", "clap,wave"],
+            "--classes clap,wave is not the number of a bare backbone's classes, e.g. --classes 101",
+        ),
+        (
+            ["cost", "--method", "supervised", "--dataset", "puppets", "--classes", "3"],
+            "--classes N is for a bare backbone; a plan takes names of its dataset's: --classes A,B,C",
+        ),
+        (
+            ["run", "--method", "supervised", "--dataset", "jhmdb", "--classes", "catch,wav"],
+            "unknown class of dataset 'jhmdb' 'wav'. Did you mean 'wave'?",
+        ),
         (["check", "nothing"], "unknown plugin 'nothing'. "),
         (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: there is no such file"),
     ],

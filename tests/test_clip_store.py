@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import functools
 import json
 import os
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,9 @@ import videos
 from videos import drawn, on_disk, random_planes, write_planes
 
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.decode import BadClip, decode
+from benchmark_core.clips.bad_clip import SHOWN, BadClips
+from benchmark_core.clips.decode import decode
+from benchmark_core.clips.filling import Job, Outcome, decode_into
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn
 from benchmark_core.clips.recipes import Recipe
@@ -40,15 +45,12 @@ def counted(key: str) -> Iterator[Frames]:
     return videos.render(key)
 
 
+def _decode_into(root: Path, job: Job, missing: list[Recipe]) -> Outcome:
+    return decode_into(root, job, missing, 60)
+
+
 def counting(number: int) -> Clip:
     return Clip(id=f"clip-{number}", source=Drawn(render=counted, key=f"{number},6,24,32"), target=0)
-
-
-@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1, 7), (3, 9, 1), (3, 24, 32)])
-def test_compression_is_lossless(shape: tuple[int, int, int]) -> None:
-    rng = np.random.default_rng(0)
-    for picture in (rng.integers(0, 256, shape, np.uint8), np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)):
-        assert np.array_equal(clipfile.decompress(clipfile.compress(picture), shape), picture)
 
 
 @pytest.mark.parametrize("recipe", [LOW, HIGH, NATIVE])
@@ -105,7 +107,7 @@ def test_two_clips_of_one_content_are_made_once(tmp_path: Path) -> None:
     DECODED.clear()
     twin = Clip(id="twin", source=counting(1).source, target=1)
     report = ClipStore(tmp_path).ensure([counting(1), twin], [LOW])
-    assert report.built == 2 and sum(DECODED.values()) == 1
+    assert report.built + report.reused == 2 and sum(DECODED.values()) == 1
 
 
 def test_files_are_known_by_their_bytes(tmp_path: Path) -> None:
@@ -130,29 +132,39 @@ def test_a_bad_clip_stops_or_is_left_out(tmp_path: Path, workers: int) -> None:
     (tmp_path / "bad.avi").write_bytes(b"nothing to see")
     clips = [drawn(1), on_disk(tmp_path / "bad.avi"), on_disk(tmp_path / "absent.avi"), drawn(2)]
     store = ClipStore(tmp_path / "cache")
-    with pytest.raises(BadClip, match=r"clip '(bad|absent)' .*--bad-clips skip"):
+    with pytest.raises(BadClips, match=r"^2 of 4 clips cannot .*'bad' \(.*'absent' \(.*; --bad-clips skip") as caught:
         store.ensure(clips, [LOW, HIGH], workers=workers)
+    assert [name for name, _ in caught.value.listed] == ["bad", "absent"]
+    assert pickle.loads(pickle.dumps(caught.value)).listed == caught.value.listed
     report = store.ensure(clips, [LOW, HIGH], bad_clips="skip", workers=workers)
     assert [name for name, _ in report.bad] == ["bad", "absent"]
     assert report.bad[1][1] == os.strerror(errno.ENOENT)
-    assert report.built + report.reused == 2
+    assert report.reused == 2
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_failure_midway_keeps_what_is_complete(tmp_path: Path) -> None:
+def test_a_bad_clip_does_not_keep_the_others_from_being_made(tmp_path: Path) -> None:
     DECODED.clear()
     (tmp_path / "bad.avi").write_bytes(b"nothing to see")
     store = ClipStore(tmp_path / "cache")
-    with pytest.raises(BadClip):
+    with pytest.raises(BadClips):
         store.ensure([counting(1), on_disk(tmp_path / "bad.avi"), counting(2)], [LOW], workers=1)
-    report = store.ensure([counting(1), counting(2)], [LOW])
-    assert (report.built, report.reused) == (1, 1) and set(DECODED.values()) == {1}
+    assert store.ensure([counting(1), counting(2)], [LOW]).reused == 2 and set(DECODED.values()) == {1}
+
+
+def test_an_error_names_the_first_bad_clips_and_counts_all() -> None:
+    listed = [(f"clip-{number}", "it holds no frame") for number in range(SHOWN + 3)]
+    text = str(BadClips(listed, 20))
+    assert f"{SHOWN + 3} of 20 clips" in text and f"'clip-{SHOWN - 1}'" in text and f"'clip-{SHOWN}'" not in text
+    assert " and 3 more; " in text and "\n" not in text
 
 
 def test_threads_write_the_same_bytes(tmp_path: Path) -> None:
     clips = [drawn(number) for number in range(9)]
     for workers in (1, 3):
-        ClipStore(tmp_path / str(workers)).ensure(clips, [LOW, HIGH], workers=workers)
+        root = tmp_path / str(workers)
+        build = functools.partial(_decode_into, root)
+        assert ClipStore(root).fill(clips, [LOW, HIGH], build, workers=workers).built == 9
     one, three = (
         {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.clip")}
         for name in ("1", "3")
@@ -198,5 +210,36 @@ def test_a_clip_that_changes_size_is_fitted_but_not_taken_as_recorded(tmp_path: 
     store, clip = ClipStore(tmp_path), Clip(id="changing", source=Drawn(render=changing, key="k"), target=0)
     store.ensure([clip], [HIGH])
     assert (store.reader(HIGH).frames(clip, [0, 3]) == 90).all()
-    with pytest.raises(BadClip, match=r"frame size changes from \(24, 32\) to \(30, 40\)"):
+    with pytest.raises(BadClips, match=r"frame size changes from \(24, 32\) to \(30, 40\)"):
         store.ensure([clip], [NATIVE])
+
+
+def test_a_file_damaged_within_is_named(tmp_path: Path) -> None:
+    store, clip = ClipStore(tmp_path), drawn(1)
+    store.ensure([clip], [HIGH])
+    path = store.path(store.content_key(clip.source), HIGH)
+    whole = bytearray(path.read_bytes())
+    whole[600:1200] = b"\xff" * 600
+    path.write_bytes(whole)
+    with pytest.raises(RunFailed, match=r"clip 'clip-1': its file .* is damaged .*delete .*\.clip and run again"):
+        store.reader(HIGH).frames(clip, range(6))
+    path.unlink()
+    with pytest.raises(ElrError, match="something removed it while in use"):
+        store.reader(HIGH).frames(clip, range(6))
+
+
+def test_clips_of_two_datasets_may_share_an_id(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path)
+    one, other = drawn(1), dataclasses.replace(drawn(2), id="clip-1")
+    store.ensure([one, other], [HIGH])
+    reader = store.reader(HIGH)
+    assert not np.array_equal(reader.frames(one, [0]), reader.frames(other, [0]))
+    assert np.array_equal(reader.frames(other, [0]), ClipStore(tmp_path).reader(HIGH).frames(drawn(2), [0]))
+
+
+def test_more_clips_than_a_reader_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark_core.clips.store.KNOWN", 2)
+    store, clips = ClipStore(tmp_path), [drawn(number, frames=3 + number) for number in range(5)]
+    store.ensure(clips, [LOW])
+    for _ in range(2):
+        assert [store.reader(LOW).count(clip) for clip in clips] == [3, 4, 5, 6, 7]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmark_core.clips.fit import fitted
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.recipes import Recipe, materials
 from benchmark_core.clips.resample import reduce, to_grey_levels
@@ -53,6 +54,46 @@ def test_clean_is_the_plain_average() -> None:
     exact = np.stack(planes, 1).reshape(2, 3, 3, 8, 4, 8).mean((3, 5))
     assert low.dtype == np.uint8 and low.shape == (2, 3, 3, 4)
     assert np.abs(low - exact).max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize("low", [(6, 8), (12, 16), (18, 24), (24, 32)])
+@pytest.mark.parametrize("size", [(60, 80), (62, 101)], ids=["divides", "fractions of pixels"])
+def test_every_size_is_the_reference_to_half_a_grey_level(low: tuple[int, int], size: tuple[int, int]) -> None:
+    """Against float64: the planes' lens blur and area average over the 3:4 centre by numerical integration."""
+    planes = tuple(np.random.default_rng(low[0]).integers(16, 236, (3, 2, *size), np.uint8))
+    view = fitted(Frames(planes=planes, colour="rgb"), (3, 4))
+    made = averaging.degrade(view, low, {"sigma_blur": 0.25, "sigma_noise": 0.0}, 0)
+    exact = np.stack([[integrate(frame, low, view.region, 0.25) for frame in plane] for plane in planes], 1)
+    assert made.shape == (2, 3, *low) and np.abs(made - exact).max() <= 0.5 + 1e-3
+
+
+def integrate(frame: np.ndarray, low: tuple[int, int], region: tuple[float, ...], sigma: float) -> np.ndarray:
+    """(rows, columns) to (h, w): Gaussian blur of sigma low pixels along both axes, differences of running sums."""
+    out = frame.astype(np.float64)
+    for axis, (cells, start, stop) in enumerate(zip(low, region[:2], region[2:], strict=True)):
+        length = frame.shape[axis]
+        first, last = start * length, stop * length
+        distance = np.subtract.outer(np.arange(length), np.arange(length)) / (sigma * (last - first) / cells)
+        kernel = np.exp(-(distance**2) / 2)
+        out = np.moveaxis(np.tensordot(kernel / kernel.sum(1, keepdims=True), out, (1, axis)), 0, axis)
+        total = np.concatenate([np.zeros((1, out.shape[1 - axis])), np.cumsum(np.moveaxis(out, axis, 0), 0)])
+        edges = np.linspace(first, last, cells + 1)
+        whole = np.clip(np.floor(edges).astype(int), 0, length - 1)
+        until = (
+            total[whole] + (edges - whole)[:, None] * np.diff(total, axis=0)[whole]
+        )  # sum of the pixels before an edge
+        out = np.moveaxis(np.diff(until, axis=0) * cells / (last - first), 0, axis)
+    return out
+
+
+@pytest.mark.parametrize("side", [14, 28])
+def test_bicubic_of_a_112_crop_is_pillows(side: int) -> None:
+    """TinyVIRAT's pairs are made by Pillow, which rounds each of its two passes to grey levels."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    high = np.random.default_rng(side).integers(0, 256, (112, 112, 3), np.uint8)
+    theirs = np.asarray(image.fromarray(high).resize((side, side), image.Resampling.BICUBIC)).astype(float)
+    ours = cubic.degrade(torch.from_numpy(high).permute(2, 0, 1)[None].float() / 255, (side, side), {})
+    assert np.abs(ours[0].permute(1, 2, 0).numpy() * 255 - theirs).max() <= 1.5
 
 
 def test_noise_has_the_strength_asked_for() -> None:

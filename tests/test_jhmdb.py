@@ -10,8 +10,8 @@ import pytest
 
 from benchmark_core.clips.index import VideoFile
 from benchmark_core.errors import ElrError
+from elrbench_plugins.hmdb51.index import source_video
 from elrbench_plugins.jhmdb import CLASSES, JHMDB
-from elrbench_plugins.jhmdb.index import source_video
 
 WAVE = "Me_&_you_(2)!_wave_u_cm_np1_fr_med_{}.avi"
 

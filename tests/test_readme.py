@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from benchmark_core import hookspecs
@@ -47,6 +48,9 @@ def test_every_command_of_the_readme_exists():
     for words in calls:
         assert words[0] in COMMANDS, words
         command = cli.get_command(None, words[0])
+        if isinstance(command, click.Group):
+            assert words[1] in command.commands, words
+            command = command.commands[words[1]]
         known = {option for param in command.params for option in param.opts}
         assert {word for word in words if word.startswith("--")} <= known, words
 

@@ -220,6 +220,9 @@ def test_publish_never_replaces_another_result(tmp_path: Path) -> None:
 
 def test_publish_refuses_what_is_not_one_whole_run(tmp_path: Path) -> None:
     board, run = tmp_path / "board", tmp_path / "run"
+    with pytest.raises(ElrError, match="there is no run folder"):
+        publish(run, board)
+    run.mkdir()
     with pytest.raises(ElrError, match="holds 0 run records"):
         publish(run, board)
     record = finished_run(run)

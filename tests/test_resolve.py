@@ -47,6 +47,10 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
     assert track_name(catalog, plan_of(catalog), "degradation") == "average-12x16"
     clean = plan_of(catalog, degradation="average-12x16:clean")
     assert track_name(catalog, clean, "degradation") == "average-12x16:clean"
+    tiny = plan_of(catalog, degradation="bicubic-14x14", size="112x112")
+    assert track_name(catalog, tiny, "degradation") == "14x14-centre112" and tiny.degradation == "bicubic-14x14"
+    wide = plan_of(catalog, degradation="bicubic-28x28", size="96x128")
+    assert track_name(catalog, wide, "degradation") == "28x28-centre96x128"
     louder = plan_of(catalog, settings=("degradation.sigma_noise=4",))
     assert track_name(catalog, louder, "degradation") == "average-12x16,sigma_noise=4.0"
 

@@ -126,6 +126,12 @@ def test_multi_label_targets(store: ClipStore) -> None:
     assert batch.target.tolist() == [[0, 0, 0], [1, 0, 1]] and batch.target.dtype == torch.float32
 
 
+def test_clips_without_labels_have_no_target(store: ClipStore) -> None:
+    unknown = [dataclasses.replace(clip, target=None) for clip in clips()[:2]]
+    assert views(store).read(unknown).target.tolist() == [-1, -1]
+    assert views(store, multi_label=True).read(unknown).target.tolist() == [[0, 0, 0]] * 2
+
+
 def test_windows_are_masked_where_a_clip_has_fewer(store: ClipStore) -> None:
     batch = views(store, sampling=Sampling.parse("windows-4")).read([clips()[0], clips()[6]])  # 5 and 11 frames
     assert batch.mask.tolist() == [[1, 1, 0], [1, 1, 1]]
@@ -160,6 +166,37 @@ def test_crop_before_cuts_the_stored_view_and_degrades_on_the_device(store: Clip
     alone = views(store, BEFORE)
     only = alone.to_device(alone.read(clips()), "cpu")
     assert only.high is None and torch.equal(only.low, batch.low)
+
+
+def test_crop_before_draws_once_for_low_and_high_and_every_interval(store: ClipStore) -> None:
+    seen = views(store, BEFORE, high=True, train=True, sampling=Sampling.parse("5x1"))
+    clip = clips()[0]  # 5 frames: one in each interval
+    stored = torch.from_numpy(store.reader(BEFORE.high).frames(clip, range(5)))  # (K, 3, 27, 37)
+    for epoch in range(8):
+        batch = seen.to_device(seen.read([clip], epoch), "cpu")
+        high = (batch.high[0, :, :, 0] * 255).round().byte()  # (K, 3, 24, 32)
+        places = [
+            (top, left, flip)
+            for top, left, flip in itertools.product(range(4), range(6), (False, True))
+            if torch.equal(high, _flipped(stored[..., top : top + 24, left : left + 32], flip))
+        ]
+        assert len(places) == 1  # one place and one flip fit all five intervals
+        low = F.interpolate(batch.high[0, :, :, 0], size=(6, 8), mode="bicubic", antialias=True).clamp(0, 1)
+        assert torch.allclose(batch.low[0, :, :, 0], low, atol=1e-6)
+
+
+def test_crop_after_hands_out_one_box_a_clip_for_low_and_high(store: ClipStore) -> None:
+    """Low and high are the whole views, uncut and unflipped; one row of `box`, drawn once an epoch, cuts both."""
+    seen = views(store, train=True, high=True, sampling=Sampling.parse("5x1"))
+    clip = clips()[0]
+    boxes = set()
+    for epoch in range(12):
+        batch = seen.read([clip], epoch)
+        assert np.array_equal(batch.low[0, :, :, 0], store.reader(AFTER.low).frames(clip, range(5)))
+        assert np.array_equal(batch.high[0, :, :, 0], store.reader(AFTER.high).frames(clip, range(5)))
+        assert batch.box.shape == (1, 5)
+        boxes.add(tuple(batch.box[0].tolist()))
+    assert len(boxes) > 6
 
 
 def _flipped(view: torch.Tensor, flip: bool) -> torch.Tensor:

@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, str] = {
     "show": "one component: options, budgets, citation, who brought it",
     "cost": "parameters, multiply-adds and latency of what is deployed",
     "check": "test every component of a plugin",
+    "data": "what a dataset is, what a folder holds of it, and the clip store filled",
+    "predict": "what a finished run's recognizer says of clips, also of those without labels",
     "publish": "copy a run's record into the leaderboards",
     "leaderboard": "regenerate the tables from the records",
     "doctor": "versions, devices, folders and plugins at hand",

@@ -36,7 +36,7 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
     folders = {}
     for dataset, spec in catalog.datasets.items():
         if data is not None or "ELRBENCH_DATA" in os.environ:
-            folder = data or Path(os.environ["ELRBENCH_DATA"]) / dataset
+            folder = data or Path(os.environ["ELRBENCH_DATA"]) / (spec.folder or dataset)
             if folder.is_dir() and not spec.embedded:
                 folders[dataset] = folder
 

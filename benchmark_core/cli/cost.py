@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,13 @@ if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
     from benchmark_core.networks.recognizer import Recognizer
 
-BARE = ("backbone", "enhancer", "size", "sampling")  # flags of a plan that describe a backbone without a plan
+BARE = ("backbone", "classes", "enhancer", "size", "sampling")  # a plan's flags that describe a backbone alone
 
 Priced = tuple["Recognizer", dict[str, Any]]  # and what describes its structure
 
 
 @click.command("cost")
 @plan_flags
-@click.option("--classes", type=click.IntRange(1), metavar="N", help="Classes of a bare backbone.")
 @click.option("--low", metavar="HxW", help="Low size of a bare backbone's enhancer, or to trace on a native track.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
 @click.option("--publish", "keep", is_flag=True, help="Write the cost record into the leaderboards.")
@@ -32,7 +32,6 @@ def command(
     planfile: Path | None,
     settings: tuple[str, ...],
     plugins: tuple[str, ...],
-    classes: int | None,
     low: str | None,
     device: str | None,
     keep: bool,
@@ -43,7 +42,7 @@ def command(
     """elrbench cost --backbone resnet34 --classes 101 --sampling 1x1 --size 256x340
 
     Parameters, multiply-adds and latency of a bare backbone, or of the recognizer that a plan deploys: then give
-    --method and --dataset and whatever else 'elrbench run' takes.
+    --method and --dataset and whatever else 'elrbench run' takes. A bare backbone takes the number of its classes.
     """
     from benchmark_core.catalog import load_catalog
 
@@ -51,9 +50,9 @@ def command(
     if keep and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
     if planfile is None and fields["method"] is None and fields["dataset"] is None:
-        recognizer, describe = _bare(catalog, classes, low, settings, fields)
+        recognizer, describe = _bare(catalog, low, settings, fields)
     else:
-        recognizer, describe = _planned(catalog, classes, planfile, settings, fields)
+        recognizer, describe = _planned(catalog, planfile, settings, fields)
     traced = describe["low"] or (size_of("--low", low) if low else None)
     if traced is None:
         raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
@@ -76,17 +75,18 @@ def command(
             click.echo(f"published: {written}")
 
 
-def _bare(
-    catalog: Catalog, classes: int | None, low: str | None, settings: tuple[str, ...], fields: dict[str, Any]
-) -> Priced:
+def _bare(catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: dict[str, Any]) -> Priced:
     """A backbone with the mean of its logits, on views of its own size or behind an enhancer."""
     given = [f"--{name}" for name, value in fields.items() if value is not None and name not in BARE]
     given += ["--set"] * bool(settings)
     if given:
         raise ElrError(f"{given[0]} is for a plan: give --method and --dataset too")
-    for name, value in (("backbone", fields["backbone"]), ("classes", classes)):
-        if value is None:
+    for name in ("backbone", "classes"):
+        if fields[name] is None:
             raise ElrError(f"give --{name} for a bare backbone, or --method and --dataset for what a plan deploys")
+    classes = fields["classes"]
+    if not re.fullmatch(r"[1-9]\d{0,5}", classes):
+        raise ElrError(f"--classes {classes} is not the number of a bare backbone's classes, e.g. --classes 101")
     if (low is None) != (fields["enhancer"] is None):
         raise ElrError("--enhancer and --low go together: what is enlarged, and from which size")
 
@@ -101,7 +101,7 @@ def _bare(
         "backbone": backbone.name,
         "enhancer": enhancer.name if enhancer else "none",
         "head": "mean-logits",
-        "classes": classes,
+        "classes": int(classes),
         "size": list(size),
         "sampling": f"{sampling.k}x{sampling.t}",
         "low": list(size_of("--low", low) if low else size),
@@ -110,20 +110,18 @@ def _bare(
     recognizer = build_recognizer(
         backbone_spec=backbone,
         enhancer_spec=enhancer,
-        classes=int(classes or 0),
+        classes=int(classes),
         size=size,
         sampling=(sampling.k, sampling.t),
     )
     return recognizer, describe
 
 
-def _planned(
-    catalog: Catalog, classes: int | None, planfile: Path | None, settings: tuple[str, ...], fields: dict[str, Any]
-) -> Priced:
+def _planned(catalog: Catalog, planfile: Path | None, settings: tuple[str, ...], fields: dict[str, Any]) -> Priced:
     """What a plan deploys: its method's own head, its enhancer; a privileged one on high views."""
-    if classes is not None:
-        raise ElrError("--classes is for a bare backbone; a plan has those of its dataset")
-    plan = make_plan(catalog, planfile, settings, fields)
+    if (fields["classes"] or "").isdigit():
+        raise ElrError("--classes N is for a bare backbone; a plan takes names of its dataset's: --classes A,B,C")
+    catalog, plan = make_plan(catalog, planfile, settings, fields)
 
     from benchmark_core.cost.structure import describe_plan
     from benchmark_core.resolve import chosen_by

@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--method",), "NAME", "Transfer method, with variants: cstat, cstat:mlp+rc."),
     (("--dataset",), "NAME", "Dataset; 'elrbench list datasets' names them."),
+    (("--classes",), "A,B,C", "Of the dataset's classes, these alone. Default: all."),
     (("--protocol",), "NAME", "Which clips train and which test. Default: the dataset's first."),
     (("--fold", "--split"), "NAME", "One fold of the protocol. Default: its first."),
     (("--degradation",), "NAME", "How low views are made: average-12x16. Default: the dataset's."),
@@ -87,8 +88,17 @@ def size_of(flag: str, text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def make_plan(catalog: Catalog, planfile: Path | None, settings: tuple[str, ...], fields: Mapping[str, Any]) -> Plan:
-    """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched."""
+def make_plan(
+    catalog: Catalog,
+    planfile: Path | None,
+    settings: tuple[str, ...],
+    fields: Mapping[str, Any],
+    data: Path | None = None,
+) -> tuple[Catalog, Plan]:
+    """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched.
+
+    A dataset given as `folder:PATH`, or as its name beside `data`, is in the catalog that comes back.
+    """
     from benchmark_core.resolve import Request, resolve_plan
 
     asked: dict[str, Any] = {}
@@ -101,11 +111,14 @@ def make_plan(catalog: Catalog, planfile: Path | None, settings: tuple[str, ...]
         if needed not in asked:
             raise ElrError(f"which {needed}? Give --{needed} NAME; 'elrbench list {needed}s' names them")
     settings = (*asked.pop("settings", ()), *settings)
-    return resolve_plan(catalog, Request(**asked, settings=settings))
+    catalog, asked["dataset"] = catalog.placed(asked["dataset"], data)
+    return catalog, resolve_plan(catalog, Request(**asked, settings=settings))
 
 
 def data_root(catalog: Catalog, dataset: str, given: Path | None) -> Path | None:
-    """The dataset's folder: `--data`, else its name under ELRBENCH_DATA; None for an embedded set."""
+    """The dataset's folder: the one it was placed at, `--data`, or its own under ELRBENCH_DATA; None if embedded."""
+    if dataset in catalog.places:
+        return catalog.places[dataset]
     spec = catalog.datasets[ComponentName.parse(dataset).base]
     if spec.embedded:
         if given is not None:
@@ -114,7 +127,7 @@ def data_root(catalog: Catalog, dataset: str, given: Path | None) -> Path | None
     if given is not None:
         root = given
     elif os.environ.get("ELRBENCH_DATA"):
-        root = Path(os.environ["ELRBENCH_DATA"]) / spec.name
+        root = Path(os.environ["ELRBENCH_DATA"]) / (spec.folder or spec.name)
     else:
         raise ElrError(f"dataset '{spec.name}' lies in a folder: give --data ROOT, or ELRBENCH_DATA, the one above it")
     if not root.is_dir():

@@ -54,7 +54,7 @@ def command(
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
-    plan = make_plan(catalog, planfile, settings, fields)
+    catalog, plan = make_plan(catalog, planfile, settings, fields, data)
     if dry_run:
         _print_plan(plan, as_json)
         return

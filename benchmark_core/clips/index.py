@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,14 +15,56 @@ from typing import TypeAlias
 from benchmark_core.specs import Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, slots=True)
 class VideoFile:
-    """A clip stored as one video file."""
+    """A clip stored as one video file: `VideoFile(path)`.
+
+    Kept as two texts, the folder shared by its clips: a hundred thousand `Path`s would weigh more than all else.
+    """
+
+    folder: str
+    name: str
+
+    def __init__(self, path: Path) -> None:
+        folder, name = os.path.split(path)
+        object.__setattr__(self, "folder", sys.intern(folder))
+        object.__setattr__(self, "name", name)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.folder, self.name)
+
+    def __reduce__(self) -> tuple[type[VideoFile], tuple[Path]]:
+        return type(self), (self.path,)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFolder:
+    """A clip stored as numbered pictures in a folder. `names`: its files in order."""
 
     path: Path
+    names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableFrames:
+    """A clip stored as rows of a CSV table, one frame a row: a thermal array's temperatures.
+
+    first, last: rows, counted from 0, both included. prefix: of the columns, `P000` to `P255`. shape: (rows, columns).
+    coldest, hottest: what becomes grey level 0 and 255.
+    """
+
+    path: Path
+    first: int
+    last: int
+    prefix: str
+    shape: tuple[int, int]
+    coldest: float
+    hottest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A clip drawn by code: `render(key) -> Iterator[Frames]`, `key` a JSON text that names version, seed and clip."""
 
@@ -28,16 +72,19 @@ class Drawn:
     key: str
 
 
-Source: TypeAlias = VideoFile | Drawn
+Source: TypeAlias = VideoFile | FrameFolder | TableFrames | Drawn
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Clip:
-    """One labelled video. `target`: a class number, or several for multi-label. `group`: its subject or source."""
+    """One video. `target`: a class number, several for multi-label, None without labels.
+
+    group: its subject, or the film it was cut from.
+    """
 
     id: str
     source: Source
-    target: int | tuple[int, ...]
+    target: int | tuple[int, ...] | None
     group: str = ""
 
 
@@ -51,11 +98,19 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """All clips of a protocol and its folds. `missing`: listed files that are not on disk (in no fold)."""
+    """All clips of a protocol and its folds.
+
+    missing: listed files that are not on disk (in no fold). missing_targets: what their clips' targets would be, where
+    the lists tell. pool: ids of clips without labels. contents: a digest of the files, where ids are no more than names
+    in someone's folder.
+    """
 
     clips: tuple[Clip, ...]
     folds: Mapping[str, Fold]
     missing: tuple[str, ...] = ()
+    missing_targets: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
+    pool: tuple[str, ...] = ()
+    contents: str = ""
     unlisted: int = 0
     notes: tuple[str, ...] = field(default=())
 
@@ -69,10 +124,11 @@ class Index:
         return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
 
     def digest(self) -> str:
-        """sha256 over ids, targets, groups and folds, and what draws a drawn clip: equal digests list equal data."""
+        """sha256 over ids, targets, groups, folds, contents, what draws a drawn clip: equal digests list equal data."""
         listing = [
             [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
             for clip in sorted(self.clips, key=lambda clip: clip.id)
         ]
         folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}
-        return hashlib.sha256(json.dumps([listing, folds], sort_keys=True).encode()).hexdigest()[:16]
+        plain = [listing, folds, self.contents] if self.contents else [listing, folds]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import gcd
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,17 @@ _NOTHING: Mapping[str, Value] = MappingProxyType({})
 def named(target: Target) -> str:
     """A target's "module:attribute", whichever way it was given."""
     return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
+
+
+class Keyed(Protocol):
+    """What the store keeps clips under: numbers, and the key made of them."""
+
+    @property
+    def key(self) -> str:
+        """16 hex digits."""
+
+    def numbers(self) -> dict[str, Any]:
+        """Everything the stored bytes depend on, ready for JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +66,7 @@ class Recipe:
             "decoder": DECODER,
         }
 
-    @property
+    @cached_property
     def key(self) -> str:
         """16 hex digits of the numbers' canonical JSON."""
         text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))

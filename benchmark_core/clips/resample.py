@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from functools import lru_cache
 from typing import Literal
 
@@ -17,7 +19,8 @@ from benchmark_core.clips.frames import Frames, Plane
 Matrix = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.float32]  # (T, 3, h, w), grey levels 0..255
 
-_BLOCK = 1 << 18  # pixels converted to float at a time: stays in the processor's cache
+_BLOCK = 1 << 19  # pixels converted to float at a time: stays in the processor's cache
+_KEPT = threading.local()
 
 
 @lru_cache(maxsize=256)
@@ -58,22 +61,40 @@ def _frozen(matrix: Matrix) -> Matrix:
 
 
 def apply(plane: Plane, a: Matrix, b: Matrix) -> Pictures:
-    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w).
+    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w)."""
+    return _apply(plane, _banded(a), _banded(b))
 
-    Both matrices are banded, so they are multiplied as sparse ones: less work than a dense product, and none of a BLAS
-    library's threads, which stall each other where several clips are made at a time.
+
+def _apply(plane: Plane, left: sparse.csr_array, right: sparse.csr_array) -> Pictures:
+    """As sparse matrices, since both are banded: less work than a dense product, and none of a BLAS library's threads,
+    which stall each other where several clips are made at a time.
     """
     count, rows, columns = plane.shape
-    left, right = _banded(a), _banded(b)
-    out = np.empty((count, len(a), len(b)), np.float32)
+    height, width = left.shape[0], right.shape[0]
+    out = np.empty((count, height, width), np.float32)
     step = max(1, _BLOCK // (rows * columns))
     for first in range(0, count, step):
-        block = plane[first : first + step].transpose(1, 0, 2).astype(np.float32, order="C")  # (rows, t, columns)
+        part = plane[first : first + step].transpose(1, 0, 2)  # (rows, t, columns)
+        block = _scratch("block", part.shape)
+        block[...] = part
         half = left @ block.reshape(rows, -1)  # (h, t*columns)
-        turned = np.ascontiguousarray(half.reshape(-1, columns).T)  # (columns, h*t)
-        small = (right @ turned).reshape(len(b), len(a), -1)  # (w, h, t)
+        turned = _scratch("turned", (columns, half.size // columns))  # (columns, h*t)
+        turned[...] = half.reshape(-1, columns).T
+        small = (right @ turned).reshape(width, height, -1)  # (w, h, t)
         out[first : first + step] = small.transpose(2, 1, 0)
     return out
+
+
+def _scratch(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """An array to write over, this thread's own and used again: fresh memory costs more than what is done with it."""
+    size = math.prod(shape)
+    if size > 2 * _BLOCK:
+        return np.empty(shape, np.float32)
+    kept: npt.NDArray[np.float32] | None = getattr(_KEPT, name, None)
+    if kept is None or len(kept) < size:
+        kept = np.empty(max(size, _BLOCK), np.float32)
+        setattr(_KEPT, name, kept)
+    return kept[:size].reshape(shape)
 
 
 def _banded(matrix: Matrix) -> sparse.csr_array:
@@ -103,14 +124,17 @@ def _resample(frames: Frames, size: tuple[int, int], sigma: float, kind: Literal
         step_r, step_c = round(rows / plane.shape[1]), round(columns / plane.shape[2])
         a = _matrix(plane.shape[1], size[0], top * rows / step_r, bottom * rows / step_r, sigma, kind)
         b = _matrix(plane.shape[2], size[1], left * columns / step_c, right * columns / step_c, sigma, kind)
-        planes.append(apply(plane, a, b))
+        planes.append(_apply(plane, a, b))
     return to_rgb(planes, frames.colour)
 
 
-def _matrix(source: int, size: int, start: float, stop: float, sigma: float, kind: Literal["area", "fit"]) -> Matrix:
+@lru_cache(maxsize=256)
+def _matrix(
+    source: int, size: int, start: float, stop: float, sigma: float, kind: Literal["area", "fit"]
+) -> sparse.csr_array:
     if kind == "fit" and stop - start < size:
-        return linear_matrix(source, size, start, stop)
-    return area_matrix(source, size, start, stop, sigma)
+        return _banded(linear_matrix(source, size, start, stop))
+    return _banded(area_matrix(source, size, start, stop, sigma))
 
 
 # Luma weights (Kr, Kb): BT.601 and BT.709.
@@ -123,18 +147,27 @@ def to_rgb(planes: list[Pictures], colour: str) -> Pictures:
         return np.repeat(planes[0][:, None], 3, axis=1)
     if colour == "rgb":
         return np.stack(planes, axis=1)
+    out = np.empty((len(planes[0]), 3, *planes[0].shape[1:]), np.float32)
+    step = max(1, _BLOCK // 8 // math.prod(planes[0].shape[1:]))
+    for first in range(0, len(out), step):
+        some = slice(first, first + step)
+        _yuv_to_rgb(*(plane[some] for plane in planes), colour=colour, out=out[some])
+    return out
+
+
+def _yuv_to_rgb(y: Pictures, u: Pictures, v: Pictures, *, colour: str, out: Pictures) -> None:
     family, _, span = colour.partition("-")
     kr, kb = _WEIGHTS[family]
-    y, u, v = planes[0], planes[1] - 128, planes[2] - 128
+    u, v = u - 128, v - 128
     if span == "limited":  # luma 16..235, chroma 16..240
         y, u, v = (y - 16) * (255 / 219), u * (255 / 224), v * (255 / 224)
-    out = np.empty((len(y), 3, *y.shape[1:]), np.float32)
     out[:, 0] = y + 2 * (1 - kr) * v
     out[:, 2] = y + 2 * (1 - kb) * u
     out[:, 1] = y - (2 * kr * (1 - kr) * v + 2 * kb * (1 - kb) * u) / (1 - kr - kb)
-    return np.clip(out, 0, 255, out=out)
+    np.clip(out, 0, 255, out=out)
 
 
 def to_grey_levels(pictures: Pictures) -> npt.NDArray[np.uint8]:
     """Rounded to the nearest grey level, clipped."""
-    return np.clip(np.rint(pictures), 0, 255).astype(np.uint8)
+    levels = np.rint(pictures)
+    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)

@@ -1,34 +1,43 @@
 """The clip store: each clip is decoded once per content and recipe, and read as memory-mapped frames ever after.
 
-| under the root               | what                                                 |
-|------------------------------|------------------------------------------------------|
-| clips/RECIPE/recipe.json     | the recipe's numbers                                 |
-| clips/RECIPE/CC/CONTENT.clip | one file per clip; CC are the content's first digits |
+| under the root               | what                                                              |
+|------------------------------|-------------------------------------------------------------------|
+| clips/RECIPE/recipe.json     | the recipe's numbers                                              |
+| clips/RECIPE/CC/CONTENT.clip | one file per clip; CC are the content's first digits              |
+| digests.sqlite               | contents of files by path, size and time: a memory, no more       |
+| locks/CC.lock                | held while a clip of these digits is made; empty, may be deleted  |
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import dataclasses
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.decode import BadClip, decode
-from benchmark_core.clips.index import Clip, Source, VideoFile
-from benchmark_core.clips.recipes import Recipe, named
+from benchmark_core.clips.bad_clip import BadClip, BadClips
+from benchmark_core.clips.crew import Crew
+from benchmark_core.clips.digests import Digests
+from benchmark_core.clips.filling import Filling, Job, Outcome, R, clip_path, decode_into, locked, sweep, unwritable
+from benchmark_core.clips.index import Clip, Drawn, FrameFolder, Source, TableFrames
+from benchmark_core.clips.recipes import Keyed, Recipe, named
 from benchmark_core.errors import ElrError, RunFailed
 
 Progress = Callable[[int, int], None]  # clips done, clips in all
+
+SECONDS_PER_CLIP = 300.0
+KNOWN = 4096  # clips whose place a reader remembers: about 2 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,32 +55,47 @@ class ClipStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._digests: dict[tuple[str, int, int], str] = {}  # (path, size, mtime in ns) -> content
+        self._digests = Digests(root / "digests.sqlite")
+        self._readers: dict[str, ClipReader] = {}  # by the recipe's key
 
     def content_key(self, source: Source) -> str:
-        """sha256 of the file's bytes, or of a drawn clip's code and key. BadClip where the file cannot be read."""
-        if not isinstance(source, VideoFile):
+        """sha256 of the file's bytes, with the rows and range of a table's; of all its pictures' names and bytes;
+        or of a drawn clip's code and key.
+
+        BadClip where the file cannot be read.
+        """
+        if isinstance(source, Drawn):
             return hashlib.sha256(f"drawn {named(source.render)} {source.key}".encode()).hexdigest()
+        if isinstance(source, TableFrames):
+            numbers = dataclasses.asdict(source) | {"path": self._file_digest(source.path)}
+            return hashlib.sha256(f"table {json.dumps(numbers, sort_keys=True)}".encode()).hexdigest()
+        if isinstance(source, FrameFolder):
+            return hashlib.sha256(f"pictures {json.dumps(self._pictures(source))}".encode()).hexdigest()
+        return self._file_digest(source.path)
+
+    def _pictures(self, source: FrameFolder) -> list[tuple[str, str]]:
+        """(name, digest) of each picture."""
+        found = []
+        for name in source.names:
+            try:
+                found.append((name, self._file_digest(source.path / name)))
+            except BadClip as error:
+                raise BadClip(str(source.path), f"{name}: {error.reason}") from error
+        return found
+
+    def _file_digest(self, path: Path) -> str:
         try:
-            stat = source.path.stat()
-            known = str(source.path), stat.st_size, stat.st_mtime_ns
-            if known not in self._digests:
-                with source.path.open("rb") as file:
-                    digest = hashlib.sha256()
-                    while block := file.read(1 << 20):
-                        digest.update(block)
-                self._digests[known] = digest.hexdigest()
-        except OSError as error:
-            raise BadClip(str(source.path), error.strerror or str(error)) from error
-        return self._digests[known]
+            return self._digests.of(path)
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in a name
+            raise BadClip(str(path), getattr(error, "strerror", None) or str(error)) from error
 
-    def path(self, content: str, recipe: Recipe) -> Path:
+    def path(self, content: str, recipe: Keyed) -> Path:
         """Where a content's file of a recipe lies."""
-        return self.root / "clips" / recipe.key / content[:2] / f"{content}.clip"
+        return clip_path(self.root, content, recipe)
 
-    def reader(self, recipe: Recipe) -> ClipReader:
-        """Random access to what `ensure` made by one recipe."""
-        return ClipReader(self, recipe)
+    def reader(self, recipe: Keyed) -> ClipReader:
+        """Random access to what `ensure` made by one recipe; the same reader for all who ask."""
+        return self._readers.setdefault(recipe.key, ClipReader(self, recipe))
 
     def ensure(
         self,
@@ -80,139 +104,135 @@ class ClipStore:
         bad_clips: str = "fail",
         progress: Progress | None = None,
         workers: int | None = None,
+        seconds_per_clip: float = SECONDS_PER_CLIP,
     ) -> StoreReport:
         """Make what is missing; one decode of a clip feeds all its missing recipes. What exists is kept.
 
-        bad_clips: "fail" or "skip". progress: called in this thread, first with the clips that need no work.
-        workers: clips decoded at a time, each in a thread (decoding, matrix products and compression leave the
-        interpreter's lock); the number of cores, at most 8, by default.
-        Raises BadClip for a clip that cannot be decoded unless `bad_clips` is "skip", RunFailed where nothing can be
-        written; either way complete files stay and the next call goes on from them.
+        Any number of processes may do so at once: each clip is made by one of them, the others wait for it.
+        bad_clips: "fail" or "skip". progress: called with clips done and clips in all, first with none done.
+        workers: processes that work; the number of cores, at most 8, by default. The others are started when it turns
+        out that there is work for many seconds.
+        seconds_per_clip: a clip that takes longer counts as bad, so that none can hang a run.
+        Raises BadClips, naming all that cannot be decoded, when all others are made, unless `bad_clips` is "skip";
+        RunFailed where nothing can be written. Either way complete files stay and the next call goes on from them.
         """
-        began = time.monotonic()
-        wanted = {recipe.key: recipe for recipe in recipes}
-        bad: dict[str, str] = {}
-        todo: dict[str, tuple[Clip, list[Recipe]]] = {}  # by content: clips of one content are made once
-        owners: dict[str, list[str]] = {}
-        for clip in clips:
-            try:
-                content = self.content_key(clip.source)
-            except BadClip as error:
-                bad[clip.id] = self._refuse(clip, error, bad_clips)
-                continue
-            owners.setdefault(content, []).append(clip.id)
-            if content not in todo:
-                missing = [one for one in wanted.values() if clipfile.read_header(self.path(content, one)) is None]
-                todo[content] = clip, missing
-        jobs = {content: job for content, job in todo.items() if job[1]}
-        done = len(bad) + sum(len(owners[content]) for content in todo if content not in jobs)
-        reused = done - len(bad)
-        if progress is not None:
-            progress(done, len(clips))
-        if jobs:
-            self._describe(wanted.values())
-        with closing(self._work(jobs, workers or min(8, os.cpu_count() or 1))) as results:
-            for content, failure in results:
-                if failure is not None:
-                    reason = self._refuse(jobs[content][0], failure, bad_clips)
-                    bad.update(dict.fromkeys(owners[content], reason))
-                done += len(owners[content])
+        wanted = list({recipe.key: recipe for recipe in recipes}.values())
+
+        def build(job: Job, missing: list[Recipe]) -> Outcome:
+            return decode_into(self.root, job, missing, seconds_per_clip)
+
+        others = (workers or _cores()) - 1
+        with Crew(self.root, clips, wanted, size=others, seconds=seconds_per_clip) as crew:
+            began = time.monotonic()
+
+            def follow(done: int, total: int) -> None:
+                crew.consider(total - done, (time.monotonic() - began) / max(1, done - crew.built))
                 if progress is not None:
-                    progress(done, len(clips))
+                    progress(done, total)
+
+            report = self.fill(clips, wanted, build, bad_clips=bad_clips, progress=follow, workers=1)
+        made = min(crew.built, report.reused)
+        return dataclasses.replace(report, built=report.built + made, reused=report.reused - made)
+
+    def fill(
+        self,
+        clips: Sequence[Clip],
+        recipes: Sequence[R],
+        build: Callable[[Job, list[R]], Outcome],
+        *,
+        bad_clips: str = "fail",
+        progress: Progress | None = None,
+        workers: int | None = None,
+    ) -> StoreReport:
+        """As `ensure`, by any `build` and in threads of this process: also for what is derived from stored clips."""
+        began = time.monotonic()
+        bad: dict[str, str] = {}
+        counts = {"built": 0, "reused": 0}
+
+        def contents() -> Iterator[tuple[Clip, str]]:
+            for clip in clips:
+                try:
+                    yield clip, self.content_key(clip.source)
+                except BadClip as error:
+                    bad[clip.id] = error.reason
+
+        def tell() -> None:
+            if progress is not None:
+                progress(len(bad) + sum(counts.values()), len(clips))
+
+        tell()
+        self._describe(recipes)
+        filling = Filling(self.root, recipes, build, workers=workers or _cores())
+        for done, outcome in filling.outcomes(contents()):
+            if isinstance(outcome, BadClip):
+                bad.update(dict.fromkeys((clip.id for clip in done), outcome.reason))
+            else:
+                counts[outcome] += len(done)
+            tell()
+        self._digests.save()
+        if counts["built"]:
+            sweep(self.root, recipes)
         listed = tuple((clip.id, bad[clip.id]) for clip in clips if clip.id in bad)
-        return StoreReport(
-            bad=listed, built=len(clips) - reused - len(listed), reused=reused, seconds=time.monotonic() - began
-        )
+        if listed and bad_clips != "skip":
+            raise BadClips(listed, len(clips))
+        return StoreReport(bad=listed, built=counts["built"], reused=counts["reused"], seconds=time.monotonic() - began)
 
-    def _refuse(self, clip: Clip, error: BadClip, bad_clips: str) -> str:
-        if bad_clips == "skip":
-            return error.reason
-        advice = "--bad-clips skip leaves such clips out and lists them"
-        raise BadClip(f"clip '{clip.id}' ({error.where})", f"{error.reason}; {advice}") from error
+    def help(self, clips: Sequence[Clip], recipes: Sequence[Recipe], seconds: float, made: Callable[[], None]) -> None:
+        """What a process of a crew does: makes what no other makes or has made. `made` is called after each clip."""
 
-    def _work(
-        self, jobs: dict[str, tuple[Clip, list[Recipe]]], workers: int
-    ) -> Generator[tuple[str, BadClip | None], None, None]:
-        """Contents as they are done, with what made them fail; at most a few wait in line, so an error stops soon."""
-        if workers <= 1:
-            for content, (clip, recipes) in jobs.items():
-                yield content, self._build(clip, content, recipes)
-            return
-        waiting = iter(jobs.items())
-        running: dict[Future[BadClip | None], str] = {}
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                while True:
-                    for content, (clip, recipes) in waiting:
-                        running[pool.submit(self._build, clip, content, recipes)] = content
-                        if len(running) >= 2 * workers:
-                            break
-                    if not running:
-                        return
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        yield running.pop(future), future.result()
-            finally:
-                for future in running:
-                    future.cancel()
+        def build(job: Job, missing: list[Recipe]) -> Outcome:
+            return decode_into(self.root, job, missing, seconds)
 
-    def _build(self, clip: Clip, content: str, recipes: list[Recipe]) -> BadClip | None:
-        """Decode one clip into all `recipes`; nothing is left of those that were not completed."""
-        seed = int(content[:16], 16)
-        writers: list[clipfile.Writer] = []
-        try:
-            for recipe in recipes:
-                codec: clipfile.Codec = "raw" if recipe.kind == "low" else "difference-zlib"
-                writers.append(clipfile.Writer(self.path(content, recipe), codec))
-            for frames in decode(clip.source):
-                for recipe, writer in zip(recipes, writers, strict=True):
-                    made = recipe.make(frames, seed)
-                    try:
-                        writer.add(made)
-                    except ValueError as error:
-                        raise BadClip(clip.id, str(error)) from error
-            for writer in writers:
-                writer.close()
-        except BadClip as error:
-            return error
-        except OSError as error:
-            raise self._unwritable(error) from error
-        finally:
-            for writer in writers:
-                writer.abort()
-        return None
+        def contents() -> Iterator[tuple[Clip, str]]:
+            for clip in clips:
+                with contextlib.suppress(BadClip):  # the process that leads finds it too, and lists it
+                    yield clip, self.content_key(clip.source)
 
-    def _describe(self, recipes: Iterable[Recipe]) -> None:
+        for _, outcome in Filling(self.root, recipes, build, workers=1).outcomes(contents()):
+            if outcome == "built":
+                made()
+
+    def _describe(self, recipes: Iterable[Keyed]) -> None:
+        """Write the recipes' numbers beside their clips, where they do not stand there yet."""
         for recipe in recipes:
             path = self.root / "clips" / recipe.key / "recipe.json"
+            text = json.dumps(recipe.numbers(), indent=1, sort_keys=True) + "\n"
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-                temporary.write_text(json.dumps(recipe.numbers(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-                os.replace(temporary, path)
+                if path.is_file() and path.read_text(encoding="utf-8") == text:
+                    continue
+                with locked(self.root, "recipes"):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    temporary = path.with_name(path.name + clipfile.TEMPORARY)
+                    temporary.write_text(text, encoding="utf-8")
+                    os.replace(temporary, path)
             except OSError as error:
-                raise self._unwritable(error) from error
+                raise unwritable(self.root, error) from error
 
-    def _unwritable(self, error: OSError) -> RunFailed:
-        if error.errno == errno.ENOSPC:
-            return RunFailed(
-                f"no space is left for the clip store under {self.root}; free some or name another cache folder "
-                "(what is complete is kept)"
-            )
-        return RunFailed(f"the clip store under {self.root} cannot be written: {error.strerror or error}")
+
+def _cores() -> int:
+    return min(8, os.cpu_count() or 1)
 
 
 class ClipReader:
     """Frames of one recipe."""
 
-    def __init__(self, store: ClipStore, recipe: Recipe) -> None:
+    def __init__(self, store: ClipStore, recipe: Keyed) -> None:
         self.store = store
         self.recipe = recipe
-        self._open: dict[str, tuple[Path, clipfile.Header]] = {}  # by clip id
+        self._known: dict[Source, tuple[str, clipfile.Header]] = {}  # content, header
 
     def frames(self, clip: Clip, numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
-        """uint8 (n, 3, rows, columns) of the frames numbered."""
-        path, header = self._find(clip)
-        return clipfile.read_frames(path, header, numbers)
+        """uint8 (n, 3, rows, columns) of the frames numbered; of flow (n, 2, rows, columns)."""
+        content, header = self._find(clip)
+        path = self.store.path(content, self.recipe)
+        try:
+            return clipfile.read_frames(path, header, numbers)
+        except FileNotFoundError as error:
+            raise self._gone(clip, path) from error
+        except (FFmpegError, ValueError, zlib.error) as error:
+            raise RunFailed(
+                f"clip '{clip.id}': its file in the clip store is damaged ({error}); delete {path} and run again"
+            ) from error
 
     def count(self, clip: Clip) -> int:
         """Frames that the clip has."""
@@ -222,13 +242,20 @@ class ClipReader:
         """(rows, columns) of its frames."""
         return self._find(clip)[1].shape[1:]
 
-    def _find(self, clip: Clip) -> tuple[Path, clipfile.Header]:
-        if clip.id not in self._open:
-            path = self.store.path(self.store.content_key(clip.source), self.recipe)
+    def _find(self, clip: Clip) -> tuple[str, clipfile.Header]:
+        known = self._known.get(clip.source)
+        if known is None:
+            content = self.store.content_key(clip.source)
+            path = self.store.path(content, self.recipe)
             header = clipfile.read_header(path)
             if header is None:
-                raise ElrError(
-                    f"clip '{clip.id}' is not in the clip store ({path}); something removed it while in use: run again"
-                )
-            self._open[clip.id] = path, header
-        return self._open[clip.id]
+                raise self._gone(clip, path)
+            known = content, header
+            if len(self._known) < KNOWN:  # of a larger dataset the rest is looked up each time
+                self._known[clip.source] = known
+        return known
+
+    def _gone(self, clip: Clip, path: Path) -> ElrError:
+        return ElrError(
+            f"clip '{clip.id}' is not in the clip store ({path}); something removed it while in use: run again"
+        )

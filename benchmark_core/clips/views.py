@@ -199,11 +199,13 @@ class Views:
         return torch.from_numpy(np.stack([_pad(bundle, most) for bundle in bundles]))
 
     def _targets(self, clips: Sequence[Clip]) -> Tensor:
+        """A clip without labels has -1, or zeros where labels are several."""
         if not self.multi_label:
-            return torch.tensor([clip.target for clip in clips], dtype=torch.int64)
+            return torch.tensor([-1 if clip.target is None else clip.target for clip in clips], dtype=torch.int64)
         target = torch.zeros(len(clips), self.classes)
         for row, clip in enumerate(clips):
-            target[row, list(clip.target) if isinstance(clip.target, tuple) else clip.target] = 1
+            if clip.target is not None:
+                target[row, list(clip.target) if isinstance(clip.target, tuple) else clip.target] = 1
         return target
 
 

@@ -9,7 +9,7 @@ from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
 from benchmark_core.records.cost_record import cost_name, read_cost
 from benchmark_core.records.files import COSTS, RECORDS, track_path
-from benchmark_core.records.record import RunRecord, read_record, record_name
+from benchmark_core.records.record import RunRecord, find_record, read_record, record_name
 from benchmark_core.records.sealed import read_json
 
 LARGEST = 1 << 20  # bytes of predictions; a repository keeps them for ever
@@ -21,19 +21,16 @@ def publish(run_folder: Path, leaderboards: Path) -> list[Path]:
     Raises ElrError where the folder holds no record or several, predictions do not fit the record or are over 1 MiB, or
     other predictions of the same plan were published before: a leaderboard never changes silently.
     """
-    kinds = {path: _kind(path) for path in sorted(run_folder.glob("*.json"))}
-    runs = [path for path, kind in kinds.items() if kind == "run"]
-    if len(runs) != 1:
-        raise ElrError(f"{run_folder} holds {len(runs)} run records, not one; name the folder of one finished run")
-    record = read_record(runs[0])
+    path = find_record(run_folder)
+    record = read_record(path)
     predictions = _predictions(run_folder, record)
     folder = leaderboards / RECORDS / track_path(record["track"])
     _refuse_other_result(folder / record_name(record), record)
 
     written = [write_whole(folder / record["predictions"]["file"], predictions)]
-    for path in (path for path, kind in kinds.items() if kind == "cost"):
-        written.append(write_whole(leaderboards / COSTS / cost_name(read_cost(path)), path.read_bytes()))
-    written.append(write_whole(folder / record_name(record), runs[0].read_bytes()))
+    for cost in (other for other in sorted(run_folder.glob("*.json")) if _kind(other) == "cost"):
+        written.append(write_whole(leaderboards / COSTS / cost_name(read_cost(cost)), cost.read_bytes()))
+    written.append(write_whole(folder / record_name(record), path.read_bytes()))
     return written
 
 

@@ -10,16 +10,14 @@ from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.plan import digest_of
 from benchmark_core.records.conform import conform
-from benchmark_core.records.sealed import read_sealed, seal, write_sealed
+from benchmark_core.records.sealed import read_json, read_sealed, seal, write_sealed
 from benchmark_core.scoring.hits import unpack_hits
 from benchmark_core.scoring.statistics import Hits
 
-__all__ = ["RunRecord", "check_record", "hits_of", "read_record", "record_name", "seal", "write_record"]
+__all__ = ["RunRecord", "check_record", "find_record", "hits_of", "read_record", "record_name", "seal", "write_record"]
 
 
-class PlanFields(TypedDict):
-    """`Plan.to_json()`."""
-
+class _PlanFields(TypedDict):
     method: str
     dataset: str
     protocol: str
@@ -36,6 +34,12 @@ class PlanFields(TypedDict):
     budget: str
     seed: int
     settings: dict[str, Any]
+
+
+class PlanFields(_PlanFields, total=False):
+    """`Plan.to_json()`. classes: those that the run is restricted to, where it does not have them all."""
+
+    classes: list[str]
 
 
 class _Track(TypedDict):
@@ -153,6 +157,17 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
     """Checks, seals and writes METHOD-DIGEST.json in `folder`, whole or not at all; ElrError naming what is wrong."""
     check_record(seal(record))
     return write_sealed(folder / record_name(record), record)
+
+
+def find_record(run_folder: Path) -> Path:
+    """The run record in a run folder. ElrError where there is no such folder, or it holds none or several."""
+    if not run_folder.is_dir():
+        raise ElrError(f"there is no run folder {run_folder}; name the folder that 'elrbench run' left")
+    contents = {path: read_json(path) for path in sorted(run_folder.glob("*.json"))}
+    runs = [path for path, content in contents.items() if isinstance(content, dict) and content.get("kind") == "run"]
+    if len(runs) != 1:
+        raise ElrError(f"{run_folder} holds {len(runs)} run records, not one; name the folder of one finished run")
+    return runs[0]
 
 
 def read_record(path: Path) -> RunRecord:

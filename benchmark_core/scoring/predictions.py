@@ -3,6 +3,7 @@
     id,target,clap,wave             single-label: one class number
     id,targets,clap,wave            multi-label: "0;1", or nothing
     s03/clap 07,0,1.234,-0.5678
+    id,clap,wave                    without labels: nothing to score, and not read here
 
 Rows are sorted by id. Logits keep 4 significant digits, which keeps their signs and so every prediction at 0.5. What
 the file says is what is to be scored, so that a record can be checked against it to the last digit.
@@ -43,25 +44,38 @@ class Predictions:
 
 
 def write_predictions(
-    path: Path, ids: Sequence[str], targets: npt.NDArray[Any], logits: npt.NDArray[Any], classes: Sequence[str]
+    path: Path,
+    ids: Sequence[str],
+    targets: npt.NDArray[Any] | None,
+    logits: npt.NDArray[Any],
+    classes: Sequence[str],
 ) -> Path:
-    """Writes targets int (N,) or 0/1 (N, C) and logits (N, C), whole or not at all; same input, same bytes."""
-    if not len(ids) == len(targets) == len(logits) or np.shape(logits)[1] != len(classes):
-        raise ValueError(f"{len(ids)} ids, targets {np.shape(targets)} and logits {np.shape(logits)} do not fit")
+    """Writes targets int (N,), 0/1 (N, C) or none, and logits (N, C), whole or not at all; same input, same bytes."""
+    labelled = len(ids) if targets is None else len(targets)
+    if not len(ids) == labelled == len(logits) or np.shape(logits)[1] != len(classes):
+        raise ValueError(f"{len(ids)} ids, {labelled} targets and logits {np.shape(logits)} do not fit")
     repeated = len(ids) - len(set(ids))
     if repeated:
         raise ElrError(f"{repeated} test clips share an id with another; the dataset must give each its own")
-    multi = np.ndim(targets) == 2
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180; with "\n" alone, Python leaves a "\r" in an id unquoted
-    rows.writerow(["id", "targets" if multi else "target", *classes])
+    rows.writerow(["id", *_heading(targets), *classes])
     for row in sorted(range(len(ids)), key=lambda row: ids[row]):
-        target = ";".join(map(str, np.flatnonzero(targets[row]))) if multi else str(int(targets[row]))
-        rows.writerow([ids[row], target, *(format(float(logit), ".4g") for logit in logits[row])])
+        cells = [] if targets is None else [_cell(targets[row])]
+        rows.writerow([ids[row], *cells, *(format(float(logit), ".4g") for logit in logits[row])])
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:  # neither name nor time in the bytes
         file.write(text.getvalue().encode(errors="surrogateescape"))
     return write_whole(path, packed.getvalue())
+
+
+def _heading(targets: npt.NDArray[Any] | None) -> list[str]:
+    return [] if targets is None else ["targets" if np.ndim(targets) == 2 else "target"]
+
+
+def _cell(target: Any) -> str:
+    """One class number, or those of the ones in 0/1 (C,)."""
+    return ";".join(map(str, np.flatnonzero(target))) if np.ndim(target) else str(int(target))
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -1,16 +1,16 @@
 """What a method's `fit(training)` works with: a library, not a framework.
 
-def fit(training):
-    return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
+    def fit(training):
+        return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
 
-def supervise(training, student):
-    views = training.views("train")
-    recipe = training.recipe(student, views, 20)
-    for batch in training.epochs(views, 20, state=[student, recipe]):
-        with training.autocast():
-            loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
-        recipe.step(loss)
-        training.log(loss=loss)
+    def supervise(training, student):
+        views = training.views("train")
+        recipe = training.recipe(student, views, 20)
+        for batch in training.epochs(views, 20, state=[student, recipe]):
+            with training.autocast():
+                loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
+            recipe.step(loss)
+            training.log(loss=loss)
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ AVERAGE = DegradationSpec(
 BICUBIC = DegradationSpec(
     name="bicubic-HxW",
     summary="Bicubic down-sampling of the high view after it has been cropped",
+    track="{low}-centre{size}",
     citation="Demir et al., TinyVIRAT, ICPR 2020",
     on_device="elrbench_plugins.degradations.bicubic:degrade",
 )

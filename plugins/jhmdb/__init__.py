@@ -42,6 +42,13 @@ JHMDB = DatasetSpec(
         "hmdb51-split3": Protocol(summary="HMDB51's official list 3: 511 train, 241 test", folds=("3",)),
         "hmdb51-3splits": Protocol(summary="the mean over HMDB51's three official lists", folds=("1", "2", "3")),
     },
+    counts={
+        "hmdb51-split1": {"1": (665, 257)},
+        "hmdb51-split2": {"2": (505, 248)},
+        "hmdb51-split3": {"3": (511, 241)},
+        "hmdb51-3splits": {"1": (665, 257), "2": (505, 248), "3": (511, 241)},
+    },
+    where="http://jhmdb.is.tue.mpg.de (videos and its own splits)",
     index="elrbench_plugins.jhmdb.index:read",
     layout="ReCompress_Videos/CLASS/*.avi and splits/CLASS_test_splitN.txt ('FILE 1' train, '2' test, '0' unused)",
 )

@@ -1,0 +1,121 @@
+"""`elrbench predict RUNFOLDER`: a finished run's recognizer on test clips, or on clips without labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_flag, plugin_flag
+from benchmark_core.errors import ElrError
+
+if TYPE_CHECKING:
+    from benchmark_core.deployed import Deployed, Predicted
+
+PATH = click.Path(path_type=Path)
+TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
+
+
+@click.command("predict")
+@click.argument("runfolder", type=PATH)
+@click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
+@click.option("--dataset", metavar="NAME", help="Another dataset with the run's classes, or a pool without any.")
+@click.option(
+    "--split", type=click.Choice(("test", "pool")), help="Test clips, or those without labels. Default: test."
+)
+@click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@click.option("--out", type=PATH, metavar="FILE", help=f"Default: {TABLE} or {ANSWER} in the run folder.")
+@cache_flag
+@plugin_flag
+@json_flag
+def command(
+    runfolder: Path,
+    data: Path | None,
+    dataset: str | None,
+    split: str | None,
+    bad_clips: str,
+    device: str | None,
+    out: Path | None,
+    cache: Path | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """elrbench predict elrbench-runs/3f2a90c14b7d5e68 --data /data/clips --split pool
+
+    Rebuild the recognizer of a finished run and write its logits for each clip; for the unlabelled test clips of a
+    challenge, the challenge's answer file. Labelled clips are scored.
+    """
+    from benchmark_core.catalog import load_catalog
+    from benchmark_core.records.record import find_record, read_record
+
+    record = read_record(find_record(runfolder))
+    catalog, name = load_catalog(extra=plugins).placed(dataset or record["plan"]["dataset"], data)
+    root = data_root(catalog, name, data)
+    if out is not None and out.is_dir():
+        raise ElrError(f"--out {out} is a folder; name the file to write")
+
+    from benchmark_core.atomic import check_writable
+    from benchmark_core.deployed import load_run, predict_clips
+    from benchmark_core.training.device import pick_device
+
+    for folder in (runfolder if out is None else out.parent, cache_folder(cache)):
+        check_writable(folder)
+    deployed = load_run(runfolder, record, catalog, name)
+    part = split or ("pool" if catalog.datasets[deployed.chosen.dataset.name].unlabelled else "test")
+    predicted = predict_clips(
+        deployed,
+        "pool" if part == "pool" else "test",
+        data=root,
+        cache=cache_folder(cache),
+        bad_clips=bad_clips,
+        device=pick_device(device),
+        reporter=Reporter(),
+    )
+    written, scores = write(deployed, predicted, runfolder, out)
+    told: dict[str, Any] = {
+        "file": str(written),
+        "dataset": deployed.plan.dataset,
+        "split": part,
+        "clips": len(predicted.ids),
+        "padded": predicted.padded,
+        "bad": list(predicted.bad),
+        "scores": scores,
+    }
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(summary(told))
+
+
+def write(
+    deployed: Deployed, predicted: Predicted, folder: Path, out: Path | None
+) -> tuple[Path, dict[str, Any] | None]:
+    """The file written, and the scores of labelled clips."""
+    from benchmark_core.atomic import write_whole
+    from benchmark_core.scoring.predictions import score_predictions, write_predictions
+
+    dataset = deployed.chosen.dataset
+    if predicted.targets is None and dataset.answer is not None:
+        text = dataset.load(dataset.answer)(predicted.ids, predicted.logits)
+        return write_whole(out or folder / ANSWER, text.encode()), None
+    path = out or folder / TABLE
+    write_predictions(path, predicted.ids, predicted.targets, predicted.logits, dataset.classes)
+    return path, None if predicted.targets is None else score_predictions(path).to_json()["scores"]
+
+
+def summary(told: dict[str, Any]) -> str:
+    """What was predicted, and where it lies."""
+    lines = [f"{told['clips']} {told['split']} clips of {told['dataset']}"]
+    if told["scores"]:
+        scores = told["scores"].items()
+        rows = [(name, f"{100 * score['value']:.1f} %", f"n = {score['n']}") for name, score in scores]
+        lines.append(columns(rows, "  "))
+    if told["padded"]:
+        lines.append(f"  {told['padded']} are shorter than the view; their last frame repeats")
+    if told["bad"]:
+        lines.append(f"  {len(told['bad'])} more could not be read and are left out (first: {told['bad'][0]})")
+    lines.append(f"written: {told['file']}")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Part of a dataset: some of its classes, for those who hold or want no more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from benchmark_core.clips.index import Fold, Index
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.specs import NOTHING, DatasetSpec, Value
+
+Targets: TypeAlias = int | tuple[int, ...] | None
+
+
+def pick_classes(spec: DatasetSpec, asked: Sequence[str]) -> tuple[str, ...]:
+    """`asked` in the order of the dataset's own list, each once; nothing where these are all of them.
+
+    Raises ElrError with did-you-mean for a class that the dataset lacks, and where a single-label task would be left
+    with one class.
+    """
+    for name in asked:
+        if name not in spec.classes:
+            raise unknown(f"class of dataset '{spec.name}'", name, spec.classes)
+    picked = tuple(name for name in spec.classes if name in set(asked))
+    if len(picked) < (2 if spec.task == "single-label" else 1):
+        left = f"the class '{picked[0]}' alone" if picked else "no class"
+        raise ElrError(f"--classes leaves {left} of dataset '{spec.name}'; name two or more: --classes A,B")
+    return () if picked == spec.classes else picked
+
+
+def with_classes(spec: DatasetSpec, classes: tuple[str, ...]) -> DatasetSpec:
+    """The dataset with these of its classes alone; itself where there are none. Official counts no longer hold."""
+    if not classes:
+        return spec
+    return dataclasses.replace(spec, classes=classes, counts=NOTHING, index=_Restricted(spec, classes))
+
+
+@dataclass(frozen=True)
+class _Restricted:
+    """A restricted dataset's `index`."""
+
+    whole: DatasetSpec
+    classes: tuple[str, ...]
+
+    def __call__(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+        """The whole index, restricted."""
+        numbers = {self.whole.classes.index(name): number for number, name in enumerate(self.classes)}
+        return restrict(self.whole.read_index(root, protocol, options), numbers)
+
+
+def restrict(index: Index, numbers: Mapping[int, int]) -> Index:
+    """The clips of some classes; `numbers` gives each class that stays its new number.
+
+    A clip of several labels keeps those that stay, and drops out where none does. Clips without labels stay. So do
+    missing files whose class the lists do not tell.
+    """
+    clips = tuple(
+        dataclasses.replace(clip, target=_renumbered(clip.target, numbers))
+        for clip in index.clips
+        if _stays(clip.target, numbers)
+    )
+    ids = {clip.id for clip in clips}
+    missing = tuple(name for name in index.missing if _stays(index.missing_targets.get(name), numbers))
+    targets = {
+        name: _renumbered(index.missing_targets[name], numbers) for name in missing if name in index.missing_targets
+    }
+    return dataclasses.replace(
+        index,
+        clips=clips,
+        folds={
+            name: Fold(
+                train=tuple(key for key in fold.train if key in ids), test=tuple(key for key in fold.test if key in ids)
+            )
+            for name, fold in index.folds.items()
+        },
+        missing=missing,
+        missing_targets={name: target for name, target in targets.items() if target is not None},
+    )
+
+
+def _stays(target: Targets, numbers: Mapping[int, int]) -> bool:
+    if target is None:
+        return True
+    return target in numbers if isinstance(target, int) else any(label in numbers for label in target)
+
+
+def _renumbered(target: Targets, numbers: Mapping[int, int]) -> Targets:
+    if target is None:
+        return None
+    if isinstance(target, int):
+        return numbers[target]
+    return tuple(numbers[label] for label in target if label in numbers)

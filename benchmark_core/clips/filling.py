@@ -1,0 +1,203 @@
+"""Clips into the store: each made by one process alone, whatever becomes of the others.
+
+A clip is made under a lock, one of 256 by its content's first digits. What another process holds is put off, and
+looked at again when the rest is done; the system lifts a killed process's locks.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from filelock import FileLock, Timeout
+
+from benchmark_core.clips import clipfile
+from benchmark_core.clips.bad_clip import BadClip
+from benchmark_core.clips.decode import decode
+from benchmark_core.clips.index import Clip
+from benchmark_core.clips.recipes import Keyed, Recipe
+from benchmark_core.errors import RunFailed
+
+CHUNK = 24  # frames decoded at a time: they stay in the processor's cache
+PATIENCE = 0.5  # s that a clip is waited for which another process makes, before the next is looked at
+
+Outcome: TypeAlias = Literal["built", "reused"] | BadClip
+R = TypeVar("R", bound=Keyed)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A content to make, of the clips that share it. `clips` may grow until the job is done."""
+
+    content: str
+    clips: list[Clip]
+
+
+class Filling(Generic[R]):
+    """One pass that makes `recipes` of clips under a store's root.
+
+    build: makes the recipes given of one content, whole or not at all; it is called under the content's lock.
+    workers: threads; more than one are of use where `build` leaves the interpreter's lock for long.
+    """
+
+    def __init__(
+        self, root: Path, recipes: Sequence[R], build: Callable[[Job, list[R]], Outcome], *, workers: int
+    ) -> None:
+        self.root = root
+        self.recipes = tuple(recipes)
+        self.build = build
+        self.workers = workers
+
+    def missing(self, content: str) -> list[R]:
+        """Recipes whose file of a content is absent or was cut off."""
+        return [one for one in self.recipes if clipfile.read_header(clip_path(self.root, content, one)) is None]
+
+    def outcomes(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[tuple[list[Clip], Outcome]]:
+        """Clips as they are done, those of one content together. Of `contents` only a few are held at a time."""
+        jobs = self._jobs(contents)
+        yield from self._one_by_one(jobs) if self.workers <= 1 else self._in_threads(jobs)
+
+    def _jobs(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[Job]:
+        return (Job(content, [clip]) for clip, content in contents)
+
+    def _one_by_one(self, jobs: Iterator[Job]) -> Iterator[tuple[list[Clip], Outcome]]:
+        later: deque[Job] = deque()
+        for job in jobs:
+            outcome = self._make(job, 0) if self.missing(job.content) else "reused"
+            if outcome is None:
+                later.append(job)
+            else:
+                yield job.clips, outcome
+        while later:
+            job = later.popleft()
+            outcome = self._make(job, PATIENCE)
+            if outcome is None:
+                later.append(job)
+            else:
+                yield job.clips, outcome
+
+    def _in_threads(self, jobs: Iterator[Job]) -> Iterator[tuple[list[Clip], Outcome]]:
+        later: deque[Job] = deque()
+        running: dict[Future[Outcome | None], Job] = {}
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                for job in jobs:
+                    twin = next((one for one in running.values() if one.content == job.content), None)
+                    if twin is not None:
+                        twin.clips.extend(job.clips)
+                        continue
+                    if not self.missing(job.content):
+                        yield job.clips, "reused"
+                        continue
+                    running[pool.submit(self._make, job, 0)] = job
+                    if len(running) >= 2 * self.workers:
+                        yield from self._done(running, later)
+                while running or later:
+                    while later and len(running) < self.workers:
+                        job = later.popleft()
+                        running[pool.submit(self._make, job, PATIENCE)] = job
+                    yield from self._done(running, later)
+            finally:
+                for future in running:
+                    future.cancel()
+
+    def _done(
+        self, running: dict[Future[Outcome | None], Job], later: deque[Job]
+    ) -> Iterator[tuple[list[Clip], Outcome]]:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            job = running.pop(future)
+            outcome = future.result()
+            if outcome is None:
+                later.append(job)
+            else:
+                yield job.clips, outcome
+
+    def _make(self, job: Job, patience: float) -> Outcome | None:
+        """None where another holds the lock for longer than `patience` seconds."""
+        try:
+            with locked(self.root, job.content[:2], patience):
+                missing = self.missing(job.content)
+                return self.build(job, missing) if missing else "reused"
+        except Timeout:
+            return None
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+
+
+def decode_into(root: Path, job: Job, recipes: Sequence[Recipe], seconds: float) -> Outcome:
+    """One decode feeds all `recipes`; nothing is left of those that were not completed.
+
+    seconds: a clip that takes longer is bad.
+    """
+    clip = job.clips[0]
+    seed = int(job.content[:16], 16)
+    writers: list[clipfile.Writer] = []
+    try:
+        for recipe in recipes:
+            path = clip_path(root, job.content, recipe)
+            writers.append(clipfile.Writer(path, compressed=recipe.kind != "low"))
+        for frames in decode(clip.source, CHUNK, seconds=seconds):
+            for recipe, writer in zip(recipes, writers, strict=True):
+                made = recipe.make(frames, seed)
+                try:
+                    writer.add(made)
+                except ValueError as error:
+                    raise BadClip(clip.id, str(error)) from error
+        for writer in writers:
+            writer.close()
+    except BadClip as error:
+        return error
+    finally:
+        for writer in writers:
+            writer.abort()
+    return "built"
+
+
+def clip_path(root: Path, content: str, recipe: Keyed) -> Path:
+    """Where a content's file of a recipe lies."""
+    return root / "clips" / recipe.key / content[:2] / f"{content}.clip"
+
+
+@contextmanager
+def locked(root: Path, name: str, patience: float = -1) -> Iterator[None]:
+    """One of the store's locks. Timeout after `patience` seconds, never where it is negative.
+
+    The file stays; the lock on it goes with its process.
+    """
+    path = root / "locks" / f"{name}.lock"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=patience):
+            yield
+    except NotImplementedError as error:
+        raise RunFailed(
+            f"the file system of {root} has no file locks, which the clip store needs; choose another cache folder"
+        ) from error
+
+
+def sweep(root: Path, recipes: Sequence[Keyed]) -> None:
+    """Remove what killed processes left half written. What is being written is under its lock, and stays."""
+    for recipe in recipes:
+        for left in (root / "clips" / recipe.key).glob(f"*/*{clipfile.TEMPORARY}"):
+            try:
+                with locked(root, left.parent.name, 0):
+                    left.unlink(missing_ok=True)
+            except Timeout:
+                continue
+
+
+def unwritable(root: Path, error: OSError) -> RunFailed:
+    """What the user is told where a file of the store cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunFailed(
+            f"no space is left for the clip store under {root}; free some or name another cache folder "
+            "(what is complete is kept)"
+        )
+    return RunFailed(f"the clip store under {root} cannot be written: {error.strerror or error}")

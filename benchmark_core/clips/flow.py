@@ -1,0 +1,191 @@
+"""Optical flow as derived data: made once of a clip's stored frames, and kept in the same store under a key of its own.
+
+Entry i is the flow from frame i to frame i + 1, in pixels at the size it was computed at, (across, down); the last
+entry repeats the one before, so that a clip has as many entries as frames. A displacement is cut off at BOUND pixels
+either way and kept as one of 255 levels: level 128 is exactly none, 1 and 255 are the bounds, a step is 0.157 pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark_core.clips import clipfile
+from benchmark_core.clips.bad_clip import BadClip
+from benchmark_core.clips.filling import Job, Outcome
+from benchmark_core.clips.recipes import Recipe
+from benchmark_core.errors import ElrError
+
+if TYPE_CHECKING:
+    from benchmark_core.clips.index import Clip
+    from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
+
+BOUND = 20.0  # pixels; two-stream networks are trained on flow cut off there
+LEVELS = 127  # on either side of 128
+SMALLEST = 12  # pixels that DIS needs along each side
+CHUNK = 16  # frames read at a time
+REVISION = 1  # raised when the same numbers give other flow
+
+Algorithm = Literal["dis", "tvl1"]
+Flow: TypeAlias = npt.NDArray[np.float32]  # (2, H, W) in pixels: across, down
+Grey: TypeAlias = npt.NDArray[np.uint8]  # (H, W)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowRecipe:
+    """Flow between stored frames of `source`, a high view, or a low one brought to `size` first.
+
+    algorithm: `dis`, dense inverse search (Kroeger et al., ECCV 2016), some fifty times as fast as `tvl1`,
+    duality-based TV-L1 (Zach et al., DAGM 2007), which papers on two-stream networks use; both with OpenCV's numbers,
+    DIS at its medium preset. size: (H, W), to which frames are brought bicubically; None takes them as stored.
+    """
+
+    source: Recipe
+    algorithm: Algorithm = "dis"
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """ElrError where the frames are too small for any flow."""
+        size = self.size or self.source.size
+        if size is not None and min(size) < SMALLEST:
+            raise ElrError(
+                f"optical flow at {size[0]}x{size[1]} has too little to see; bring frames to {SMALLEST} pixels or more"
+            )
+
+    def numbers(self) -> dict[str, Any]:
+        """Everything the stored flow depends on, the source's own numbers among it, ready for JSON."""
+        return {
+            "kind": "flow",
+            "source": self.source.numbers(),
+            "algorithm": self.algorithm,
+            "size": self.size and list(self.size),
+            "bound": BOUND,
+            "revision": REVISION,
+            "opencv": _opencv().__version__,
+        }
+
+    @property
+    def key(self) -> str:
+        """16 hex digits of the numbers' canonical JSON."""
+        text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def ensure_flow(
+    store: ClipStore,
+    clips: Sequence[Clip],
+    recipe: FlowRecipe,
+    bad_clips: str = "fail",
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> StoreReport:
+    """Makes what is missing, source frames first; `store.reader(recipe)` then reads uint8 (n, 2, H, W).
+
+    As `ClipStore.ensure`: resumable, whole or not at all, each clip made by one process. Raises ElrError where OpenCV's
+    contrib build is not installed.
+    """
+    _opencv()
+    report = store.ensure(clips, [recipe.source], bad_clips=bad_clips, workers=workers)
+    broken = {name for name, _ in report.bad}
+    whole = [clip for clip in clips if clip.id not in broken]
+
+    reader = store.reader(recipe.source)
+
+    def build(job: Job, missing: list[FlowRecipe]) -> Outcome:
+        writer = clipfile.Writer(store.path(job.content, recipe), compressed=True)
+        try:
+            for field in flows(reader, job.clips[0], recipe):  # a few at a time: memory does not grow with the clip
+                writer.add(to_levels(field)[None])
+            writer.close()
+        except BadClip as error:
+            return error
+        finally:
+            writer.abort()
+        return "built"
+
+    made = store.fill(whole, [recipe], build, bad_clips=bad_clips, progress=progress, workers=workers)
+    return dataclasses.replace(made, bad=(*report.bad, *made.bad), seconds=report.seconds + made.seconds)
+
+
+def flows(reader: ClipReader, clip: Clip, recipe: FlowRecipe) -> Iterator[Flow]:
+    """One field for each frame of a stored clip."""
+    calculate = calculator(recipe.algorithm)
+    before: Grey | None = None
+    field: Flow | None = None
+    count = reader.count(clip)
+    for first in range(0, count, CHUNK):
+        for frame in reader.frames(clip, range(first, min(first + CHUNK, count))):
+            picture = to_grey(frame, recipe.size)
+            if min(picture.shape) < SMALLEST:
+                rows, columns = picture.shape
+                raise BadClip(clip.id, f"frames of {rows}x{columns} are too small for optical flow")
+            if before is not None:
+                field = calculate(before, picture)
+                yield field
+            before = picture
+    assert before is not None
+    yield np.zeros((2, *before.shape), np.float32) if field is None else field
+
+
+def calculator(algorithm: Algorithm) -> Callable[[Grey, Grey], Flow]:
+    """`calculate(before, after)` -> float32 (2, H, W): how far each pixel of `before` has gone, in pixels.
+
+    For one thread at a time. DIS divides a picture among OpenCV's threads, and the division shows in its result: it is
+    given one.
+    """
+    cv2 = _opencv()
+    cv2.setNumThreads(1)
+    if algorithm == "dis":
+        made = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    else:
+        made = cv2.optflow.DualTVL1OpticalFlow_create()
+
+    def calculate(before: Grey, after: Grey) -> Flow:
+        field: Flow = made.calc(before, after, None).transpose(2, 0, 1)  # (H, W, 2) to (2, H, W)
+        return field
+
+    return calculate
+
+
+def to_grey(frame: npt.NDArray[np.uint8], size: tuple[int, int] | None) -> Grey:
+    """uint8 RGB (3, rows, columns) to (H, W): BT.601 luma, brought to `size` bicubically."""
+    cv2 = _opencv()
+    luma = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), frame.astype(np.float32), 1)
+    if size is not None and size != luma.shape:
+        luma = cv2.resize(luma, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+    grey: Grey = np.clip(np.rint(luma), 0, 255).astype(np.uint8)
+    return grey
+
+
+def to_levels(field: Flow) -> npt.NDArray[np.uint8]:
+    """Pixels, cut off at BOUND either way, to the levels that are stored."""
+    cut = np.clip(field, -BOUND, BOUND)
+    levels: npt.NDArray[np.uint8] = (np.rint(cut * (LEVELS / BOUND)) + 128).astype(np.uint8)
+    return levels
+
+
+def to_pixels(levels: npt.NDArray[np.uint8]) -> Flow:
+    """The inverse of `to_levels`, to half a step: 0.08 pixels."""
+    pixels: Flow = (levels.astype(np.float32) - 128) * np.float32(BOUND / LEVELS)
+    return pixels
+
+
+def _opencv() -> Any:
+    """OpenCV with its contrib modules. ElrError naming the extra where it is absent."""
+    try:
+        cv2 = importlib.import_module("cv2")
+    except ImportError as error:
+        raise ElrError(f"optical flow needs the extra 'flow': pip install 'elrbench[flow]' ({error})") from error
+    if not hasattr(cv2, "optflow"):
+        raise ElrError(
+            f"OpenCV {cv2.__version__} lacks its contrib modules; uninstall it, then pip install 'elrbench[flow]'"
+        )
+    return cv2

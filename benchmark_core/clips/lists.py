@@ -1,0 +1,51 @@
+"""Dataset lists as their authors ship them: text lines, and files whose names differ a little from the lists' names."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmark_core.errors import ElrError
+
+
+def read_lines(path: Path, owner: str, expected: str) -> Iterator[tuple[int, str]]:
+    """(line number from 1, stripped text) of each line that is not blank, whatever ends a line.
+
+    Raises ElrError naming `owner` and the `expected` layout where the file cannot be read as UTF-8 text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ElrError(f"{owner}: the list {path} cannot be read: {reason}; expected: {expected}") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def levelled(name: str) -> str:
+    """`name` with all but ASCII letters, digits and dots as `_`: lists and files differ in `(`, `!` and the like."""
+    return re.sub(r"[^A-Za-z0-9.]", "_", name)
+
+
+def files_by_name(
+    folder: Path, suffixes: tuple[str, ...] = (".avi",), level: Callable[[str], str] = levelled
+) -> dict[str, Path]:
+    """Files of a folder by name, and by name passed through `level` where that is still one file's alone.
+
+    Nothing where there is no such folder. Look names up with `find`.
+    """
+    if not folder.is_dir():
+        return {}
+    files = {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes}
+    alike: dict[str, list[Path]] = defaultdict(list)
+    for name, path in files.items():
+        alike[level(name)].append(path)
+    return {name: paths[0] for name, paths in alike.items() if len(paths) == 1} | files
+
+
+def find(name: str, files: dict[str, Path], level: Callable[[str], str] = levelled) -> Path | None:
+    """The file of `files_by_name` that a list calls `name`: by its very name, else by its levelled one."""
+    return files.get(name) or files.get(level(name))

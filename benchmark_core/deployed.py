@@ -1,0 +1,188 @@
+"""A finished run's recognizer, rebuilt from its folder alone: the record's plan, and the weights beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.recipes import materials
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.views import Views
+from benchmark_core.combinations import Chosen, check_combination
+from benchmark_core.errors import ElrError
+from benchmark_core.listing import list_clips
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Reporter, follow
+from benchmark_core.records.record import RunRecord
+from benchmark_core.resolve import chosen_by, with_options
+from benchmark_core.scoring.predict import predict
+from benchmark_core.specs import DatasetSpec
+from benchmark_core.training.training import recognizer_of
+
+WEIGHTS = "recognizer.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """A recognizer with the plan it came from; `chosen.dataset` has the run's classes and task."""
+
+    plan: Plan
+    chosen: Chosen
+    recognizer: Recognizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """Clips in listed order: targets int (N,), 0/1 (N, C), or None without labels; logits float32 (N, C).
+
+    bad: ids of clips that could not be read. padded: clips too short for the sampling, whose last frame repeated.
+    """
+
+    ids: tuple[str, ...]
+    targets: npt.NDArray[Any] | None
+    logits: npt.NDArray[np.float32]
+    bad: tuple[str, ...]
+    padded: int
+
+
+def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | None = None) -> Deployed:
+    """The recognizer of the run in `folder`, for the clips of `dataset`, by default its own.
+
+    Another dataset has its own options at their defaults, its first protocol and that one's first fold.
+    Raises ElrError where a component or the dataset is not in the catalog, the dataset has other classes or cannot be
+    seen by this recognizer, or the weights are absent, torn, or of another structure than the plan's.
+    """
+    plan = Plan.from_json(record["plan"])
+    if dataset is not None and dataset != plan.dataset:
+        plan = _moved(plan, catalog, dataset)
+    chosen = chosen_by(catalog, plan)
+    classes = tuple(record["per_class"]["classes"])
+    if chosen.dataset.classes and chosen.dataset.classes != classes:
+        raise ElrError(
+            f"{folder} tells {len(classes)} classes apart (first: {classes[0]}), which are not those of dataset "
+            f"'{chosen.dataset.name}'; predict on one with the same classes, or on a pool without any"
+        )
+    # A pool has no classes of its own.
+    spec = dataclasses.replace(chosen.dataset, classes=classes, task=record["track"]["task"])
+    chosen = dataclasses.replace(chosen, dataset=spec)
+    check_combination(plan, chosen)
+    fresh = dataclasses.replace(plan, weights="scratch")  # the trained weights follow
+    recognizer = recognizer_of(fresh, chosen, high=chosen.method.privileged)
+    restore(recognizer, folder / WEIGHTS)
+    return Deployed(plan=plan, chosen=chosen, recognizer=recognizer.eval())
+
+
+def _moved(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
+    spec, options = with_options(catalog, "dataset", dataset)
+    assert isinstance(spec, DatasetSpec)
+    settings = {key: value for key, value in plan.settings.items() if not key.startswith("dataset.")}
+    settings |= {f"dataset.{key}": value for key, value in options.items()}
+    protocol = spec.default_protocol
+    fold = (spec.protocols[protocol].folds or ("",))[0]  # a pool has none
+    return dataclasses.replace(
+        plan, dataset=dataset, protocol=protocol, fold=fold, classes=(), settings=dict(sorted(settings.items()))
+    )
+
+
+def restore(recognizer: Recognizer, path: Path) -> None:
+    """Loads the weights in `path`, which must be the recognizer's own tensors, every one, at their sizes."""
+    if not path.is_file():
+        raise ElrError(f"the weights {path} are not there; run the plan again")
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ElrError(f"the weights {path} cannot be read ({error}); run the plan again") from error
+    due = recognizer.state_dict()
+    differ = [name for name in [*due, *(found.keys() - due.keys())] if _shape(found, name) != _shape(due, name)]
+    if differ:
+        name = differ[0]
+        raise ElrError(
+            f"the weights {path} are of another structure than the record's plan: {len(differ)} of {len(due)} tensors "
+            f"differ (first: {name}, {_shape(found, name)} where {_shape(due, name)} is due); run the plan again"
+        )
+    recognizer.load_state_dict(found)
+
+
+def _shape(state: dict[str, Tensor], name: str) -> str:
+    return "x".join(map(str, state[name].shape)) or "one number" if name in state else "nothing"
+
+
+def predict_clips(
+    deployed: Deployed,
+    split: Literal["test", "pool"],
+    *,
+    data: Path | None,
+    cache: Path,
+    bad_clips: str,
+    device: torch.device,
+    reporter: Reporter,
+) -> Predicted:
+    """Logits for the test clips of the plan's fold, or for the dataset's clips without labels.
+
+    A clip too short for the sampling is padded, as in training. Raises ElrError where the folder or the lists are not
+    there, there is no such clip, or (with bad_clips "fail") one cannot be read.
+    """
+    plan, chosen = deployed.plan, deployed.chosen
+    high = chosen.method.privileged
+    # The pool does not depend on whether training videos are at hand.
+    careful = bad_clips if split == "test" else "skip"
+    index = list_clips(chosen.dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=careful)
+    clips = _clips(index, deployed, split, data)
+    stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
+    store = ClipStore(cache)
+    with reporter.steps(f"{split} clips", len(clips)) as advance:
+        report = store.ensure(
+            clips, stock.recipes(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
+        )
+    for key, reason in report.bad:
+        reporter.warn(f"clip '{key}' is left out: {reason}")
+    bad = {key for key, _ in report.bad}
+    good = [clip for clip in clips if clip.id not in bad]
+    if not good:
+        raise ElrError(f"{chosen.dataset.name}: none of the {len(clips)} {split} clips could be decoded")
+    views = Views(
+        good,
+        store,
+        stock,
+        sampling=Sampling.parse(plan.sampling),
+        classes=len(chosen.dataset.classes),
+        multi_label=chosen.dataset.task == "multi-label",
+        low=not high,
+        high=high,
+    )
+    ids, targets, logits = predict(
+        deployed.recognizer.to(device), views, device=device, precision=plan.precision, high=high, reporter=reporter
+    )
+    return Predicted(
+        ids=tuple(ids),
+        targets=None if split == "pool" else targets,
+        logits=logits,
+        bad=tuple(sorted(bad)),
+        padded=views.padded,
+    )
+
+
+def _clips(index: Index, deployed: Deployed, split: str, data: Path | None) -> tuple[Clip, ...]:
+    plan, name = deployed.plan, deployed.chosen.dataset.name
+    where = "" if data is None else f" under {data}"
+    if split == "pool":
+        if not index.pool:
+            raise ElrError(f"dataset '{name}' lists no clips without labels{where}; --split test takes its test clips")
+        return tuple(index.by_id[key] for key in index.pool)
+    clips = index.split(plan.fold, "test") if plan.fold in index.folds else ()
+    if not clips:
+        raise ElrError(f"dataset '{name}' has no test clips in fold {plan.fold} of {plan.protocol_name}{where}")
+    return clips

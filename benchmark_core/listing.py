@@ -1,0 +1,37 @@
+"""The clips that a dataset lists under its folder, and where a folder or a listed clip is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmark_core.clips.index import Index
+from benchmark_core.errors import ElrError
+from benchmark_core.specs import DatasetSpec, Value
+
+
+def list_clips(
+    dataset: DatasetSpec, protocol: str, options: Mapping[str, Value], *, data: Path | None, bad_clips: str = "fail"
+) -> Index:
+    """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
+    if dataset.embedded and data is not None:
+        raise ElrError(f"dataset '{dataset.name}' is drawn by code and takes no --data")
+    if not dataset.embedded:
+        if data is None:
+            folder = dataset.folder or dataset.name
+            raise ElrError(
+                f"dataset '{dataset.name}' needs --data ROOT (or ELRBENCH_DATA with a folder {folder}/); "
+                f"expected there: {dataset.layout}"
+            )
+        if not data.is_dir() or not any(data.iterdir()):
+            state = "is empty" if data.is_dir() else "is not there"
+            raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
+    index = dataset.read_index(data, protocol, options)
+    if index.missing and bad_clips == "fail":
+        found = len(index.clips)
+        listed = found + len(index.missing)
+        raise ElrError(
+            f"{dataset.name}: {len(index.missing)} of {listed} listed clips are not under {data} "
+            f"(first: {index.missing[0]}); --bad-clips skip runs on the {found} found"
+        )
+    return index

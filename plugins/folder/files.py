@@ -1,0 +1,82 @@
+"""What counts as a clip in someone's folder, what it is called, and what tells that it has not changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmark_core.clips.index import FrameFolder, VideoFile
+from benchmark_core.errors import ElrError
+
+VIDEOS = frozenset(
+    ".3gp .asf .avi .divx .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .vob .webm .wmv".split()  # noqa: SIM905
+)
+PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SAMPLE_BYTES = 1 << 16  # of a file's either end
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, hidden files left out, sorted by name. ElrError where it cannot be listed."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ElrError(f"the folder {folder} cannot be listed: {error.strerror or error}") from error
+
+
+def is_video(path: Path) -> bool:
+    """By its suffix; a regular file (a pipe would never end)."""
+    return path.suffix.lower() in VIDEOS and path.is_file()
+
+
+def clip_at(path: Path) -> VideoFile | FrameFolder | None:
+    """The clip that a file or folder is: a regular file, or a folder with pictures; None for anything else."""
+    if path.is_file():
+        return VideoFile(path)
+    if path.is_dir():
+        names = (entry.name for entry in entries(path) if entry.suffix.lower() in PICTURES and entry.is_file())
+        if found := tuple(sorted(names, key=by_number)):
+            return FrameFolder(path, found)
+    return None
+
+
+def by_number(name: str) -> list[tuple[int, int, str]]:
+    """Sorts frame-2 before frame-10, 002 beside 2, and numbers before letters."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts] + [(-1, 0, name)]
+
+
+def shown(parts: Iterable[str]) -> str:
+    """A clip's id of its path's parts: on one line and in Unicode, whatever bytes the names hold."""
+    name = os.fsencode("/".join(parts)).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
+
+
+def contents(sources: Iterable[tuple[str, VideoFile | FrameFolder]]) -> str:
+    """16 hex digits over clips' ids and their files' sizes and either ends: another's clips of the same names differ.
+
+    A file that cannot be read counts by its name: decoding will tell.
+    """
+    digest = hashlib.sha256()
+    for name, source in sorted(sources, key=lambda pair: pair[0]):
+        digest.update(f"{name}\n".encode())
+        for path in _files(source):
+            try:
+                size = path.stat().st_size
+                digest.update(f"{path.name.encode(errors='surrogateescape')!r} {size}\n".encode())
+                with path.open("rb") as file:
+                    digest.update(file.read(SAMPLE_BYTES))
+                    file.seek(max(SAMPLE_BYTES, size - SAMPLE_BYTES))
+                    digest.update(file.read(SAMPLE_BYTES))
+            except OSError:
+                continue
+    return digest.hexdigest()[:16]
+
+
+def _files(source: VideoFile | FrameFolder) -> Iterator[Path]:
+    if isinstance(source, VideoFile):
+        yield source.path
+    else:
+        yield from (source.path / name for name in source.names)

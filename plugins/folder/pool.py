@@ -1,0 +1,70 @@
+"""`videos:PATH`: every video of a tree, without labels. Opens none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark_core import DatasetSpec
+from benchmark_core.clips.index import Clip, Index, VideoFile
+from benchmark_core.errors import ElrError
+from benchmark_core.names import placed_name
+from benchmark_core.specs import Value
+from elrbench_plugins.folder import VIDEOS
+from elrbench_plugins.folder.files import is_video, shown
+
+
+def at(path: Path) -> DatasetSpec:
+    """The pool at `path`."""
+    return replace(VIDEOS, name=placed_name(VIDEOS.name, path.name), summary="clips without labels", at=None)
+
+
+def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+    """All videos under `root`, in no fold. ElrError where there is none."""
+    if root is None:
+        raise ElrError("videos needs its folder, as in videos:/data/clips")
+    clips = []
+    unlisted = 0
+    for path in walk(root):
+        if is_video(path):
+            name = shown(path.relative_to(root).parts)
+            clips.append(Clip(id=name, source=VideoFile(path), target=None))
+        else:
+            unlisted += 1
+    if not clips:
+        raise ElrError(f"videos:{root}: no video is under it, at any depth")
+    return Index(clips=tuple(clips), folds={}, pool=tuple(clip.id for clip in clips), unlisted=unlisted)
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Files under `root` in an order that depends on names alone.
+
+    Links to folders are followed, but no folder is entered twice, so a link to a folder above ends there; folders come
+    before links, so that what lies under `root` itself keeps its own path.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting = [root]
+    links: list[Path] = []
+    while waiting or links:
+        folder = waiting.pop() if waiting else links.pop(0)
+        try:
+            state = folder.stat()
+            if (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            with os.scandir(folder) as scanned:
+                inside = sorted((one for one in scanned if not one.name.startswith(".")), key=lambda one: one.name)
+        except OSError as error:
+            raise ElrError(f"videos:{root}: the folder {folder} cannot be listed: {error.strerror or error}") from error
+        below = []
+        for entry in inside:
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                below.append(path)
+            elif entry.is_symlink() and path.is_dir():
+                links.append(path)
+            else:
+                yield path
+        waiting += reversed(below)

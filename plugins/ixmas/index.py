@@ -1,0 +1,189 @@
+"""Lists IXMAS's clips and folds, of INRIA's pictures or of EPFL's videos; opens no picture and no video.
+
+A clip is one performance before one camera. Both releases give it the same form of name, EPFL's:
+`alba1_01_check-watch_cam0_frames_0053_0097`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby, product
+from pathlib import Path
+
+from benchmark_core.clips.index import Clip, Fold, FrameFolder, Index, VideoFile
+from benchmark_core.clips.lists import read_lines
+from benchmark_core.errors import ElrError
+from benchmark_core.specs import DatasetSpec, Value
+from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12, REPETITIONS
+
+RECORDINGS = tuple(f"{actor}{repetition}" for actor, repetition in product(ACTORS, REPETITIONS))
+VIDEO = re.compile(r"([a-z]+)([1-9])_\d+_([a-z-]+)_(cam\d)_frames_\d+_\d+\.avi")
+PICTURE = re.compile(r"img(\d+)\.png", flags=re.IGNORECASE)
+LAST_NUMBER = 14  # of the truth files; 13 and 14 are throws
+
+
+def read_11(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+    """Eleven actions; see `read`."""
+    return read(IXMAS_11, root, protocol, str(options.get("release", "inria")))
+
+
+def read_12(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+    """Twelve actions; see `read`."""
+    return read(IXMAS_12, root, protocol, str(options.get("release", "inria")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A performance before a camera: its clip, None where it is not on disk, and how an error would call it."""
+
+    actor: str
+    camera: str
+    action: str
+    name: str
+    clip: Clip | None
+
+
+def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str) -> Index:
+    """The clips of the ten actors that papers use; those of others are counted as unlisted.
+
+    Group and, by default, fold are the actor.
+    Raises ElrError where the folder holds no clip of the release asked for, a truth file cannot be read, or a video is
+    there twice.
+    """
+    if root is None:
+        raise ElrError(f"{spec.name} needs its folder: --data ROOT, under which lie {spec.layout}")
+    notes: list[str] = []
+    shots = list(_videos(spec, root) if release == "epfl" else _pictures(spec, root, notes))
+    of_spec = [shot for shot in shots if shot.actor in ACTORS and shot.action in spec.classes]
+    found = {shot.name: shot for shot in of_spec if shot.clip is not None}
+    if not found:
+        raise ElrError(f"{spec.name}: {_other(spec, root, release)}; expected under {root}: {spec.layout}")
+    clips = tuple(shot.clip for shot in found.values() if shot.clip is not None)
+    folds = {}
+    for fold in spec.protocols[protocol].folds:
+        tested = {name for name, shot in found.items() if fold in (shot.actor, shot.camera)}
+        folds[fold] = Fold(
+            train=tuple(name for name in found if name not in tested),
+            test=tuple(name for name in found if name in tested),
+        )
+    missing = {shot.name: spec.classes.index(shot.action) for shot in of_spec if shot.clip is None}
+    return Index(
+        clips=clips,
+        folds=folds,
+        missing=tuple(missing),
+        missing_targets=missing,
+        unlisted=sum(shot.clip is not None for shot in shots) - len(clips),
+        notes=tuple(notes),
+    )
+
+
+def _other(spec: DatasetSpec, root: Path, release: str) -> str:
+    """Why nothing was found: perhaps the folder is of the other release."""
+    if release == "inria" and any(VIDEO.fullmatch(path.name.lower()) for path in root.rglob("*.avi")):
+        return f"{root} holds EPFL's videos, not INRIA's pictures: ask for --dataset {spec.name}:epfl"
+    if release == "epfl" and any(root.glob("*_truth.txt")):
+        return f"{root} holds INRIA's pictures, not EPFL's videos: ask for --dataset {spec.name}"
+    return f"no clip of its {len(ACTORS)} actors is under {root}"
+
+
+def _clip(spec: DatasetSpec, name: str, actor: str, action: str, source: VideoFile | FrameFolder) -> Clip:
+    target = spec.classes.index(action) if action in spec.classes else None
+    return Clip(id=name, source=source, target=target, group=actor)
+
+
+def _videos(spec: DatasetSpec, root: Path) -> Iterator[Shot]:
+    """EPFL's: one video a clip, wherever under `root`. A performance of which there is none is missing."""
+    paths: dict[str, Path] = {}
+    found = set()
+    for path in sorted(root.rglob("*.[aA][vV][iI]")):
+        match = VIDEO.fullmatch(path.name.lower())
+        if not match:
+            continue
+        name = path.stem.lower()
+        if name in paths:
+            raise ElrError(
+                f"{spec.name}: {path.name} is there twice, in {paths[name].parent} and {path.parent}; "
+                "give the folder of one of them as --data"
+            )
+        paths[name] = path
+        actor, repetition, action, camera = match.groups()
+        found.add((actor, int(repetition), action, camera))
+        clip = _clip(spec, name, actor, action, VideoFile(path))
+        yield Shot(actor=actor, camera=camera, action=action, name=name, clip=clip)
+    if not found:
+        return
+    for actor, repetition, (number, action), camera in product(ACTORS, REPETITIONS, ACTIONS.items(), CAMERAS):
+        if (actor, repetition, action, camera) not in found:
+            name = f"{actor}{repetition}_{number:02d}_{action}_{camera}"
+            yield Shot(actor=actor, camera=camera, action=action, name=name, clip=None)
+
+
+def _pictures(spec: DatasetSpec, root: Path, notes: list[str]) -> Iterator[Shot]:
+    """INRIA's: runs of one action's number in a recording's truth file, in the pictures of each camera.
+
+    Truth files lie beside the recordings' folders or in them.
+    A recording that is absent, and a run of which a picture is absent, is missing.
+    """
+    paths = [*root.glob("*_png/*_truth.txt"), *root.glob("*_truth.txt")]
+    truths = {path.name.removesuffix("_truth.txt"): path for path in paths}
+    if not truths:
+        return
+    for recording in sorted({*RECORDINGS, *truths}):
+        actor = recording.rstrip("0123456789")
+        cameras = {camera: _numbered(root / f"{recording}_png" / camera) for camera in CAMERAS}
+        numbers = [number for pictures in cameras.values() for number in pictures]
+        if recording not in truths or not numbers:
+            absent = f"{recording}_png" if recording in truths else f"{recording}_truth.txt"
+            for camera, action in product(CAMERAS, ACTIONS.values()):
+                name = f"{absent} ({action}, {camera})"
+                yield Shot(actor=actor, camera=camera, action=action, name=name, clip=None)
+            continue
+        truth = _truth(truths[recording], spec)
+        first = min(numbers)  # pictures are counted from 0 or from 1, alike before all cameras
+        beyond = max(numbers) - first + 1 - len(truth)
+        if beyond:
+            notes.append(f"{recording}: {max(numbers) - first + 1} pictures, {len(truth)} frames in its truth file")
+        for begin, end, number in _runs(truth):
+            if number not in ACTIONS:
+                continue
+            action, wanted = ACTIONS[number], range(first + begin, first + end)
+            for camera, pictures in cameras.items():
+                name = f"{recording}_{number:02d}_{action}_{camera}_frames_{wanted[0]:04d}_{wanted[-1]:04d}"
+                clip = None
+                if all(picture in pictures for picture in wanted):
+                    names = tuple(pictures[picture] for picture in wanted)
+                    source = FrameFolder(root / f"{recording}_png" / camera, names)
+                    clip = _clip(spec, name, actor, action, source)
+                yield Shot(actor=actor, camera=camera, action=action, name=name, clip=clip)
+
+
+def _numbered(folder: Path) -> dict[int, str]:
+    """Pictures of a folder by their number."""
+    if not folder.is_dir():
+        return {}
+    found = ((PICTURE.fullmatch(path.name), path.name) for path in folder.iterdir())
+    return dict(sorted((int(match[1]), name) for match, name in found if match))
+
+
+def _truth(path: Path, spec: DatasetSpec) -> list[int]:
+    """The action's number of each frame."""
+    truth = []
+    for line, text in read_lines(path, spec.name, spec.layout):
+        for word in text.split():
+            if not word.isascii() or not word.isdigit() or int(word) > LAST_NUMBER:
+                raise ElrError(
+                    f"{spec.name}: {path.name} line {line} is not an action's number, 0 to {LAST_NUMBER}: {word!r}"
+                )
+            truth.append(int(word))
+    return truth
+
+
+def _runs(truth: list[int]) -> Iterator[tuple[int, int, int]]:
+    """(first frame, the one after the last, number) of each run of one number."""
+    begin = 0
+    for number, run in groupby(truth):
+        end = begin + len(list(run))
+        yield begin, end, number
+        begin = end

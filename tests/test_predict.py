@@ -1,0 +1,270 @@
+"""`elrbench predict`: a finished run's recognizer on test clips, on clips without labels, and what stops it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_virat import write_first, write_second
+
+from benchmark_core import catalog as catalog_module
+from benchmark_core.catalog import Catalog
+from benchmark_core.cli import main
+from benchmark_core.cli.predict import write
+from benchmark_core.clips.index import Drawn
+from benchmark_core.deployed import Deployed, Predicted, load_run, predict_clips
+from benchmark_core.progress import Silent
+from benchmark_core.records.record import find_record, read_record
+from benchmark_core.resolve import Request, resolve_plan
+from benchmark_core.runner import run
+
+WEIGHTS = "recognizer.safetensors"
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The challenge's release: six clips each to train, to test and without labels, of 1 to 40 frames."""
+    return write_second(tmp_path_factory.mktemp("v2"))
+
+
+@pytest.fixture(scope="module")
+def finished(toy_catalog: Catalog, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder; `cache` lies beside it."""
+    folder = tmp_path_factory.mktemp("finished")
+    settings = ("method.batch=3", "method.epochs=1")
+    request = Request(
+        method="supervised", dataset="tinyvirat-v2", backbone="toynet", budget="smoke", size="32x32", sampling="4x1",
+        settings=settings,
+    )  # fmt: skip
+    plan = resolve_plan(toy_catalog, request)
+    return run(
+        plan, toy_catalog, data=data, out=folder / "run", cache=folder / "cache", reporter=Silent(), device="cpu"
+    ).folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the run folder, to be written in and spoilt."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def call(
+    toy_catalog: Catalog, finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Call:
+    """`call(run folder, flags)` -> (exit code, stdout, stderr)."""
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): toy_catalog)
+    monkeypatch.delenv("ELRBENCH_DATA", raising=False)
+
+    def predict(folder: Path, *flags: str | Path) -> tuple[int, str, str]:
+        cache = finished.parent / "cache"
+        with pytest.raises(SystemExit) as stopped:
+            main(["predict", str(folder), "--cache", str(cache), "--device", "cpu", *map(str, flags)])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return predict
+
+
+def refused(answer: tuple[int, str, str], code: int = 2) -> str:
+    """The one line of an error."""
+    assert answer[0] == code
+    line = answer[2].splitlines()[-1]
+    assert line.startswith("elrbench: error: ") and "Traceback" not in answer[2]
+    return line.removeprefix("elrbench: error: ")
+
+
+def rebuilt(folder: Path, catalog: Catalog) -> Deployed:
+    return load_run(folder, read_record(find_record(folder)), catalog)
+
+
+def pool_of(deployed: Deployed, data: Path, cache: Path, **asked: Any) -> Predicted:
+    return predict_clips(
+        deployed, "pool", data=data, cache=cache, device=torch.device("cpu"), reporter=Silent(),
+        **{"bad_clips": "fail", **asked},
+    )  # fmt: skip
+
+
+def test_the_test_clips_come_out_as_the_run_scored_them(call: Call, folder: Path, data: Path) -> None:
+    record = read_record(find_record(folder))
+    code, out, _ = call(folder, "--data", data, "--json")
+    told = json.loads(out)
+    assert (code, told["clips"], told["padded"], told["bad"]) == (0, 6, 3, [])
+    assert told["scores"] == record["scores"]
+    assert Path(told["file"]) == folder / "predictions.csv.gz"
+    assert (folder / "predictions.csv.gz").read_bytes() == (folder / record["predictions"]["file"]).read_bytes()
+
+
+def test_the_pool_becomes_the_challenges_answer(call: Call, folder: Path, data: Path, toy_catalog: Catalog) -> None:
+    code, out, _ = call(folder, "--data", data, "--split", "pool")
+    assert code == 0
+    assert out.splitlines() == [
+        "6 pool clips of tinyvirat-v2",
+        "  3 are shorter than the view; their last frame repeats",
+        f"written: {folder / 'answer.txt'}",
+    ]
+    predicted = pool_of(rebuilt(folder, toy_catalog), data, folder.parent / "cache")
+    assert predicted.ids == tuple(f"test/{number:05d}" for number in range(6)) and predicted.targets is None
+    bits = (1 / (1 + np.exp(-predicted.logits.astype(np.float64))) > 0.5).astype(int)
+    assert 0 < bits.sum() < bits.size  # an untrained network says both
+    lines = (folder / "answer.txt").read_text().splitlines()
+    assert lines == [f"{number:05d} {' '.join(map(str, row))}" for number, row in enumerate(bits)]
+
+
+def test_a_pool_without_an_answer_file_is_a_table_without_targets(
+    folder: Path, data: Path, toy_catalog: Catalog, tmp_path: Path
+) -> None:
+    deployed = rebuilt(folder, toy_catalog)
+    spec = dataclasses.replace(deployed.chosen.dataset, answer=None)
+    deployed = dataclasses.replace(deployed, chosen=dataclasses.replace(deployed.chosen, dataset=spec))
+    predicted = pool_of(deployed, data, tmp_path / "cache")
+    path, scores = write(deployed, predicted, folder, tmp_path / "table.csv.gz")
+    assert scores is None
+    with gzip.open(path, "rt", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["id", *spec.classes] and [row[0] for row in rows] == list(predicted.ids)
+    assert np.allclose(np.array([row[1:] for row in rows], float), predicted.logits, rtol=1e-3)
+
+
+def test_predicting_leaves_the_weights_and_repeats_itself(
+    call: Call, folder: Path, finished: Path, data: Path, tmp_path: Path
+) -> None:
+    answers = []
+    for name in "ab":
+        code, _, _ = call(folder, "--data", data, "--split", "pool", "--out", tmp_path / name)
+        assert code == 0
+        answers.append((tmp_path / name).read_bytes())
+    assert answers[0] == answers[1]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        path.name: path.read_bytes() for path in finished.iterdir()
+    }
+
+
+def test_another_dataset_of_the_same_classes(call: Call, folder: Path, tmp_path: Path) -> None:
+    other = write_first(tmp_path / "first", train=1, test=2)
+    code, out, _ = call(folder, "--data", other, "--dataset", "tinyvirat", "--json")
+    told = json.loads(out)
+    assert (code, told["dataset"], told["clips"]) == (0, "tinyvirat", 2) and told["scores"]["f1_macro"]["n"] == 2
+    line = refused(call(folder, "--data", other, "--dataset", "tinyvirat", "--split", "pool"))
+    assert line == f"dataset 'tinyvirat' lists no clips without labels under {other}; --split test takes its test clips"
+
+
+def test_a_dataset_of_other_classes_or_another_kind(call: Call, folder: Path, data: Path) -> None:
+    line = refused(call(folder, "--dataset", "toy"))
+    assert line.startswith(f"{folder} tells 26 classes apart (first: Opening), which are not those of")
+    assert "dataset 'toy'" in line
+    assert "takes clips as recorded" in refused(call(folder, "--dataset", "virat-crops", "--data", data))
+    assert "unknown dataset 'tinyvirrat'. Did you mean 'tinyvirat'" in refused(call(folder, "--dataset", "tinyvirrat"))
+
+
+def test_a_ceiling_is_predicted_on_high_views(toy_catalog: Catalog, tmp_path: Path, call: Call) -> None:
+    settings = ("method.batch=12", "method.epochs=1")
+    request = Request(
+        method="teacher", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
+    )
+    plan = resolve_plan(toy_catalog, request)
+    out = run(
+        plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path, reporter=Silent(), device="cpu"
+    ).folder
+    code, told, _ = call(out, "--json")
+    assert code == 0 and json.loads(told)["scores"] == read_record(find_record(out))["scores"]
+
+
+# -- what stops it
+
+
+def test_a_run_folder_that_is_not_there_or_holds_no_run(call: Call, tmp_path: Path) -> None:
+    line = refused(call(tmp_path / "gone"))
+    assert line == f"there is no run folder {tmp_path / 'gone'}; name the folder that 'elrbench run' left"
+    assert refused(call(tmp_path)) == f"{tmp_path} holds 0 run records, not one; name the folder of one finished run"
+
+
+def test_weights_of_another_structure(call: Call, folder: Path, data: Path) -> None:
+    state = load_file(folder / WEIGHTS)
+    head = next(name for name, value in state.items() if value.shape == (26, 8))
+    save_file({**state, head: torch.zeros(12, 8)}, folder / WEIGHTS)
+    line = refused(call(folder, "--data", data))
+    assert f"are of another structure than the record's plan: 1 of {len(state)} tensors" in line
+    assert f"(first: {head}, 12x8 where 26x8 is due); run the plan again" in line
+    save_file({name: value for name, value in state.items() if name != head}, folder / WEIGHTS)
+    assert f"first: {head}, nothing where 26x8 is due" in refused(call(folder, "--data", data))
+    save_file({**state, "extra": torch.zeros(3)}, folder / WEIGHTS)
+    assert "first: extra, 3 where nothing is due" in refused(call(folder, "--data", data))
+
+
+def test_weights_that_are_torn_or_absent(call: Call, folder: Path, data: Path) -> None:
+    content = (folder / WEIGHTS).read_bytes()
+    for torn in (b"", content[:100], content[:-5]):
+        (folder / WEIGHTS).write_bytes(torn)
+        assert f"the weights {folder / WEIGHTS} cannot be read (" in refused(call(folder, "--data", data))
+    (folder / WEIGHTS).unlink()
+    assert f"the weights {folder / WEIGHTS} are not there" in refused(call(folder, "--data", data))
+
+
+def test_a_record_that_was_changed(call: Call, folder: Path, data: Path) -> None:
+    path = find_record(folder)
+    path.write_text(path.read_text().replace('"toynet"', '"resnet18"'))
+    assert "its seal does not fit" in refused(call(folder, "--data", data))
+
+
+def test_an_absent_video_of_the_pool(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
+    """Test videos that are not there stop the challenge's answer, and labelled ones do not."""
+    root = Path(shutil.copytree(data, tmp_path / "part"))
+    shutil.rmtree(root / "videos" / "train")
+    (root / "videos" / "test" / "00002.mp4").unlink()
+    line = refused(call(folder, "--data", root, "--split", "pool"))
+    assert (
+        "1 of 6 clips cannot be decoded: 'test/00002'" in line
+        and "No such file" in line
+        and not (folder / "answer.txt").exists()
+    )
+    code, out, err = call(folder, "--data", root, "--split", "pool", "--bad-clips", "skip")
+    assert code == 0 and "clip 'test/00002' is left out: No such file" in err
+    assert "  1 more could not be read and are left out (first: test/00002)" in out.splitlines()
+    assert [line[:5] for line in (folder / "answer.txt").read_text().splitlines()] == [
+        "00000", "00001", "00003", "00004", "00005",
+    ]  # fmt: skip
+
+
+def test_places_that_cannot_be_read_or_written(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
+    assert "give --data ROOT" in refused(call(folder))
+    assert "is not at" in refused(call(folder, "--data", tmp_path / "gone"))
+    assert refused(call(folder, "--data", data, "--out", tmp_path)).startswith(f"--out {tmp_path} is a folder")
+    (tmp_path / "file").write_text("")
+    assert "is a file" in refused(call(folder, "--data", data, "--out", tmp_path / "file" / "answer.txt"))
+
+
+def test_any_folder_of_videos_is_a_pool(
+    toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call, data: Path
+) -> None:
+    out = run(
+        toy_plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"
+    ).folder
+    code, told, _ = call(out, "--dataset", f"videos:{data / 'videos' / 'test'}", "--json")
+    assert (code, json.loads(told)["split"], json.loads(told)["clips"]) == (0, "pool", 6)
+    with gzip.open(out / "predictions.csv.gz", "rt", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["id", "left", "right", "moves"] and len(rows) == 6
+
+
+def test_a_drawn_dataset_needs_no_folder(toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call) -> None:
+    out = run(
+        toy_plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"
+    ).folder
+    index = toy_catalog.datasets["toy"].read_index(None, "one", toy_plan.options("dataset"))
+    assert isinstance(index.clips[0].source, Drawn)
+    code, told, _ = call(out, "--json")
+    assert code == 0 and json.loads(told)["scores"] == read_record(find_record(out))["scores"]
+    assert "'toy' lists no clips without labels; --split test" in refused(call(out, "--split", "pool"))
+    assert "reads no folder" in refused(call(out, "--data", tmp_path))

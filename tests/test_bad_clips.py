@@ -117,9 +117,7 @@ def test_mutants_are_the_same_every_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["a(1)!+&b c.avi", "100%d.avi", "%03d.jpg", "-i.avi", "a:b.avi", "#?.avi", "é☃.avi", "film.txt", "film"]
 )
-def test_odd_names_and_wrong_extensions_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_odd_names_and_wrong_extensions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     made = write_planes(tmp_path / "whole.avi", random_planes(3, 24, 32), "yuv420p", codec="mpeg4")
     shutil.copy(made, tmp_path / name)
     assert sum(len(frames) for frames in decode(VideoFile(tmp_path / name))) == 3
@@ -266,9 +264,7 @@ def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: C
     chosen = chosen_by(catalog, plan)
 
     def prepared(bad_clips: str, reporter: Reporter):
-        return prepare(
-            plan, chosen, data=root, cache=tmp_path / "cache", bad_clips=bad_clips, reporter=reporter
-        )
+        return prepare(plan, chosen, data=root, cache=tmp_path / "cache", bad_clips=bad_clips, reporter=reporter)
 
     told = r"^2 of 6 clips cannot be decoded: 'wave/.*_1' \(.*'wave/.*_4' \(.* skip"
     with pytest.raises(BadClips, match=told) as caught:

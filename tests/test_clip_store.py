@@ -20,7 +20,7 @@ from videos import drawn, on_disk, random_planes, write_planes
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import SHOWN, BadClips
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.filling import Job, Outcome, decode_into
+from benchmark_core.clips.filling import CHUNK, Job, Outcome, decode_into
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn
 from benchmark_core.clips.recipes import Recipe
@@ -243,3 +243,17 @@ def test_more_clips_than_a_reader_remembers(tmp_path: Path, monkeypatch: pytest.
     store.ensure(clips, [LOW])
     for _ in range(2):
         assert [store.reader(LOW).count(clip) for clip in clips] == [3, 4, 5, 6, 7]
+
+
+def test_a_video_of_several_chunks_comes_back_as_decoded(tmp_path: Path) -> None:
+    """The memory that one chunk's frames were decoded to is written over by the next."""
+    store = ClipStore(tmp_path)
+    for seed, count in enumerate((3 * CHUNK + 5, CHUNK, 2)):
+        path = write_planes(tmp_path / f"{seed}.mkv", random_planes(count, 26, 34, seed=seed), "yuv420p")
+        clip = on_disk(path)
+        store.ensure([clip], [LOW, HIGH, NATIVE], workers=1)
+        noise = int(store.content_key(clip.source)[:16], 16)
+        (frames,) = decode(clip.source, chunk=count)
+        for recipe in (LOW, HIGH, NATIVE):
+            made = recipe.make(frames, noise)
+            assert np.array_equal(store.reader(recipe).frames(clip, range(count)), made)

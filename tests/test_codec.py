@@ -10,9 +10,8 @@ import pytest
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.codec import LARGE, Codec, codec_for, compress, decoder, encoder
 
-OLD = (
-    "05c131010030100321b29db4975c7985070000000000000000b86ddb162040800001020408700000000000000000800f"
-)  # of 3 x 9 x 8 pixels counting up modulo 251
+# Of 3 x 9 x 8 pixels counting up modulo 251.
+OLD = "05c131010030100321b29db4975c7985070000000000000000b86ddb162040800001020408700000000000000000800f"
 SHAPES = [(3, 1, 1), (3, 1, 7), (3, 9, 1), (3, 24, 32), (3, 131, 129)]
 
 

@@ -26,6 +26,12 @@ def test_blur_worked_out_by_hand() -> None:
     assert np.allclose(area_matrix(2, 2, 0, 2, 1.0), np.array([[1, near], [near, 1]]) / (1 + near))
 
 
+def test_a_blur_in_blocks_is_the_blur_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = area_matrix(100, 7, 3.0, 91.0, 0.3)
+    monkeypatch.setattr("benchmark_core.clips.resample._ROWS", 32)
+    assert np.allclose(area_matrix.__wrapped__(100, 7, 3.0, 91.0, 0.3), whole, rtol=0, atol=1e-15)
+
+
 def test_linear_matrix_worked_out_by_hand() -> None:
     assert np.allclose(linear_matrix(2, 4, 0, 2), [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]])
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -259,16 +261,32 @@ def test_errors_while_reading_reach_the_loop(store: ClipStore) -> None:
     assert seen == [7]
 
 
-def test_leaving_early_ends_the_thread() -> None:
-    def count() -> Iterator[int]:
-        number = 0
-        while True:
-            yield number
-            number += 1
+def test_leaving_early_ends_the_threads() -> None:
+    def tasks() -> Iterator[Callable[[], int]]:
+        return (functools.partial(int, number) for number in itertools.count())
 
-    items = prefetch(count)
+    items = prefetch(tasks(), workers=2)
     assert [next(items), next(items), next(items)] == [0, 1, 2]
-    assert any(thread.name == "elrbench-prefetch" for thread in threading.enumerate())
+    assert any(thread.name.startswith("elrbench-prefetch") for thread in threading.enumerate())
     items.close()
-    assert not any(thread.name == "elrbench-prefetch" for thread in threading.enumerate())
-    assert list(prefetch(lambda: iter(range(9)))) == list(range(9))
+    assert not any(thread.name.startswith("elrbench-prefetch") for thread in threading.enumerate())
+    assert list(prefetch(itertools.islice(tasks(), 9), workers=3)) == list(range(9))
+
+
+def test_several_readers_keep_the_order_and_stay_few_ahead() -> None:
+    started: list[int] = []
+
+    def work(number: int) -> int:
+        started.append(number)
+        time.sleep(0.02 if number % 3 == 0 else 0)
+        return number
+
+    seen = []
+    for item in prefetch((functools.partial(work, number) for number in range(20)), depth=2, workers=3):
+        seen.append(item)
+        assert len(started) <= len(seen) + 5
+    assert seen == list(range(20)) and sorted(started) == seen
+    failing = prefetch(iter([functools.partial(int, 1), functools.partial(int, "no"), functools.partial(int, 2)]))
+    assert next(failing) == 1
+    with pytest.raises(ValueError, match="'no'"):
+        next(failing)

@@ -11,14 +11,17 @@ planes of the same size; it never scales.
 from __future__ import annotations
 
 import dataclasses
+import math
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, TypeAlias, TypeVar
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
@@ -33,6 +36,8 @@ __all__ = ["DECODER", "BadClip", "Colour", "decode"]
 
 DECODER = f"pyav {av.__version__}"
 CHUNK_BYTES = 1 << 26  # planes held at a time, so that a long high-definition clip stays bounded in memory
+KEPT_BYTES = 1 << 23  # of a plane's frames that are kept for the next
+_KEPT = threading.local()
 LONGEST_SIDE = 8192  # pixels; a damaged header may claim any size
 ALONE = {"protocol_whitelist": "none"}  # a play list must not send the decoder to other files or to the network
 
@@ -45,15 +50,16 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _BT709 = 1  # AVCOL_SPC_BT709
 
 
-def decode(source: Source, chunk: int = 64, seconds: float | None = None) -> Iterator[Frames]:
+def decode(source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False) -> Iterator[Frames]:
     """The clip's frames in order, at most `chunk` at a time, `first` counted from 0.
 
     All frames of one `Frames` share size and colour; a clip that changes either midway goes on in the next.
     seconds: from the first frame asked for, what is done between frames included.
+    reuse: frames are done with when the next are asked for; their memory may be written over.
     Raises BadClip where the file is absent, cannot be decoded, holds no frame or takes longer than `seconds`.
     """
     count = 0
-    for frames in _in_time(_read(source, chunk, seconds), source, seconds):
+    for frames in _in_time(_read(source, chunk, seconds, reuse), source, seconds):
         if len(frames):
             yield dataclasses.replace(frames, first=count)
             count += len(frames)
@@ -77,19 +83,37 @@ def _in_time(items: Iterable[Item], source: Source, seconds: float | None) -> It
         yield item
 
 
-def _read(source: Source, chunk: int, seconds: float | None) -> Iterator[Frames]:
+def _read(source: Source, chunk: int, seconds: float | None, reuse: bool) -> Iterator[Frames]:
     if isinstance(source, Drawn):
         return _drawn(source)
     if isinstance(source, TableFrames):
         return read_table(source, chunk)
-    return _chunks(_folder(source) if isinstance(source, FrameFolder) else _video(source, seconds), chunk)
+    pictures = _folder(source) if isinstance(source, FrameFolder) else _video(source, seconds)
+    return _chunks(pictures, chunk, _kept if reuse else _fresh)
 
 
 def _drawn(source: Drawn) -> Iterator[Frames]:
     yield from resolve(source.render)(source.key)
 
 
-def _chunks(pictures: Iterator[Picture], chunk: int) -> Iterator[Frames]:
+def _kept(shape: tuple[int, ...], number: int) -> Plane:
+    """An array that this thread's next clip gets again: fresh memory costs more than what is written there."""
+    size = math.prod(shape)
+    if size > KEPT_BYTES:
+        return np.empty(shape, np.uint8)
+    planes: dict[int, npt.NDArray[np.uint8]] = _KEPT.__dict__.setdefault("planes", {})
+    if number not in planes or len(planes[number]) < size:
+        planes[number] = np.empty(size, np.uint8)
+    return planes[number][:size].reshape(shape)
+
+
+def _fresh(shape: tuple[int, ...], number: int) -> Plane:
+    return np.empty(shape, np.uint8)
+
+
+def _chunks(
+    pictures: Iterator[Picture], chunk: int, array: Callable[[tuple[int, ...], int], Plane]
+) -> Iterator[Frames]:
     """Pictures of one size and colour together, at most `chunk` and about CHUNK_BYTES at a time.
 
     Each is copied as it comes: what the decoder wrote is still in the processor's cache, and its buffer is free again.
@@ -106,7 +130,7 @@ def _chunks(pictures: Iterator[Picture], chunk: int) -> Iterator[Frames]:
         if not count:
             like = now
             room = max(1, min(chunk, CHUNK_BYTES // sum(plane.size for plane in planes)))
-            held = tuple(np.empty((room, *plane.shape), np.uint8) for plane in planes)
+            held = tuple(array((room, *plane.shape), number) for number, plane in enumerate(planes))
         for place, plane in zip(held, planes, strict=True):
             place[count] = plane
         count += 1

@@ -25,6 +25,7 @@ from benchmark_core.clips.recipes import Keyed, Recipe
 from benchmark_core.errors import RunFailed
 
 CHUNK = 24  # frames decoded at a time: they stay in the processor's cache
+POLL = 0.01  # s between two looks at a lock that is waited for
 PATIENCE = 0.5  # s that a clip is waited for which another process makes, before the next is looked at
 
 Outcome: TypeAlias = Literal["built", "reused"] | BadClip
@@ -142,7 +143,7 @@ def decode_into(root: Path, job: Job, recipes: Sequence[Recipe], seconds: float)
         for recipe in recipes:
             path = clip_path(root, job.content, recipe)
             writers.append(clipfile.Writer(path, compressed=recipe.kind != "low"))
-        for frames in decode(clip.source, CHUNK, seconds=seconds):
+        for frames in decode(clip.source, CHUNK, seconds=seconds, reuse=True):
             for recipe, writer in zip(recipes, writers, strict=True):
                 made = recipe.make(frames, seed)
                 try:
@@ -174,7 +175,7 @@ def locked(root: Path, name: str, patience: float = -1) -> Iterator[None]:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path, timeout=patience):
+        with FileLock(path).acquire(timeout=patience, poll_interval=POLL):
             yield
     except NotImplementedError as error:
         raise RunFailed(

@@ -1,48 +1,40 @@
-"""An iterator run ahead in a thread, so that reading and decompressing overlap with training."""
+"""Work done ahead in threads, so that reading and decompressing overlap with training."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
+# Reading is mostly decompression, outside the interpreter's lock: a fast device has more than one thread's use. On few
+# cores more would only take turns with the training itself.
+READERS = max(1, min(4, (os.cpu_count() or 1) // 4))
 
-def prefetch(produce: Callable[[], Iterator[Item]], depth: int = 2) -> Iterator[Item]:
-    """The items of `produce()` in order, `depth` of them ahead.
 
-    What `produce` raises is raised here, after the items before it. Leaving early ends the thread.
+def prefetch(tasks: Iterable[Callable[[], Item]], *, depth: int = 2, workers: int = READERS) -> Iterator[Item]:
+    """What the tasks return, in their order; `depth` of them lie ready or are being made, and `workers` more.
+
+    What a task raises is raised here, after the items before it. Leaving early ends the threads.
     """
-    line: queue.Queue[tuple[Item] | BaseException | None] = queue.Queue(depth)
-    left = threading.Event()
+    line = iter(tasks)
+    ahead: deque[Future[Item]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="elrbench-prefetch") as pool:
 
-    def put(entry: tuple[Item] | BaseException | None) -> bool:
-        while not left.is_set():
-            try:
-                line.put(entry, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+        def submit() -> None:
+            for task in line:
+                ahead.append(pool.submit(task))
+                return
 
-    def work() -> None:
         try:
-            for item in produce():
-                if not put((item,)):
-                    return
-            put(None)
-        except BaseException as error:  # raised again in the thread that asked
-            put(error)
-
-    thread = threading.Thread(target=work, name="elrbench-prefetch", daemon=True)
-    thread.start()
-    try:
-        while (entry := line.get()) is not None:
-            if isinstance(entry, BaseException):
-                raise entry
-            yield entry[0]
-    finally:
-        left.set()
-        thread.join()
+            for _ in range(depth + workers):
+                submit()
+            while ahead:
+                item = ahead.popleft().result()
+                submit()
+                yield item
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

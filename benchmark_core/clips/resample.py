@@ -21,6 +21,7 @@ Pictures = npt.NDArray[np.float32]  # (T, 3, h, w), grey levels 0..255
 
 _BLOCK = 1 << 19  # pixels converted to float at a time: stays in the processor's cache
 _KEPT = threading.local()
+_ROWS = 2048  # of a blur's kernel at a time: 8K video would ask for 0.5 GB at once
 
 
 @lru_cache(maxsize=256)
@@ -36,8 +37,12 @@ def area_matrix(source: int, low: int, start: float, stop: float, sigma: float =
     matrix = np.clip(overlap, 0.0, None)
     if sigma > 0:
         scale = sigma * (stop - start) / low  # in source pixels
-        kernel = np.exp(-0.5 * ((pixels[:, None] - pixels[None, :]) / scale) ** 2)  # (source, source)
-        matrix = matrix @ (kernel / kernel.sum(axis=1, keepdims=True))
+        blurred = np.zeros_like(matrix)
+        for first in range(0, source, _ROWS):
+            rows = pixels[first : first + _ROWS]
+            kernel = np.exp(-0.5 * ((rows[:, None] - pixels[None, :]) / scale) ** 2)  # (rows, source)
+            blurred += matrix[:, first : first + _ROWS] @ (kernel / kernel.sum(axis=1, keepdims=True))
+        matrix = blurred
     return _frozen(matrix / matrix.sum(axis=1, keepdims=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -110,12 +111,12 @@ class Views:
         return sum(self.sampling.pads(reader.count(clip)) for clip in self.clips)
 
     def batches(self, batch: int, *, epoch: int = 0, shuffle: bool | None = None) -> Iterator[HostBatch]:
-        """One pass over the clips, read ahead in a thread. shuffle: by seed and epoch; by default where `train`."""
+        """One pass over the clips, read ahead in threads. shuffle: by seed and epoch; by default where `train`."""
         order = np.arange(len(self.clips))
         if self.train if shuffle is None else shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
         parts = [order[first : first + batch] for first in range(0, len(order), batch)][: self.steps(batch)]
-        return prefetch(lambda: (self.read([self.clips[number] for number in part], epoch) for part in parts))
+        return prefetch(partial(self.read, [self.clips[number] for number in part], epoch) for part in parts)
 
     def read(self, clips: Sequence[Clip], epoch: int = 0) -> HostBatch:
         """One batch of the clips given, in their order."""

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.plan import Plan
-from benchmark_core.specs import BackboneSpec, DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec
+from benchmark_core.specs import (
+    BackboneSpec,
+    DatasetSpec,
+    DegradationSpec,
+    EnhancerSpec,
+    MethodSpec,
+    Spec,
+    Value,
+    defaults,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +29,11 @@ class Chosen:
     enhancer: EnhancerSpec
     backbone: BackboneSpec
     method: MethodSpec
+
+    def options(self, plan: Plan, kind: str) -> dict[str, Value]:
+        """Every option of one kind of component: those that `plan` leaves out are at their defaults."""
+        spec: Spec = getattr(self, kind)
+        return defaults(spec) | plan.options(kind)
 
 
 @dataclass(frozen=True)

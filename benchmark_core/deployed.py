@@ -139,9 +139,9 @@ def predict_clips(
     high = chosen.method.privileged
     # The pool does not depend on whether training videos are at hand.
     careful = bad_clips if split == "test" else "skip"
-    index = list_clips(chosen.dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=careful)
+    index = list_clips(chosen.dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=careful)
     clips = _clips(index, deployed, split, data)
-    stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
+    stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
     store = ClipStore(cache)
     with reporter.steps(f"{split} clips", len(clips)) as advance:
         report = store.ensure(

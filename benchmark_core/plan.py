@@ -18,7 +18,10 @@ from benchmark_core.specs import Value
 class Plan:
     """Fully resolved. `settings` holds every option of every component as "KIND.KEY".
 
+    Options marked as added are left out at their default, and so are the last three fields where they are empty.
     classes: those of the dataset that the run is restricted to, in the dataset's order; none where it has them all.
+    unlabelled: the pool of clips without labels that a method may also learn from.
+    teacher: the fitted network that is taken as the teacher instead of training one.
     """
 
     method: str
@@ -38,6 +41,8 @@ class Plan:
     seed: int
     settings: Mapping[str, Value]
     classes: tuple[str, ...] = ()
+    unlabelled: str = ""
+    teacher: str = ""
 
     @property
     def protocol_name(self) -> str:
@@ -51,11 +56,12 @@ class Plan:
         return {key.partition(".")[2]: value for key, value in self.settings.items() if key.startswith(f"{kind}.")}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers, keys in a fixed order; `classes` where the plan restricts them."""
+        """Plain names and numbers, keys in a fixed order; of the fields with a default, those that differ from it."""
         plain = dataclasses.asdict(self)
         plain["classes"] = list(self.classes)
-        if not self.classes:
-            del plain["classes"]
+        for field in _LATER:
+            if not plain[field]:
+                del plain[field]
         plain["size"] = list(self.size)
         plain["settings"] = dict(sorted(self.settings.items()))
         return plain
@@ -64,8 +70,8 @@ class Plan:
     def from_json(cls, plain: Mapping[str, Any]) -> Plan:
         """The inverse of `to_json`. ElrError where a field is missing or unknown."""
         known = {field.name for field in dataclasses.fields(cls)}
-        if set(plain) | {"classes"} != known:
-            wrong = sorted((set(plain) | {"classes"}) ^ known)
+        if set(plain) | _LATER != known:
+            wrong = sorted((set(plain) | _LATER) ^ known)
             raise ElrError(f"the plan has missing or unknown fields: {', '.join(wrong)}; it is of another version")
         height, width = plain["size"]
         classes = tuple(plain.get("classes", ()))
@@ -76,6 +82,9 @@ class Plan:
     def digest(self) -> str:
         """16 hex digits of the sha256 of the canonical JSON."""
         return digest_of(self.to_json())
+
+
+_LATER = {field.name for field in dataclasses.fields(Plan) if field.default is not dataclasses.MISSING}
 
 
 def digest_of(plain: object) -> str:

@@ -82,7 +82,7 @@ class Data:
 def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) -> Index:
     """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
     dataset = chosen.dataset
-    index = list_clips(dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=bad_clips)
+    index = list_clips(dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=bad_clips)
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
@@ -108,7 +108,7 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
     bad_clips: "fail" raises BadClips with all that cannot be decoded, "skip" leaves such clips out and names them.
     """
     index = read_index(plan, chosen, data, bad_clips)
-    stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
+    stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
     store = ClipStore(cache)
     bad = list(index.missing)
     parts: dict[str, tuple[Clip, ...]] = {}

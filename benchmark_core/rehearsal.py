@@ -18,10 +18,11 @@ from benchmark_core.combinations import Chosen
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter, Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.seeds import seeded
 from benchmark_core.training.stages import StageFolder
-from benchmark_core.training.training import Stateful, Training
+from benchmark_core.training.training import Training
 
 CLIPS = 4  # a step; its time is scaled to the plan's batch, so that a paper's batch need not fit a small machine
 STEPS = 3  # the first warms up

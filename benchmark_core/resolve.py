@@ -159,7 +159,8 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
         ),
     )
     fields = [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
-    return fields + [key for key, value in plan.settings.items() if plain.settings.get(key) != value]
+    keys = sorted(plan.settings.keys() | plain.settings.keys())
+    return fields + [key for key in keys if plan.settings.get(key) != plain.settings.get(key)]
 
 
 def with_options(catalog: Catalog, kind: str, text: str) -> tuple[Spec, dict[str, Value]]:
@@ -232,7 +233,14 @@ def _settings(
     for key, (where, value) in overrides.items():
         kind, _, option = key.partition(".")
         settings[key] = specs[kind].options[option].check(where, value)
-    return dict(sorted(settings.items()))
+    return {key: value for key, value in sorted(settings.items()) if not _left_out(specs, key, value)}
+
+
+def _left_out(specs: Mapping[str, Spec], key: str, value: Value) -> bool:
+    """Whether a plan does without it: an added option at its default."""
+    kind, _, name = key.partition(".")
+    option = specs[kind].options[name]
+    return option.added and value == option.default
 
 
 def _read(text: str, like: Value) -> Value:

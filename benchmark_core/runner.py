@@ -153,5 +153,5 @@ def run(
 def is_control(plan: Plan, chosen: Chosen) -> bool:
     """Whether `plan` names a control of its method, and does what that control does."""
     named = set(ComponentName.parse(plan.method).variants) & set(chosen.method.controls)
-    options = plan.options("method")
+    options = chosen.options(plan, "method")
     return any(options[key] == value for name in named for key, value in chosen.method.variants[name].items())

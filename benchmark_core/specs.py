@@ -44,6 +44,8 @@ class Option:
     """A number or name of a component that a plan may set: `--set KIND.KEY=VALUE`.
 
     `unspecified` marks what the paper leaves open: the default is then this project's judgement, and says so in `help`.
+    `added` marks an option that came after plans were published, and whose default changes nothing: a plan leaves it
+    out at its default, so that digests, rows and stages of earlier runs stay what they were.
     """
 
     default: Value
@@ -52,6 +54,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     unspecified: bool = False
+    added: bool = False
 
     def check(self, where: str, value: object) -> Value:
         """`value` in the default's type, within bounds and choices; ElrError naming `where` otherwise."""

@@ -43,7 +43,7 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
         "options": {
             f"{kind}.{key}": value
             for kind, spec in shaping.items()
-            for key, value in sorted(_changed(spec, plan.options(kind)).items())
+            for key, value in sorted(_changed(spec, chosen.options(plan, kind)).items())
         },
     }
 

@@ -137,7 +137,7 @@ def _partners(record: RunRecord) -> object:
     """All of the plan that is neither the method nor its own."""
     plan: dict[str, Any] = {**record["plan"]}
     settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
-    own = ("method", "high_source", "settings", "seed", "fold")
+    own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
     return {key: value for key, value in plan.items() if key not in own}, settings, record["dataset"]
 
 

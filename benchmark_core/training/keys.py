@@ -76,7 +76,7 @@ def stage_numbers(
     if "high" in needs:
         numbers["high"] = [given.high, plan.high_source]
     for need in needs:
-        if need not in ("low", "high"):
+        if f"method.{need}" in plan.settings:
             numbers[f"method.{need}"] = plan.settings[f"method.{need}"]
     return {**numbers, "stages": list(stages)}
 

@@ -1,28 +1,25 @@
 """What a method's `fit(training)` works with: a library, not a framework.
 
-    def fit(training):
-        return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
+def fit(training):
+    return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
 
-    def supervise(training, student):
-        views = training.views("train")
-        recipe = training.recipe(student, views, 20)
-        for batch in training.epochs(views, 20, state=[student, recipe]):
-            with training.autocast():
-                loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
-            recipe.step(loss)
-            training.log(loss=loss)
+def supervise(training, student):
+    views = training.views("train")
+    recipe = training.recipe(student, views, 20)
+    for batch in training.epochs(views, 20, state=[student, recipe]):
+        with training.autocast():
+            loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
+        recipe.step(loss)
+        training.log(loss=loss)
 """
 
 from __future__ import annotations
 
-import copy
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +28,7 @@ from torch import Tensor, nn
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, Views
 from benchmark_core.combinations import Chosen
-from benchmark_core.errors import ElrError, RunFailed, unknown
+from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
@@ -40,6 +37,7 @@ from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
 from benchmark_core.training.device import autocast, describe_device
+from benchmark_core.training.fitting import Figures, Fitting, Stateful
 from benchmark_core.training.keys import (
     FittedModules,
     StageInputs,
@@ -51,34 +49,6 @@ from benchmark_core.training.keys import (
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import generator, seed_of, seeded
 from benchmark_core.training.stages import StageFolder
-
-SHOWN = 4  # figures beside a progress bar; all of them are kept
-
-
-class Stateful(Protocol):
-    """Anything with torch's two methods: modules, recipes."""
-
-    def state_dict(self) -> Any:
-        """The state."""
-
-    def load_state_dict(self, state: Any) -> Any:
-        """Takes the state back."""
-
-
-@dataclass
-class RunningStage:
-    """A stage while it is being fitted."""
-
-    folder: StageFolder
-    name: str
-    loop: int = 0
-    views: int = 0
-    updates: int = 0
-    seconds: float = 0.0  # of earlier processes, from the checkpoint
-    began: float = field(default_factory=time.monotonic)
-    history: list[dict[str, float]] = field(default_factory=list)
-    loops: list[dict[str, Any]] = field(default_factory=list)  # epoch and state of each loop so far
-    resumed: dict[str, Any] | None = None  # the checkpoint of an earlier process
 
 
 class Training:
@@ -100,15 +70,16 @@ class Training:
         self.chosen = chosen
         self.inputs = inputs
         self.device = device
-        self.options: Mapping[str, Value] = plan.options("method")
+        self.options: Mapping[str, Value] = chosen.options(plan, "method")
         self.classes = len(chosen.dataset.classes)
         self.stages: list[dict[str, Any]] = []
         self._make_views = make_views
         self._cache = cache
         self._reporter = reporter
         self._refit = refit
-        self._running: RunningStage | None = None
-        self._figures: dict[str, list[Tensor]] = {}
+        self._fitting: Fitting | None = None
+        precision = "" if plan.precision == "fp32" else " or use --precision fp32"
+        self._figures = Figures(f"lower the learning rate (--set method.lr=…){precision}")
         self._fitted = FittedModules()
         self._rng = generator(plan.seed, "", "rng")
 
@@ -127,10 +98,10 @@ class Training:
 
     def _views_seed(self) -> int:
         """Another one for each views of a stage: a later loop sees other orders and boxes."""
-        if self._running is None:
+        if self._fitting is None:
             return seed_of(self.plan.seed, "", "views")
-        number, self._running.views = self._running.views, self._running.views + 1
-        return seed_of(self.plan.seed, self._running.name, "views", *([number] if number else []))
+        number, self._fitting.views = self._fitting.views, self._fitting.views + 1
+        return seed_of(self.plan.seed, self._fitting.name, "views", *([number] if number else []))
 
     def recognizer(self, role: str = "student", *, head: str | None = None) -> Recognizer:
         """A fresh recognizer on low views; its initial weights depend on the plan's seed and `role` alone.
@@ -224,26 +195,26 @@ class Training:
         return module
 
     def _fit(self, folder: StageFolder, name: str, fn: Callable[[Any], object], module: Any) -> dict[str, Any]:
-        if self._running is not None:
+        if self._fitting is not None:
             raise ElrError(
-                f"stage '{name}' begins inside stage '{self._running.name}'; fit it before and pass it in `needs`"
+                f"stage '{name}' begins inside stage '{self._fitting.name}'; fit it before and pass it in `needs`"
             )
         resumed = None if self._refit else folder.load_checkpoint()
-        running = self._running = RunningStage(folder, name, resumed=resumed)
+        fitting = self._fitting = Fitting(folder, name, self.plan.seed, self._figures, self._reporter, resumed)
         self._rng = generator(self.plan.seed, name, "rng")
         try:
             with seeded(self.plan.seed, name):
                 fn(module)
         finally:
-            self._running = None
+            self._fitting = None
             self._figures.clear()
         for key, value in module.state_dict().items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise self._diverged(f"stage '{name}': {key} is not finite after training, and is not kept")
+                raise self._figures.diverged(f"stage '{name}': {key} is not finite after training, and is not kept")
         note = {
-            "seconds": round(running.seconds + time.monotonic() - running.began, 2),
-            "updates": running.updates,
-            "history": running.history,
+            "seconds": round(fitting.spent, 2),
+            "updates": fitting.updates,
+            "history": fitting.history,
             "source": source_digest(fn),
             "device": describe_device(self.device),
             "torch": torch.__version__,
@@ -269,85 +240,28 @@ class Training:
 
         Modules in `state` are put in training mode at each epoch's start.
         """
-        running = self._running
-        if running is None:
+        fitting = self._fitting
+        if fitting is None:
             raise ElrError("training.epochs(...) is for use inside training.stage(...), which keeps what it fits")
-        loop, running.loop = running.loop, running.loop + 1
-        if running.loops:  # what the loop before left: a later one may go on with the same module
-            running.loops[-1] = copy.deepcopy(running.loops[-1])
-        first = self._resume(running, loop, state)
         size = batch or int(self.options["batch"])
-        steps = views.steps(size)
-        label = running.name if loop == 0 else f"{running.name} ({loop + 1})"
-        with self._reporter.steps(label, (n - first) * steps) as advance:
-            for epoch in range(first, n):
-                torch.manual_seed(seed_of(self.plan.seed, running.name, loop, epoch))
-                self._rng = generator(self.plan.seed, running.name, loop, epoch, "rng")
-                for item in state:
-                    if isinstance(item, nn.Module):
-                        item.train()
-                for step, host in enumerate(views.batches(size, epoch=epoch)):
-                    yield replace(views.to_device(host, self.device), progress=(epoch + step / steps) / n)
-                    running.updates += 1
-                    advance(1, **self._watch(running.name, epoch, step))
-                running.history.append({"epoch": epoch, **self._means(running.name, epoch)})
-                self._save(running, loop, epoch, state)
+
+        def begin_epoch(loop: int, epoch: int) -> None:
+            self._rng = generator(self.plan.seed, fitting.name, loop, epoch, "rng")
+
+        for host, progress in fitting.epochs(
+            lambda epoch: views.batches(size, epoch=epoch),
+            views.steps(size),
+            n,
+            state=state,
+            drain=self.device.type == "cpu",
+            begin_epoch=begin_epoch,
+        ):
+            yield replace(views.to_device(host, self.device), progress=progress)
 
     def log(self, **figures: Tensor | float) -> None:
         """Numbers to show and to keep as means over the epoch. A figure that is not finite stops the run."""
         for key, value in figures.items():
-            kept = value.detach().float().reshape(()) if isinstance(value, Tensor) else torch.tensor(float(value))
-            self._figures.setdefault(key, []).append(kept)
-
-    def _watch(self, stage: str, epoch: int, step: int) -> dict[str, float]:
-        """The latest figures; on a GPU looked at every 25 steps, so that the queue is not drained at each."""
-        if self.device.type != "cpu" and step % 25:
-            return {}
-        latest = {key: float(values[-1]) for key, values in self._figures.items() if values}
-        for key, value in latest.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"stage '{stage}', epoch {epoch + 1}, step {step + 1}: {key} is {value}")
-        return dict(list(latest.items())[:SHOWN])
-
-    def _means(self, stage: str, epoch: int) -> dict[str, float]:
-        means = {key: float(torch.stack(values).mean()) for key, values in self._figures.items()}
-        self._figures.clear()
-        for key, value in means.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"stage '{stage}', epoch {epoch + 1}: the mean of {key} is {value}")
-        return {key: round(value, 6) for key, value in means.items()}
-
-    def _diverged(self, what: str) -> RunFailed:
-        precision = "" if self.plan.precision == "fp32" else " or use --precision fp32"
-        return RunFailed(f"{what}; lower the learning rate (--set method.lr=…){precision}")
-
-    def _resume(self, running: RunningStage, loop: int, state: Sequence[Stateful]) -> int:
-        """Puts `state` where the checkpoint left this loop; the epoch to go on with, from 0."""
-        saved = running.resumed
-        if saved is None or loop >= len(saved["loops"]):
-            return 0
-        kept = saved["loops"][loop]
-        for item, values in zip(state, kept["state"], strict=True):
-            item.load_state_dict(values)
-        running.loops.append(kept)
-        first = int(kept["epoch"]) + 1
-        if loop == len(saved["loops"]) - 1:
-            running.seconds, running.updates = saved["seconds"], saved["updates"]
-            running.history = list(saved["history"])
-            self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
-        return first
-
-    def _save(self, running: RunningStage, loop: int, epoch: int, state: Sequence[Stateful]) -> None:
-        """A checkpoint holds the last state of every loop so far: a later loop may train other modules."""
-        running.loops[loop:] = [{"epoch": epoch, "state": [item.state_dict() for item in state]}]
-        running.folder.save_checkpoint(
-            {
-                "loops": running.loops,
-                "updates": running.updates,
-                "seconds": running.seconds + time.monotonic() - running.began,
-                "history": running.history,
-            }
-        )
+            self._figures.add(key, value)
 
 
 def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
@@ -365,8 +279,8 @@ def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str |
         method_spec=chosen.method if head is None else None,
         head=head or "mean-logits",
         task=chosen.dataset.task,
-        method_options=plan.options("method"),
-        backbone_options=plan.options("backbone"),
-        enhancer_options=plan.options("enhancer"),
+        method_options=chosen.options(plan, "method"),
+        backbone_options=chosen.options(plan, "backbone"),
+        enhancer_options=chosen.options(plan, "enhancer"),
         weights=plan.weights,
     )

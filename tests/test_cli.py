@@ -58,8 +58,8 @@ def commands() -> dict[str, click.Command]:
 
 
 def test_the_commands_are_these():
-    names = ["run", "list", "show", "cost", "check", "data", "predict", "publish", "leaderboard", "doctor"]
-    assert list(commands()) == names
+    names = ["run", "list", "show", "cost", "check", "data", "predict", "suite", "publish", "leaderboard", "cache"]
+    assert list(commands()) == [*names, "doctor"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -93,6 +93,7 @@ def test_the_plan_flags_of_run_are_frozen():
     assert flags == {
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
         "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision", "--budget", "--seed", "--set",
+        "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
     }  # fmt: skip

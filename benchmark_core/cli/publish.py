@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark_core.cli.console import print_json
+from benchmark_core.cli.console import Reporter, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 from benchmark_core.errors import ElrError, did_you_mean
 
@@ -35,7 +35,7 @@ def command(digest: str, out: Path, folder: Path, as_json: bool) -> None:
 
     from benchmark_core.records import publish
 
-    written = [str(path) for path in publish(run, folder)]
+    written = [str(path) for path in publish(run, folder, say=Reporter().say)]
     if as_json:
         print_json({"run": str(run), "written": written})
     else:

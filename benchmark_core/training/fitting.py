@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from benchmark_core.errors import RunFailed
 from benchmark_core.progress import Reporter
+from benchmark_core.training.given import wake
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.stages import StageFolder
 
@@ -84,6 +85,7 @@ class Fitting:
     seconds: float = 0.0  # of earlier processes, from the checkpoint
     began: float = field(default_factory=time.monotonic)
     history: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     loops: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -117,7 +119,7 @@ class Fitting:
                 begin_epoch(loop, epoch)
                 for item in state:
                     if isinstance(item, nn.Module):
-                        item.train()
+                        wake(item)
                 where = f"stage '{self.name}', epoch {epoch + 1}"
                 for step, batch in enumerate(batches(epoch)):
                     yield batch, (epoch + step / steps) / n
@@ -125,7 +127,7 @@ class Fitting:
                     looked = self.figures.latest(f"{where}, step {step + 1}") if drain or step % 25 == 0 else {}
                     advance(1, **looked)
                 self.history.append({"epoch": epoch, **self.figures.means(where)})
-                self._save(loop, epoch, state)
+                self._save(loop, epoch, n, state)
 
     def _resume(self, loop: int, state: Sequence[Stateful]) -> int:
         """Puts `state` where the checkpoint left this loop; the epoch to go on with, from 0."""
@@ -140,12 +142,19 @@ class Fitting:
         if loop == len(saved["loops"]) - 1:
             self.seconds, self.updates = saved["seconds"], saved["updates"]
             self.history = list(saved["history"])
+            self.notes = list(saved.get("notes", ()))
             self.reporter.say(f"{self.name}: going on from epoch {first + 1}")
         return first
 
-    def _save(self, loop: int, epoch: int, state: Sequence[Stateful]) -> None:
+    def _save(self, loop: int, epoch: int, n: int, state: Sequence[Stateful]) -> None:
         """A checkpoint holds the last state of every loop so far: a later loop may train other modules."""
-        self.loops[loop:] = [{"epoch": epoch, "state": [item.state_dict() for item in state]}]
+        self.loops[loop:] = [{"epoch": epoch, "of": n, "state": [item.state_dict() for item in state]}]
         self.folder.save_checkpoint(
-            {"loops": self.loops, "updates": self.updates, "seconds": self.spent, "history": self.history}
+            {
+                "loops": self.loops,
+                "updates": self.updates,
+                "seconds": self.spent,
+                "history": self.history,
+                "notes": self.notes,
+            }
         )

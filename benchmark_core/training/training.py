@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, Views
 from benchmark_core.combinations import Chosen
@@ -38,11 +39,15 @@ from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
 from benchmark_core.training.device import autocast, describe_device
 from benchmark_core.training.fitting import Figures, Fitting, Stateful
+from benchmark_core.training.given import GivenTeacher
 from benchmark_core.training.keys import (
+    VIEWS,
     FittedModules,
     StageInputs,
     StageKey,
     function_name,
+    other_source,
+    package_digest,
     source_digest,
     stage_numbers,
 )
@@ -65,6 +70,7 @@ class Training:
         cache: Path,
         reporter: Reporter,
         refit: bool = False,
+        given: GivenTeacher | None = None,
     ) -> None:
         self.plan = plan
         self.chosen = chosen
@@ -73,10 +79,13 @@ class Training:
         self.options: Mapping[str, Value] = chosen.options(plan, "method")
         self.classes = len(chosen.dataset.classes)
         self.stages: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.taught = False  # whether a given teacher was taken
         self._make_views = make_views
         self._cache = cache
         self._reporter = reporter
         self._refit = refit
+        self._given = given
         self._fitting: Fitting | None = None
         precision = "" if plan.precision == "fp32" else " or use --precision fp32"
         self._figures = Figures(f"lower the learning rate (--set method.lr=…){precision}")
@@ -90,11 +99,24 @@ class Training:
         """numpy's generator, seeded by the plan and the stage, and anew at each epoch's start."""
         return self._rng
 
-    def views(self, split: str = "train", *, low: bool = True, high: bool = False) -> Views:
-        """Augmented views of the training clips, in an order that the plan's seed and the stage's name give."""
+    def views(
+        self, split: str = "train", *, low: bool = True, high: bool = False, unlabelled: bool = False
+    ) -> Views:
+        """Augmented views of the training clips, in an order that the plan's seed and the stage's name give.
+
+        Where the plan has a high source, views of high, alone or beside low, are of its clips and carry its labels.
+        unlabelled: of the pool's clips instead; targets are then -1, or zeros where labels are several.
+        """
         if split != "train":
             raise ElrError(f"a method asked for views of '{split}' clips; only training clips are for fitting")
-        return self._make_views(low=low, high=high, seed=self._views_seed())
+        if not unlabelled:
+            return self._make_views(low=low, high=high, seed=self._views_seed())
+        if not self.plan.unlabelled:
+            raise ElrError(
+                f"method '{self.plan.method}' asked for clips without labels, and its plan has no pool; its spec must "
+                "name in `unlabelled` the options that ask for one"
+            )
+        return self._make_views(low=low, high=high, seed=self._views_seed(), unlabelled=True)
 
     def _views_seed(self) -> int:
         """Another one for each views of a stage: a later loop sees other orders and boxes."""
@@ -163,7 +185,8 @@ class Training:
     ) -> Any:
         """`module`, fitted by `fn(module)`, or as an equal stage has left it.
 
-        needs: "low" and "high" for the views it reads, names of the method's options, and modules of other stages.
+        needs: "low", "high" and "unlabelled" for the views it reads, names of the method's options, and modules of
+            other stages.
         revision: raised when what `fn` computes changes.
         """
         key = self._key(name, fn, module, needs, revision)
@@ -176,11 +199,12 @@ class Training:
             else:
                 folder.restore(module)
                 self._reporter.say(f"{name}: reused (took {note['seconds']:.0f} s when it was fitted)")
-                if note.get("source") != source_digest(fn):
+                if other_source(note, fn):
                     self._reporter.warn(
                         f"stage '{name}' was fitted by other source text of the same revision; --refit refits"
                     )
         self._fitted.add(module, key.digest)
+        self.notes += [f"{name}: {text}" for text in note.get("notes", ())]
         self.stages.append(
             {
                 "name": name,
@@ -194,12 +218,37 @@ class Training:
         )
         return module
 
+    def teacher_stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """As `stage`, for the T-Net: a fitted network that the plan names takes its place.
+
+        `module` then has that network's weights, which stand still. Where its head has parameters that the network
+        lacks, such as a temporal attention module, `fn` fits them alone, in a stage that depends on the network.
+        Raises ElrError where the two differ in anything else.
+        """
+        if self._given is None:
+            return self.stage(name, fn, module, needs=needs, revision=revision)
+        whole = self._given.into(module)
+        self.taught = True
+        self._fitted.add(module, self._given.name)
+        if whole:
+            return module.eval()
+        return self.stage(name, fn, module, needs=(*needs, module), revision=revision)
+
     def _fit(self, folder: StageFolder, name: str, fn: Callable[[Any], object], module: Any) -> dict[str, Any]:
         if self._fitting is not None:
             raise ElrError(
                 f"stage '{name}' begins inside stage '{self._fitting.name}'; fit it before and pass it in `needs`"
             )
         resumed = None if self._refit else folder.load_checkpoint()
+        folder.begin()
         fitting = self._fitting = Fitting(folder, name, self.plan.seed, self._figures, self._reporter, resumed)
         self._rng = generator(self.plan.seed, name, "rng")
         try:
@@ -216,8 +265,10 @@ class Training:
             "updates": fitting.updates,
             "history": fitting.history,
             "source": source_digest(fn),
+            "package": package_digest(fn),
             "device": describe_device(self.device),
             "torch": torch.__version__,
+            **({"notes": fitting.notes} if fitting.notes else {}),
         }
         folder.finish(module, note)
         return note
@@ -228,8 +279,8 @@ class Training:
         texts = [need for need in needs if isinstance(need, str)]
         stages = [self._fitted.key(need, name) for need in needs if isinstance(need, nn.Module)]
         for text in texts:
-            if text not in ("low", "high", *self.options):
-                raise unknown(f"need of stage '{name}'", text, ("low", "high", *self.options))
+            if text not in (*VIEWS, *self.options):
+                raise unknown(f"need of stage '{name}'", text, (*VIEWS, *self.options))
         numbers = stage_numbers(self.plan, self.inputs, texts, stages, module)
         return StageKey(name=name, function=function_name(fn), revision=revision, numbers=numbers)
 
@@ -238,7 +289,7 @@ class Training:
     def epochs(self, views: Views, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
         """Batches on the device, epoch after epoch; `state` is saved at each epoch's end and restored after a kill.
 
-        Modules in `state` are put in training mode at each epoch's start.
+        Modules in `state` are put in training mode at each epoch's start, but for parts that stand still.
         """
         fitting = self._fitting
         if fitting is None:
@@ -263,16 +314,37 @@ class Training:
         for key, value in figures.items():
             self._figures.add(key, value)
 
+    @property
+    def history(self) -> Sequence[Mapping[str, float]]:
+        """What this stage's loops have logged: one row for each finished epoch, those before a kill included.
+
+        A row holds `epoch`, from 0, and the mean of each figure. Empty outside a stage and in a rehearsal.
+        """
+        return () if self._fitting is None else tuple(self._fitting.history)
+
+    def note(self, text: str) -> None:
+        """A sentence for the record: what a reader of the score should know of how it came about.
+
+        A stage keeps the notes that are made inside it, and repeats them in every run that reuses it.
+        """
+        notes = self.notes if self._fitting is None else self._fitting.notes
+        if text not in notes:
+            notes.append(text)
+            self._reporter.warn(text)
+
 
 def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
     """The recognizer that a plan stands for: a function of the plan and torch's random state.
 
-    high: the network for high views, which has no enhancer. head: a core head instead of the method's own.
+    high: the network for high views, which has no enhancer, as one for flow has none. head: a core head instead of the
+    method's own.
     """
+    if len(plan.streams) > 1:
+        raise ValueError(f"no network takes {plan.modality}: ask for the recognizer of each of the plan's streams")
     sampling = Sampling.parse(plan.sampling)
     return build_recognizer(
         backbone_spec=chosen.backbone,
-        enhancer_spec=None if high else chosen.enhancer,
+        enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
         classes=len(chosen.dataset.classes),
         size=plan.size,
         sampling=(sampling.k, sampling.t),
@@ -283,4 +355,5 @@ def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str |
         backbone_options=chosen.options(plan, "backbone"),
         enhancer_options=chosen.options(plan, "enhancer"),
         weights=plan.weights,
+        modality=plan.modality,
     )

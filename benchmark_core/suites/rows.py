@@ -1,0 +1,215 @@
+"""From a suite's rows to plans: what the user asked for over what the rows say, one plan a seed and fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import Chosen
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.names import ComponentName
+from benchmark_core.papers import Library
+from benchmark_core.plan import Plan
+from benchmark_core.reported import Figure
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.suites.suite import Row, Suite
+from benchmark_core.weights_file import place_weights
+
+# What a row says along with another field, and what goes with it where the user names another.
+GOES_WITH: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("classes", "protocol", "fold", "high_source"),
+    "backbone": ("sampling", "weights"),
+    "protocol": ("fold",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a user changes of a suite. fields: those of a `Request` but for seed and settings.
+
+    `unlabelled` among them is for rows that learn from a pool, and so are settings, "KEY=VALUE", for rows that have the
+    option. only: names of rows; all where there are none. data, unlabelled_data: folders of the dataset and the pool.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    only: tuple[str, ...] = ()
+    data: Path | None = None
+    unlabelled_data: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRow:
+    """A row with its printed figures and its plans, by seed and then fold.
+
+    left_out: why they are not to be run, where that is as it should be. failed: why it has none where it should have.
+    differs: fields and options in which its plans are not what the row alone asks for: name -> (the row's, theirs).
+    """
+
+    row: Row
+    printed: tuple[Figure, ...]
+    plans: tuple[Plan, ...] = ()
+    chosen: Chosen | None = None
+    left_out: str = ""
+    failed: str = ""
+    differs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSuite:
+    """Rows in the suite's order. catalog: with the folders that rows or flags name. remarks: for the user to know."""
+
+    suite: Suite
+    rows: tuple[PlannedRow, ...]
+    catalog: Catalog
+    remarks: tuple[str, ...]
+
+
+def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -> PlannedSuite:
+    """Every row's plans. A row that has none says why; ElrError where that is so of all, or of a name asked for."""
+    for name in asked.only:
+        if name not in {row.name for row in suite.rows}:
+            raise unknown(f"row of suite '{suite.name}'", name, (row.name for row in suite.rows))
+    rows = [row for row in suite.rows if not asked.only or row.name in asked.only]
+    catalog, names = _placed(catalog, asked, rows)
+    planned = [_plan_row(row, suite, catalog, library, asked, names) for row in rows]
+    applied, remarks = _settings_remarks(planned, asked)
+    if asked.settings:
+        planned = [
+            _plan_row(row.row, suite, catalog, library, asked, names, applied.get(row.row.name, ())) for row in planned
+        ]
+    broken = [row for row in planned if row.failed]
+    if broken and not any(row.plans for row in planned):
+        first = broken[0]
+        raise ElrError(f"suite '{suite.name}', row {first.row.name}: {first.failed}")
+    return PlannedSuite(suite=suite, rows=tuple(planned), catalog=catalog, remarks=tuple(remarks))
+
+
+def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalog, dict[str, str]]:
+    """The catalog with every folder that is named as a dataset or pool; and dataset as written -> as plans name it."""
+    datasets = {str(asked.fields.get("dataset", row.fields["dataset"])) for row in rows if row.run}
+    if asked.data is not None and len(datasets) > 1:
+        raise ElrError(
+            f"--data {asked.data} is one dataset's folder, and the rows name {', '.join(sorted(datasets))}; set "
+            "ELRBENCH_DATA, choose rows with --only, or give --dataset"
+        )
+    names: dict[str, str] = {}
+    for text in sorted(datasets):
+        catalog, names[text] = catalog.placed(text, asked.data)
+    pools = {
+        str(asked.fields.get("unlabelled", row.fields["unlabelled"])) for row in rows if "unlabelled" in row.fields
+    }
+    for text in sorted(pools):
+        if asked.unlabelled_data is not None or "unlabelled" in asked.fields or not _unplaced(catalog, text):
+            catalog, names[text] = catalog.placed(text, asked.unlabelled_data, "--unlabelled-data")
+    for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
+        catalog, names[text] = place_weights(catalog, text)
+    return catalog, names
+
+
+def _unplaced(catalog: Catalog, name: str) -> bool:
+    """Whether `name` stands for a folder of clips that nobody has told yet: `videos:kinetics`."""
+    base = ComponentName.parse(name).base
+    return name not in catalog.datasets and base in catalog.datasets and catalog.datasets[base].at is not None
+
+
+def _plan_row(
+    row: Row,
+    suite: Suite,
+    catalog: Catalog,
+    library: Library,
+    asked: Asked,
+    names: Mapping[str, str],
+    settings: tuple[str, ...] = (),
+) -> PlannedRow:
+    printed = tuple(library.figure(key) for key in row.figures)
+    if not row.run:
+        return PlannedRow(row=row, printed=printed, left_out="printed only: no plan of it is here")
+    own = dict(row.fields)
+    fields = {**own, **{name: value for name, value in asked.fields.items() if name != "unlabelled" or name in own}}
+    for name in asked.fields.keys() & GOES_WITH.keys():
+        if asked.fields[name] != own.get(name):
+            for other in GOES_WITH[name]:
+                if other not in asked.fields:
+                    fields.pop(other, None)
+    for each in (own, fields):
+        for name in each.keys() & {"dataset", "unlabelled", "weights"}:
+            each[name] = names.get(str(each[name]), each[name])
+    try:
+        plans = _plans(catalog, fields, (*row.settings, *settings), asked.seeds or row.seeds or suite.seeds)
+        differs = _differs(catalog, own, row.settings, plans[0])
+    except ElrError as error:
+        return PlannedRow(row=row, printed=printed, failed=str(error))
+    pool = plans[0].unlabelled
+    return PlannedRow(
+        row=row,
+        printed=printed,
+        plans=plans,
+        chosen=chosen_by(catalog, plans[0]),
+        left_out=f"needs --unlabelled: where '{pool}' lies, or another pool"
+        if pool and _unplaced(catalog, pool)
+        else "",
+        differs=differs,
+    )
+
+
+def _plans(
+    catalog: Catalog, fields: Mapping[str, Any], settings: tuple[str, ...], seeds: Sequence[int]
+) -> tuple[Plan, ...]:
+    first = resolve_plan(catalog, Request(**fields, settings=settings, seed=seeds[0]))
+    protocol = chosen_by(catalog, first).dataset.protocols[first.protocol]
+    folds = (first.fold,) if "fold" in fields else protocol.folds
+    return tuple(
+        resolve_plan(catalog, Request(**{**fields, "fold": fold}, settings=settings, seed=seed))
+        for seed in seeds
+        for fold in folds
+    )
+
+
+def _differs(
+    catalog: Catalog, own: Mapping[str, Any], settings: tuple[str, ...], plan: Plan
+) -> dict[str, tuple[str, str]]:
+    """Names and numbers of `plan` that the row alone would have otherwise; nothing where the row alone is no plan."""
+    try:
+        plain = resolve_plan(catalog, Request(**own, settings=settings)).to_json()
+    except ElrError:
+        return {}
+    made = plan.to_json()
+    one, other = ({**each.pop("settings"), **each} for each in (plain, made))
+    left = ("seed", "fold")
+    keys = [key for key in {**one, **other} if key not in left and one.get(key) != other.get(key)]
+    return {key: (_text(one.get(key)), _text(other.get(key))) for key in keys}
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else "x".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _settings_remarks(rows: Sequence[PlannedRow], asked: Asked) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Row -> the settings asked for that it has an option for; and a line for each that some rows do without.
+
+    ElrError where no row has the option.
+    """
+    applied: dict[str, tuple[str, ...]] = {}
+    remarks = []
+    able = [row for row in rows if row.plans and row.chosen is not None]
+    for text in asked.settings:
+        key = text.partition("=")[0].strip()
+        have = [row for row in able if row.chosen is not None and key in _options(row.chosen)]
+        if able and not have:
+            known = {option for row in able if row.chosen is not None for option in _options(row.chosen)}
+            raise unknown("setting", key, known)
+        for row in have:
+            applied[row.row.name] = (*applied.get(row.row.name, ()), text)
+        if without := [row.row.name for row in able if row not in have]:
+            remarks.append(f"--set {text} is not for {', '.join(without)}: no such option there")
+    return applied, remarks
+
+
+def _options(chosen: Chosen) -> list[str]:
+    specs = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
+    return [f"{spec.kind}.{key}" for spec in specs for key in spec.options]

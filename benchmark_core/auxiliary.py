@@ -113,20 +113,19 @@ def store_beside(
     listed: Listed,
     *,
     test: Sequence[Clip],
-    dataset: str,
     recipes: Sequence[Stored],
     store: ClipStore,
     bad_clips: str,
     reporter: Reporter,
     label: str,
 ) -> Auxiliary:
-    """Stores the clips `listed` but for those that the run is tested on: of equal content, or the same of `dataset`.
+    """Stores the clips `listed` but for those that the run is tested on: of equal content, or of the same name.
 
+    A name counts whichever set gives it: a set may hold another's clips compressed anew, as JHMDB holds HMDB51's.
     bad_clips: as in `prepare`. Raises ElrError where no clip is left.
     """
     contents = {store.content_key(clip.source) for clip in test}
-    own = ComponentName.parse(dataset).base == ComponentName.parse(given.name).base
-    ids = {clip.id for clip in test} if own else set()
+    ids = {clip.id for clip in test}
     kept = []
     for clip in listed.clips:
         try:
@@ -143,7 +142,8 @@ def store_beside(
         reporter.warn(f"{label} clip '{key}' is left out: {reason}")
     left_out = len(listed.clips) - len(kept)
     if left_out:
-        reporter.warn(f"{left_out} {label} clips of '{given.name}' are left out: the run is tested on them")
+        named = f"{left_out} {label} clips of '{given.name}'"
+        reporter.warn(f"{named} are left out: by content or name, the run is tested on them")
     bad = {key for key, _ in report.bad}
     good = tuple(clip for clip in kept if clip.id not in bad)
     if not good:

@@ -88,7 +88,7 @@ def clear(chosen: Cache) -> Freed:
             freed += remove_clips(recipe, recipe.files)
             if not any(file.exists() for file in recipe.files):
                 freed += _unlink([recipe.path / "recipe.json"])
-                _drop_folders([*{file.parent for file in recipe.files}, recipe.path])
+                _drop_folders([*recipe.path.glob("[0-9a-f][0-9a-f]"), recipe.path])
     return freed
 
 

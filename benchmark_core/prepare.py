@@ -194,7 +194,6 @@ def prepare(
             given,
             listed,
             test=parts["test"],
-            dataset=plan.dataset,
             recipes=stock.recipes(low=True, high=chosen.method.needs_high),
             store=store,
             bad_clips=bad_clips,

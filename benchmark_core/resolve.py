@@ -126,6 +126,9 @@ def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     modality = partner("modality", "rgb")
     if modality not in MODALITIES:
         raise unknown("modality", modality, MODALITIES)
+    sampling = partner("sampling", backbone.sampling)
+    if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
+        sampling = backbone.sampling  # methods and budgets name single frames for the 2D backbones that they name
     precision = partner("precision", "fp32")
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
@@ -150,7 +153,7 @@ def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         weights=weights,
         modality=modality,
         size=read_size("--size", partner("size", "256x340"), smallest=8),
-        sampling=str(Sampling.parse(partner("sampling", backbone.sampling))),
+        sampling=str(Sampling.parse(sampling)),
         precision=precision,
         budget=request.budget,
         seed=request.seed,

@@ -32,7 +32,7 @@ from benchmark_core.rehearsal import tell_estimate
 from benchmark_core.resolve import changed_from_budget, chosen_by, track_name
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
-from benchmark_core.teachers import load_teacher
+from benchmark_core.teachers import check_start, load_teacher
 from benchmark_core.training.device import describe_device, pick_device
 from benchmark_core.training.stages import packed
 from benchmark_core.training.training import Training
@@ -99,8 +99,10 @@ def run(
     ready = prepare(
         plan, chosen, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter, pool=pool, source=source
     )
+    manifest = ready.index.digest()
+    check_start(plan, chosen, manifest)
     if teacher is not None:
-        teacher.check_lists(plan, ready.index.digest())
+        teacher.check_lists(plan, manifest)
     given = teacher.given if teacher else None
     inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()})
     prepared = time.monotonic()
@@ -172,7 +174,7 @@ def run(
                 "bad": list(ready.bad),
                 "padded": test.padded + ready.training_views(low=not high, high=high, seed=0).padded,
             },
-            "dataset": {"manifest": ready.index.digest(), "classes": len(chosen.dataset.classes)},
+            "dataset": {"manifest": manifest, "classes": len(chosen.dataset.classes)},
             **({"unlabelled": ready.pool.to_json()} if ready.pool else {}),
             **({"high_source": ready.source.to_json()} if ready.source else {}),
             **({"teacher": teacher.to_json()} if teacher else {}),

@@ -1,4 +1,7 @@
-"""A finished run on high views as the teacher of other runs: found, held against their plan, and loaded."""
+"""A finished run on high views as the teacher of other runs: found, held against their plan, and loaded.
+
+A run whose weights others start from is held against the same clips.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from benchmark_core.records.record import RunRecord, find_record, read_record
 from benchmark_core.resolve import with_options
 from benchmark_core.specs import DegradationSpec, defaults
 from benchmark_core.training.given import GivenTeacher
+from benchmark_core.weights_file import WeightsFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +44,7 @@ class Teacher:
 
     def check_lists(self, plan: Plan, manifest: str) -> None:
         """ElrError where it was trained on the plan's dataset, of other clips: some might be tested on here."""
-        theirs = self.record["dataset"]["manifest"]
-        if self.record["plan"]["dataset"] == plan.dataset and theirs != manifest:
-            raise ElrError(
-                f"the teacher {self.given.name} was trained on '{plan.dataset}' when it listed other clips (manifest "
-                f"{theirs}, here {manifest}), so it may have seen test clips; train it again on these lists"
-            )
+        _check_lists(f"the teacher {self.given.name}", self.record, plan, manifest)
 
 
 def teacher_name(folder: Path) -> str:
@@ -104,12 +103,42 @@ def check_teacher(where: str, record: RunRecord, plan: Plan, chosen: Chosen, cat
     for what, (given, due) in pairs.items():
         if given != due:
             raise ElrError(f"{where} is a teacher of another {what}: {given}, where this plan has {due}")
+    _check_fold(where, theirs, plan, "a teacher")
+
+
+def check_start(plan: Plan, chosen: Chosen, manifest: str) -> None:
+    """ElrError where the plan's weights are those in a run's folder, and that run may have seen clips tested on here.
+
+    manifest: of the plan's dataset. A file that was moved out of its run folder is no run's any more.
+    """
+    file = chosen.backbone.weights.get(plan.weights)
+    if not isinstance(file, WeightsFile) or file.path.name != WEIGHTS:
+        return
+    try:
+        record = read_record(find_record(file.path.parent))
+    except ElrError:
+        return
+    where = f"--weights {file.path}"
+    _check_fold(where, Plan.from_json(record["plan"]), plan, "weights")
+    _check_lists(where, record, plan, manifest)
+
+
+def _check_fold(where: str, theirs: Plan, plan: Plan, what: str) -> None:
     if ComponentName.parse(theirs.dataset).base == ComponentName.parse(plan.dataset).base:
         if (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
             raise ElrError(
                 f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which holds clips that fold "
-                f"{plan.fold} of {plan.protocol} tests on; give a teacher of this fold"
+                f"{plan.fold} of {plan.protocol} tests on; give {what} of this fold"
             )
+
+
+def _check_lists(where: str, record: RunRecord, plan: Plan, manifest: str) -> None:
+    theirs = record["dataset"]["manifest"]
+    if record["plan"]["dataset"] == plan.dataset and theirs != manifest:
+        raise ElrError(
+            f"{where} was trained on '{plan.dataset}' when it listed other clips (manifest {theirs}, here {manifest}), "
+            "so it may have seen test clips; train it again on these lists"
+        )
 
 
 def _check_classes(where: str, given: tuple[str, ...], due: tuple[str, ...]) -> None:

@@ -16,11 +16,12 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 from benchmark_core import ElrError
-from benchmark_core.cache import held, read_cache
+from benchmark_core.cache import KeptStage, held, read_cache
 from benchmark_core.cache_check import CacheReport, verify
 from benchmark_core.cache_clear import Selection, clear
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
+from benchmark_core.cli.cache_text import apart_by
 from benchmark_core.clips import clipfile
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Silent
@@ -126,6 +127,22 @@ def test_it_prints_two_tables_and_totals(cache: Path, call: Call) -> None:
     (joint,) = (line for line in lines if line.strip().startswith("joint-"))
     assert "epoch 1 of 3" in joint and "supervised.fit:fit_classifier(epochs=3,high=False)" in joint
     assert lines[-1].startswith("18 clips in 1 recipes, ") and "; 2 stages, " in lines[-1]
+
+
+def kept(**numbers: object) -> KeptStage:
+    note = {"function": "p.fit:fit", "numbers": {"dataset": "toy", "backbone": "toynet", "seed": 0, **numbers}}
+    return KeptStage(
+        name="joint", key="", path=Path(), note=note, finished=True, fitting=False, epoch=None, bytes=0, used=0.0
+    )
+
+
+def test_stages_that_differ_in_an_option_alone_are_told_apart() -> None:
+    rows = [
+        kept(**{"method.w_tat": 0.5, "method.confidence": "mlp", "method.epochs": 2, "clips": "1a"}),
+        kept(**{"method.w_tat": 0.0, "method.epochs": 2, "size": [24, 32], "clips": "2b"}),
+        kept(**{"method.w_tat": 0.25, "seed": 1}),
+    ]
+    assert [apart_by(row, rows) for row in rows] == ["confidence=mlp w_tat=0.5", "w_tat=0.0 size=24x32", ""]
 
 
 def test_a_stage_that_is_being_fitted_says_so(cache: Path) -> None:
@@ -289,6 +306,13 @@ def test_it_removes_what_was_selected_and_tells_what_it_freed(cache: Path, call:
     assert list((cache / "clips").iterdir()) == list((cache / "stages").iterdir()) == []
     code, out, _ = call("ls", "--cache", str(cache))
     assert code == 0 and out.endswith("0 clips in 0 recipes, 0 B; 0 stages, 0 B, 0 s to fit\n")
+
+
+def test_clips_that_went_before_leave_no_recipe_behind(cache: Path, call: Call) -> None:
+    truncate(sorted(cache.glob("clips/*/*/*.clip"))[0], 50)
+    assert call("verify", "--remove", "--cache", str(cache))[0] == 0  # its folder is empty now
+    assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 0
+    assert list((cache / "clips").iterdir()) == [] and read_cache(cache).recipes == ()
 
 
 def test_what_another_process_is_fitting_stays(cache: Path, call: Call) -> None:

@@ -246,7 +246,10 @@ HELP = "'elrbench {} --help' lists what it takes"
             ["run", "--method", "supervised", "--dataset", "puppets", "--data", "/"],
             "dataset 'puppets' is drawn by code and reads no folder; leave out --data /",
         ),
-        (["publish", "../x"], "'../x' is not a digest; give 4 to 16 hex digits, as 'elrbench run' printed them"),
+        (
+            ["publish", "../x"],
+            "'../x' is neither a run folder nor a digest of 4 to 16 hex digits, as 'elrbench run' printed both",
+        ),
         (["publish", "abcd", "--out", "/nowhere"], "no run 'abcd' under /nowhere. There are none."),
         (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
         (["cost", "--classes", "3"], f"give --backbone {BARE}"),
@@ -383,6 +386,8 @@ def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
     written = [Path(path) for path in json.loads(out)["written"]]
     assert all(path.is_file() and board in path.parents for path in written)
     assert json.loads(written[-1].read_text()) == told["record"]
+    [run] = (folder / "elrbench-runs").iterdir()
+    assert call("publish", str(run), "--folder", str(board), "--json")[0] == 0
 
     stale, diff, _ = call("leaderboard", "--check", "--folder", str(board))
     assert stale == 1 and "supervised" in diff

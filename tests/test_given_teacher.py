@@ -26,8 +26,9 @@ from benchmark_core.runner import RunResult, run
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.lines import Line
 from benchmark_core.tables.rows import fold_rows
-from benchmark_core.teachers import check_teacher, load_teacher, teacher_name
+from benchmark_core.teachers import check_start, check_teacher, load_teacher, teacher_name
 from benchmark_core.training.given import GivenTeacher, wake
+from benchmark_core.weights_file import place_weights
 
 NUMBERS = ("method.batch=12", "method.epochs=1")
 
@@ -183,6 +184,18 @@ def test_a_teacher_of_other_lists_may_have_seen_the_test_clips(
         go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught)
 
 
+def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
+    catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
+    plan = planned(catalog, "supervised", weights=weights)
+    go(catalog, plan, tmp_path / "same", tmp_path / "cache")
+    other = planned(catalog, "supervised", "dataset.train=12", weights=weights)
+    with pytest.raises(ElrError, match="--weights .* was trained on 'toy' when it listed other clips"):
+        go(catalog, other, tmp_path / "other", tmp_path / "cache")
+    fold = dataclasses.replace(plan, fold="2")
+    with pytest.raises(ElrError, match="fold 1 of one, which holds clips that fold 2 of one tests on; give weights of"):
+        check_start(fold, chosen_by(catalog, fold), "manifest")
+
+
 def test_a_folder_without_its_weights_or_run(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
@@ -208,9 +221,15 @@ def test_a_method_that_trains_no_teacher_takes_none(toy_catalog: Catalog, taught
         planned(toy_catalog, method, teacher=teacher_name(taught))
 
 
-def test_a_row_of_a_method_that_trains_no_teacher_says_so(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
-    name = teacher_name(taught)
-    plan = planned(toy_catalog, "cstat:student", "method.joint_epochs=1", teacher=name)
+def test_a_row_that_trains_no_teacher_is_refused_before_it_trains(toy_catalog: Catalog, taught: Path) -> None:
+    with pytest.raises(ElrError, match="'stat:student' is its S-Net alone, .*; leave out --teacher$"):
+        planned(toy_catalog, "stat:student", teacher=teacher_name(taught))
+
+
+def test_a_teacher_that_fit_did_not_take_is_told(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
+    """A plugin's method may say that it takes one, and not do so."""
+    plan = planned(toy_catalog, "cstat:student", "method.joint_epochs=1")
+    plan = dataclasses.replace(plan, teacher=teacher_name(taught))
     with pytest.raises(ElrError, match="'cstat:student' as set here has not taken the teacher"):
         go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_virat import FILM, write_first
 from videos import random_planes, write_planes
 
@@ -163,6 +164,20 @@ def test_the_student_ends_on_the_target(
     assert record["clips"]["train"] == 6 and record["clips"]["test"] == 6
     (path,) = (tmp_path / record["digest"]).glob(f"{method}-*.json")
     assert Plan.from_json(read_record(path)["plan"]).source == "virat-crops"
+
+
+def test_the_last_phase_is_the_same_on_a_joint_phase_that_is_reused(
+    toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
+) -> None:
+    plan = resolve_plan(toy_catalog, asked("stat"))  # whose joint phase holds normalisations still
+    weights = []
+    for _ in range(2):
+        record = go(toy_catalog, plan, roots, tmp_path).record
+        weights.append(load_file(tmp_path / plan.digest / "recognizer.safetensors"))
+        (target,) = (tmp_path / "cache" / "stages").glob("target-*")
+        shutil.rmtree(target)
+    assert [stage["reused"] for stage in record["stages"]] == [True, True, True, False]
+    assert [name for name in weights[0] if not torch.equal(weights[0][name], weights[1][name])] == []
 
 
 def test_the_student_alone_is_supervised_and_other_crops_fit_high_stages_anew(

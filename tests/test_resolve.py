@@ -35,6 +35,14 @@ def test_flags_are_over_the_budget(catalog: Catalog) -> None:
     assert changed_from_budget(catalog, plan) == ["size", "method.epochs", "method.lr"]
 
 
+@pytest.mark.parametrize("budget", ["paper", "small", "smoke"])
+def test_a_3d_backbone_is_not_given_a_2d_ones_single_frames(catalog: Catalog, budget: str) -> None:
+    plan = plan_of(catalog, method="cstat", backbone="r2plus1d-18", budget=budget)
+    assert plan.sampling == catalog.backbones["r2plus1d-18"].sampling == "4x5"
+    assert changed_from_budget(catalog, plan) == []
+    assert plan_of(catalog, backbone="r2plus1d-18", sampling="8x1", budget=budget).sampling == "8x1"
+
+
 def test_a_bare_method_stands_for_its_default_variants(catalog: Catalog) -> None:
     assert plan_of(catalog, method="cstat").method == "cstat:mlp+rc"
     assert plan_of(catalog, method="cstat").digest == plan_of(catalog, method="cstat:rc+mlp").digest

@@ -148,6 +148,32 @@ def test_settings_are_for_the_rows_that_have_them(library: Library, catalog: Cat
         plan_suite(shipped(library, "cstat-table4"), catalog, library, Asked(settings=("method.tam_widht=32",)))
 
 
+def test_a_rows_settings_stand_until_a_flag_takes_their_place(library: Library, toy_catalog: Catalog):
+    suite = of(f"{COMMON}\nrows: [{{row: student, method: supervised, set: {{dataset.train: 12, method.lr: 0.1}}}}]")
+    (row,) = plan_suite(suite, toy_catalog, library, Asked(settings=("method.epochs=3",))).rows
+    assert row.settings == ("method.batch=12", "dataset.train=12", "method.lr=0.1")
+    assert row.plans[0].settings["method.epochs"] == 3 and row.plans[0].settings["dataset.train"] == 12
+    assert row.differs == {"method.epochs": ("1", "3")}
+    (row,) = plan_suite(suite, toy_catalog, library, Asked(fields={"dataset": "tiny-puppets"})).rows
+    assert row.settings == ("method.batch=12", "method.epochs=1", "method.lr=0.1")  # train is the toy's option
+    assert not row.failed and row.plans[0].dataset == "tiny-puppets"
+
+
+def test_a_row_says_where_it_is_not_what_its_figure_is_of(library: Library, toy_catalog: Catalog):
+    rows = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked()).rows
+    assert rows[0].differs == {
+        "dataset": ("ucf101", "toy"),
+        "protocol": ("3splits", "one"),
+        "backbone": ("resnet34", "toynet"),
+        "budget": ("paper", "smoke"),
+    }
+    assert not rows[2].differs  # no figure, and as the suite asks
+    (moved,) = plan_suite(
+        of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked(fields={"dataset": "tiny-puppets"}, only=("student",))
+    ).rows
+    assert moved.differs["dataset"] == ("ucf101", "tiny-puppets")
+
+
 def test_runs_come_seed_by_seed_with_ceilings_first(library: Library, toy_catalog: Catalog):
     planned = plan_suite(of(f"seeds: [3, 1]\n{COMMON}\n{ROWS}"), toy_catalog, library, Asked())
     jobs = jobs_of(planned.rows)
@@ -210,10 +236,12 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
 
     with pytest.raises(ElrError, match="unknown row of suite 'mine' 'stdent'. Did you mean 'student'"):
         plan(f"{COMMON}\n{ROWS}", only=("stdent",))
-    with pytest.raises(ElrError, match="unknown printed figure"):
+    with pytest.raises(ElrError, match="suite 'mine', row supervised#1: unknown printed figure"):
         plan(f"{COMMON}\nrows: [{{method: supervised, figure: cstat-2021/table4/x/y}}]")
     with pytest.raises(ElrError, match="unknown dataset 'toyy'. Did you mean 'toy'"):
         plan(f"{COMMON}\n{ROWS}", fields={"dataset": "toyy"})
+    with pytest.raises(ElrError, match="'mine': videos:x is given as a pool, and no row that is asked for names one"):
+        plan(f"{COMMON}\n{ROWS}", fields={"unlabelled": "videos:x"})
     with pytest.raises(ElrError, match="is one dataset's folder, and the rows name tiny-puppets, toy"):
         plan("matrix: {method: [supervised], dataset: [toy, tiny-puppets]}", data=Path())
 
@@ -353,6 +381,27 @@ def test_one_row_that_fails_stops_no_other(call):
     assert by_name["bad"][3] == by_name["wrong"][3] == "-" and by_name["good"][3] != "-"
 
 
+def test_a_printed_score_that_the_data_has_not_is_said(call):
+    flags = (
+        "--dataset",
+        "tiny-puppets",
+        "--backbone",
+        "toynet",
+        "--budget",
+        "smoke",
+        "--size",
+        "24x32",
+        "--plugin",
+        TOY,
+    )
+    fewer = ("--set", "dataset.train=12", "--set", "dataset.test=12", "--set", "method.epochs=1")
+    code, out, err = call("run", "cstat-table4", *flags, *fewer, "--only", "student-resnet34")
+    assert code == 0, err
+    (one, other) = cells(out)[1:]
+    assert one[1] == "top1" and one[3] == "-" and one[6] == "top1 is no score of tiny-puppets"
+    assert other[1] == "f1_macro" and other[2] == "-" and other[3] != "-"
+
+
 def test_a_bug_of_one_row_stops_no_other_and_is_shown(library: Library, toy_catalog: Catalog, tmp_path: Path):
     planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked())
     jobs = jobs_of(planned.rows)
@@ -409,6 +458,8 @@ def test_overrides_are_said_with_the_table(call):
 def test_show_and_list(call):
     code, out, _ = call("list", "--json")
     assert code == 0 and [row["suite"] for row in json.loads(out)] == sorted(NINE)
+    noted = write(f"{COMMON}\nrows: [{{row: a, method: supervised, note: of today}}]")
+    assert re.search(r"training +plan\n.* \[1\]\n(.*\n)*\[1\] of today", call("show", noted, "--plugin", TOY)[1])
     code, out, _ = call("show", "cstat-table5", "--no-cost")
     assert code == 0 and "Chen et al., Semi-Coupled" in out and "as printed in cstat-2021" in out
     assert "59.41 hmdb51" in out and "needs --unlabelled" in out
@@ -426,14 +477,19 @@ def test_show_and_list(call):
     ("argv", "message"),
     [
         (("run", "cstat-tabel4"), "unknown suite 'cstat-tabel4'. Did you mean 'cstat-table4'?"),
+        (("run", "mine"), "unknown suite 'mine'; for the file of that name, say mine.yaml"),
         (("run", "no.yaml"), "no.yaml cannot be read: No such file or directory"),
         (("run", "cstat-table4", "--seeds", "0,x"), "--seeds 0,x is not a list of whole numbers"),
         (("run", "cstat-table4"), "dataset 'ucf101' lies in a folder: give --data ROOT"),
+        (("run", "cstat-table5", "--only", "pot"), "suite 'cstat-table5' has nothing to run: pot: printed only"),
+        (("run", "cstat-table4", "--dataset", "puppets", "--only", "cstat-rc-ut-resnet34"), "needs --unlabelled"),
+        (("run", "cstat-table4", "--dataset", "puppets", "--device", "cudda"), "device 'cudda' cannot be used"),
         (("run", "cstat-table4", "--publish"), "there is no folder leaderboards to publish into"),
         (("rnu", "cstat-table4"), "unknown command 'suite rnu'. Did you mean 'suite run'?"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(call, argv: tuple[str, ...], message: str):
+    write("rows: []")
     if argv[0] != "run":
         argv = (*argv, "--json")
     code, out, err = call(*argv)

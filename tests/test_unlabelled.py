@@ -62,6 +62,12 @@ def test_a_pool_that_nothing_asks_for_is_refused(toy_catalog: Catalog, method: s
         resolve_plan(toy_catalog, asked(method=method, unlabelled="puppets"))
 
 
+@pytest.mark.parametrize("row", ["teacher", "student"])
+def test_a_pool_that_the_row_deployed_does_not_read_is_refused(toy_catalog: Catalog, row: str) -> None:
+    with pytest.raises(ElrError, match="alone, which has no use for 'puppets'; leave out --unlabelled and method.unl"):
+        resolve_plan(toy_catalog, asked(method=f"cstat:{row}+ut", unlabelled="puppets"))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -149,6 +155,14 @@ def test_the_datasets_own_training_clips_are_a_pool_and_its_test_clips_are_not(
     assert batch.target.tolist() == [-1] * 4 and batch.low is not None and batch.high is not None
     labelled = next(iter(data.training_views(low=True, high=True, seed=3).batches(4)))
     assert labelled.ids == batch.ids and torch.equal(labelled.low, batch.low) and min(labelled.target.tolist()) >= 0
+
+
+def test_a_test_clip_compressed_anew_is_left_out_by_its_name(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    film(folders[1] / "test" / "run" / "2.mp4", 33, 5)  # other bytes than those of the clip that tests
+    told = go(toy_catalog, folders, tmp_path).record["unlabelled"]
+    assert (told["clips"], told["tested"]) == (3, 2)
 
 
 @pytest.mark.parametrize("release", ["", ":epfl"])

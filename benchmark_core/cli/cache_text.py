@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from benchmark_core.cache import Cache, KeptRecipe, KeptStage
 from benchmark_core.cache_check import CacheReport
 from benchmark_core.cache_clear import Freed
 from benchmark_core.cli.console import columns
+
+# Numbers of a plan that are no option of its method and have no column of their own.
+NAMED = ("degradation", "enhancer", "fold", "modality", "precision", "protocol", "sampling", "size", "weights")
 
 
 def list_text(cache: Cache) -> str:
@@ -18,8 +22,9 @@ def list_text(cache: Cache) -> str:
         head = ("recipe", "kind", "size", "clips", "bytes", "last used", "degradation")
         parts += ["", columns([head, *(_recipe_row(recipe, now) for recipe in cache.recipes)], "  ")]
     if cache.stages:
-        title = ("stage", "dataset", "backbone", "seed", "state", "took", "bytes", "last used", "function", "device")
-        parts += ["", columns([title, *(_stage_row(stage, now) for stage in cache.stages)], "  ")]
+        title = ("stage", "dataset", "backbone", "seed", "state", "took", "bytes", "last used", "device", "function")
+        rows = [(*_stage_row(stage, now), apart_by(stage, cache.stages)) for stage in cache.stages]
+        parts += ["", columns([(*title, "apart by"), *rows], "  ")]
     return "\n".join([*parts, "", totals(cache)])
 
 
@@ -50,9 +55,25 @@ def _stage_row(stage: KeptStage, now: float) -> tuple[str, ...]:
         "-" if seconds is None else span(seconds),
         size(stage.bytes),
         ago(now - stage.used),
-        stage.function or "-",
         str(stage.note.get("device", "-")),
+        stage.function or "-",
     )
+
+
+def apart_by(stage: KeptStage, stages: Sequence[KeptStage]) -> str:
+    """What tells a stage from those whose other columns are the same: `confidence=mlp rolling=none`."""
+    others = [one.number_of for one in stages if _columns(one) == _columns(stage)]
+    words = []
+    for key in sorted(stage.number_of):
+        if (key in NAMED or key.startswith("method.")) and len({str(one.get(key)) for one in others}) > 1:
+            value = stage.number_of[key]
+            text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
+            words.append(f"{key.removeprefix('method.')}={text}")
+    return " ".join(words)
+
+
+def _columns(stage: KeptStage) -> tuple[str, ...]:
+    return (stage.name, stage.function, *(str(stage.number_of.get(key)) for key in ("dataset", "backbone", "seed")))
 
 
 def verify_text(report: CacheReport) -> str:

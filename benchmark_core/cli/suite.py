@@ -182,6 +182,9 @@ def run(
         else:
             click.echo(jobs_text(planned, jobs, done))
         return
+    if not jobs:
+        row = planned.rows[0]
+        raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
     reporter = Reporter()
     for remark in planned.remarks:
         reporter.warn(remark)
@@ -236,6 +239,8 @@ def _read(name: str, library: Library) -> Suite:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         return read_suite(read_yaml(path), str(path), path.stem)
+    if name not in library.suites and (beside := Path(f"{name}.yaml")).is_file():
+        raise ElrError(f"unknown suite '{name}'; for the file of that name, say {beside}")
     file = library.suite(name)
     return read_suite(parse_yaml(file.text, file.where), file.where, name)
 

@@ -32,7 +32,7 @@ class Runs:
     reporter: Reporter
 
     def start(self, jobs: Sequence[Job], done: Mapping[str, RunRecord]) -> RunPlan:
-        """What runs one plan. ElrError where no plan's clips are where they should be."""
+        """What runs one plan. ElrError where no plan's clips are where they should be, or the device is not there."""
         roots: dict[str, tuple[Path | None, Beside]] = {}
         missing: dict[str, ElrError] = {}
         for job in jobs:
@@ -43,6 +43,10 @@ class Runs:
                     missing[job.plan.digest] = error
         if missing and not roots and not done:
             raise next(iter(missing.values()))
+        if roots:
+            from benchmark_core.training.device import pick_device  # torch: not where nothing is to be trained
+
+            pick_device(self.device)
 
         def run_plan(plan: Plan, out: Path) -> RunRecord:
             if plan.digest in missing:

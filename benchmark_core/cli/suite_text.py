@@ -73,16 +73,15 @@ def show_text(planned: PlannedSuite, library: Library, estimates: Mapping[str, E
     """A line for each printed figure; its notes below, numbered."""
     notes, words = Footnotes(), PlanWords(planned)
     several = len(datasets_of(_figures(planned))) > 1
-    heads = ["row", f"paper{_of(datasets_of(_figures(planned)))}", "plan", "params", "multiply-adds", "training"]
-    table: list[Sequence[str]] = [heads[: 6 if estimates else 3]]
+    costs = ["params", "multiply-adds", "training"] if estimates else []
+    table: list[Sequence[str]] = [["row", f"paper{_of(datasets_of(_figures(planned)))}", *costs, "plan"]]
     for row in planned.rows:
         for number, figure in enumerate(row.printed or (None,)):
             first = number == 0
-            plan = _plan_cell(row, words) if first else ""
-            cells = [row.row.name if first else "", printed_cell(figure, notes, several), plan]
+            cells = [row.row.name if first else "", printed_cell(figure, notes, several)]
             if estimates:
                 cells += _cost_cells(estimates.get(row.row.name)) if first else ["", "", ""]
-            table.append(cells)
+            table.append([*cells, _plan_cell(row, words) + notes.mark(_row_notes(row)) if first else ""])
     blocks = [_heading(planned), columns(table), words.shared_text(), notes.text(), _sources(planned, library)]
     blocks += [_differences_text(planned), "\n".join(planned.remarks)]
     if estimates:
@@ -217,7 +216,7 @@ def run_text(planned: PlannedSuite, lines: Sequence[Line]) -> str:
                 _measured(line),
                 str(ours.clips) if ours else NOTHING,
                 str(ours.seeds) if ours else NOTHING,
-                line.state or words.of(line.row.plans[0], line.row.row.settings),
+                (line.state or words.of(line.row.plans[0], line.row.settings)) + notes.mark(_row_notes(line.row)),
             )
         )
         before = name
@@ -258,8 +257,12 @@ def _sources(planned: PlannedSuite, library: Library) -> str:
 def _plan_cell(row: PlannedRow, words: PlanWords) -> str:
     if not row.plans:
         return row.failed or row.left_out
-    cell = words.of(row.plans[0], row.row.settings) + (f", {len(row.plans)} runs" if len(row.plans) > 1 else "")
+    cell = words.of(row.plans[0], row.settings) + (f", {len(row.plans)} runs" if len(row.plans) > 1 else "")
     return f"{cell}; {row.left_out}" if row.left_out else cell
+
+
+def _row_notes(row: PlannedRow) -> tuple[str, ...]:
+    return (row.row.note,) if row.row.note else ()
 
 
 def _differences_text(planned: PlannedSuite) -> str:
@@ -274,5 +277,5 @@ def _differences_text(planned: PlannedSuite) -> str:
         f"These runs are not {whose} own: compare them with one another, not with what is printed.",
         columns(rows, "  "),
     ]
-    lines += [f"  {len(options)} options: {', '.join(options)}"] * bool(options)
+    lines += [f"  {len(options)} option{'s' * (len(options) != 1)}: {', '.join(options)}"] * bool(options)
     return "\n".join(line for line in lines if line)

@@ -27,7 +27,7 @@ class Footnotes:
 
 
 def printed_cell(figure: Figure | None, notes: Footnotes, several: bool) -> str:
-    """As the paper prints it, and whose it is where not the paper's own. several: tables of more than one dataset."""
+    """With two decimals, and noted whose it is where not the paper's own. several: tables of more than one dataset."""
     if figure is None:
         return NOTHING
     texts = [*figure.notes, *([f"{figure.origin}; as printed in {figure.paper}"] if figure.origin else [])]

@@ -61,10 +61,16 @@ def _lines(row: PlannedRow, outcome: Outcome) -> list[Line]:
             ours=_measured(records, metric),
             runs=len(records),
             of=len(row.plans),
-            state=state,
+            state=state or _unscored(records, metric),
         )
         for metric, figure in printed or [(primary, None)]
     ]
+
+
+def _unscored(records: list[RunRecord], metric: str) -> str:
+    """What to say of finished runs that have no such score: of clips with several labels there is no top1."""
+    without = [record for record in records if metric not in record["scores"]]
+    return f"{metric} is no score of {without[0]['plan']['dataset']}" if without else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:

@@ -24,6 +24,7 @@ GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "backbone": ("sampling", "weights"),
     "protocol": ("fold",),
 }
+PAPER_BUDGET = "paper"  # what methods call the numbers that their paper prints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +47,16 @@ class Asked:
 class PlannedRow:
     """A row with its printed figures and its plans, by seed and then fold.
 
-    left_out: why they are not to be run, where that is as it should be. failed: why it has none where it should have.
-    differs: fields and options in which its plans are not what the row alone asks for: name -> (the row's, theirs).
+    settings: those of the row's own that its plans keep. left_out: why they are not to be run, where that is as it
+    should be. failed: why it has none where it should have. differs: fields and options in which its plans are neither
+    what the row alone asks for nor what its printed figures are of: name -> (the row's or the figures', theirs).
     """
 
     row: Row
     printed: tuple[Figure, ...]
     plans: tuple[Plan, ...] = ()
     chosen: Chosen | None = None
+    settings: tuple[str, ...] = ()
     left_out: str = ""
     failed: str = ""
     differs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -75,6 +78,12 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -
         if name not in {row.name for row in suite.rows}:
             raise unknown(f"row of suite '{suite.name}'", name, (row.name for row in suite.rows))
     rows = [row for row in suite.rows if not asked.only or row.name in asked.only]
+    pool = asked.fields.get("unlabelled", asked.unlabelled_data)
+    if pool and not any("unlabelled" in row.fields for row in rows):
+        raise ElrError(
+            f"suite '{suite.name}': {pool} is given as a pool, and no row that is asked for names one; rows that learn "
+            "from a pool say 'unlabelled: videos:NAME'"
+        )
     catalog, names = _placed(catalog, asked, rows)
     planned = [_plan_row(row, suite, catalog, library, asked, names) for row in rows]
     applied, remarks = _settings_remarks(planned, asked)
@@ -126,7 +135,10 @@ def _plan_row(
     names: Mapping[str, str],
     settings: tuple[str, ...] = (),
 ) -> PlannedRow:
-    printed = tuple(library.figure(key) for key in row.figures)
+    try:
+        printed = tuple(library.figure(key) for key in row.figures)
+    except ElrError as error:
+        raise ElrError(f"suite '{suite.name}', row {row.name}: {error}") from error
     if not row.run:
         return PlannedRow(row=row, printed=printed, left_out="printed only: no plan of it is here")
     own = dict(row.fields)
@@ -136,12 +148,13 @@ def _plan_row(
             for other in GOES_WITH[name]:
                 if other not in asked.fields:
                     fields.pop(other, None)
+    kept = tuple(text for text in row.settings if _holds(text, own, asked, settings))
     for each in (own, fields):
         for name in each.keys() & {"dataset", "unlabelled", "weights"}:
             each[name] = names.get(str(each[name]), each[name])
     try:
-        plans = _plans(catalog, fields, (*row.settings, *settings), asked.seeds or row.seeds or suite.seeds)
-        differs = _differs(catalog, own, row.settings, plans[0])
+        plans = _plans(catalog, fields, (*kept, *settings), asked.seeds or row.seeds or suite.seeds)
+        differs = {**_differs(catalog, own, row.settings, plans[0]), **_unlike(printed, plans[0])}
     except ElrError as error:
         return PlannedRow(row=row, printed=printed, failed=str(error))
     pool = plans[0].unlabelled
@@ -150,6 +163,7 @@ def _plan_row(
         printed=printed,
         plans=plans,
         chosen=chosen_by(catalog, plans[0]),
+        settings=kept,
         left_out=f"needs --unlabelled: where '{pool}' lies, or another pool"
         if pool and _unplaced(catalog, pool)
         else "",
@@ -183,6 +197,27 @@ def _differs(
     left = ("seed", "fold")
     keys = [key for key in {**one, **other} if key not in left and one.get(key) != other.get(key)]
     return {key: (_text(one.get(key)), _text(other.get(key))) for key in keys}
+
+
+def _holds(text: str, own: Mapping[str, Any], asked: Asked, settings: Sequence[str]) -> bool:
+    """Whether a row's setting stands: no flag sets the same, and the component that it is of is still the row's."""
+    key = text.partition("=")[0]
+    kind = key.partition(".")[0]
+    other = kind in asked.fields and asked.fields[kind] != own.get(kind)
+    return not other and key not in {setting.partition("=")[0].strip() for setting in settings}
+
+
+def _unlike(printed: Sequence[Figure], plan: Plan) -> dict[str, tuple[str, str]]:
+    """In what `plan` is not what the figures are of; a dataset of one base is the same: `ixmas` and `ixmas-11`."""
+    found = {}
+    for figure in printed:
+        for name in ("dataset", "protocol", "degradation", "backbone", "modality"):
+            theirs, ours = getattr(figure, name), getattr(plan, name)
+            if theirs and theirs != ours and not (name == "dataset" and ours.startswith(f"{theirs}-")):
+                found[name] = (theirs, ours)
+        if plan.budget != PAPER_BUDGET:
+            found["budget"] = (PAPER_BUDGET, plan.budget)
+    return found
 
 
 def _text(value: object) -> str:

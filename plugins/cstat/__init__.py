@@ -53,7 +53,7 @@ def elr_methods() -> list[MethodSpec]:
             unlabelled={"unlabelled": ("attention", "attention+soft")},
             ceilings={"deploys": ("teacher",)},
             needs_stages=True,
-            check="elrbench_plugins.cstat.rolling:check",
+            check="elrbench_plugins.cstat.check:check",
             fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first, with the same schedule started afresh",

@@ -14,7 +14,7 @@ from benchmark_core.specs import Value
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.confidence import ConfidenceMap, involved, spread, video_score
 from elrbench_plugins.cstat.losses import Distance, cosine_distance, spatial_distances, temporal_distances, total
-from elrbench_plugins.cstat.norms import freeze_norms
+from elrbench_plugins.cstat.norms import freeze_norms, wake_norms
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer, Trace
@@ -45,7 +45,7 @@ def attend(
     trained: list[nn.Module] = [student]
     if measure is not None and any(True for _ in measure.parameters()):
         trained.append(training.place(measure))
-    freeze_norms(student.backbone, str(options["freeze_bn"]))
+    frozen = freeze_norms(student.backbone, str(options["freeze_bn"]))
     external = [float(options[key]) for key in ("w_ce", "w_sat", "w_tat")]
     views = training.views("train", low=True, high=True, unlabelled=bool(unlabelled))
     recipe = training.recipe(trained, views, epochs)
@@ -70,6 +70,7 @@ def attend(
             **{f"w_sat_{i}": weight for i, weight in enumerate(internal[0], 1)},
             **{f"w_tat_{i}": weight for i, weight in enumerate(internal[1], 1)},
         )  # fmt: skip
+    wake_norms(frozen)
     refuse_empty(training.history, options)
     if len(trained) > 1 and (text := strayed([row["confidence"] for row in training.history])):
         training.note(text)

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from benchmark_core.errors import ElrError
-
-if TYPE_CHECKING:
-    from benchmark_core.combinations import Chosen
-    from benchmark_core.plan import Plan
 
 # STAT, section 3.3.2: block 1 to the last, for each stage of training in turn.
 STAT = {
@@ -52,12 +46,6 @@ def fixed(blocks: int, inner: str) -> list[float]:
         "last": [0.0] * (blocks - 1) + [1.0],
     }[inner]
     return [weight / sum(raw) for weight in raw]
-
-
-def check(plan: Plan, chosen: Chosen) -> None:
-    """ElrError where STAT's list is asked for, and the backbone has another number of stage maps."""
-    if chosen.options(plan, "method")["rolling"] == "stat":
-        weights("stat", len(chosen.backbone.stages), epoch=0, epochs=1)
 
 
 def weights(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from benchmark_core.errors import ElrError, RunFailed
+
+PART = ".part"  # ends the hidden name of a file that is being written
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
@@ -17,9 +21,9 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=PART)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -30,13 +34,22 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
         part.chmod(0o644)  # mkstemp's 0600 would follow the file into a repository or a shared folder
         part.replace(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         part.unlink(missing_ok=True)
     return path
 
 
-def _unwritable(path: Path, error: OSError) -> RunFailed:
+def sweep_parts(folder: Path, *, older: float = 0.0) -> None:
+    """Removes what killed processes left half written in `folder`, where it was not changed for `older` seconds."""
+    for part in folder.glob(f".*{PART}"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime >= older:
+                part.unlink()
+
+
+def unwritable(path: Path, error: OSError) -> RunFailed:
+    """What the user is told where a file cannot be written."""
     return RunFailed(
         f"{path} cannot be written: {error.strerror or error}; choose a folder that can be, with room left"
     )

@@ -21,6 +21,7 @@ import pluggy
 from benchmark_core import hookspecs
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import check_component_name, placed_name
+from benchmark_core.papers import GROUP as PAPERS
 from benchmark_core.specs import (
     KINDS,
     BackboneSpec,
@@ -111,20 +112,23 @@ class Catalog:
                 return self.owners[spec.kind, name]
         raise unknown(spec.kind, spec.name, self.sections[spec.kind])
 
-    def placed(self, text: str, data: Path | None = None) -> tuple[Catalog, str]:
+    def placed(self, text: str, data: Path | None = None, flag: str = "--data") -> tuple[Catalog, str]:
         """Adds the dataset of a template at a folder: `folder:/data/My clips` is `folder:my-clips` from then on.
 
         With the folder given apart, as `data`, what follows the colon is the name: `folder:my-clips`, the form that
-        plans and records hold. Any other text comes back as it is, with this catalog.
+        plans and records hold. Any other text comes back as it is, with this catalog. flag: what gives `data`.
 
-        Raises ElrError where a template stands without a folder, there is no such folder, or it is not laid out as due.
+        Raises ElrError where a template stands without a folder, there is no such folder, it is not laid out as due, or
+        another folder goes by its name already.
         """
         base, _, rest = text.partition(":")
+        if text in self.places and data is not None and not _same(data, self.places[text]):
+            raise _two_folders(text, self.places[text], data)
         if text in self.places or base not in self.datasets or self.datasets[base].at is None:
             return self, text
         template = self.datasets[base]
         if data is not None and rest and placed_name(base, rest) != text:
-            raise ElrError(f"dataset '{text}' names a folder, and so does --data {data}; leave out one of the two")
+            raise ElrError(f"dataset '{text}' names a folder, and so does {flag} {data}; leave out one of the two")
         if data is None and not rest:
             raise ElrError(f"dataset '{base}' stands for any folder of clips: name it, as in {base}:/data/clips")
         folder = Path(rest).expanduser() if data is None else data
@@ -133,11 +137,21 @@ class Catalog:
         spec = template.place(Path(os.path.abspath(folder)))  # a link keeps its own name
         if data is not None and rest:
             spec = dataclasses.replace(spec, name=text)
+        if spec.name in self.places and not _same(folder, self.places[spec.name]):
+            raise _two_folders(spec.name, self.places[spec.name], folder)
         owners = {**self.owners, (spec.kind, spec.name): self.owners[template.kind, base]}
         datasets = Section(self.datasets.kind, {**self.datasets, spec.name: spec})
         return dataclasses.replace(
             self, datasets=datasets, owners=owners, places={**self.places, spec.name: folder}
         ), spec.name
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.abspath(one) == os.path.abspath(other)
+
+
+def _two_folders(name: str, one: Path, other: Path) -> ElrError:
+    return ElrError(f"two folders would both be '{name}': {one} and {other}; rename one, or link to it by another name")
 
 
 def load_catalog(extra: Sequence[str] = (), *, entry_points: bool = True) -> Catalog:
@@ -168,11 +182,9 @@ def _installed() -> Iterator[tuple[Owner, ModuleType]]:
             )
             raise ElrError(f"plugin '{name}' is installed twice, by {who}; uninstall one of them")
     blocked = {name.strip() for name in os.environ.get("ELRBENCH_BLOCK", "").split(",") if name.strip()}
-    for name in sorted(blocked - {point.name for point in found}):
-        raise ElrError(
-            f"ELRBENCH_BLOCK names '{name}', which is not installed; "
-            f"installed: {', '.join(point.name for point in found)}"
-        )
+    known = {point.name for point in found} | {point.name for point in entry_points(group=PAPERS)}
+    for name in sorted(blocked - known):
+        raise ElrError(f"ELRBENCH_BLOCK names '{name}', which is not installed; installed: {', '.join(sorted(known))}")
     for point in found:
         if point.name in blocked:
             continue

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.plan import Plan
-from benchmark_core.specs import BackboneSpec, DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec
+from benchmark_core.specs import (
+    BackboneSpec,
+    DatasetSpec,
+    DegradationSpec,
+    EnhancerSpec,
+    MethodSpec,
+    Spec,
+    Value,
+    defaults,
+    resolve,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +31,11 @@ class Chosen:
     enhancer: EnhancerSpec
     backbone: BackboneSpec
     method: MethodSpec
+
+    def options(self, plan: Plan, kind: str) -> dict[str, Value]:
+        """Every option of one kind of component: those that `plan` leaves out are at their defaults."""
+        spec: Spec = getattr(self, kind)
+        return defaults(spec) | plan.options(kind)
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "modality",
-        lambda plan, chosen: plan.modality != chosen.backbone.modality,
+        lambda plan, chosen: chosen.backbone.modality not in ("rgb", kind(plan.modality)),
         "modality {plan.modality} does not fit backbone '{plan.backbone}', which takes {chosen.backbone.modality}",
     ),
     Rule(
@@ -85,11 +101,85 @@ RULES: tuple[Rule, ...] = (
         lambda plan, chosen: plan.settings.get("method.batch") == 1 and Sampling.parse(plan.sampling).k == 1,
         "batches of one clip with one interval leave batch normalisation nothing to average over; raise method.batch",
     ),
+    Rule(
+        "flow-of-stored-views",
+        lambda plan, chosen: kind(plan.modality) == "flow" and _made_anew(plan, chosen),
+        "optical flow is made once, of stored views, but '{plan.method}' sees low views that degradation "
+        "'{plan.degradation}' makes anew in each epoch; use e.g. average-12x16",
+    ),
+    Rule(
+        "flow-enhancer",
+        lambda plan, chosen: kind(plan.modality) == "flow" and _has_parameters(chosen.enhancer, plan),
+        "optical flow of a low view is made of enlarged frames before anything is trained, and enhancer "
+        "'{plan.enhancer}' has parameters to train; use e.g. --enhancer bicubic",
+    ),
+    Rule(
+        "one-teacher",
+        lambda plan, chosen: bool(plan.teacher) and len(plan.streams) > 1,
+        "a fitted teacher sees one modality, and {plan.modality} are two networks; run each with a --teacher of its "
+        "own, or leave it out",
+    ),
+    Rule(
+        "pool-needed",
+        lambda plan, chosen: not plan.unlabelled and bool(asks_for_pool(plan, chosen)),
+        "method '{plan.method}' with {pool} also learns from clips without labels, and no pool is given; add e.g. "
+        "--unlabelled videos:PATH",
+    ),
+    Rule(
+        "pool-unused",
+        lambda plan, chosen: bool(plan.unlabelled) and not asks_for_pool(plan, chosen),
+        "method '{plan.method}' as set here learns from labelled clips alone and has no use for the pool "
+        "'{plan.unlabelled}'; leave out --unlabelled",
+    ),
+    Rule(
+        "teacher-unused",
+        lambda plan, chosen: bool(plan.teacher) and "teacher" not in chosen.method.takes,
+        "method '{plan.method}' has no use for a fitted teacher; leave out --teacher",
+    ),
+    Rule(
+        "source-unused",
+        lambda plan, chosen: bool(plan.source) and "high_source" not in chosen.method.takes,
+        "method '{plan.method}' takes no high views from another dataset; leave out --high-source",
+    ),
+    Rule(
+        "source-for-native",
+        lambda plan, chosen: bool(plan.source) and chosen.degradation.crop != "none",
+        "degradation '{plan.degradation}' makes low views of the dataset's own high ones; --high-source is for clips "
+        "taken as recorded, --degradation native",
+    ),
 )
 
 
 def check_combination(plan: Plan, chosen: Chosen) -> None:
-    """ElrError with the reason where a rule refuses."""
-    for rule in RULES:
-        if rule.refuses(plan, chosen):
-            raise ElrError(rule.why.format(plan=plan, chosen=chosen))
+    """ElrError with the reason where a rule or the method's own check refuses `plan`, or one that it fuses."""
+    for one in (plan, *(plan.streams if len(plan.streams) > 1 else ())):
+        for rule in RULES:
+            if rule.refuses(one, chosen):
+                pool = ", ".join(asks_for_pool(one, chosen))
+                raise ElrError(rule.why.format(plan=one, chosen=chosen, pool=pool))
+    if chosen.method.check is not None:
+        resolve(chosen.method.check)(plan, chosen)
+
+
+def check_extras(plan: Plan, chosen: Chosen) -> None:
+    """ElrError where an extra is not installed that a component needs, a backbone for the weights that it names."""
+    specs: list[Spec] = [chosen.dataset, chosen.degradation, chosen.enhancer, chosen.method]
+    for spec in (*specs, *([chosen.backbone] if isinstance(chosen.backbone.weights.get(plan.weights), str) else [])):
+        spec.check_extra()
+
+
+def _made_anew(plan: Plan, chosen: Chosen) -> bool:
+    """Whether low views are made on the device, or in training of clips as recorded."""
+    crop = chosen.degradation.crop
+    return crop == "before" or (crop == "none" and (chosen.method.needs_high or bool(plan.source)))
+
+
+def _has_parameters(enhancer: EnhancerSpec, plan: Plan) -> bool:
+    return any(True for _ in enhancer.build(plan.size, plan.options("enhancer")).parameters())
+
+
+def asks_for_pool(plan: Plan, chosen: Chosen) -> list[str]:
+    """`method.KEY=VALUE` of the options at which the plan's method learns from clips without labels."""
+    options = chosen.options(plan, "method")
+    asking = chosen.method.unlabelled.items()
+    return [f"method.{key}={options[key]}" for key, values in asking if options[key] in values]

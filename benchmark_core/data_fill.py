@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.store import ClipStore, StoreReport
 from benchmark_core.errors import ElrError
@@ -71,5 +72,7 @@ def fill(
         raise ElrError(f"{dataset.name}: no clip of {protocol} is under {data}")
     recipes = materials(degradation, degradation_options, size=size).recipes(low=views != "high", high=views != "low")
     with reporter.steps("clips", len(clips)) as advance:
-        report = ClipStore(cache).ensure(clips, recipes, bad_clips=bad_clips, progress=follow(advance), workers=workers)
+        report = ensure_views(
+            ClipStore(cache), clips, recipes, bad_clips=bad_clips, progress=follow(advance), workers=workers
+        )
     return Filled(recipes=tuple(recipe.key for recipe in recipes), missing=index.missing, report=report)

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.index import Clip, Index
-from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
@@ -25,6 +25,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.listing import list_clips
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
+from benchmark_core.prepare import stock_of
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.record import RunRecord
 from benchmark_core.resolve import chosen_by, with_options
@@ -66,6 +67,11 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
     seen by this recognizer, or the weights are absent, torn, or of another structure than the plan's.
     """
     plan = Plan.from_json(record["plan"])
+    if fused := record.get("fused"):
+        raise ElrError(
+            f"{folder} is the mean of two runs, {' and '.join(fused)}, and has no recognizer of its own; predict with "
+            "the run folder of each"
+        )
     if dataset is not None and dataset != plan.dataset:
         plan = _moved(plan, catalog, dataset)
     chosen = chosen_by(catalog, plan)
@@ -139,13 +145,13 @@ def predict_clips(
     high = chosen.method.privileged
     # The pool does not depend on whether training videos are at hand.
     careful = bad_clips if split == "test" else "skip"
-    index = list_clips(chosen.dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=careful)
+    index = list_clips(chosen.dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=careful)
     clips = _clips(index, deployed, split, data)
-    stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
+    stock = stock_of(plan, chosen)
     store = ClipStore(cache)
     with reporter.steps(f"{split} clips", len(clips)) as advance:
-        report = store.ensure(
-            clips, stock.recipes(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
+        report = ensure_views(
+            store, clips, stock.recipes(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
         )
     for key, reason in report.bad:
         reporter.warn(f"clip '{key}' is left out: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -14,20 +13,13 @@ from typing import Any
 
 from benchmark_core.catalog import load_catalog
 from benchmark_core.errors import ElrError
+from benchmark_core.provenance import version_of
 
 DISTRIBUTIONS = (
     "elrbench", "torch", "numpy", "scipy", "pandas", "tabulate", "pluggy", "PyYAML", "fvcore", "filelock",
     "av", "safetensors", "rich", "click",
 )  # fmt: skip
 LOW_ON_SPACE = 2 * 1024**3  # bytes; a few thousand clips of 96x128 high views
-
-
-def version_of(distribution: str) -> str | None:
-    """The installed version, or None."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 @dataclass

@@ -27,11 +27,17 @@ def list_clips(
             state = "is empty" if data.is_dir() else "is not there"
             raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
     index = dataset.read_index(data, protocol, options)
-    if index.missing and bad_clips == "fail":
+    if bad_clips == "fail":
+        refuse_missing(dataset, index, data)
+    return index
+
+
+def refuse_missing(dataset: DatasetSpec, index: Index, data: Path | None) -> None:
+    """ElrError where a listed clip is not on disk."""
+    if index.missing:
         found = len(index.clips)
         listed = found + len(index.missing)
         raise ElrError(
             f"{dataset.name}: {len(index.missing)} of {listed} listed clips are not under {data} "
             f"(first: {index.missing[0]}); --bad-clips skip runs on the {found} found"
         )
-    return index

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from benchmark_core.auxiliary import Auxiliary, ClipSet, Listed, pool_clips, source_clips, store_beside
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
+from benchmark_core.clips.flow import ensure_views, of_flow, opencv
 from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.recipes import Materials, materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
@@ -35,10 +39,23 @@ class Data:
     sampling: Sampling
     classes: int
     multi_label: bool
+    pool: Auxiliary | None = None
+    source: Auxiliary | None = None
 
-    def training_views(self, *, low: bool, high: bool, seed: int) -> Views:
-        """Augmented, shuffled views of the training clips."""
-        return self._views(self.train, low=low, high=high, seed=seed, train=True)
+    def training_views(self, *, low: bool, high: bool, seed: int, unlabelled: bool = False) -> Views:
+        """Augmented, shuffled views of the training clips, or of the pool's.
+
+        High ones are of the source's clips, where there is one; a low view beside such a high one then has the shorter
+        side of some training clip.
+        """
+        clips = self.train
+        sides: tuple[int, ...] = ()
+        if unlabelled:
+            assert self.pool is not None
+            clips = self.pool.clips
+        elif high and self.source is not None:
+            clips, sides = self.source.clips, self._shorter_sides
+        return self._views(clips, low=low, high=high, seed=seed, train=True, sides=sides)
 
     def test_views(self, *, high: bool) -> Views:
         """The test clips at interval centres: low views, or high ones for a privileged method."""
@@ -54,7 +71,16 @@ class Data:
             high=high.key if high else "",
             crop=self.materials.crop,
             owners=owners,
+            unlabelled="" if self.pool is None else self.pool.digest,
+            source="" if self.source is None else self.source.digest,
         )
+
+    @cached_property
+    def _shorter_sides(self) -> tuple[int, ...]:
+        """Of the training clips as recorded, in order."""
+        assert self.materials.low is not None
+        reader = self.store.reader(self.materials.low)
+        return tuple(sorted(min(reader.size(clip)) for clip in self.train))
 
     def median_size(self) -> tuple[int, int]:
         """(h, w) of the middle test clip as recorded, by pixels: what a natively low track's cost is traced at."""
@@ -63,7 +89,16 @@ class Data:
         sizes = sorted((reader.size(clip) for clip in self.test), key=lambda size: size[0] * size[1])
         return sizes[len(sizes) // 2]
 
-    def _views(self, clips: tuple[Clip, ...], *, low: bool, high: bool, seed: int, train: bool) -> Views:
+    def _views(
+        self,
+        clips: tuple[Clip, ...],
+        *,
+        low: bool,
+        high: bool,
+        seed: int,
+        train: bool,
+        sides: tuple[int, ...] = (),
+    ) -> Views:
         return Views(
             clips,
             self.store,
@@ -76,13 +111,14 @@ class Data:
             seed=seed,
             train=train,
             jitter=Jitter() if train else None,
+            sides=sides,
         )
 
 
 def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) -> Index:
     """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
     dataset = chosen.dataset
-    index = list_clips(dataset, plan.protocol, plan.options("dataset"), data=data, bad_clips=bad_clips)
+    index = list_clips(dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=bad_clips)
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
@@ -102,13 +138,34 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
     return index
 
 
-def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_clips: str, reporter: Reporter) -> Data:
-    """Lists and stores the clips of the plan's fold.
+def stock_of(plan: Plan, chosen: Chosen) -> Materials:
+    """What the plan's views ask of the store. ElrError where it is flow and the extra for it is not installed."""
+    stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
+    if kind(plan.modality) != "flow":
+        return stock
+    opencv()
+    options = chosen.options(plan, "enhancer")
+    return of_flow(stock, algorithm(plan.modality), chosen.enhancer.factory, options)
+
+
+def prepare(
+    plan: Plan,
+    chosen: Chosen,
+    *,
+    data: Path | None,
+    cache: Path,
+    bad_clips: str,
+    reporter: Reporter,
+    pool: ClipSet | None = None,
+    source: ClipSet | None = None,
+) -> Data:
+    """Lists and stores the clips of the plan's fold, and those of the sets beside it.
 
     bad_clips: "fail" raises BadClips with all that cannot be decoded, "skip" leaves such clips out and names them.
+    pool, source: what the plan's `unlabelled` and `high_source` name.
     """
+    stock = stock_of(plan, chosen)
     index = read_index(plan, chosen, data, bad_clips)
-    stock = materials(chosen.degradation, plan.options("degradation"), size=plan.size)
     store = ClipStore(cache)
     bad = list(index.missing)
     parts: dict[str, tuple[Clip, ...]] = {}
@@ -121,7 +178,7 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
     for part, recipes in wanted.items():
         clips = index.split(plan.fold, part)
         with reporter.steps(f"{part} clips", len(clips)) as advance:
-            report = store.ensure(clips, recipes, bad_clips="skip", progress=follow(advance))
+            report = ensure_views(store, clips, recipes, bad_clips="skip", progress=follow(advance))
         reasons |= dict(report.bad)
         parts[part] = tuple(clip for clip in clips if clip.id not in reasons)
         bad += sorted(key for key, _ in report.bad)
@@ -131,6 +188,23 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
         reporter.warn(f"clip '{key}' is left out: {reason}")
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
+
+    def beside(given: ClipSet, listed: Listed, label: str) -> Auxiliary:
+        return store_beside(
+            given,
+            listed,
+            test=parts["test"],
+            recipes=stock.recipes(low=True, high=chosen.method.needs_high),
+            store=store,
+            bad_clips=bad_clips,
+            reporter=reporter,
+            label=label,
+        )
+
+    auxiliary = {
+        "pool": None if pool is None else beside(pool, pool_clips(pool, plan, bad_clips), "unlabelled"),
+        "source": None if source is None else beside(source, source_clips(source, chosen.dataset, bad_clips), "source"),
+    }
     return Data(
         index=index,
         train=parts["train"],
@@ -141,4 +215,5 @@ def prepare(plan: Plan, chosen: Chosen, *, data: Path | None, cache: Path, bad_c
         sampling=Sampling.parse(plan.sampling),
         classes=len(chosen.dataset.classes),
         multi_label=chosen.dataset.task == "multi-label",
+        **auxiliary,
     )

@@ -14,15 +14,18 @@ from benchmark_core.specs import Spec
 PACKAGES = ("elrbench", "torch", "numpy", "av", "pluggy", "fvcore")
 
 
+def version_of(distribution: str) -> str | None:
+    """The installed version, or None."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
 def versions() -> dict[str, str]:
     """Of Python and of the packages that a figure may depend on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    found = {package: version_of(package) or "not installed" for package in PACKAGES}
+    return {"python": platform.python_version(), **found}
 
 
 def owners_of(catalog: Catalog, chosen: Chosen) -> dict[str, Owner]:

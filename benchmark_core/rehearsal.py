@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.modality import channels, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
 from benchmark_core.combinations import Chosen
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter, Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.resolve import at_budget, chosen_by
+from benchmark_core.training.fitting import Stateful
+from benchmark_core.training.given import GivenTeacher, wake
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.seeds import seeded
 from benchmark_core.training.stages import StageFolder
-from benchmark_core.training.training import Stateful, Training
+from benchmark_core.training.training import Training
 
 CLIPS = 4  # a step; its time is scaled to the plan's batch, so that a paper's batch need not fit a small machine
 STEPS = 3  # the first warms up
@@ -38,6 +41,7 @@ class RandomViews:
     clips: int
     low: bool
     high: bool
+    unlabelled: bool = False
 
     def __len__(self) -> int:
         return self.clips
@@ -49,35 +53,48 @@ class RandomViews:
     def batch(self, device: torch.device) -> Batch:
         """`CLIPS` clips."""
         sampling = Sampling.parse(self.plan.sampling)
-        classes, multi = len(self.chosen.dataset.classes), self.chosen.dataset.task == "multi-label"
-        shape = (sampling.k, 3, sampling.t)
+        classes = len(self.chosen.dataset.classes)
+        shape = (sampling.k, channels(self.plan.modality), sampling.t)
 
         def noise(size: tuple[int, int] | None) -> View:
             if size is None:
                 return [torch.rand(*shape, NATIVE + clip, NATIVE, device=device) for clip in range(CLIPS)]
             return torch.rand(CLIPS, *shape, *size, device=device)
 
-        low = self.chosen.degradation.low
+        low = self.plan.size if kind(self.plan.modality) == "flow" else self.chosen.degradation.low
         return Batch(
             low=noise(low) if self.low else None,
             high=noise(self.plan.size if low else None) if self.high else None,
             mask=torch.ones(CLIPS, sampling.k, device=device),
             box=torch.tensor([0.0, 0.1, 0.9, 0.9, 1.0], device=device).expand(CLIPS, 5),
-            target=torch.rand(CLIPS, classes, device=device).round()
-            if multi
-            else torch.arange(CLIPS, device=device) % classes,
+            target=self.target(classes, device),
             ids=tuple(map(str, range(CLIPS))),
         )
 
+    def target(self, classes: int, device: torch.device) -> Tensor:
+        """As `Views` has it, of clips with labels and without."""
+        if self.chosen.dataset.task == "multi-label":
+            labels = torch.rand(CLIPS, classes, device=device).round()
+            return torch.zeros_like(labels) if self.unlabelled else labels
+        numbers = torch.arange(CLIPS, device=device)
+        return torch.full_like(numbers, -1) if self.unlabelled else numbers % classes
+
 
 class Rehearsal(Training):
-    """A `Training` whose loops run `STEPS` steps. `seconds`: stage -> what it would take; 0 where it is cached."""
+    """A `Training` whose loops run `STEPS` steps. clips, pool, source: how many train, clips if not told.
 
-    def __init__(self, *, clips: int, **given: Any) -> None:
-        def views(*, low: bool, high: bool, seed: int) -> Any:
-            return RandomViews(plan=self.plan, chosen=self.chosen, clips=clips, low=low, high=high)
+    `seconds`: stage -> what it would take; 0 where it is cached.
+    """
 
-        super().__init__(**given, make_views=views, reporter=Silent())
+    def __init__(self, *, clips: int, pool: int | None = None, source: int | None = None, **asked: Any) -> None:
+        def views(*, low: bool, high: bool, seed: int, unlabelled: bool = False) -> Any:
+            others = pool if unlabelled else source if high and self.plan.source else None
+            count = clips if others is None else others
+            return RandomViews(
+                plan=self.plan, chosen=self.chosen, clips=count, low=low, high=high, unlabelled=unlabelled
+            )
+
+        super().__init__(**asked, make_views=views, reporter=Silent())
         self.seconds: dict[str, float] = {}
         self._name = ""
 
@@ -95,7 +112,7 @@ class Rehearsal(Training):
         self._fitted.add(module, key.digest)
         self._name = name
         self.seconds[name] = 0.0
-        if StageFolder.peek(self._cache, key) is None or self._refit:
+        if StageFolder(self._cache, key).finished() is None or self._refit:
             with seeded("rehearsal"):
                 fn(module)
         return module
@@ -105,7 +122,7 @@ class Rehearsal(Training):
         size = batch or int(self.options["batch"])
         for item in state:
             if isinstance(item, nn.Module):
-                item.train()
+                wake(item)
         took = []
         for _ in range(STEPS):
             made = views.batch(self.device)
@@ -128,9 +145,26 @@ def rehearse(
     device: torch.device,
     cache: Path,
     refit: bool = False,
+    pool: int | None = None,
+    source: int | None = None,
+    given: GivenTeacher | None = None,
 ) -> dict[str, float]:
-    """Stage -> seconds that it would train for on `device`. An estimate: decoding and testing are not in it."""
-    rehearsal = Rehearsal(clips=clips, plan=plan, chosen=chosen, inputs=inputs, device=device, cache=cache, refit=refit)
+    """Stage -> seconds that it would train for on `device`. An estimate: decoding and testing are not in it.
+
+    clips, pool, source: how many train, of the dataset, the pool and the high source; as many as clips if not told.
+    """
+    rehearsal = Rehearsal(
+        clips=clips,
+        pool=pool,
+        source=source,
+        plan=plan,
+        chosen=chosen,
+        inputs=inputs,
+        device=device,
+        cache=cache,
+        refit=refit,
+        given=given,
+    )
     chosen.method.load(chosen.method.fit)(rehearsal)
     return rehearsal.seconds
 
@@ -143,20 +177,9 @@ def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Rep
     reporter.say(f"training will take about {_span(total)} here ({parts})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
     if total > HOUR and shorter in chosen.method.budgets:
-        other = resolve_plan(
-            catalog,
-            Request(
-                method=plan.method,
-                dataset=plan.dataset,
-                classes=plan.classes,
-                protocol=plan.protocol,
-                fold=plan.fold,
-                degradation=plan.degradation,
-                budget=str(shorter),
-                seed=plan.seed,
-            ),
-        )
-        seconds = sum(rehearse(other, chosen_by(catalog, other), **asked).values())
+        other = at_budget(catalog, plan, str(shorter))
+        # A fitted teacher may be too large for the shorter budget: its own teacher is trained there.
+        seconds = sum(rehearse(other, chosen_by(catalog, other), **{**asked, "given": None}).values())
         reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
 
 

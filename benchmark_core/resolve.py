@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, TypeVar
 
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import pick_classes, with_classes
+from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.names import ComponentName
-from benchmark_core.plan import Plan
-from benchmark_core.specs import DatasetSpec, DegradationSpec, Spec, Value, defaults
+from benchmark_core.names import ComponentName, placed_name
+from benchmark_core.plan import Plan, read_size
+from benchmark_core.specs import DatasetSpec, DegradationSpec, MethodSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
 PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")  # what budgets may name
@@ -41,17 +42,28 @@ class Request:
     budget: str = "paper"
     seed: int = 0
     settings: tuple[str, ...] = field(default=())
+    unlabelled: str | None = None
+    teacher: str | None = None  # METHOD@DIGEST
+    high_source: str | None = None
 
 
 def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
     """The specs that `plan` names. ElrError with did-you-mean where one is not in the catalog."""
-    return Chosen(
-        dataset=with_classes(_find(catalog.datasets, plan.dataset)[0], plan.classes),
-        degradation=_find(catalog.degradations, plan.degradation)[0],
-        enhancer=_find(catalog.enhancers, plan.enhancer)[0],
-        backbone=_find(catalog.backbones, plan.backbone)[0],
-        method=_find(catalog.methods, plan.method)[0],
+    return _as_set(
+        plan,
+        Chosen(
+            dataset=with_classes(_find(catalog.datasets, plan.dataset)[0], plan.classes),
+            degradation=_find(catalog.degradations, plan.degradation)[0],
+            enhancer=_find(catalog.enhancers, plan.enhancer)[0],
+            backbone=_find(catalog.backbones, plan.backbone)[0],
+            method=_find(catalog.methods, plan.method)[0],
+        ),
     )
+
+
+def _as_set(plan: Plan, chosen: Chosen) -> Chosen:
+    """`chosen`, with the method as the plan's options make it."""
+    return replace(chosen, method=chosen.method.under(chosen.options(plan, "method")))
 
 
 def resolve_plan(catalog: Catalog, request: Request) -> Plan:
@@ -59,6 +71,13 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
 
     Raises ElrError: an unknown name (did-you-mean), a number out of range, a combination that cannot work.
     """
+    plan, chosen = _expanded(catalog, request)
+    check_combination(plan, chosen)
+    return plan
+
+
+def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
+    """The plan and the specs that it names, which may not go together."""
     method, method_name = _find(catalog.methods, request.method)
     dataset, dataset_name = _find(catalog.datasets, request.dataset)
     if dataset.unlabelled:
@@ -67,7 +86,7 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
             "on it; it is for methods that also learn from unlabelled clips, beside a labelled --dataset"
         )
     classes = _classes(dataset, request.classes)
-    dataset = with_classes(dataset, classes)
+    whole, dataset = dataset, with_classes(dataset, classes)
     if request.budget not in BUDGETS:
         raise unknown("budget", request.budget, BUDGETS)
     budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
@@ -104,6 +123,12 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
     weights = partner("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
+    modality = partner("modality", "rgb")
+    if modality not in MODALITIES:
+        raise unknown("modality", modality, MODALITIES)
+    sampling = partner("sampling", backbone.sampling)
+    if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
+        sampling = backbone.sampling  # methods and budgets name single frames for the 2D backbones that they name
     precision = partner("precision", "fp32")
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
@@ -122,26 +147,27 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
         protocol=protocol,
         fold=fold,
         degradation=str(degradation_name),
-        high_source="self" if method.needs_high and degradation.crop == "none" else "",
+        high_source=_high_source(catalog, request.high_source, (whole, dataset_name), method, degradation),
         enhancer=str(enhancer_name),
         backbone=str(backbone_name),
         weights=weights,
-        modality=partner("modality", "rgb"),
-        size=_size(partner("size", "256x340")),
-        sampling=str(Sampling.parse(partner("sampling", backbone.sampling))),
+        modality=modality,
+        size=read_size("--size", partner("size", "256x340"), smallest=8),
+        sampling=str(Sampling.parse(sampling)),
         precision=precision,
         budget=request.budget,
         seed=request.seed,
         settings=_settings(chosen, names, budget, request.settings),
         classes=classes,
+        unlabelled=_pool(catalog, request.unlabelled, degradation),
+        teacher=request.teacher or "",
     )
-    check_combination(plan, chosen)
-    return plan
+    return plan, _as_set(plan, chosen)
 
 
 def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
     """Numbers of `plan` that differ from what its budget expands to: a row shows them beside the budget's name."""
-    plain = resolve_plan(
+    plain, _ = _expanded(
         catalog,
         Request(
             method=plan.method,
@@ -159,7 +185,35 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
         ),
     )
     fields = [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
-    return fields + [key for key, value in plan.settings.items() if plain.settings.get(key) != value]
+    keys = sorted(plan.settings.keys() | plain.settings.keys())
+    return fields + [key for key in keys if plan.settings.get(key) != plain.settings.get(key)]
+
+
+def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
+    """`plan` under another budget, as by the same flags: what differs from its own budget was asked for, and stays."""
+    fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
+    usual, _ = _expanded(catalog, Request(**fixed, budget=plan.budget, seed=plan.seed))
+    asked = (name for name in PARTNERS if getattr(plan, name) != getattr(usual, name))
+    kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}
+    if "size" in kept:
+        kept["size"] = "x".join(map(str, plan.size))
+    numbers = [key for key in changed_from_budget(catalog, plan) if key in plan.settings]
+    request = Request(
+        **fixed,
+        **kept,
+        budget=budget,
+        seed=plan.seed,
+        settings=tuple(f"{key}={_written(plan.settings[key])}" for key in numbers),
+        unlabelled=plan.unlabelled or None,
+        teacher=plan.teacher or None,
+        high_source=plan.source or None,
+    )
+    return resolve_plan(catalog, request)
+
+
+def _written(value: Value) -> str:
+    """As `--set` reads it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def with_options(catalog: Catalog, kind: str, text: str) -> tuple[Spec, dict[str, Value]]:
@@ -208,6 +262,60 @@ def _expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
     return options
 
 
+def _beside(catalog: Catalog, text: str) -> tuple[DatasetSpec | None, ComponentName]:
+    """A dataset beside the plan's own; no spec where it is a template's, such as `videos:kinetics`, not yet placed."""
+    base, colon, rest = text.partition(":")
+    if text not in catalog.datasets and base in catalog.datasets and catalog.datasets[base].at is not None:
+        if colon and placed_name(base, rest) == text:
+            return None, ComponentName.parse(text)
+    return _find(catalog.datasets, text)
+
+
+def _pool(catalog: Catalog, asked: str | None, degradation: DegradationSpec) -> str:
+    """The canonical name of the pool asked for. Any dataset is one, with its labels left aside."""
+    if not asked:
+        return ""
+    spec, name = _beside(catalog, asked)
+    if degradation.crop == "none" and spec is not None and not spec.unlabelled and not spec.natively_low:
+        raise ElrError(
+            f"--unlabelled {name}: its clips are recorded at full size, and degradation '{degradation.name}' takes "
+            "clips as recorded; name a pool that is natively low"
+        )
+    return str(name)
+
+
+def _high_source(
+    catalog: Catalog,
+    asked: str | None,
+    dataset: tuple[DatasetSpec, ComponentName],
+    method: MethodSpec,
+    degradation: DegradationSpec,
+) -> str:
+    """Where high views come from: nothing, "self", or the canonical name of another dataset with the same classes."""
+    own = "self" if method.needs_high and degradation.crop == "none" else ""
+    if asked is None or asked == own:
+        return own
+    if asked == "self":
+        raise ElrError(
+            f"--high-source self is for a method that needs high views of clips as recorded; leave it out with "
+            f"'{method.name}' and '{degradation.name}'"
+        )
+    source, name = _beside(catalog, asked)
+    target, target_name = dataset
+    if name.base == target_name.base:
+        raise ElrError(f"--high-source {name} is the dataset itself; its clips lend their own high views by default")
+    if source is not None:
+        if source.unlabelled or source.task != target.task:
+            has = "has no labels" if source.unlabelled else f"is {source.task}"
+            raise ElrError(f"--high-source {name} {has}, and dataset '{target_name}' is {target.task}")
+        if strange := [one for one in source.classes if one not in target.classes]:
+            raise ElrError(
+                f"--high-source {name}: {len(strange)} of its {len(source.classes)} classes are none of dataset "
+                f"'{target_name}' (first: '{strange[0]}'); name clips of the same classes"
+            )
+    return str(name)
+
+
 def _settings(
     chosen: Chosen, names: Mapping[str, ComponentName], budget: Mapping[str, Value], asked: tuple[str, ...]
 ) -> dict[str, Value]:
@@ -232,20 +340,33 @@ def _settings(
     for key, (where, value) in overrides.items():
         kind, _, option = key.partition(".")
         settings[key] = specs[kind].options[option].check(where, value)
-    return dict(sorted(settings.items()))
+    return {key: value for key, value in sorted(settings.items()) if not _left_out(specs, key, value)}
+
+
+def _left_out(specs: Mapping[str, Spec], key: str, value: Value) -> bool:
+    """Whether a plan does without it: an added option at its default."""
+    kind, _, name = key.partition(".")
+    option = specs[kind].options[name]
+    return option.added and value == option.default
 
 
 def _read(text: str, like: Value) -> Value:
     """`text` as the type of `like`; left as text where it does not read as that, so that the check can say so."""
     if isinstance(like, bool):
         return {"true": True, "false": False}.get(text.lower(), text)
+    kinds: tuple[Callable[[str], Value], ...] = (int, float, _fraction) if isinstance(like, float) else (int, float)
     if isinstance(like, (int, float)):
-        for kind in (int, float):
+        for kind in kinds:
             try:
                 return kind(text)
-            except ValueError:
+            except (ValueError, ZeroDivisionError):
                 continue
     return text
+
+
+def _fraction(text: str) -> float:
+    """`4/7` as the float nearest to it."""
+    return float(Fraction(text))
 
 
 def _classes(dataset: DatasetSpec, asked: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -253,10 +374,3 @@ def _classes(dataset: DatasetSpec, asked: str | tuple[str, ...] | None) -> tuple
         return ()
     names = asked.split(",") if isinstance(asked, str) else asked
     return pick_classes(dataset, [name.strip() for name in names])
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
-    if not match or min(int(match[1]), int(match[2])) < 8:
-        raise ElrError(f"--size {text} is not HxW with sides of 8 to 9999, e.g. 96x128")
-    return int(match[1]), int(match[2])

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.atomic import check_writable, write_whole
+from benchmark_core.atomic import check_writable, sweep_parts, write_whole
+from benchmark_core.auxiliary import sets_beside
+from benchmark_core.beside import NOTHING_BESIDE, Beside
 from benchmark_core.catalog import Catalog
-from benchmark_core.combinations import Chosen
+from benchmark_core.clips.flow import opencv
+from benchmark_core.combinations import Chosen, check_extras
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
+from benchmark_core.errors import ElrError
+from benchmark_core.fused import finished, fuse_runs
 from benchmark_core.names import ComponentName, file_name
+from benchmark_core.networks.assemble import initialisation_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.prepare import prepare
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import file_digest, owners_of, plugins_of, versions
 from benchmark_core.records.cost_record import write_cost
-from benchmark_core.records.record import seal, write_record
+from benchmark_core.records.record import part_folder, seal, write_record
 from benchmark_core.rehearsal import tell_estimate
 from benchmark_core.resolve import changed_from_budget, chosen_by, track_name
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
+from benchmark_core.teachers import check_start, load_teacher
 from benchmark_core.training.device import describe_device, pick_device
 from benchmark_core.training.stages import packed
 from benchmark_core.training.training import Training
@@ -32,10 +40,11 @@ from benchmark_core.training.training import Training
 
 @dataclass(frozen=True)
 class RunResult:
-    """The record as written, and the folder that holds it."""
+    """The record as written, and the folder that holds it. parts: the runs that it fuses, where it does."""
 
-    record: dict[str, Any]
+    record: Mapping[str, Any]
     folder: Path
+    parts: tuple[RunResult, ...] = ()
 
 
 def run(
@@ -49,18 +58,52 @@ def run(
     bad_clips: str = "fail",
     device: str | None = None,
     refit: bool = False,
+    beside: Beside = NOTHING_BESIDE,
 ) -> RunResult:
     """Trains what `plan` names, scores it on its fold's test clips, and leaves a record in `out`.
 
+    beside: where the plan's pool, high source and teacher lie.
+    A plan of two modalities is two runs, each in its `part_folder`; one that is finished is taken as it is.
     Raises ElrError before work began (folders, lists, names) and RunFailed after.
     """
+    if len(plan.streams) > 1:
+
+        def run_stream(stream: Plan, folder: Path) -> RunResult:
+            return run(
+                stream,
+                catalog,
+                data=data,
+                out=folder,
+                cache=cache,
+                reporter=reporter,
+                bad_clips=bad_clips,
+                device=device,
+                refit=refit,
+                beside=beside,
+            )
+
+        return _run_streams(plan, chosen_by(catalog, plan), run_stream, out=out, reporter=reporter, refit=refit)
     began = time.monotonic()
     chosen = chosen_by(catalog, plan)
     high = chosen.method.privileged
     place = pick_device(device)
     for folder in (out, cache / "clips", cache / "stages"):
         check_writable(folder)
-    ready = prepare(plan, chosen, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter)
+    sweep_parts(out, older=3600)
+    check_extras(plan, chosen)
+    initialisation = initialisation_of(plan, chosen)
+    if initialisation != plan.weights:
+        reporter.say(f"weights: {initialisation}")
+    teacher = load_teacher(beside.teacher, plan, chosen, catalog)
+    pool, source = sets_beside(catalog, plan, beside)
+    ready = prepare(
+        plan, chosen, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter, pool=pool, source=source
+    )
+    manifest = ready.index.digest()
+    check_start(plan, chosen, manifest)
+    if teacher is not None:
+        teacher.check_lists(plan, manifest)
+    given = teacher.given if teacher else None
     inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()})
     prepared = time.monotonic()
     if plan.budget != "smoke":
@@ -74,6 +117,9 @@ def run(
             cache=cache,
             refit=refit,
             reporter=reporter,
+            given=given,
+            pool=len(ready.pool.clips) if ready.pool else None,
+            source=len(ready.source.clips) if ready.source else None,
         )
     training = Training(
         plan=plan,
@@ -84,8 +130,13 @@ def run(
         cache=cache,
         reporter=reporter,
         refit=refit,
+        given=given,
     )
     recognizer: Recognizer = chosen.method.load(chosen.method.fit)(training)
+    if given is not None and not training.taught:
+        raise ElrError(
+            f"method '{plan.method}' as set here has not taken the teacher {plan.teacher}; leave out --teacher"
+        )
     trained = time.monotonic()
     test = ready.test_views(high=high)
     ids, targets, logits = predict(
@@ -123,12 +174,16 @@ def run(
                 "bad": list(ready.bad),
                 "padded": test.padded + ready.training_views(low=not high, high=high, seed=0).padded,
             },
-            "dataset": {"manifest": ready.index.digest(), "classes": len(chosen.dataset.classes)},
-            "initialisation": plan.weights,
+            "dataset": {"manifest": manifest, "classes": len(chosen.dataset.classes)},
+            **({"unlabelled": ready.pool.to_json()} if ready.pool else {}),
+            **({"high_source": ready.source.to_json()} if ready.source else {}),
+            **({"teacher": teacher.to_json()} if teacher else {}),
+            "initialisation": initialisation,
             "updates": {stage["name"]: stage["updates"] for stage in training.stages},
             "stages": [
                 {key: stage[key] for key in ("name", "key", "reused", "seconds", "device")} for stage in training.stages
             ],
+            **({"notes": training.notes} if training.notes else {}),
             "device": describe_device(place),
             "versions": versions(),
             "plugins": plugins_of(catalog, chosen),
@@ -145,13 +200,36 @@ def run(
     )
     write_record(out, record)
     structure = describe_plan(plan, chosen)
-    low = plan.size if high else chosen.degradation.low or ready.median_size()
-    write_cost(out, cost_of(recognizer, structure, low, place))
+    write_cost(out, cost_of(recognizer, structure, structure["low"] or ready.median_size(), place))
     return RunResult(record=record, folder=out)
+
+
+def _run_streams(
+    plan: Plan,
+    chosen: Chosen,
+    run_stream: Callable[[Plan, Path], RunResult],
+    *,
+    out: Path,
+    reporter: Reporter,
+    refit: bool,
+) -> RunResult:
+    """The runs of the plan's modalities, one after the other, and the mean of their probabilities."""
+    check_writable(out)
+    opencv()  # before the first of them trains
+    parts = []
+    for stream in plan.streams:
+        folder = part_folder(out, plan.digest, stream.digest)
+        done = None if refit else finished(folder, stream)
+        if done is not None:
+            reporter.say(f"{stream.modality}: the finished run {stream.digest} is reused")
+        else:
+            reporter.say(f"{stream.modality}: run {stream.digest}")
+        parts.append(run_stream(stream, folder) if done is None else RunResult(record=done, folder=folder))
+    return RunResult(record=fuse_runs(plan, chosen, out), folder=out, parts=tuple(parts))
 
 
 def is_control(plan: Plan, chosen: Chosen) -> bool:
     """Whether `plan` names a control of its method, and does what that control does."""
     named = set(ComponentName.parse(plan.method).variants) & set(chosen.method.controls)
-    options = plan.options("method")
+    options = chosen.options(plan, "method")
     return any(options[key] == value for name in named for key, value in chosen.method.variants[name].items())

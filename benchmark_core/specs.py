@@ -6,7 +6,7 @@ import importlib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -44,6 +44,8 @@ class Option:
     """A number or name of a component that a plan may set: `--set KIND.KEY=VALUE`.
 
     `unspecified` marks what the paper leaves open: the default is then this project's judgement, and says so in `help`.
+    `added` marks an option that came after plans were published, and whose default changes nothing: a plan leaves it
+    out at its default, so that digests, rows and stages of earlier runs stay what they were.
     """
 
     default: Value
@@ -52,6 +54,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     unspecified: bool = False
+    added: bool = False
 
     def check(self, where: str, value: object) -> Value:
         """`value` in the default's type, within bounds and choices; ElrError naming `where` otherwise."""
@@ -98,12 +101,16 @@ class Spec:
 
     def load(self, target: Target) -> Callable[..., Any]:
         """`resolve(target)`, but an absent extra is named with the command that installs it."""
+        self.check_extra()
+        return resolve(target)
+
+    def check_extra(self) -> None:
+        """ElrError where a module of the extra that it needs is not installed."""
         for module in self.requires:
             if importlib.util.find_spec(module) is None:
                 raise ElrError(
                     f"{self.kind} '{self.name}' needs the extra '{self.extra}': pip install 'elrbench[{self.extra}]'"
                 )
-        return resolve(target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +240,8 @@ class BackboneSpec(Spec):
     factory: `build(classes, options) -> nn.Module` with the public checkpoints' key names, offering
         `forward_features(x) -> list of stage maps` for x (N, 3, H, W) or (N, 3, T, H, W),
         `pool(map) -> (N, F)` of the last map, `get_classifier() -> nn.Module` from F to classes, and `num_features`.
-    weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; "scratch" is always there.
+    weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; "scratch" is always there, and
+        a file of the user's is added under the name that its plan holds (`benchmark_core.weights_file`).
     mean, std: what its weights expect of pixels in [0, 1].
     """
 
@@ -264,7 +272,14 @@ class MethodSpec(Spec):
     recognizer_options: the options that shape its recognizer; others do not change what a recognizer costs.
     defaults: plan fields it prefers (backbone, enhancer, size, sampling, …).
     needs_high: training reads high views of the training clips.
+    unlabelled: option -> its values at which training also reads a pool of clips without labels.
+    takes: what it makes use of where a plan gives it. "teacher": its T-Net comes from `training.teacher_stage`, which a
+        fitted one may stand in for. "high_source": it ends with the student on the target's own low views, so that high
+        views may be another dataset's.
+    check: `check(plan, chosen) -> None`, raising ElrError where its options do not go with what else a plan names; it
+        is called before data is touched, and its module imports no torch.
     privileged: the recognizer is scored on high views: a ceiling, not a competitor.
+    ceilings: option -> its values at which that is so, where it is not so by default.
     """
 
     kind: ClassVar[str] = "method"
@@ -273,10 +288,19 @@ class MethodSpec(Spec):
     recognizer_options: tuple[str, ...] = ()
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     needs_high: bool = False
+    unlabelled: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
+    takes: tuple[Literal["teacher", "high_source"], ...] = ()
+    check: Target | None = None
     needs_stages: bool = False  # reads the backbone's stage maps
     fixed_intervals: bool = False  # its head is built for K intervals
     privileged: bool = False
+    ceilings: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     controls: tuple[str, ...] = ()  # variants that stand beside every transfer method in tables
+
+    def under(self, options: Mapping[str, Value]) -> MethodSpec:
+        """The method as `options` make it: privileged where one of them says so."""
+        ceiling = any(options[key] in values for key, values in self.ceilings.items())
+        return replace(self, privileged=True) if ceiling else self
 
 
 KINDS: Mapping[str, type[Spec]] = {

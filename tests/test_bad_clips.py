@@ -251,7 +251,7 @@ def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: C
         (root / "ReCompress_Videos" / name).mkdir(parents=True)
         for split in (1, 2, 3):
             (root / "splits").mkdir(exist_ok=True)
-            (root / "splits" / f"{name}_test_split{split}.txt").write_text("")
+            (root / "splits" / f"{name}_test_split{split}.txt").write_text("of_no_split.avi 0 \n")
     folder, lines = root / "ReCompress_Videos" / "wave", []
     for number in range(6):
         path = folder / f"A_wave_u_cm_np1_fr_med_{number}.avi"

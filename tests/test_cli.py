@@ -58,8 +58,8 @@ def commands() -> dict[str, click.Command]:
 
 
 def test_the_commands_are_these():
-    names = ["run", "list", "show", "cost", "check", "data", "predict", "publish", "leaderboard", "doctor"]
-    assert list(commands()) == names
+    names = ["run", "list", "show", "cost", "check", "data", "predict", "suite", "publish", "leaderboard", "cache"]
+    assert list(commands()) == [*names, "doctor"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -93,6 +93,7 @@ def test_the_plan_flags_of_run_are_frozen():
     assert flags == {
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
         "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision", "--budget", "--seed", "--set",
+        "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
     }  # fmt: skip
@@ -245,7 +246,10 @@ HELP = "'elrbench {} --help' lists what it takes"
             ["run", "--method", "supervised", "--dataset", "puppets", "--data", "/"],
             "dataset 'puppets' is drawn by code and reads no folder; leave out --data /",
         ),
-        (["publish", "../x"], "'../x' is not a digest; give 4 to 16 hex digits, as 'elrbench run' printed them"),
+        (
+            ["publish", "../x"],
+            "'../x' is neither a run folder nor a digest of 4 to 16 hex digits, as 'elrbench run' printed both",
+        ),
         (["publish", "abcd", "--out", "/nowhere"], "no run 'abcd' under /nowhere. There are none."),
         (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
         (["cost", "--classes", "3"], f"give --backbone {BARE}"),
@@ -382,6 +386,8 @@ def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
     written = [Path(path) for path in json.loads(out)["written"]]
     assert all(path.is_file() and board in path.parents for path in written)
     assert json.loads(written[-1].read_text()) == told["record"]
+    [run] = (folder / "elrbench-runs").iterdir()
+    assert call("publish", str(run), "--folder", str(board), "--json")[0] == 0
 
     stale, diff, _ = call("leaderboard", "--check", "--folder", str(board))
     assert stale == 1 and "supervised" in diff

@@ -18,7 +18,7 @@ from benchmark_core.training.keys import StageInputs
 README = Path(__file__).parents[1] / "README.md"
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
-METHODS = ("supervised", "supervised:matched", "teacher", "cstat")
+METHODS = ("supervised", "supervised:matched", "teacher", "cstat", "stat")
 DEGRADATIONS = ("average-12x16", "average-12x16:clean", "bicubic-14x14", "native")
 REFUSED = {  # (method, dataset, degradation) -> the rule
     **{(method, "puppets", "native"): "native-needs-native" for method in METHODS},

@@ -13,9 +13,11 @@ from benchmark_core.errors import ElrError
 from benchmark_core.resolve import Request, resolve_plan
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.attention import TemporalAttention, mean_over_real, spatial_attention, vec
-from elrbench_plugins.cstat.confidence import Confidence, at_stage, involved, spread, video_score
-from elrbench_plugins.cstat.fit import compare, confidence_of, inner_weights
+from elrbench_plugins.cstat.confidence import at_stage, involved, spread, video_score
+from elrbench_plugins.cstat.fit import confidence_of
 from elrbench_plugins.cstat.losses import cosine_distance, spatial_distances, temporal_distances, total
+from elrbench_plugins.cstat.mlp_map import Mlp
+from elrbench_plugins.cstat.phase import compare, inner_weights
 
 ONES = torch.ones(1, 2)
 
@@ -282,31 +284,31 @@ def views(n: int = 4, size: tuple[int, int] = (24, 32)) -> tuple[Tensor, Tensor]
 
 def test_confidence_is_high_where_nothing_was_lost() -> None:
     high, low = views()
-    confidence = Confidence()(high, low)
+    confidence = Mlp()(high, low)
     assert confidence.shape == (4, 24, 32)
     assert confidence[..., :14].min() >= 0.5 > confidence[..., 18:].mean()
 
 
 def test_equal_images_are_involved_everywhere() -> None:
     high, _ = views()
-    assert torch.equal(Confidence()(high, high), torch.full((4, 24, 32), 0.5))
+    assert torch.equal(Mlp()(high, high), torch.full((4, 24, 32), 0.5))
     black = torch.zeros(1, 3, 8, 8)
-    assert torch.equal(involved(Confidence()(black, black), 0.5), torch.full((1, 8, 8), 0.5))
+    assert torch.equal(involved(Mlp()(black, black), 0.5), torch.full((1, 8, 8), 0.5))
 
 
 def test_loss_map_by_hand() -> None:
-    measure = Confidence(normalise="median")
+    measure = Mlp(normalise="median")
     # median 1, deviations -1 0 0 3, mean magnitude 1
     loss = measure.loss_map(torch.tensor([[[0.0, 1.0], [1.0, 4.0]]]))
     sigmoid = [1 / (1 + math.exp(-z)) for z in (-1.0, 0.0, 0.0, 3.0)]
     assert loss.flatten().tolist() == pytest.approx(sigmoid, abs=1e-4)
-    ranged = Confidence(normalise="min-max").loss_map(torch.tensor([[[0.0, 1.0], [1.0, 4.0]]]))
+    ranged = Mlp(normalise="min-max").loss_map(torch.tensor([[[0.0, 1.0], [1.0, 4.0]]]))
     assert ranged.flatten().tolist() == pytest.approx([0, 0.25, 0.25, 1], abs=1e-4)
 
 
 def test_confidence_of_3d_views_sees_each_frame() -> None:
     high, low = views(6)
-    measure = Confidence()
+    measure = Mlp()
     frames = [x.reshape(2, 3, 3, 24, 32).transpose(1, 2) for x in (high, low)]  # (N, 3, T, H, W)
     difference = measure.difference(*frames)  # (N, T, H, W)
     assert difference.shape == (2, 3, 24, 32)
@@ -326,7 +328,7 @@ def test_median_bounds_hold_for_any_difference(shape: str) -> None:
     }[shape]
     if shape == "pixel":
         difference[0, 3, 3] = 0.0  # the collapse that eq. 2 rewards: a single trusted pixel
-    confidence = 1 - Confidence().loss_map(difference)
+    confidence = 1 - Mlp().loss_map(difference)
     kept = involved(confidence, 0.5)
     assert (kept > 0).float().mean() >= 0.5
     assert 0.25 <= confidence.mean() <= 0.75
@@ -336,7 +338,7 @@ def test_median_bounds_hold_for_any_difference(shape: str) -> None:
 def test_min_max_can_collapse_to_a_pixel() -> None:
     difference = torch.full((1, 8, 9), 7.0)
     difference[0, 3, 3] = 0.0
-    confidence = 1 - Confidence(normalise="min-max").loss_map(difference)
+    confidence = 1 - Mlp(normalise="min-max").loss_map(difference)
     assert confidence.mean() < 0.05
 
 
@@ -371,7 +373,7 @@ def test_spread_by_hand() -> None:
 
 def test_no_parameter_of_the_extractor_is_idle() -> None:
     high, low = views()
-    measure = Confidence()
+    measure = Mlp()
     (involved(measure(high, low), 0.5) * torch.rand(4, 24, 32)).sum().backward()
     assert {name for name, p in measure.named_parameters() if p.grad.abs().max() > 0} == {
         "extractor.0.weight", "extractor.0.bias", "extractor.2.weight"}  # fmt: skip
@@ -381,7 +383,7 @@ def test_no_parameter_of_the_extractor_is_idle() -> None:
 def test_trained_map_does_not_collapse_where_networks_disagree(normalise: str) -> None:
     """The extractor alone, 60 steps on the loss that it could win by trusting nothing."""
     high, low = views()
-    measure = Confidence(normalise=normalise)
+    measure = Mlp(normalise=normalise)
     student, teacher = torch.rand(4, 8, 6, 8), torch.rand(4, 8, 6, 8)
     teacher[..., 4:] *= 5 * torch.rand(4, 1, 6, 4)  # most disagreement where detail was lost
     optimiser = torch.optim.Adam(measure.parameters(), lr=1e-2)
@@ -420,7 +422,8 @@ class Toy(nn.Module):
 
 OPTIONS = {
     "confidence": "mlp", "confidence_threshold": 0.5, "confidence_width": 16, "confidence_normalise": "median",
-    "over_time": "keep", "tat_after_softmax": False, "rolling": "cstat-per-stage", "inner": "equal",
+    "confidence_grey": "bt601", "over_time": "keep", "tat_after_softmax": False,
+    "rolling": "cstat-per-stage", "rolling_turns": "once", "inner": "equal",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.flow import BOUND, FlowRecipe, calculator, ensure_flow, to_levels, to_pixels
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn
+from benchmark_core.clips.modality import Algorithm
 from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError
@@ -24,6 +25,7 @@ SIZE = (48, 64)
 HIGH = Recipe(kind="high", size=SIZE, aspect=(3, 4))
 LOW = Recipe(kind="low", size=(12, 16), aspect=(3, 4), degrade="elrbench_plugins.degradations.average:degrade",
              options={"sigma_blur": 0.0, "sigma_noise": 0.0})  # fmt: skip
+BICUBIC = "elrbench_plugins.interpolation.interpolation:bicubic"
 INSIDE = (slice(None), slice(8, -8), slice(8, -8))  # of (2, H, W): what enters at the edges has come from nowhere
 
 
@@ -56,7 +58,7 @@ def moving(across: int, down: int, frames: int = 4, smooth: float = 2.0, **more:
 @pytest.mark.usefixtures("opencv")
 @pytest.mark.parametrize("algorithm", ["dis", "tvl1"])
 @pytest.mark.parametrize(("across", "down"), [(3, -2), (-2, 1), (0, 0)])
-def test_a_translation_is_found(tmp_path: Path, algorithm: flow.Algorithm, across: int, down: int) -> None:
+def test_a_translation_is_found(tmp_path: Path, algorithm: Algorithm, across: int, down: int) -> None:
     store, clip, recipe = ClipStore(tmp_path), moving(across, down), FlowRecipe(source=HIGH, algorithm=algorithm)
     report = ensure_flow(store, [clip], recipe, workers=1)
     reader = store.reader(recipe)
@@ -71,10 +73,10 @@ def test_a_translation_is_found(tmp_path: Path, algorithm: flow.Algorithm, acros
 
 @pytest.mark.usefixtures("opencv")
 @pytest.mark.parametrize("algorithm", ["dis", "tvl1"])
-def test_flow_of_an_enlarged_low_view_is_in_pixels_of_network_size(tmp_path: Path, algorithm: flow.Algorithm) -> None:
+def test_flow_of_an_enlarged_low_view_is_in_pixels_of_network_size(tmp_path: Path, algorithm: Algorithm) -> None:
     """4 pixels a frame at 48x64 are 1 low pixel at 12x16, and 4 again when that is enlarged."""
     store, clip = ClipStore(tmp_path), moving(4, 0, smooth=6.0)
-    recipe = FlowRecipe(source=LOW, algorithm=algorithm, size=SIZE)
+    recipe = FlowRecipe(source=LOW, algorithm=algorithm, enlarge=BICUBIC, size=SIZE)
     ensure_flow(store, [clip], recipe)
     field = to_pixels(store.reader(recipe).frames(clip, [0]))[0]
     assert field.shape == (2, *SIZE)
@@ -119,10 +121,13 @@ def test_flow_is_made_once_and_reused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("opencv")
 def test_every_number_is_in_the_key() -> None:
     recipes = [
-        FlowRecipe(source=HIGH), FlowRecipe(source=HIGH, algorithm="tvl1"), FlowRecipe(source=HIGH, size=(96, 128)),
-        FlowRecipe(source=LOW, size=SIZE), FlowRecipe(source=Recipe(kind="high", size=SIZE, aspect=(1, 1))),
+        FlowRecipe(source=HIGH), FlowRecipe(source=HIGH, algorithm="tvl1"),
+        FlowRecipe(source=HIGH, enlarge=BICUBIC, size=(96, 128)), FlowRecipe(source=LOW, enlarge=BICUBIC, size=SIZE),
+        FlowRecipe(source=LOW, enlarge=BICUBIC.replace("bicubic", "bilinear"), size=SIZE),
+        FlowRecipe(source=LOW, enlarge=BICUBIC, size=SIZE, options={"sharp": True}),
+        FlowRecipe(source=Recipe(kind="high", size=SIZE, aspect=(1, 1))),
     ]  # fmt: skip
-    assert len({recipe.key for recipe in recipes}) == 5
+    assert len({recipe.key for recipe in recipes}) == 7
     assert recipes[0].numbers()["source"] == HIGH.numbers() and recipes[0].numbers()["bound"] == BOUND
 
 
@@ -141,6 +146,8 @@ def test_dis_does_not_depend_on_threads() -> None:
 
 @pytest.mark.usefixtures("opencv")
 def test_clips_too_small_for_flow_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs the size that it brings them to"):
+        FlowRecipe(source=LOW, size=SIZE)
     with pytest.raises(ElrError, match="optical flow at 6x8 has too little to see"):
         FlowRecipe(source=Recipe(kind="low", size=(6, 8), aspect=(3, 4)))
     recipe = FlowRecipe(source=Recipe(kind="native"))

@@ -26,18 +26,19 @@ RENAMED = {  # as some copies hold them
     "Turnk_r_Pippi_wave_f_cm_np2_le_med_6.avi": "hmdb51_Turnk_r_Pippi_wave_f_cm_np2_le_med_6.avi",
     "Goal_#_2_kick_f_cm_np1_ba_bad_1.avi": "Goal___2_kick_f_cm_np1_ba_bad_1.avi",
 }
+UNUSED = "of_no_split.avi 0 \r\n"
 GONE = "Gone_wave_u_cm_np1_fr_med_0.avi"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Four classes with clips of MPEG-4 in AVI, the others with empty folders and lists."""
+    """Four classes with clips of MPEG-4 in AVI, the others with empty folders and lists of what is in no part."""
     (tmp_path / "testTrainMulti_7030_splits").mkdir()
     for number, name in enumerate(reversed(CLASSES)):  # folders are not made in the order of their names
         (tmp_path / "hmdb51_org" / name).mkdir(parents=True)
         clips = LISTS.get(name, {})
         for split in range(3):
-            lines = "".join(f"{file} {parts[split]} \r\n" for file, parts in clips.items())
+            lines = "".join(f"{file} {parts[split]} \r\n" for file, parts in clips.items()) or UNUSED
             (tmp_path / SPLITS / f"{name}_test_split{split + 1}.txt").write_text(lines, newline="")
         for file in clips:
             if file != GONE:
@@ -92,6 +93,13 @@ def test_zero_is_unused_and_each_split_is_a_fold(root: Path) -> None:
 def test_classes_are_numbered_by_their_sorted_names() -> None:
     assert len(CLASSES) == 51 and list(CLASSES) == sorted(CLASSES)
     assert HMDB51.counts["3splits"] == COUNTS and HMDB51.counts["split2"] == {"2": (3570, 1530)}
+
+
+@pytest.mark.parametrize("text", ["", "\r\n \n"])
+def test_an_empty_list_is_named(root: Path, text: str) -> None:
+    (root / SPLITS / "run_test_split1.txt").write_text(text)
+    with pytest.raises(ElrError, match=r"^hmdb51: the list \S*run_test_split1\.txt is empty; a line 'FILE 0"):
+        HMDB51.read_index(root, "split1", {})
 
 
 @pytest.mark.parametrize("line", ["clip.avi 3", "clip.avi", "../../clip.avi 1", "a\\clip.avi 1", " 1"])

@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
         for split in (1, 2, 3):
             path = tmp_path / "splits" / f"{name}_test_split{split}.txt"
             path.parent.mkdir(exist_ok=True)
-            path.write_text("".join(f"{line} \n" for line in lists.get(name, [])))
+            path.write_text("".join(f"{line} \n" for line in lists.get(name, ["of_no_split.avi 0"])))
     for number in range(3):
         (tmp_path / "ReCompress_Videos" / "wave" / WAVE.format(number)).touch()
     (tmp_path / "ReCompress_Videos" / "jump" / "Big_jump_f_nm_np1_le_bad_0.avi").touch()

@@ -14,22 +14,37 @@ FILES = sorted(CORE.rglob("*.py"))
 
 # A module imports from its own layer and from earlier ones. `tables` may import nothing but what TABLES lists.
 LAYERS = (
-    ("__init__", "errors", "names", "progress", "atomic"),
-    ("specs", "hookspecs"),
+    ("__init__", "errors", "names", "progress", "atomic", "strict_yaml"),
+    ("specs", "hookspecs", "reported", "papers"),
     ("clips",),
-    ("catalog",),
-    ("plan", "combinations", "resolve", "planfile"),
+    ("catalog", "weights_file"),
+    ("plan", "beside", "combinations", "resolve", "planfile"),
     ("networks",),
     ("training",),
     ("scoring",),
     ("records", "provenance"),
     ("cost",),
-    ("listing", "prepare", "data_report", "data_fill", "rehearsal", "runner", "deployed"),
+    (
+        "listing",
+        "auxiliary",
+        "prepare",
+        "data_report",
+        "data_fill",
+        "rehearsal",
+        "fused",
+        "runner",
+        "deployed",
+        "teachers",
+        "cache",
+        "cache_check",
+        "cache_clear",
+    ),
     ("check", "check_kit", "doctor"),
     ("tables",),
+    ("suites",),
     ("cli",),
 )
-TABLES = {"errors", "names", "records", "scoring", "tables", "atomic"}
+TABLES = {"errors", "names", "records", "scoring", "tables", "atomic", "strict_yaml", "reported", "papers"}
 STATISTICS = "benchmark_core.scoring.statistics"  # numpy and scipy alone; scoring.predict needs torch
 HEAVY = {"torch", "pluggy", "scipy", "av", "fvcore", "accelerate", "torchmetrics", "elrbench_plugins"}
 

@@ -34,20 +34,37 @@ def test_every_package_has_an_init():
             assert (path.parent / "__init__.py").is_file(), f"{path.parent} has no __init__.py"
 
 
-def test_nothing_but_python_needs_packing(setup):
-    others = [
+def test_package_data_covers_every_other_file(setup):
+    others = {
         path
         for top in CODE
         for path in (ROOT / top).rglob("*")
         if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
-    ]
-    assert not others, "setup.cfg names no package data, so a wheel would lack these files"
+    }
+    packed: set[Path] = set()
+    for package, patterns in setup["options.package_data"].items():
+        folder = ROOT / package.replace("elrbench_plugins", "plugins").replace(".", "/")
+        for pattern in patterns.split():
+            found = set(folder.glob(pattern))
+            assert found, f"{package}: {pattern} matches nothing"
+            packed |= found
+    assert others == packed, "a wheel would lack these files"
+
+
+def entry_points(setup, group: str) -> dict[str, str]:
+    return dict(line.split(" = ") for line in setup["options.entry_points"][group].strip().splitlines())
 
 
 def test_entry_points_cover_every_plugin(setup):
-    listed = dict(line.split(" = ") for line in setup["options.entry_points"]["elrbench"].strip().splitlines())
+    """A folder of plugins/ is a plugin, or holds papers' data and no code."""
+    listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
     folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")}
-    assert listed == {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders}
+    assert {**listed, **papers} == {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders}
+    assert not listed.keys() & papers.keys()
+    for name in papers.values():
+        folder = ROOT / "plugins" / name.removeprefix("elrbench_plugins.")
+        code = [path.read_text() for path in folder.rglob("*.py")]
+        assert code == [""], f"{name} is read as data: its code would never run"
 
 
 @pytest.mark.parametrize("extension", ["py", "cfg", "toml"])

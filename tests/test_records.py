@@ -100,6 +100,8 @@ def _edited(record: dict[str, Any], *path: str, to: Any = None, drop: bool = Fal
         ({"path": ["primary"], "to": "f1"}, True, "'primary' is 'f1', which 'scores' does not hold"),
         ({"path": ["scores", "top1", "high"], "to": 41.0}, True, "not a fraction"),
         ({"path": ["per_class", "n"], "to": [1]}, True, "'per_class' is not of the 2 classes"),
+        ({"path": ["notes"], "to": "alone"}, True, "'notes' is not a list"),
+        ({"path": ["notes"], "to": [1]}, True, r"'notes\[0\]' is not text"),
         ({"path": ["hits"], "to": "AAAA AAAA"}, True, "not base64"),
         ({"path": ["hits"], "to": "AA=="}, True, "not the bits of 20 clips"),
     ],
@@ -206,6 +208,21 @@ def test_publish_copies_record_predictions_and_cost_and_nothing_else(tmp_path: P
     assert sorted(path for path in board.rglob("*") if path.is_file()) == sorted(written)
     assert read_record(written[-1]) == record
     assert publish(run, board) == written  # again is no harm
+
+
+def test_publish_says_that_it_replaces_a_measurement_of_cost(tmp_path: Path) -> None:
+    run, board, said = tmp_path / "run", tmp_path / "board", list[str]()
+    record = finished_run(run)
+    _, cost, _ = publish(run, board, say=said.append)
+    publish(run, board, say=said.append)
+    assert said == []  # the same again
+    write_cost(run, {**make_cost(record["structure"]), "peak_memory": 5.0})
+    publish(run, board, say=said.append)
+    assert said == [f"{cost}: an earlier measurement of the same structure and device is replaced"]
+    other = {**make_cost(record["structure"]), "device": "cpu:test"}  # comes to the same file name
+    write_cost(board / "costs", other)
+    with pytest.raises(ElrError, match="is the cost of the device 'cpu:test', not of 'cpu: test'; move it away first"):
+        publish(run, board)
 
 
 def test_publish_never_replaces_another_result(tmp_path: Path) -> None:

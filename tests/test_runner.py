@@ -50,7 +50,7 @@ def test_the_saved_weights_are_the_recognizers(toy_catalog: Catalog, toy_plan: P
     assert module(torch.rand(1, 2, 3, 1, 12, 16)).shape == (1, 3)
 
 
-@pytest.mark.parametrize("method", ["cstat", "supervised:matched", "teacher"])
+@pytest.mark.parametrize("method", ["cstat", "stat:rc", "supervised:matched", "teacher"])
 def test_same_plan_same_predictions(toy_catalog: Catalog, method: str, tmp_path: Path) -> None:
     request = Request(
         method=method,

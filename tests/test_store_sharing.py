@@ -44,9 +44,20 @@ def slow(key: str) -> Iterator[Frames]:
         yield frames
 
 
-def clips(journal: Path, seconds: float = 0.02) -> list[Clip]:
+def sociable(key: str) -> Iterator[Frames]:
+    """As `slow`, but from the fourth clip on it waits until another process has come, up to a minute."""
+    yield from slow(key)
+    journal = Path(key.split("|")[0])
+    for _ in range(600):
+        lines = journal.read_text().splitlines()
+        if len(lines) < 4 or len({line.split()[0] for line in lines}) > 1:
+            return
+        time.sleep(0.1)
+
+
+def clips(journal: Path, seconds: float = 0.02, render: str = "slow") -> list[Clip]:
     keys = [f"{journal}|{seconds}|{number},6,24,32" for number in range(COUNT)]
-    sources = [Drawn(render="test_store_sharing:slow", key=key) for key in keys]
+    sources = [Drawn(render=f"test_store_sharing:{render}", key=key) for key in keys]
     return [Clip(id=f"c{n}", source=source, target=0) for n, source in enumerate(sources)]
 
 
@@ -173,7 +184,7 @@ def test_others_join_in_where_there_is_work_for_long(tmp_path: Path, monkeypatch
     journal = tmp_path / "journal"
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setattr("benchmark_core.clips.crew.WORTHWHILE", 0.3)
-    listed = clips(journal, 0.1)
+    listed = clips(journal, 0.1, render="sociable")
     report = ClipStore(tmp_path / "cache").ensure(listed, [LOW, HIGH], workers=3)
     assert (report.built, report.reused, report.bad) == (COUNT, 0, ())
     decoded = [line.split(" ", 1) for line in journal.read_text().splitlines()]

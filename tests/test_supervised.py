@@ -22,7 +22,7 @@ from elrbench_plugins.supervised import fit as plain
 from elrbench_plugins.supervised.budgets import BUDGETS, JOINT_BUDGETS
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
-METHODS = ("supervised", "supervised:matched", "teacher", "cstat")
+METHODS = ("supervised", "supervised:matched", "teacher", "cstat", "stat")
 
 
 def plan_of(catalog, method: str, budget: str):
@@ -57,7 +57,8 @@ def test_matched_takes_as_many_epochs_as_cstats_student(catalog, budget: str) ->
 
 def test_budgets_name_only_what_their_methods_have(catalog) -> None:
     """A number that a method does not have would be left out without a word."""
-    for method, budgets in (("teacher", BUDGETS), ("supervised", JOINT_BUDGETS), ("cstat", JOINT_BUDGETS)):
+    joint = {method: JOINT_BUDGETS for method in ("supervised", "cstat", "stat")}
+    for method, budgets in {"teacher": BUDGETS, **joint}.items():
         assert catalog.methods[method].budgets == budgets
         for numbers in budgets.values():
             named = {key.partition(".")[2] for key in numbers if key.startswith("method.")}
@@ -79,7 +80,8 @@ def test_the_loop_is_eight_lines() -> None:
 
 
 def test_specs_import_no_torch() -> None:
-    check = "import sys, elrbench_plugins.cstat, elrbench_plugins.supervised; sys.exit('torch' in sys.modules)"
+    plugins = ", ".join(f"elrbench_plugins.{name}" for name in ("cstat", "stat", "supervised"))
+    check = f"import sys, {plugins}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 

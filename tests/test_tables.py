@@ -318,6 +318,12 @@ def test_costs_are_joined_by_structure_and_no_processor_time_enters(tmp_path: Pa
     assert (first["MACs/clip (G)"], second["MACs/clip (G)"]) == ("0.6", "≥ 0.6")
 
 
+def test_a_clip_of_windows_costs_as_many_as_it_is_long(tmp_path: Path) -> None:
+    put(tmp_path, make_record(sampling="windows-16"), make_cost("net18-bilinear"))
+    (row,) = grid(tmp_path)
+    assert row["MACs/clip (G)"] == "0.6 a window"
+
+
 def test_rows_without_costs_show_a_dash(tmp_path: Path) -> None:
     put(tmp_path, make_record())
     (row,) = grid(tmp_path)

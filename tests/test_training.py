@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import importlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from benchmark_core.prepare import prepare
 from benchmark_core.progress import Silent
 from benchmark_core.rehearsal import rehearse
 from benchmark_core.resolve import chosen_by
-from benchmark_core.training.keys import StageInputs, stage_numbers
+from benchmark_core.training.keys import StageInputs, other_source, package_digest, source_digest, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training
@@ -75,7 +77,8 @@ def weights(net: nn.Module) -> torch.Tensor:
 def test_the_surface_is_frozen() -> None:
     public = {name for name in vars(Training) if not name.startswith("_")}
     assert " ".join(sorted(public)) == (
-        "autocast epochs log place recipe recognizer rng soft_loss stage task_loss teacher views"
+        "autocast epochs history log note place recipe recognizer rng soft_loss stage task_loss teacher "
+        "teacher_stage views"
     )
     assert str(inspect.signature(Training.stage)) == (
         "(self, name: 'str', fn: 'Callable[[Any], object]', module: 'Any', *, "
@@ -233,6 +236,49 @@ def test_random_numbers_of_an_epoch_do_not_depend_on_a_kill(make: Make) -> None:
     assert run(make("broken"), die_at=1) + run(make("broken")) == whole
 
 
+def test_notes_of_a_stage_outlive_a_kill_and_are_repeated_where_it_is_reused(make: Make) -> None:
+    def run(training: Training, die_at: int | None = None) -> list[str]:
+        def noted(net: nn.Module) -> None:
+            for batch in training.epochs(training.views("train"), 2, state=[net]):
+                if batch.epoch == die_at:
+                    raise Killed
+                if batch.epoch == 0:
+                    training.note("the first epoch was odd")
+
+        training.note("before any stage")
+        with contextlib.suppress(Killed):
+            training.stage("student", noted, training.recognizer())
+        return training.notes
+
+    assert run(make(), die_at=1) == ["before any stage"]  # no stage was finished
+    told = ["before any stage", "student: the first epoch was odd"]
+    assert run(make()) == told  # its first epoch was before the kill, and is not run again
+    again = make()
+    assert run(again) == told and again.stages[0]["reused"]
+
+
+def test_history_is_what_a_stage_has_logged_before_a_kill_too(make: Make) -> None:
+    def run(training: Training, die_at: int | None = None) -> list[list[float]]:
+        seen = []
+
+        def watch(net: nn.Module) -> None:
+            for batch in training.epochs(training.views("train"), 3, state=[net]):
+                if batch.epoch == die_at:
+                    raise Killed
+                training.log(figure=float(batch.epoch))
+                seen.append([row["figure"] for row in training.history])
+
+        with contextlib.suppress(Killed):
+            training.stage("student", watch, training.recognizer())
+        return seen
+
+    training = make("whole")
+    whole = run(training)
+    assert whole == [[]] * 2 + [[0.0]] * 2 + [[0.0, 1.0]] * 2  # two batches an epoch
+    assert training.history == ()
+    assert run(make("broken"), die_at=2) + run(make("broken")) == whole
+
+
 def test_a_checkpoint_of_noise_is_no_checkpoint(make: Make) -> None:
     training = make()
     with pytest.raises(Killed):
@@ -309,3 +355,19 @@ def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, t
     seconds = rehearse(toy_plan, chosen, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
     assert list(seconds) == ["student"] and seconds["student"] > 0
     assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())
+
+
+def test_the_notice_covers_the_functions_whole_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "fitting_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "loss.py").write_text("SCALE = 1\n")
+    (package / "fit.py").write_text("from fitting_package.loss import SCALE\n\n\ndef fit(net):\n    return SCALE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module("fitting_package.fit").fit
+    note = {"source": source_digest(function), "package": package_digest(function)}
+    old = {"source": note["source"]}
+    assert not other_source(note, function) and not other_source(old, functools.partial(function))
+    (package / "loss.py").write_text("SCALE = 2\n")
+    assert other_source(note, function) and not other_source(old, function)
+    assert package_digest(one_loop) == ""  # a file that is in no package stands for itself

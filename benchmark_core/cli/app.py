@@ -19,8 +19,10 @@ COMMANDS: Mapping[str, str] = {
     "check": "test every component of a plugin",
     "data": "what a dataset is, what a folder holds of it, and the clip store filled",
     "predict": "what a finished run's recognizer says of clips, also of those without labels",
+    "suite": "tables of papers, row by row: what they print, what they cost, and run again",
     "publish": "copy a run's record into the leaderboards",
     "leaderboard": "regenerate the tables from the records",
+    "cache": "what the cache folder holds and what it cost; read it again, or clear it",
     "doctor": "versions, devices, folders and plugins at hand",
 }
 
@@ -55,7 +57,7 @@ class Commands(click.Group):
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from benchmark_core.doctor import version_of
+        from benchmark_core.provenance import version_of
 
         click.echo(f"elrbench {version_of('elrbench') or 'not installed'}")
         ctx.exit()

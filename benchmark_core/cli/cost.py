@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.cli.console import columns, print_json
-from benchmark_core.cli.flags import board_flag, json_flag, make_plan, plan_flags, size_of
-from benchmark_core.errors import ElrError
+from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.flags import board_flag, json_flag, make_plan, plan_flags
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.plan import read_size
 
 if TYPE_CHECKING:
+    import torch
+
     from benchmark_core.catalog import Catalog
-    from benchmark_core.networks.recognizer import Recognizer
 
-BARE = ("backbone", "classes", "enhancer", "size", "sampling")  # a plan's flags that describe a backbone alone
-
-Priced = tuple["Recognizer", dict[str, Any]]  # and what describes its structure
+# A plan's flags that describe a backbone alone.
+BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weights")
 
 
 @click.command("cost")
@@ -49,34 +50,35 @@ def command(
     catalog = load_catalog(extra=plugins)
     if keep and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
-    if planfile is None and fields["method"] is None and fields["dataset"] is None:
-        recognizer, describe = _bare(catalog, low, settings, fields)
-    else:
-        recognizer, describe = _planned(catalog, planfile, settings, fields)
-    traced = describe["low"] or (size_of("--low", low) if low else None)
-    if traced is None:
-        raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
-
-    from benchmark_core.cost.structure import cost_of
     from benchmark_core.training.device import pick_device
 
-    record = cost_of(recognizer, describe, (traced[0], traced[1]), pick_device(device))
-    written = None
+    if planfile is None and fields["method"] is None and fields["dataset"] is None:
+        records = [_bare(catalog, low, settings, fields, pick_device(device))]
+    else:
+        records = _planned(catalog, planfile, low, settings, fields, pick_device(device))
+    written = []
     if keep:
-        from benchmark_core.records import write_cost
+        from benchmark_core.records.cost_record import cost_name, replaces, write_cost
         from benchmark_core.records.files import COSTS
 
-        written = str(write_cost(folder / COSTS, record))
+        for record in records:
+            place = folder / COSTS / cost_name(record)
+            if replaces(place, record):
+                Reporter().say(f"{place}: an earlier measurement of the same structure and device is replaced")
+        written = [str(write_cost(folder / COSTS, record)) for record in records]
     if as_json:
-        print_json(record)
+        total, *parts = records
+        print_json(total | ({"parts": parts} if parts else {}))
     else:
-        click.echo(as_text(record))
-        if written:
-            click.echo(f"published: {written}")
+        click.echo("\n\n".join(map(as_text, records)))
+        for path in written:
+            click.echo(f"published: {path}")
 
 
-def _bare(catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: dict[str, Any]) -> Priced:
-    """A backbone with the mean of its logits, on views of its own size or behind an enhancer."""
+def _bare(
+    catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: dict[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """Of a backbone with the mean of its logits, on views of its own size or behind an enhancer."""
     given = [f"--{name}" for name, value in fields.items() if value is not None and name not in BARE]
     given += ["--set"] * bool(settings)
     if given:
@@ -90,21 +92,31 @@ def _bare(catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: 
     if (low is None) != (fields["enhancer"] is None):
         raise ElrError("--enhancer and --low go together: what is enlarged, and from which size")
 
+    from benchmark_core.clips.modality import MODALITIES, kind, streams
     from benchmark_core.clips.sampling import Sampling
-    from benchmark_core.networks.assemble import build_recognizer
+    from benchmark_core.cost.structure import cost_of
+    from benchmark_core.networks.assemble import build_backbone, build_recognizer
+    from benchmark_core.weights_file import place_weights
 
+    catalog, weights = place_weights(catalog, fields["weights"] or "scratch")
     backbone = catalog.backbones[fields["backbone"]]
     enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
-    size = size_of("--size", fields["size"] or "256x340")
+    size = read_size("--size", fields["size"] or "256x340")
     sampling = Sampling.parse(fields["sampling"] or backbone.sampling)
+    modality = fields["modality"] or "rgb"
+    if modality not in (known := [name for name in MODALITIES if len(streams(name)) == 1]):
+        raise unknown("modality of a bare backbone", modality, known)
+    if kind(modality) == "flow" and enhancer:
+        raise ElrError("flow is made of enlarged frames and seen at network size: leave out --enhancer and --low")
     describe: dict[str, Any] = {
         "backbone": backbone.name,
+        **({} if modality == "rgb" else {"modality": modality}),
         "enhancer": enhancer.name if enhancer else "none",
         "head": "mean-logits",
         "classes": int(classes),
         "size": list(size),
         "sampling": f"{sampling.k}x{sampling.t}",
-        "low": list(size_of("--low", low) if low else size),
+        "low": list(read_size("--low", low) if low else size),
         "options": {},
     }
     recognizer = build_recognizer(
@@ -113,22 +125,40 @@ def _bare(catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: 
         classes=int(classes),
         size=size,
         sampling=(sampling.k, sampling.t),
+        modality=modality,
     )
-    return recognizer, describe
+    if weights != "scratch":
+        _, said = build_backbone(backbone, int(classes), weights=weights, modality=modality)
+        Reporter().say(f"weights: {said}")
+    height, width = describe["low"]
+    return cost_of(recognizer, describe, (height, width), device)
 
 
-def _planned(catalog: Catalog, planfile: Path | None, settings: tuple[str, ...], fields: dict[str, Any]) -> Priced:
-    """What a plan deploys: its method's own head, its enhancer; a privileged one on high views."""
+def _planned(
+    catalog: Catalog,
+    planfile: Path | None,
+    low: str | None,
+    settings: tuple[str, ...],
+    fields: dict[str, Any],
+    device: torch.device,
+) -> list[dict[str, Any]]:
+    """Of what a plan deploys: its method's own head, its enhancer; a privileged one on high views.
+
+    Where it fuses two networks, their sum and then each of them.
+    """
     if (fields["classes"] or "").isdigit():
         raise ElrError("--classes N is for a bare backbone; a plan takes names of its dataset's: --classes A,B,C")
-    catalog, plan = make_plan(catalog, planfile, settings, fields)
+    catalog, plan, _ = make_plan(catalog, planfile, settings, fields)
 
-    from benchmark_core.cost.structure import describe_plan
+    from benchmark_core.cost.streams import costs_of_plan
+    from benchmark_core.networks.assemble import initialisation_of
     from benchmark_core.resolve import chosen_by
-    from benchmark_core.training.training import recognizer_of
 
     chosen = chosen_by(catalog, plan)
-    return recognizer_of(plan, chosen, high=chosen.method.privileged), describe_plan(plan, chosen)
+    for stream in plan.streams:
+        if (said := initialisation_of(stream, chosen)) != plan.weights:
+            Reporter().say(f"weights: {said}")
+    return costs_of_plan(plan, chosen, device, read_size("--low", low) if low else None)
 
 
 def as_text(record: dict[str, Any]) -> str:
@@ -136,6 +166,7 @@ def as_text(record: dict[str, Any]) -> str:
     params, macs, latency = record["params"], record["macs"], record["latency"]
     rows = [
         ("structure", record["structure"]),
+        *([("the sum of", f"{len(record['streams'])} networks")] if "streams" in record else []),
         ("parameters", f"{params['total']:,} ({params['total'] / 1e6:.2f} M)"),
         *((f"  {part}", f"{count:,}") for part, count in params.items() if part != "total" and count),
         ("multiply-adds of a view", f"{macs['view'] / 1e9:.4f} G"),
@@ -149,5 +180,7 @@ def as_text(record: dict[str, Any]) -> str:
         rows.append(("a lower bound", f"heavy operators are not counted: {', '.join(record['understated'])}"))
     single = latency and latency["single"]
     rows.append(("latency of a clip", f"{single['median']:.2f} ms" if single else "- (no GPU)"))
+    if flow := record.get("flow"):
+        rows.append(("optical flow of a field", f"{flow['field']:.2f} ms ({flow['algorithm']}, on the processor)"))
     rows.append(("device", record["device"]))
     return columns(rows)

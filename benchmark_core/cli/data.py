@@ -10,9 +10,11 @@ import click
 
 from benchmark_core.cli.console import Reporter, print_json
 from benchmark_core.cli.data_text import describe, info_text, prepare_text, verify_text
-from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_flag, plugin_flag, size_of
+from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_flag, plugin_flag
+from benchmark_core.cli.group import Group
 from benchmark_core.errors import unknown
 from benchmark_core.names import ComponentName
+from benchmark_core.plan import read_size
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
@@ -31,23 +33,7 @@ WORKERS = click.option(
 CLASSES = click.option("--classes", metavar="A,B,C", help="Of the dataset's classes, these alone. Default: all.")
 
 
-class Commands(click.Group):
-    """In the order a newcomer meets them, and with this project's error for an unknown name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """As they were declared."""
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does."""
-        if args and args[0] not in self.commands and not ctx.resilient_parsing:
-            raise unknown("command", f"data {args[0]}", (f"data {name}" for name in self.commands))
-        return super().resolve_command(ctx, args)
-
-
-@click.group("data", cls=Commands, invoke_without_command=True)
+@click.group("data", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """elrbench data verify jhmdb --data ROOT
@@ -196,7 +182,7 @@ def prepare(
         made,
         numbers,
         protocol=protocol,
-        size=size_of("--size", size),
+        size=read_size("--size", size),
         views=cast("Wanted", views),
         data=root,
         cache=folder,

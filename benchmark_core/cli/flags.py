@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark_core.beside import NOTHING_BESIDE, Beside
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 
@@ -29,11 +30,14 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--degradation",), "NAME", "How low views are made: average-12x16. Default: the dataset's."),
     (("--enhancer",), "NAME", "What brings a low view to network size. Default: the method's."),
     (("--backbone",), "NAME", "Feature extractor. Default: the method's."),
-    (("--weights",), "NAME", "Initialisation of the backbone: scratch, imagenet. Default: the backbone's."),
-    (("--modality",), "NAME", "rgb."),
+    (("--weights",), "NAME|FILE", "Initialisation: scratch, imagenet, or a checkpoint. Default: the backbone's."),
+    (("--modality",), "NAME", "rgb, flow, or rgb+flow, two networks fused. Default: rgb."),
     (("--size",), "HxW", "Network size in pixels: 96x128."),
     (("--sampling",), "KxT", "Intervals and frames of a view: 4x1; with a stride 4x1s2."),
     (("--precision",), "NAME", "fp32 or bf16."),
+    (("--unlabelled",), "NAME", "Pool of clips without labels, for methods that learn from one: videos:PATH."),
+    (("--teacher",), "RUNFOLDER", "A finished run on high views that is the teacher, instead of training one."),
+    (("--high-source",), "NAME", "Where high views of clips taken as recorded come from: a dataset of larger clips."),
     (("--budget",), "NAME", "paper, small or smoke: a named set of overrides. Default: paper."),
 )
 
@@ -50,7 +54,16 @@ def plan_flags(function: F) -> F:
     planfile = click.option("--plan", "planfile", type=click.Path(path_type=Path), metavar="FILE", help=text)
     function = planfile(function)
     for names, metavar, text in reversed(PLAN):
-        function = click.option(*names, names[0].removeprefix("--"), metavar=metavar, help=text)(function)
+        field = names[0].removeprefix("--").replace("-", "_")
+        function = click.option(*names, field, metavar=metavar, help=text)(function)
+    return function
+
+
+def beside_flags(function: F) -> F:
+    """`--unlabelled-data ROOT` and `--high-source-data ROOT`: folders of the sets that a plan names beside its own."""
+    for name, whose in (("unlabelled", "pool"), ("high-source", "high source")):
+        text = f"The {whose}'s folder. Default: $ELRBENCH_DATA/NAME."
+        function = click.option(f"--{name}-data", type=click.Path(path_type=Path), metavar="ROOT", help=text)(function)
     return function
 
 
@@ -80,26 +93,21 @@ def board_flag(function: F) -> F:
     )(function)
 
 
-def size_of(flag: str, text: str) -> tuple[int, int]:
-    """(rows, columns) of "HxW". ElrError naming the flag otherwise."""
-    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
-    if not found:
-        raise ElrError(f"{flag} {text} is not HxW in pixels, e.g. 96x128")
-    return int(found[1]), int(found[2])
-
-
 def make_plan(
     catalog: Catalog,
     planfile: Path | None,
     settings: tuple[str, ...],
     fields: Mapping[str, Any],
     data: Path | None = None,
-) -> tuple[Catalog, Plan]:
+    beside: Beside = NOTHING_BESIDE,
+) -> tuple[Catalog, Plan, Beside]:
     """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched.
 
-    A dataset given as `folder:PATH`, or as its name beside `data`, is in the catalog that comes back.
+    A dataset given as `folder:PATH`, or as its name beside `data`, is in the catalog that comes back, and so is a file
+    of weights. beside: folders of pool and high source, where flags give them; it comes back with the teacher's.
     """
     from benchmark_core.resolve import Request, resolve_plan
+    from benchmark_core.weights_file import place_weights
 
     asked: dict[str, Any] = {}
     if planfile is not None:
@@ -112,26 +120,56 @@ def make_plan(
             raise ElrError(f"which {needed}? Give --{needed} NAME; 'elrbench list {needed}s' names them")
     settings = (*asked.pop("settings", ()), *settings)
     catalog, asked["dataset"] = catalog.placed(asked["dataset"], data)
-    return catalog, resolve_plan(catalog, Request(**asked, settings=settings))
+    if "weights" in asked:
+        catalog, asked["weights"] = place_weights(catalog, asked["weights"])
+    for name in ("unlabelled", "high_source"):
+        root = getattr(beside, name)
+        if name in asked:
+            catalog, asked[name] = catalog.placed(asked[name], root, _data_flag(name))
+        elif root is not None:
+            raise ElrError(f"{_data_flag(name)} {root} is the folder of a set that no --{name.replace('_', '-')} names")
+    if "teacher" in asked:
+        from benchmark_core.teachers import teacher_name
+
+        beside = dataclasses.replace(beside, teacher=Path(asked["teacher"]))
+        asked["teacher"] = teacher_name(Path(asked["teacher"]))
+    return catalog, resolve_plan(catalog, Request(**asked, settings=settings)), beside
 
 
-def data_root(catalog: Catalog, dataset: str, given: Path | None) -> Path | None:
-    """The dataset's folder: the one it was placed at, `--data`, or its own under ELRBENCH_DATA; None if embedded."""
+def located(catalog: Catalog, plan: Plan, beside: Beside) -> Beside:
+    """`beside` with the folders that are not given: where sets were placed, or their own under ELRBENCH_DATA."""
+    roots = {
+        field: data_root(catalog, name, getattr(beside, field), _data_flag(field))
+        for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.source))
+        if name
+    }
+    return dataclasses.replace(beside, **roots)
+
+
+def _data_flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}-data"
+
+
+def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "--data") -> Path | None:
+    """The dataset's folder: the one it was placed at, `given`, or its own under ELRBENCH_DATA; None if embedded.
+
+    flag: what gives `given`, for errors.
+    """
     if dataset in catalog.places:
         return catalog.places[dataset]
     spec = catalog.datasets[ComponentName.parse(dataset).base]
     if spec.embedded:
         if given is not None:
-            raise ElrError(f"dataset '{spec.name}' is drawn by code and reads no folder; leave out --data {given}")
+            raise ElrError(f"dataset '{spec.name}' is drawn by code and reads no folder; leave out {flag} {given}")
         return None
     if given is not None:
         root = given
     elif os.environ.get("ELRBENCH_DATA"):
         root = Path(os.environ["ELRBENCH_DATA"]) / (spec.folder or spec.name)
     else:
-        raise ElrError(f"dataset '{spec.name}' lies in a folder: give --data ROOT, or ELRBENCH_DATA, the one above it")
+        raise ElrError(f"dataset '{spec.name}' lies in a folder: give {flag} ROOT, or ELRBENCH_DATA, the one above it")
     if not root.is_dir():
-        raise ElrError(f"dataset '{spec.name}' is not at {root}: there is no such folder; --data ROOT names another")
+        raise ElrError(f"dataset '{spec.name}' is not at {root}: there is no such folder; {flag} ROOT names another")
     return root
 
 

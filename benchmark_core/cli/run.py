@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark_core.beside import Beside
 from benchmark_core.cli.console import Reporter, columns, print_json
-from benchmark_core.cli.flags import board_flag, cache_flag, cache_folder, data_root, json_flag, make_plan, plan_flags
+from benchmark_core.cli.flags import (
+    beside_flags,
+    board_flag,
+    cache_flag,
+    cache_folder,
+    data_root,
+    json_flag,
+    located,
+    make_plan,
+    plan_flags,
+)
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
@@ -21,6 +33,7 @@ PATH = click.Path(path_type=Path)
 @click.command("run")
 @plan_flags
 @click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
+@beside_flags
 @click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
 @click.option("--out", type=PATH, metavar="FOLDER", help="Run folder. Default: ./elrbench-runs/DIGEST.")
@@ -35,6 +48,8 @@ def command(
     settings: tuple[str, ...],
     plugins: tuple[str, ...],
     data: Path | None,
+    unlabelled_data: Path | None,
+    high_source_data: Path | None,
     bad_clips: str,
     device: str | None,
     out: Path | None,
@@ -54,16 +69,17 @@ def command(
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
-    catalog, plan = make_plan(catalog, planfile, settings, fields, data)
+    beside = Beside(unlabelled=unlabelled_data, high_source=high_source_data)
+    catalog, plan, beside = make_plan(catalog, planfile, settings, fields, data, beside)
     if dry_run:
         _print_plan(plan, as_json)
         return
-    root = data_root(catalog, plan.dataset, data)
+    root, beside = data_root(catalog, plan.dataset, data), located(catalog, plan, beside)
     if publish_to and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
 
     folder_of_run = out or Path("elrbench-runs") / plan.digest
-    _refuse_other_plan(folder_of_run, plan.digest)
+    refuse_other_plan(folder_of_run, plan.digest)
 
     from benchmark_core.runner import run
 
@@ -76,20 +92,25 @@ def command(
         bad_clips=bad_clips,
         device=device,
         refit=refit,
+        beside=beside,
         reporter=Reporter(),
     )
     published: list[str] = []
     if publish_to:
         from benchmark_core.records import publish
 
-        published = [str(path) for path in publish(result.folder, folder)]
+        published = [str(path) for path in publish(result.folder, folder, say=Reporter().say)]
     if as_json:
-        print_json({"folder": str(result.folder), "published": published, "record": result.record})
+        parts = [{"folder": str(part.folder), "record": part.record} for part in result.parts]
+        told = {"folder": str(result.folder), "published": published, "record": result.record}
+        print_json(told | ({"parts": parts} if parts else {}))
     else:
+        for part in result.parts:
+            click.echo(summary(part.record, part.folder, []))
         click.echo(summary(result.record, result.folder, published))
 
 
-def _refuse_other_plan(folder: Path, digest: str) -> None:
+def refuse_other_plan(folder: Path, digest: str) -> None:
     """A run folder holds one plan's run: another's weights would be overwritten, and its record left behind."""
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         found = re.search(r"-([0-9a-f]{16})\.json$", path.name)
@@ -99,22 +120,26 @@ def _refuse_other_plan(folder: Path, digest: str) -> None:
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
     plain = plan.to_json()
+    parts = {stream.modality: stream.digest for stream in plan.streams} if len(plan.streams) > 1 else {}
     if as_json:
-        print_json({"digest": plan.digest, "plan": plain})
+        print_json({"digest": plan.digest, "plan": plain} | ({"streams": parts} if parts else {}))
         return
     settings = plain.pop("settings")
     plain["size"] = "x".join(map(str, plain["size"]))
-    rows = [("digest", plan.digest), *plain.items(), *settings.items()]
+    rows = [("digest", plan.digest), *((f"  of {name}", digest) for name, digest in parts.items())]
+    rows += [*plain.items(), *settings.items()]
     click.echo(columns((key, str(value)) for key, value in rows if value != ""))
 
 
-def summary(record: dict[str, Any], folder: Path, published: list[str]) -> str:
+def summary(record: Mapping[str, Any], folder: Path, published: list[str]) -> str:
     """What a run found, and where it left it."""
     rows = []
     for name, score in record["scores"].items():
         interval = f"[{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
         rows.append((name, f"{100 * score['value']:.1f} %", interval, f"n = {score['n']}"))
-    lines = [f"{record['plan']['method']} on {record['plan']['dataset']}, budget {record['plan']['budget']}"]
+    plan = record["plan"]
+    seen = "" if plan["modality"] == "rgb" else f" ({plan['modality']})"
+    lines = [f"{plan['method']}{seen} on {plan['dataset']}, budget {plan['budget']}"]
     lines.append(columns(rows, "  "))
     if record["clips"]["bad"]:
         lines.append(f"  {len(record['clips']['bad'])} clips could not be read; they are listed in the record")

@@ -122,6 +122,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
         "needs_high": spec.needs_high,
         "privileged": spec.privileged,
         "controls": list(spec.controls),
+        "takes": [f"--{name.replace('_', '-')}" for name in spec.takes],
         "own_head": spec.recognizer is not None,
         "defaults": dict(spec.defaults),
     }

@@ -41,9 +41,11 @@ def draw_box(rng: np.random.Generator, jitter: Jitter | None = None) -> Box:
     return np.array([down * (1 - height), across * (1 - width), height, width, flip], np.float32)
 
 
-def cut(view: Tensor, box: Tensor) -> Tensor:
-    """(N, 3, T, H, W) by boxes (N, 5) to the same shape: each box's content, brought to H x W bilinearly.
+def cut(view: Tensor, box: Tensor, *, flow: bool = False) -> Tensor:
+    """(N, C, T, H, W) by boxes (N, 5) to the same shape: each box's content, brought to H x W bilinearly.
 
+    flow: of the two channels, the one across changes its sign where flipped. That a box is enlarged does not change
+    the displacements in it: they stay those of the whole view, as in TSN's augmentation of flow.
     Differentiable in `view`. A clip whose box is the whole view is returned bit for bit.
     """
     import torch
@@ -63,5 +65,9 @@ def cut(view: Tensor, box: Tensor) -> Tensor:
     grid = F.affine_grid(theta, [number, 1, height, width], align_corners=False)  # (N, H, W, 2)
     flat = view.reshape(number, channels * frames, height, width)
     seen = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    seen = seen.reshape(view.shape)
+    if flow:
+        across = 1 - 2 * flip.reshape(-1, 1, 1, 1, 1)
+        seen = torch.cat([seen[:, :1] * across, seen[:, 1:]], 1)
     whole = (box == box.new_tensor(WHOLE)).all(1).reshape(-1, 1, 1, 1, 1)
-    return torch.where(whole, view, seen.reshape(view.shape))
+    return torch.where(whole, view, seen)

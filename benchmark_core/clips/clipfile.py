@@ -2,7 +2,7 @@
 
 | bytes   | what                                                                           |
 |---------|--------------------------------------------------------------------------------|
-| 0..511  | JSON, padded with spaces: schema, codec, frames, shape, index, length           |
+| 0..511  | JSON, padded with spaces: schema, codec, frames, shape, index, length, checksum |
 | 512..   | the frames: raw uint8 (3, rows, columns) each, or compressed each on its own    |
 | index.. | where compressed: uint64 little-endian offsets of the frames, and of the end    |
 """
@@ -14,6 +14,7 @@ import json
 import math
 import mmap
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 
 from benchmark_core.clips.codec import Codec, Encode, Shape, codec_for, decoder, encoder
 
@@ -31,7 +33,11 @@ TEMPORARY = ".tmp"  # behind the name of a file that is being written
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a clip file says of itself. `length` is that of the whole file: a shorter one was cut off."""
+    """What a clip file says of itself.
+
+    length: of the whole file: a shorter one was cut off. checksum: CRC-32 of what follows the header; files of older
+    stores have none.
+    """
 
     schema: int
     codec: Codec
@@ -39,6 +45,7 @@ class Header:
     shape: Shape
     index: int
     length: int
+    checksum: int | None = None
 
 
 def read_header(path: Path) -> Header | None:
@@ -70,6 +77,7 @@ class Writer:
         self.shape: Shape | None = None
         self.offsets = [HEADER_BYTES]
         self.closed = False
+        self.checksum = 0
         try:
             self.file = self.temporary.open("wb")
         except FileNotFoundError:  # the first of its folder
@@ -87,21 +95,26 @@ class Writer:
         if shape != self.shape:
             raise ValueError(f"the frame size changes from {self.shape[1:]} to {shape[1:]}")
         if self.codec == "raw":
-            self.file.write(pictures.tobytes())
+            self._append(pictures.tobytes())
             self.offsets += [self.offsets[-1] + (number + 1) * math.prod(shape) for number in range(len(pictures))]
             return
         for picture in pictures:
             data = self.encode(picture)
-            self.file.write(data)
+            self._append(data)
             self.offsets.append(self.offsets[-1] + len(data))
+
+    def _append(self, data: bytes) -> None:
+        self.file.write(data)
+        self.checksum = zlib.crc32(data, self.checksum)
 
     def close(self) -> None:
         """Complete the file and move it into place at once."""
         assert self.shape is not None
         index = self.offsets[-1]
         table = b"" if self.codec == "raw" else np.array(self.offsets, "<u8").tobytes()
-        self.file.write(table)
-        header = Header(SCHEMA, self.codec, len(self.offsets) - 1, self.shape, index, index + len(table))
+        self._append(table)
+        frames, length = len(self.offsets) - 1, index + len(table)
+        header = Header(SCHEMA, self.codec, frames, self.shape, index, length, self.checksum)
         self.file.seek(0)
         self.file.write(json.dumps(asdict(header)).encode().ljust(HEADER_BYTES))
         self.file.close()
@@ -139,3 +152,26 @@ def read_frames(path: Path, header: Header, numbers: Sequence[int]) -> npt.NDArr
             decode(mapped[start:stop], out[row])
             last = number, row
     return out
+
+
+def fault(path: Path) -> str | None:
+    """What is wrong with a clip file, all of it read and every frame decoded; None where nothing is.
+
+    Raw frames of an older store, which have no checksum, are held against the file's length alone.
+    """
+    header = read_header(path)
+    if header is None:
+        return "cut off, or no clip file"
+    checksum = 0
+    try:
+        with path.open("rb") as file:
+            file.seek(HEADER_BYTES)
+            while block := file.read(1 << 20):
+                checksum = zlib.crc32(block, checksum)
+        if header.checksum not in (None, checksum):
+            return "its bytes are not those that were written"
+        for number in range(header.frames):
+            read_frames(path, header, [number])
+    except (OSError, FFmpegError, ValueError, zlib.error) as error:
+        return f"cannot be read: {error}"
+    return None

@@ -11,9 +11,10 @@ import dataclasses
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,10 @@ import numpy.typing as npt
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.filling import Job, Outcome
-from benchmark_core.clips.recipes import Recipe
+from benchmark_core.clips.modality import Algorithm
+from benchmark_core.clips.recipes import Materials, Recipe, Stored, named
 from benchmark_core.errors import ElrError
+from benchmark_core.specs import Target, Value, resolve
 
 if TYPE_CHECKING:
     from benchmark_core.clips.index import Clip
@@ -32,28 +35,35 @@ BOUND = 20.0  # pixels; two-stream networks are trained on flow cut off there
 LEVELS = 127  # on either side of 128
 SMALLEST = 12  # pixels that DIS needs along each side
 CHUNK = 16  # frames read at a time
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 REVISION = 1  # raised when the same numbers give other flow
 
-Algorithm = Literal["dis", "tvl1"]
 Flow: TypeAlias = npt.NDArray[np.float32]  # (2, H, W) in pixels: across, down
-Grey: TypeAlias = npt.NDArray[np.uint8]  # (H, W)
+Grey: TypeAlias = npt.NDArray[np.uint8]  # (H, W), or (n, H, W) of several
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlowRecipe:
-    """Flow between stored frames of `source`, a high view, or a low one brought to `size` first.
+    """Flow between stored frames of `source`: of a high view as it is, of a low one enlarged first.
 
     algorithm: `dis`, dense inverse search (Kroeger et al., ECCV 2016), some fifty times as fast as `tvl1`,
     duality-based TV-L1 (Zach et al., DAGM 2007), which papers on two-stream networks use; both with OpenCV's numbers,
-    DIS at its medium preset. size: (H, W), to which frames are brought bicubically; None takes them as stored.
+    DIS at its medium preset.
+    enlarge: an enhancer's factory with its `options`, whose module brings each frame to `size` (H, W); None takes
+    frames as stored.
     """
 
     source: Recipe
     algorithm: Algorithm = "dis"
+    enlarge: Target | None = None
     size: tuple[int, int] | None = None
+    options: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
 
     def __post_init__(self) -> None:
         """ElrError where the frames are too small for any flow."""
+        if (self.enlarge is None) != (self.size is None):
+            raise ValueError("what enlarges frames needs the size that it brings them to, and the other way round")
         size = self.size or self.source.size
         if size is not None and min(size) < SMALLEST:
             raise ElrError(
@@ -66,10 +76,12 @@ class FlowRecipe:
             "kind": "flow",
             "source": self.source.numbers(),
             "algorithm": self.algorithm,
+            "enlarge": self.enlarge and named(self.enlarge),
             "size": self.size and list(self.size),
+            "options": dict(self.options),
             "bound": BOUND,
             "revision": REVISION,
-            "opencv": _opencv().__version__,
+            "opencv": opencv().__version__,
         }
 
     @property
@@ -92,7 +104,7 @@ def ensure_flow(
     As `ClipStore.ensure`: resumable, whole or not at all, each clip made by one process. Raises ElrError where OpenCV's
     contrib build is not installed.
     """
-    _opencv()
+    opencv()
     report = store.ensure(clips, [recipe.source], bad_clips=bad_clips, workers=workers)
     broken = {name for name, _ in report.bad}
     whole = [clip for clip in clips if clip.id not in broken]
@@ -102,8 +114,8 @@ def ensure_flow(
     def build(job: Job, missing: list[FlowRecipe]) -> Outcome:
         writer = clipfile.Writer(store.path(job.content, recipe), compressed=True)
         try:
-            for field in flows(reader, job.clips[0], recipe):  # a few at a time: memory does not grow with the clip
-                writer.add(to_levels(field)[None])
+            for one in flows(reader, job.clips[0], recipe):  # a few at a time: memory does not grow with the clip
+                writer.add(to_levels(one)[None])
             writer.close()
         except BadClip as error:
             return error
@@ -115,24 +127,74 @@ def ensure_flow(
     return dataclasses.replace(made, bad=(*report.bad, *made.bad), seconds=report.seconds + made.seconds)
 
 
+def of_flow(
+    stock: Materials, algorithm: Algorithm, enlarge: Target, options: Mapping[str, Value] = _NOTHING
+) -> Materials:
+    """What flow views of a degradation ask of the store, given what its own views do.
+
+    Flow of a low view is that of its frames enlarged to network size, flow of a high view is its own: both are stored
+    at network size, and one box cuts them there. enlarge: the enhancer's factory, with its `options`.
+    """
+    enlarged: dict[str, Any] = {"enlarge": enlarge, "size": stock.size, "options": options}
+    assert isinstance(stock.low, Recipe) and isinstance(stock.high, Recipe)
+    return Materials(
+        crop="after",
+        size=stock.size,
+        low_size=stock.size,
+        low=FlowRecipe(source=stock.low, algorithm=algorithm, **enlarged),
+        high=None if stock.crop == "none" else FlowRecipe(source=stock.high, algorithm=algorithm),
+        flow=True,
+    )
+
+
+def ensure_views(
+    store: ClipStore,
+    clips: Sequence[Clip],
+    recipes: Sequence[Stored],
+    bad_clips: str = "fail",
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> StoreReport:
+    """`ClipStore.ensure` for pictures, then `ensure_flow` for flow, with one count of clips over all of it.
+
+    The report's bad clips and seconds are of all, built and reused of the last.
+    """
+    pictures = [recipe.source if isinstance(recipe, FlowRecipe) else recipe for recipe in recipes]
+    fields = [recipe for recipe in recipes if isinstance(recipe, FlowRecipe)]
+
+    def part(number: int) -> Progress | None:
+        def follow(done: int, total: int) -> None:
+            assert progress is not None
+            progress((number * total + done) // (1 + len(fields)), len(clips))
+
+        return None if progress is None else follow
+
+    report = store.ensure(clips, pictures, bad_clips=bad_clips, progress=part(0), workers=workers)
+    for number, recipe in enumerate(fields, start=1):
+        bad = dict(report.bad)
+        whole = [clip for clip in clips if clip.id not in bad]
+        more = ensure_flow(store, whole, recipe, bad_clips=bad_clips, progress=part(number), workers=workers)
+        report = dataclasses.replace(more, bad=(*report.bad, *more.bad), seconds=report.seconds + more.seconds)
+    return report
+
+
 def flows(reader: ClipReader, clip: Clip, recipe: FlowRecipe) -> Iterator[Flow]:
     """One field for each frame of a stored clip."""
-    calculate = calculator(recipe.algorithm)
+    calculate, to_grey = calculator(recipe.algorithm), greyer(recipe)
     before: Grey | None = None
-    field: Flow | None = None
+    found: Flow | None = None
     count = reader.count(clip)
     for first in range(0, count, CHUNK):
-        for frame in reader.frames(clip, range(first, min(first + CHUNK, count))):
-            picture = to_grey(frame, recipe.size)
+        for picture in to_grey(reader.frames(clip, range(first, min(first + CHUNK, count)))):
             if min(picture.shape) < SMALLEST:
                 rows, columns = picture.shape
                 raise BadClip(clip.id, f"frames of {rows}x{columns} are too small for optical flow")
             if before is not None:
-                field = calculate(before, picture)
-                yield field
+                found = calculate(before, picture)
+                yield found
             before = picture
     assert before is not None
-    yield np.zeros((2, *before.shape), np.float32) if field is None else field
+    yield np.zeros((2, *before.shape), np.float32) if found is None else found
 
 
 def calculator(algorithm: Algorithm) -> Callable[[Grey, Grey], Flow]:
@@ -141,7 +203,7 @@ def calculator(algorithm: Algorithm) -> Callable[[Grey, Grey], Flow]:
     For one thread at a time. DIS divides a picture among OpenCV's threads, and the division shows in its result: it is
     given one.
     """
-    cv2 = _opencv()
+    cv2 = opencv()
     cv2.setNumThreads(1)
     if algorithm == "dis":
         made = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -149,25 +211,36 @@ def calculator(algorithm: Algorithm) -> Callable[[Grey, Grey], Flow]:
         made = cv2.optflow.DualTVL1OpticalFlow_create()
 
     def calculate(before: Grey, after: Grey) -> Flow:
-        field: Flow = made.calc(before, after, None).transpose(2, 0, 1)  # (H, W, 2) to (2, H, W)
-        return field
+        found: Flow = made.calc(before, after, None).transpose(2, 0, 1)  # (H, W, 2) to (2, H, W)
+        return found
 
     return calculate
 
 
-def to_grey(frame: npt.NDArray[np.uint8], size: tuple[int, int] | None) -> Grey:
-    """uint8 RGB (3, rows, columns) to (H, W): BT.601 luma, brought to `size` bicubically."""
-    cv2 = _opencv()
-    luma = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), frame.astype(np.float32), 1)
-    if size is not None and size != luma.shape:
-        luma = cv2.resize(luma, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-    grey: Grey = np.clip(np.rint(luma), 0, 255).astype(np.uint8)
-    return grey
+def greyer(recipe: FlowRecipe) -> Callable[[npt.NDArray[np.uint8]], Grey]:
+    """`to_grey(frames)`: uint8 RGB (n, 3, rows, columns), enlarged where the recipe says so, to luma (n, H, W).
+
+    BT.601 luma, rounded to the grey levels that both algorithms take.
+    """
+    import torch  # not above: who lists and fills pictures needs none
+
+    enlarge = None if recipe.enlarge is None else resolve(recipe.enlarge)(recipe.size, recipe.options).eval()
+
+    def to_grey(frames: npt.NDArray[np.uint8]) -> Grey:
+        pictures = frames.astype(np.float32)
+        if enlarge is not None:
+            with torch.inference_mode():
+                pictures = enlarge(torch.from_numpy(pictures).div_(255)).mul(255).numpy()  # (n, 3, H, W)
+        luma = np.einsum("c,nchw->nhw", LUMA, pictures)
+        grey: Grey = np.clip(np.rint(luma), 0, 255).astype(np.uint8)
+        return grey
+
+    return to_grey
 
 
-def to_levels(field: Flow) -> npt.NDArray[np.uint8]:
+def to_levels(pixels: Flow) -> npt.NDArray[np.uint8]:
     """Pixels, cut off at BOUND either way, to the levels that are stored."""
-    cut = np.clip(field, -BOUND, BOUND)
+    cut = np.clip(pixels, -BOUND, BOUND)
     levels: npt.NDArray[np.uint8] = (np.rint(cut * (LEVELS / BOUND)) + 128).astype(np.uint8)
     return levels
 
@@ -178,7 +251,7 @@ def to_pixels(levels: npt.NDArray[np.uint8]) -> Flow:
     return pixels
 
 
-def _opencv() -> Any:
+def opencv() -> Any:
     """OpenCV with its contrib modules. ElrError naming the extra where it is absent."""
     try:
         cv2 = importlib.import_module("cv2")

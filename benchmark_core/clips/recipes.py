@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from benchmark_core.clips.fit import as_recorded, fitted, high_view, with_margin
 from benchmark_core.clips.frames import Frames
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DegradationSpec, Target, Value, defaults, resolve
+
+if TYPE_CHECKING:
+    from benchmark_core.clips.flow import FlowRecipe
 
 REVISION = 1  # raised when `fit` or `resample` give other pixels for the same numbers
 _NOTHING: Mapping[str, Value] = MappingProxyType({})
@@ -90,6 +93,9 @@ class Recipe:
         return made
 
 
+Stored: TypeAlias = "Recipe | FlowRecipe"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Materials:
     """What a degradation and a network size ask of the store, and what is left to do on the device.
@@ -97,17 +103,19 @@ class Materials:
     crop "after": low and high are stored; one box cuts both at network size, after the enhancer.
     crop "before": high is stored larger by a margin; the box is cut first, `degrade` (on the device) makes low of it.
     crop "none": the clip as recorded is both.
+    flow: views are optical flow, stored at network size; see `benchmark_core.clips.flow.of_flow`.
     """
 
     crop: Literal["after", "before", "none"]
     size: tuple[int, int]  # (H, W) of the network
     low_size: tuple[int, int] | None = None
-    low: Recipe | None = None
-    high: Recipe | None = None
+    low: Stored | None = None
+    high: Stored | None = None
     degrade: Target | None = None
     options: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
+    flow: bool = False
 
-    def recipes(self, *, low: bool, high: bool) -> tuple[Recipe, ...]:
+    def recipes(self, *, low: bool, high: bool) -> tuple[Stored, ...]:
         """Those that views of low, of high or of both need, without repetition."""
         wanted = []
         if low:

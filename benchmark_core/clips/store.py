@@ -199,6 +199,8 @@ class ClipStore:
             text = json.dumps(recipe.numbers(), indent=1, sort_keys=True) + "\n"
             try:
                 if path.is_file() and path.read_text(encoding="utf-8") == text:
+                    with contextlib.suppress(OSError):  # another user's cache
+                        os.utime(path)  # last used
                     continue
                 with locked(self.root, "recipes"):
                     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,8 @@
-"""Batches of views: which frames of which clips, as uint8 on the host and as floats in [0, 1] on the device."""
+"""Batches of views: which frames of which clips, as uint8 on the host and as floats on the device.
+
+Pictures are (B, K, 3, T, h, w) in [0, 1]. Flow is (B, K, 2, T, H, W) in [-1, 1], across and down, 0 where nothing moves
+and ±1 at `flow.BOUND` pixels of the network's size.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.augment import Box, Jitter, draw_box
+from benchmark_core.clips.flow import LEVELS
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
@@ -45,7 +50,10 @@ class HostBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """On the device: views are float in [0, 1]. progress: share of the training done, 0 to 1, as the loop sets it."""
+    """On the device: views are float in [0, 1], of flow in [-1, 1].
+
+    progress: share of the training done, 0 to 1, as the loop sets it.
+    """
 
     low: View | None
     high: View | None
@@ -65,6 +73,8 @@ class Views:
 
     low, high: which views are wanted. train: random frames and boxes (`jitter` None: whole frames), the last partial
     batch left out where there is another; otherwise central frames, whole views, every clip.
+    sides: the shorter sides, in pixels, of the clips that these stand in for: where both views of clips taken as
+    recorded are wanted, low is high brought to one of them; by default to a factor's (see `degrade_again`).
     """
 
     def __init__(
@@ -81,6 +91,7 @@ class Views:
         train: bool = False,
         jitter: Jitter | None = None,
         seed: int = 0,
+        sides: Sequence[int] = (),
     ) -> None:
         self.clips = tuple(clips)
         self.materials = materials
@@ -92,6 +103,7 @@ class Views:
         self.train = train
         self.jitter = jitter
         self.seed = seed
+        self.sides = tuple(sides)
         before = materials.crop == "before"
         self._low = store.reader(materials.low) if low and materials.low is not None else None
         self._high = store.reader(materials.high) if (high or before) and materials.high is not None else None
@@ -130,7 +142,7 @@ class Views:
         elif self.materials.crop == "none" and self.low and self.high and self.train:
             assert self._high is not None
             high = [self._bundle(self._high, one) for one in drawn]
-            low = [degrade_again(bundle, one.factor) for bundle, one in zip(high, drawn, strict=True)]
+            low = [self._again(bundle, one.chance) for bundle, one in zip(high, drawn, strict=True)]
         else:
             low = None if self._low is None else [self._bundle(self._low, one) for one in drawn]
             high = None if self._high is None else [self._bundle(self._high, one) for one in drawn]
@@ -147,7 +159,7 @@ class Views:
 
     def to_device(self, batch: HostBatch, device: torch.device | str) -> Batch:
         """The batch in float on the device; where the box is cut before degrading, low is made there."""
-        low, high = _to_float(batch.low, device), _to_float(batch.high, device)
+        low, high = (_to_float(view, device, flow=self.materials.flow) for view in (batch.low, batch.high))
         if self.materials.crop == "before" and isinstance(high, Tensor):
             low = degrade_on_device(high, self.materials) if self.low else None
             high = high if self.high else None
@@ -167,7 +179,7 @@ class Views:
         return reader
 
     def _draw(self, clip: Clip, epoch: int) -> _Drawn:
-        """Always in one order: frames, box, place, factor."""
+        """Always in one order: frames, box, place, chance."""
         count = self._any_reader().count(clip)
         if not self.train:
             numbers, mask = self.sampling.numbers(count, None)
@@ -177,7 +189,12 @@ class Views:
         numbers, mask = self.sampling.numbers(count, rng)
         box = None if self.jitter is None else draw_box(rng, self.jitter)
         place = (0.5, 0.5) if self.jitter is None else (float(rng.random()), float(rng.random()))
-        return _Drawn(clip, numbers, mask, box, place, 1 + (SELF_FACTOR - 1) * float(rng.random()))
+        return _Drawn(clip, numbers, mask, box, place, float(rng.random()))
+
+    def _again(self, bundle: Array, chance: float) -> Array:
+        if not self.sides:
+            return degrade_again(bundle, 1 + (SELF_FACTOR - 1) * chance)
+        return degrade_to(bundle, self.sides[int(chance * len(self.sides))])
 
     def _bundle(self, reader: ClipReader, drawn: _Drawn) -> Array:
         frames = reader.frames(drawn.clip, drawn.numbers.ravel().tolist())  # (K*T, 3, h, w)
@@ -212,21 +229,35 @@ class Views:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What chance gave a clip in an epoch. place: of the crop before degrading, 0 to 1 down and across."""
+    """What chance gave a clip in an epoch. place: of the crop before degrading, 0 to 1 down and across.
+
+    chance: of how far it is degraded again, 0 to 1.
+    """
 
     clip: Clip
     numbers: npt.NDArray[np.int64]  # (K, T)
     mask: npt.NDArray[np.float32]  # (K,)
     box: Box | None = None
     place: tuple[float, float] = (0.5, 0.5)
-    factor: float = 1.0
+    chance: float = 0.0
 
 
 def degrade_again(bundle: Array, factor: float) -> Array:
     """A natively low clip (K, 3, T, h, w) area-averaged by `factor`, less where its shorter side would fall under 8."""
     height, width = bundle.shape[-2:]
     factor = max(1.0, min(factor, min(height, width) / SELF_SHORTEST))
-    size = round(height / factor), round(width / factor)
+    return _averaged(bundle, (round(height / factor), round(width / factor)))
+
+
+def degrade_to(bundle: Array, side: int) -> Array:
+    """A clip (K, 3, T, H, W) area-averaged to a shorter side of `side` pixels; itself where that is no larger."""
+    height, width = bundle.shape[-2:]
+    factor = max(1.0, min(height, width) / side)
+    return _averaged(bundle, (max(1, round(height / factor)), max(1, round(width / factor))))
+
+
+def _averaged(bundle: Array, size: tuple[int, int]) -> Array:
+    height, width = bundle.shape[-2:]
     if size == (height, width):
         return bundle
     intervals, _, frames = bundle.shape[:3]
@@ -251,9 +282,11 @@ def _pad(array: npt.NDArray[np.generic], most: int) -> npt.NDArray[np.generic]:
     return np.concatenate([array, np.zeros((most - len(array), *array.shape[1:]), array.dtype)])
 
 
-def _to_float(view: View | None, device: torch.device | str) -> View | None:
+def _to_float(view: View | None, device: torch.device | str, *, flow: bool) -> View | None:
+    """uint8 to float: grey levels to [0, 1]; levels of flow, of which 128 is none, to [-1, 1]."""
     if view is None:
         return None
     if isinstance(view, Tensor):
-        return view.to(device).float().div_(255)
+        levels = view.to(device).float()
+        return levels.sub_(128).div_(LEVELS) if flow else levels.div_(255)
     return [clip.to(device).float().div_(255) for clip in view]

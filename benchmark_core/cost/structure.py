@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen
 from benchmark_core.names import ComponentName, file_name
@@ -22,19 +23,22 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
     """The structure of the recognizer that `plan` deploys, in plain names and numbers.
 
     low: [h, w], or None where clips are taken as recorded. options: those off their default that may shape a part.
-    A privileged method is deployed on high views: no enhancer, and low is the network's size.
+    A privileged method is deployed on high views, and a network for flow on flow of network size: no enhancer, and low
+    is the network's size. modality: where it is not "rgb".
     """
     method, sampling = chosen.method, Sampling.parse(plan.sampling)
     own_head = method.recognizer is not None
-    low = plan.size if method.privileged else chosen.degradation.low
+    at_size = method.privileged or kind(plan.modality) == "flow"
+    low = plan.size if at_size else chosen.degradation.low
     shaping: dict[str, Spec] = {"backbone": chosen.backbone}
-    if not method.privileged:
+    if not at_size:
         shaping["enhancer"] = chosen.enhancer
     if own_head:
         shaping["method"] = method
     return {
         "backbone": plan.backbone,
-        "enhancer": "none" if method.privileged else plan.enhancer,
+        **({} if plan.modality == "rgb" else {"modality": plan.modality}),
+        "enhancer": "none" if at_size else plan.enhancer,
         "head": ComponentName.parse(plan.method).base if own_head else "mean-logits",
         "classes": len(chosen.dataset.classes),
         "size": list(plan.size),
@@ -43,7 +47,7 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
         "options": {
             f"{kind}.{key}": value
             for kind, spec in shaping.items()
-            for key, value in sorted(_changed(spec, plan.options(kind)).items())
+            for key, value in sorted(_changed(spec, chosen.options(plan, kind)).items())
         },
     }
 
@@ -61,6 +65,7 @@ def structure_key(describe: Mapping[str, Any]) -> str:
     low = describe["low"]
     words = [
         describe["backbone"],
+        *([describe["modality"]] if "modality" in describe else []),
         describe["enhancer"],
         describe["head"],
         f"{height}x{width}",
@@ -80,14 +85,17 @@ def cost_of(
 
     low_size: (h, w) that is traced: describe["low"], or the dataset's median where clips differ in size.
     understated: heavy operators that could not be counted; where there are any, `macs` is a lower bound.
+    flow: of a network for optical flow, what a field takes to calculate; it is in no other number.
     """
+    from benchmark_core.cost.flow_time import time_flow
     from benchmark_core.cost.latency import measure_latency
     from benchmark_core.cost.macs import count_macs, count_parameters
     from benchmark_core.training.device import describe_device
 
-    sampling = Sampling.parse(describe["sampling"])
+    sampling, stream = Sampling.parse(describe["sampling"]), describe.get("modality", "rgb")
+    height, width = describe["size"]
     recognizer.to(device)
-    low = torch.rand(1, sampling.k, 3, sampling.t, *low_size, device=device)
+    low = torch.rand(1, sampling.k, recognizer.channels, sampling.t, *low_size, device=device)
     macs = count_macs(recognizer, low)
     latency = measure_latency(recognizer, low, device)
     return {
@@ -102,6 +110,7 @@ def cost_of(
         "uncounted": dict(macs.uncounted),
         "understated": list(macs.heavy),
         "latency": latency,
+        **({"flow": time_flow(stream, (height, width))} if kind(stream) == "flow" else {}),
         "peak_memory": latency and latency.pop("peak_memory"),
         "device": describe_device(device),
         "versions": versions(),

@@ -9,11 +9,16 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from benchmark_core.clips.modality import FLOW, RGB, kind
+from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.networks.channels import with_channels
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
 from benchmark_core.networks.recognizer import Parts, Recognizer
+from benchmark_core.plan import Plan
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Value
+from benchmark_core.weights_file import WeightsFile
 
 
 class AtSize(nn.Module):
@@ -44,10 +49,11 @@ def build_recognizer(
     weights: str = "scratch",
     head: str = "mean-logits",
     task: Task = "single-label",
+    modality: str = "rgb",
 ) -> Recognizer:
     """The recognizer that a plan stands for: a function of its arguments and of torch's random state alone.
 
-    enhancer_spec: None for a network on high views. size: (H, W). sampling: (K, T).
+    enhancer_spec: None for a network on views of network size: high ones, and flow. size: (H, W). sampling: (K, T).
     weights: "scratch", or an initialisation that the backbone names.
     head: one of `HEADS`, over the backbone's classifier; a method with a `recognizer` of its own has no use for it.
     Raises ElrError where the backbone cannot take T frames or lacks the weights.
@@ -58,16 +64,18 @@ def build_recognizer(
             f"backbone '{backbone_spec.name}' sees single frames and cannot take {intervals}x{frames}; "
             f"ask for --sampling {intervals}x1 or a backbone that sees {frames} frames"
         )
-    backbone: Any = backbone_spec.build(classes, backbone_options)  # first: no other part then moves its seed
-    initialise(backbone, backbone_spec, weights)
+    backbone: Any  # first: no other part then moves its seed
+    backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
+    flow = kind(modality) == "flow"
     enhancer = AtSize(size) if enhancer_spec is None else enhancer_spec.build(size, enhancer_options)
     assemble = partial(
         _recognizer,
         enhancer=enhancer,
         backbone=backbone,
         dims=backbone_spec.dims,
-        mean=backbone_spec.mean,
-        std=backbone_spec.std,
+        mean=(0.0,) * FLOW if flow else backbone_spec.mean,  # what moves neither way is 0
+        std=(1.0,) * FLOW if flow else backbone_spec.std,
+        flow=flow,
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))
@@ -85,13 +93,40 @@ def build_recognizer(
     return built
 
 
-def initialise(backbone: nn.Module, spec: BackboneSpec, weights: str) -> None:
-    """Loads the weights that `spec` names so, in place; "scratch" leaves the fresh ones."""
+def build_backbone(
+    spec: BackboneSpec,
+    classes: int,
+    options: Mapping[str, Value] = NOTHING,
+    *,
+    weights: str = "scratch",
+    modality: str = "rgb",
+) -> tuple[nn.Module, str]:
+    """The network, initialised, and what a record says of that: the weights' name, of a file also what matched.
+
+    What `spec` names was made for its own input, and the first convolution changes after it; a file may hold either.
+    Raises ElrError where it lacks the weights, or a file does not fit.
+    """
+    backbone = spec.build(classes, options)
+    channels = FLOW if kind(modality) == "flow" and kind(spec.modality) != "flow" else RGB
     if weights == "scratch":
-        return
+        return with_channels(backbone, channels), weights
     if weights not in spec.weights:
         raise unknown(f"weights of backbone '{spec.name}':", weights, ["scratch", *spec.weights])
-    spec.load(spec.weights[weights])(backbone)
+    target = spec.weights[weights]
+    if isinstance(target, WeightsFile):
+        backbone = with_channels(backbone, channels)
+        return backbone, f"{weights} ({target(backbone, backbone=spec.name, channels=channels)})"
+    spec.load(target)(backbone)
+    return with_channels(backbone, channels), weights
+
+
+def initialisation_of(plan: Plan, chosen: Chosen) -> str:
+    """What a record says of the plan's weights; a file that does not fit its backbone is an ElrError."""
+    if not isinstance(chosen.backbone.weights.get(plan.weights), WeightsFile):
+        return plan.weights
+    classes, options = len(chosen.dataset.classes), chosen.options(plan, "backbone")
+    _, said = build_backbone(chosen.backbone, classes, options, weights=plan.weights, modality=plan.modality)
+    return said
 
 
 def _recognizer(head: nn.Module, **parts: Any) -> Recognizer:

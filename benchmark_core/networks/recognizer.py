@@ -19,7 +19,8 @@ Low: TypeAlias = Tensor | Sequence[Tensor]
 class Trace:
     """What one pass left behind, for methods that transfer it.
 
-    image: what the backbone saw before normalisation, (B*K, 3, H, W) or (B*K, 3, T, H, W), in [0, 1].
+    image: what the backbone saw before normalisation, (B*K, 3, H, W) or (B*K, 3, T, H, W), in [0, 1]; flow is
+    (B*K, 2, …) in [-1, 1].
     stages: the backbone's stage maps, each (B*K, C_i, [T_i,] h_i, w_i).
     features: pooled, (B, K, F). taps: whatever the head names. logits: (B, C).
     """
@@ -52,8 +53,10 @@ class Parts:
 class Recognizer(nn.Module):
     """enhancer -> backbone -> head.
 
-    low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) where clips differ in size.
+    low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) where clips differ in size;
+    flow is (B, K, 2, T, H, W) in [-1, 1].
     mask: (B, K), 1 where an interval is real. box: (B, 5) as `clips.augment` draws it, or None in testing.
+    mean, std: of each channel. flow: what it sees is optical flow.
     """
 
     mean: Tensor
@@ -68,13 +71,16 @@ class Recognizer(nn.Module):
         dims: int,
         mean: Sequence[float],
         std: Sequence[float],
+        flow: bool = False,
     ) -> None:
         super().__init__()
         self.enhancer = enhancer
         self.backbone = backbone
         self.head = head
         self.dims = dims
-        shape = (1, 3, 1, 1) if dims == 2 else (1, 3, 1, 1, 1)
+        self.flow = flow
+        self.channels = len(mean)
+        shape = (1, self.channels, *[1] * dims)
         self.register_buffer("mean", torch.tensor(mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(shape), persistent=False)
 
@@ -103,7 +109,7 @@ class Recognizer(nn.Module):
             intervals = low[0].shape[0]
             seen = torch.cat([self.enhance(clip) for clip in low])
         if box is not None:
-            seen = cut(seen, box.repeat_interleave(intervals, 0))
+            seen = cut(seen, box.repeat_interleave(intervals, 0), flow=self.flow)
         if self.dims == 2:
             seen = seen.squeeze(2)  # T = 1
         return seen, intervals

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
+from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.records.conform import conform
 from benchmark_core.records.sealed import read_sealed, seal, write_sealed
@@ -74,6 +75,21 @@ def write_cost(folder: Path, record: Mapping[str, Any]) -> Path:
     """Checks, seals and writes STRUCTURE-DEVICE.json in `folder`, whole or not at all."""
     conform(seal(record), CostRecord)
     return write_sealed(folder / cost_name(record), record)
+
+
+def replaces(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether another measurement of the same structure and device stands at `path`. ElrError where one of others does.
+
+    File names are shortened and stripped of signs, so that two may come to one.
+    """
+    if not path.exists():
+        return False
+    old = read_cost(path)
+    for key in ("structure", "device"):
+        if old[key] != record[key]:
+            raise ElrError(f"{path} is the cost of the {key} '{old[key]}', not of '{record[key]}'; move it away first")
+    new = {key: value for key, value in record.items() if key != "seal"}
+    return {key: value for key, value in old.items() if key != "seal"} != new
 
 
 def read_cost(path: Path) -> CostRecord:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
-from benchmark_core.records.cost_record import cost_name, read_cost
+from benchmark_core.records.cost_record import cost_name, read_cost, replaces
 from benchmark_core.records.files import COSTS, RECORDS, track_path
-from benchmark_core.records.record import RunRecord, find_record, read_record, record_name
+from benchmark_core.records.record import RunRecord, find_record, part_folder, read_record, record_name
 from benchmark_core.records.sealed import read_json
 
 LARGEST = 1 << 20  # bytes of predictions; a repository keeps them for ever
 
 
-def publish(run_folder: Path, leaderboards: Path) -> list[Path]:
+def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] = lambda line: None) -> list[Path]:
     """Copies what `run_folder` holds of a finished run; the written paths, the record last.
 
+    A run that fuses others is published with them, theirs first.
     Raises ElrError where the folder holds no record or several, predictions do not fit the record or are over 1 MiB, or
-    other predictions of the same plan were published before: a leaderboard never changes silently.
+    other predictions of the same plan were published before: a leaderboard never changes silently. `say` is told where
+    a measurement of cost takes the place of an earlier one of the same structure and device.
     """
     path = find_record(run_folder)
     record = read_record(path)
@@ -27,9 +30,18 @@ def publish(run_folder: Path, leaderboards: Path) -> list[Path]:
     folder = leaderboards / RECORDS / track_path(record["track"])
     _refuse_other_result(folder / record_name(record), record)
 
-    written = [write_whole(folder / record["predictions"]["file"], predictions)]
+    written = [
+        path
+        for part in record.get("fused", ())
+        for path in publish(part_folder(run_folder, record["digest"], part), leaderboards, say=say)
+    ]
+    written.append(write_whole(folder / record["predictions"]["file"], predictions))
     for cost in (other for other in sorted(run_folder.glob("*.json")) if _kind(other) == "cost"):
-        written.append(write_whole(leaderboards / COSTS / cost_name(read_cost(cost)), cost.read_bytes()))
+        measured = read_cost(cost)
+        place = leaderboards / COSTS / cost_name(measured)
+        if replaces(place, measured):
+            say(f"{place}: an earlier measurement of the same structure and device is replaced")
+        written.append(write_whole(place, cost.read_bytes()))
     written.append(write_whole(folder / record_name(record), path.read_bytes()))
     return written
 

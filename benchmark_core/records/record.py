@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
+from benchmark_core.clips.modality import streams
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.plan import digest_of
@@ -37,9 +38,14 @@ class _PlanFields(TypedDict):
 
 
 class PlanFields(_PlanFields, total=False):
-    """`Plan.to_json()`. classes: those that the run is restricted to, where it does not have them all."""
+    """`Plan.to_json()`. classes: those that the run is restricted to, where it does not have them all.
+
+    unlabelled: the pool's name, teacher: METHOD@DIGEST of the one given, where there is any.
+    """
 
     classes: list[str]
+    unlabelled: str
+    teacher: str
 
 
 class _Track(TypedDict):
@@ -111,6 +117,29 @@ class Owner(TypedDict):
     version: str
 
 
+class Beside(TypedDict):
+    """Clips of another set that training read. `manifest`: of their ids, labels and contents.
+
+    tested: how many were left out because the run is tested on them. bad: those that could not be read.
+    """
+
+    name: str
+    clips: int
+    manifest: str
+    tested: int
+    bad: list[str]
+
+
+class GivenTeacher(TypedDict):
+    """The fitted teacher: as the plan names it, the digest of the plan that it was run by, and that of its plan without
+    seed and fold.
+    """
+
+    name: str
+    run: str
+    recipe: str
+
+
 class PredictionsFile(TypedDict):
     """The file beside the record."""
 
@@ -118,9 +147,7 @@ class PredictionsFile(TypedDict):
     sha256: str
 
 
-class RunRecord(TypedDict):
-    """See the module. `hits`: packed, clips sorted by id; null for multi-label."""
-
+class _RunRecord(TypedDict):
     schema: int
     kind: Literal["run"]
     digest: str
@@ -148,6 +175,21 @@ class RunRecord(TypedDict):
     seal: str
 
 
+class RunRecord(_RunRecord, total=False):
+    """See the module. `hits`: packed, clips sorted by id; null for multi-label.
+
+    notes: sentences that training left, where it left any: what a reader of the score should know of.
+    fused: digests of the runs whose probabilities were averaged, one for each modality of the plan.
+    unlabelled, high_source, teacher: what training read beside the plan's dataset, where the plan names any.
+    """
+
+    fused: list[str]
+    notes: list[str]
+    unlabelled: Beside
+    high_source: Beside
+    teacher: GivenTeacher
+
+
 def record_name(record: Mapping[str, Any]) -> str:
     """METHOD-DIGEST.json"""
     return f"{file_name(record['plan']['method'])}-{record['digest']}.json"
@@ -168,6 +210,14 @@ def find_record(run_folder: Path) -> Path:
     if len(runs) != 1:
         raise ElrError(f"{run_folder} holds {len(runs)} run records, not one; name the folder of one finished run")
     return runs[0]
+
+
+def part_folder(run_folder: Path, digest: str, part: str) -> Path:
+    """Where the run `part` lies, one of those that the run `digest` in `run_folder` fuses.
+
+    Beside it, as runs lie by their digests; in it, where it was given another name.
+    """
+    return (run_folder.parent if run_folder.name == digest else run_folder) / part
 
 
 def read_record(path: Path) -> RunRecord:
@@ -196,6 +246,9 @@ def check_record(plain: Mapping[str, Any]) -> RunRecord:
     classes = record["dataset"]["classes"]
     if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
         raise ElrError(f"'per_class' is not of the {classes} classes of the dataset")
+    due = [digest_of({**plan, "modality": stream}) for stream in streams(plan["modality"])]
+    if record.get("fused", []) != (due if len(due) > 1 else []):
+        raise ElrError(f"'fused' is not of the runs of modality {plan['modality']}, which are {', '.join(due)}")
     if record["hits"] is not None:
         hits_of(record)
     return record

@@ -38,6 +38,8 @@ def names(line: Line) -> dict[str, str]:
     record = line.row.first
     plan = record["plan"]
     marks = [f"high: {plan['high_source']}"] if plan["high_source"] else []
+    marks += [f"unlabelled: {plan['unlabelled']}"] if plan.get("unlabelled") else []
+    marks += [f"teacher: {plan['teacher'].partition('@')[0]}"] if plan.get("teacher") else []
     marks += ["control"] if record["control"] else []
     return {
         "method": plan["method"] + (f" ({', '.join(marks)})" if marks else ""),

@@ -89,7 +89,7 @@ def _cells(line: Line, extra: Sequence[str], devices: Sequence[str], root: str) 
     cells["Δ control"] = _gain(line)
     cost = line.costs[0] if line.costs else None
     cells["params (M)"] = f"{cost['params']['total'] / 1e6:.2f}" if cost else NOTHING
-    cells["MACs/clip (G)"] = _macs(cost) if cost else NOTHING
+    cells["MACs/clip (G)"] = _macs(cost, row.first["plan"]["sampling"]) if cost else NOTHING
     for device in devices or [""]:
         found = latency(line.costs, device)
         heading = f"latency (ms), {literal(device)}" if device else "latency (ms)"
@@ -121,6 +121,8 @@ def _gain(line: Line) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _macs(cost: CostRecord) -> str:
+def _macs(cost: CostRecord, sampling: str) -> str:
     figure = f"{cost['macs']['clip'] / 1e9:.4g}"
+    if sampling.startswith("windows-"):  # a clip has as many as its length gives
+        figure += " a window"
     return f"≥ {figure}" if cost["understated"] else figure

@@ -101,12 +101,26 @@ def fold_rows(records: Iterable[RunRecord]) -> list[Row]:
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
         groups.setdefault(_row_key(record), []).append(record)
+    for key, group in [item for item in groups.items() if _taught_twice(item[1])]:
+        del groups[key]
+        for record in group:
+            groups.setdefault(f"{key} {record['plan'].get('teacher')}", []).append(record)
     return [Row(key, _runs(groups[key])) for key in sorted(groups)]
 
 
 def _row_key(record: RunRecord) -> str:
+    """All of a run but seed and fold. Given teachers of one recipe are alike: each seed and fold may have its own."""
     plan: dict[str, Any] = {key: value for key, value in record["plan"].items() if key not in ("seed", "fold")}
-    return json.dumps([plan, record["dataset"], clips_of(record)], sort_keys=True)
+    if "teacher" in record:
+        plan["teacher"] = record["teacher"]["recipe"]
+    beside = [record[kind]["manifest"] for kind in ("unlabelled", "high_source") if kind in record]
+    return json.dumps([plan, record["dataset"], clips_of(record), *beside], sort_keys=True)
+
+
+def _taught_twice(records: Sequence[RunRecord]) -> bool:
+    """Whether one seed and fold was run with several given teachers: then each teacher has its row."""
+    runs = {(record["plan"]["seed"], record["plan"]["fold"]) for record in records}
+    return "teacher" in records[0] and len(runs) < len(records)
 
 
 def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:
@@ -137,7 +151,7 @@ def _partners(record: RunRecord) -> object:
     """All of the plan that is neither the method nor its own."""
     plan: dict[str, Any] = {**record["plan"]}
     settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
-    own = ("method", "high_source", "settings", "seed", "fold")
+    own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
     return {key: value for key, value in plan.items() if key not in own}, settings, record["dataset"]
 
 

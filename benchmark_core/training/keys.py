@@ -7,12 +7,15 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from benchmark_core.errors import ElrError
 from benchmark_core.plan import Plan, digest_of
+
+VIEWS = ("low", "high", "unlabelled")  # what a stage may need beside options and other stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,8 @@ class StageInputs:
 
     clips: of the training clips' ids, targets and contents, as the store holds them (a skipped clip is not among them).
     low, high: keys of the stored views, which hold size, crop, degradation, decoder and revisions.
+    unlabelled: likewise of the pool's clips, where there is one. source: of the clips that lend high views, where those
+    are another dataset's.
     crop: how the augmentation box is cut. owners: kind -> the distribution, or digest of the file, that it is from.
     """
 
@@ -29,6 +34,8 @@ class StageInputs:
     high: str
     crop: str
     owners: Mapping[str, str]
+    unlabelled: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +58,7 @@ def stage_numbers(
 ) -> dict[str, Any]:
     """Everything that can change what a stage fits.
 
-    needs: "low", "high", and names of the method's options. stages: keys of those it builds on.
+    needs: "low", "high", "unlabelled", and names of the method's options. stages: keys of those it builds on.
     module: its parameters' names and shapes stand for its structure, head included.
     """
     kinds = {"dataset", "backbone"} | ({"degradation", "enhancer"} if "low" in needs else set())
@@ -74,9 +81,11 @@ def stage_numbers(
     if "low" in needs:
         numbers["low"] = given.low
     if "high" in needs:
-        numbers["high"] = [given.high, plan.high_source]
+        numbers["high"] = [given.high, plan.high_source, *([given.source] if plan.source else [])]
+    if "unlabelled" in needs and plan.unlabelled:
+        numbers["unlabelled"] = [plan.unlabelled, given.unlabelled]
     for need in needs:
-        if need not in ("low", "high"):
+        if f"method.{need}" in plan.settings:
             numbers[f"method.{need}"] = plan.settings[f"method.{need}"]
     return {**numbers, "stages": list(stages)}
 
@@ -94,6 +103,23 @@ def source_digest(fn: Callable[..., Any]) -> str:
     plain = fn.func if isinstance(fn, functools.partial) else fn
     module = inspect.getmodule(plain)
     return hashlib.sha256(inspect.getsource(module or plain).encode()).hexdigest()[:16]
+
+
+def package_digest(fn: Callable[..., Any]) -> str:
+    """Digest of the source texts of the package that the function's module is in; empty where it is in none."""
+    module = inspect.getmodule(fn.func if isinstance(fn, functools.partial) else fn)
+    path = getattr(module, "__file__", None)
+    if path is None or not getattr(module, "__package__", None):
+        return ""
+    texts = [[file.name, file.read_text(encoding="utf-8")] for file in sorted(Path(path).parent.glob("*.py"))]
+    return digest_of(texts)
+
+
+def other_source(note: Mapping[str, Any], fn: Callable[..., Any]) -> bool:
+    """Whether a stage was fitted by other source text; notes of older versions know the function's module alone."""
+    if "package" in note:
+        return bool(note["package"] != package_digest(fn) or note.get("source") != source_digest(fn))
+    return bool(note.get("source") != source_digest(fn))
 
 
 class FittedModules:

@@ -1,37 +1,35 @@
 """What a method's `fit(training)` works with: a library, not a framework.
 
-    def fit(training):
-        return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
+def fit(training):
+    return training.stage("student", lambda student: supervise(training, student), training.recognizer(), needs=(…))
 
-    def supervise(training, student):
-        views = training.views("train")
-        recipe = training.recipe(student, views, 20)
-        for batch in training.epochs(views, 20, state=[student, recipe]):
-            with training.autocast():
-                loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
-            recipe.step(loss)
-            training.log(loss=loss)
+def supervise(training, student):
+    views = training.views("train")
+    recipe = training.recipe(student, views, 20)
+    for batch in training.epochs(views, 20, state=[student, recipe]):
+        with training.autocast():
+            loss = training.task_loss(student(batch.low, batch.mask, batch.box), batch.target)
+        recipe.step(loss)
+        training.log(loss=loss)
 """
 
 from __future__ import annotations
 
-import copy
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, Views
 from benchmark_core.combinations import Chosen
-from benchmark_core.errors import ElrError, RunFailed, unknown
+from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
@@ -40,45 +38,22 @@ from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
 from benchmark_core.training.device import autocast, describe_device
+from benchmark_core.training.fitting import Figures, Fitting, Stateful
+from benchmark_core.training.given import GivenTeacher
 from benchmark_core.training.keys import (
+    VIEWS,
     FittedModules,
     StageInputs,
     StageKey,
     function_name,
+    other_source,
+    package_digest,
     source_digest,
     stage_numbers,
 )
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import generator, seed_of, seeded
 from benchmark_core.training.stages import StageFolder
-
-SHOWN = 4  # figures beside a progress bar; all of them are kept
-
-
-class Stateful(Protocol):
-    """Anything with torch's two methods: modules, recipes."""
-
-    def state_dict(self) -> Any:
-        """The state."""
-
-    def load_state_dict(self, state: Any) -> Any:
-        """Takes the state back."""
-
-
-@dataclass
-class RunningStage:
-    """A stage while it is being fitted."""
-
-    folder: StageFolder
-    name: str
-    loop: int = 0
-    views: int = 0
-    updates: int = 0
-    seconds: float = 0.0  # of earlier processes, from the checkpoint
-    began: float = field(default_factory=time.monotonic)
-    history: list[dict[str, float]] = field(default_factory=list)
-    loops: list[dict[str, Any]] = field(default_factory=list)  # epoch and state of each loop so far
-    resumed: dict[str, Any] | None = None  # the checkpoint of an earlier process
 
 
 class Training:
@@ -95,20 +70,25 @@ class Training:
         cache: Path,
         reporter: Reporter,
         refit: bool = False,
+        given: GivenTeacher | None = None,
     ) -> None:
         self.plan = plan
         self.chosen = chosen
         self.inputs = inputs
         self.device = device
-        self.options: Mapping[str, Value] = plan.options("method")
+        self.options: Mapping[str, Value] = chosen.options(plan, "method")
         self.classes = len(chosen.dataset.classes)
         self.stages: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.taught = False  # whether a given teacher was taken
         self._make_views = make_views
         self._cache = cache
         self._reporter = reporter
         self._refit = refit
-        self._running: RunningStage | None = None
-        self._figures: dict[str, list[Tensor]] = {}
+        self._given = given
+        self._fitting: Fitting | None = None
+        precision = "" if plan.precision == "fp32" else " or use --precision fp32"
+        self._figures = Figures(f"lower the learning rate (--set method.lr=…){precision}")
         self._fitted = FittedModules()
         self._rng = generator(plan.seed, "", "rng")
 
@@ -119,18 +99,31 @@ class Training:
         """numpy's generator, seeded by the plan and the stage, and anew at each epoch's start."""
         return self._rng
 
-    def views(self, split: str = "train", *, low: bool = True, high: bool = False) -> Views:
-        """Augmented views of the training clips, in an order that the plan's seed and the stage's name give."""
+    def views(
+        self, split: str = "train", *, low: bool = True, high: bool = False, unlabelled: bool = False
+    ) -> Views:
+        """Augmented views of the training clips, in an order that the plan's seed and the stage's name give.
+
+        Where the plan has a high source, views of high, alone or beside low, are of its clips and carry its labels.
+        unlabelled: of the pool's clips instead; targets are then -1, or zeros where labels are several.
+        """
         if split != "train":
             raise ElrError(f"a method asked for views of '{split}' clips; only training clips are for fitting")
-        return self._make_views(low=low, high=high, seed=self._views_seed())
+        if not unlabelled:
+            return self._make_views(low=low, high=high, seed=self._views_seed())
+        if not self.plan.unlabelled:
+            raise ElrError(
+                f"method '{self.plan.method}' asked for clips without labels, and its plan has no pool; its spec must "
+                "name in `unlabelled` the options that ask for one"
+            )
+        return self._make_views(low=low, high=high, seed=self._views_seed(), unlabelled=True)
 
     def _views_seed(self) -> int:
         """Another one for each views of a stage: a later loop sees other orders and boxes."""
-        if self._running is None:
+        if self._fitting is None:
             return seed_of(self.plan.seed, "", "views")
-        number, self._running.views = self._running.views, self._running.views + 1
-        return seed_of(self.plan.seed, self._running.name, "views", *([number] if number else []))
+        number, self._fitting.views = self._fitting.views, self._fitting.views + 1
+        return seed_of(self.plan.seed, self._fitting.name, "views", *([number] if number else []))
 
     def recognizer(self, role: str = "student", *, head: str | None = None) -> Recognizer:
         """A fresh recognizer on low views; its initial weights depend on the plan's seed and `role` alone.
@@ -192,7 +185,8 @@ class Training:
     ) -> Any:
         """`module`, fitted by `fn(module)`, or as an equal stage has left it.
 
-        needs: "low" and "high" for the views it reads, names of the method's options, and modules of other stages.
+        needs: "low", "high" and "unlabelled" for the views it reads, names of the method's options, and modules of
+            other stages.
         revision: raised when what `fn` computes changes.
         """
         key = self._key(name, fn, module, needs, revision)
@@ -205,11 +199,12 @@ class Training:
             else:
                 folder.restore(module)
                 self._reporter.say(f"{name}: reused (took {note['seconds']:.0f} s when it was fitted)")
-                if note.get("source") != source_digest(fn):
+                if other_source(note, fn):
                     self._reporter.warn(
                         f"stage '{name}' was fitted by other source text of the same revision; --refit refits"
                     )
         self._fitted.add(module, key.digest)
+        self.notes += [f"{name}: {text}" for text in note.get("notes", ())]
         self.stages.append(
             {
                 "name": name,
@@ -223,30 +218,57 @@ class Training:
         )
         return module
 
+    def teacher_stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """As `stage`, for the T-Net: a fitted network that the plan names takes its place.
+
+        `module` then has that network's weights, which stand still. Where its head has parameters that the network
+        lacks, such as a temporal attention module, `fn` fits them alone, in a stage that depends on the network.
+        Raises ElrError where the two differ in anything else.
+        """
+        if self._given is None:
+            return self.stage(name, fn, module, needs=needs, revision=revision)
+        whole = self._given.into(module)
+        self.taught = True
+        self._fitted.add(module, self._given.name)
+        if whole:
+            return module.eval()
+        return self.stage(name, fn, module, needs=(*needs, module), revision=revision)
+
     def _fit(self, folder: StageFolder, name: str, fn: Callable[[Any], object], module: Any) -> dict[str, Any]:
-        if self._running is not None:
+        if self._fitting is not None:
             raise ElrError(
-                f"stage '{name}' begins inside stage '{self._running.name}'; fit it before and pass it in `needs`"
+                f"stage '{name}' begins inside stage '{self._fitting.name}'; fit it before and pass it in `needs`"
             )
         resumed = None if self._refit else folder.load_checkpoint()
-        running = self._running = RunningStage(folder, name, resumed=resumed)
+        folder.begin()
+        fitting = self._fitting = Fitting(folder, name, self.plan.seed, self._figures, self._reporter, resumed)
         self._rng = generator(self.plan.seed, name, "rng")
         try:
             with seeded(self.plan.seed, name):
                 fn(module)
         finally:
-            self._running = None
+            self._fitting = None
             self._figures.clear()
         for key, value in module.state_dict().items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise self._diverged(f"stage '{name}': {key} is not finite after training, and is not kept")
+                raise self._figures.diverged(f"stage '{name}': {key} is not finite after training, and is not kept")
         note = {
-            "seconds": round(running.seconds + time.monotonic() - running.began, 2),
-            "updates": running.updates,
-            "history": running.history,
+            "seconds": round(fitting.spent, 2),
+            "updates": fitting.updates,
+            "history": fitting.history,
             "source": source_digest(fn),
+            "package": package_digest(fn),
             "device": describe_device(self.device),
             "torch": torch.__version__,
+            **({"notes": fitting.notes} if fitting.notes else {}),
         }
         folder.finish(module, note)
         return note
@@ -257,8 +279,8 @@ class Training:
         texts = [need for need in needs if isinstance(need, str)]
         stages = [self._fitted.key(need, name) for need in needs if isinstance(need, nn.Module)]
         for text in texts:
-            if text not in ("low", "high", *self.options):
-                raise unknown(f"need of stage '{name}'", text, ("low", "high", *self.options))
+            if text not in (*VIEWS, *self.options):
+                raise unknown(f"need of stage '{name}'", text, (*VIEWS, *self.options))
         numbers = stage_numbers(self.plan, self.inputs, texts, stages, module)
         return StageKey(name=name, function=function_name(fn), revision=revision, numbers=numbers)
 
@@ -267,106 +289,71 @@ class Training:
     def epochs(self, views: Views, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
         """Batches on the device, epoch after epoch; `state` is saved at each epoch's end and restored after a kill.
 
-        Modules in `state` are put in training mode at each epoch's start.
+        Modules in `state` are put in training mode at each epoch's start, but for parts that stand still.
         """
-        running = self._running
-        if running is None:
+        fitting = self._fitting
+        if fitting is None:
             raise ElrError("training.epochs(...) is for use inside training.stage(...), which keeps what it fits")
-        loop, running.loop = running.loop, running.loop + 1
-        if running.loops:  # what the loop before left: a later one may go on with the same module
-            running.loops[-1] = copy.deepcopy(running.loops[-1])
-        first = self._resume(running, loop, state)
         size = batch or int(self.options["batch"])
-        steps = views.steps(size)
-        label = running.name if loop == 0 else f"{running.name} ({loop + 1})"
-        with self._reporter.steps(label, (n - first) * steps) as advance:
-            for epoch in range(first, n):
-                torch.manual_seed(seed_of(self.plan.seed, running.name, loop, epoch))
-                self._rng = generator(self.plan.seed, running.name, loop, epoch, "rng")
-                for item in state:
-                    if isinstance(item, nn.Module):
-                        item.train()
-                for step, host in enumerate(views.batches(size, epoch=epoch)):
-                    yield replace(views.to_device(host, self.device), progress=(epoch + step / steps) / n)
-                    running.updates += 1
-                    advance(1, **self._watch(running.name, epoch, step))
-                running.history.append({"epoch": epoch, **self._means(running.name, epoch)})
-                self._save(running, loop, epoch, state)
+
+        def begin_epoch(loop: int, epoch: int) -> None:
+            self._rng = generator(self.plan.seed, fitting.name, loop, epoch, "rng")
+
+        for host, progress in fitting.epochs(
+            lambda epoch: views.batches(size, epoch=epoch),
+            views.steps(size),
+            n,
+            state=state,
+            drain=self.device.type == "cpu",
+            begin_epoch=begin_epoch,
+        ):
+            yield replace(views.to_device(host, self.device), progress=progress)
 
     def log(self, **figures: Tensor | float) -> None:
         """Numbers to show and to keep as means over the epoch. A figure that is not finite stops the run."""
         for key, value in figures.items():
-            kept = value.detach().float().reshape(()) if isinstance(value, Tensor) else torch.tensor(float(value))
-            self._figures.setdefault(key, []).append(kept)
+            self._figures.add(key, value)
 
-    def _watch(self, stage: str, epoch: int, step: int) -> dict[str, float]:
-        """The latest figures; on a GPU looked at every 25 steps, so that the queue is not drained at each."""
-        if self.device.type != "cpu" and step % 25:
-            return {}
-        latest = {key: float(values[-1]) for key, values in self._figures.items() if values}
-        for key, value in latest.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"stage '{stage}', epoch {epoch + 1}, step {step + 1}: {key} is {value}")
-        return dict(list(latest.items())[:SHOWN])
+    @property
+    def history(self) -> Sequence[Mapping[str, float]]:
+        """What this stage's loops have logged: one row for each finished epoch, those before a kill included.
 
-    def _means(self, stage: str, epoch: int) -> dict[str, float]:
-        means = {key: float(torch.stack(values).mean()) for key, values in self._figures.items()}
-        self._figures.clear()
-        for key, value in means.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"stage '{stage}', epoch {epoch + 1}: the mean of {key} is {value}")
-        return {key: round(value, 6) for key, value in means.items()}
+        A row holds `epoch`, from 0, and the mean of each figure. Empty outside a stage and in a rehearsal.
+        """
+        return () if self._fitting is None else tuple(self._fitting.history)
 
-    def _diverged(self, what: str) -> RunFailed:
-        precision = "" if self.plan.precision == "fp32" else " or use --precision fp32"
-        return RunFailed(f"{what}; lower the learning rate (--set method.lr=…){precision}")
+    def note(self, text: str) -> None:
+        """A sentence for the record: what a reader of the score should know of how it came about.
 
-    def _resume(self, running: RunningStage, loop: int, state: Sequence[Stateful]) -> int:
-        """Puts `state` where the checkpoint left this loop; the epoch to go on with, from 0."""
-        saved = running.resumed
-        if saved is None or loop >= len(saved["loops"]):
-            return 0
-        kept = saved["loops"][loop]
-        for item, values in zip(state, kept["state"], strict=True):
-            item.load_state_dict(values)
-        running.loops.append(kept)
-        first = int(kept["epoch"]) + 1
-        if loop == len(saved["loops"]) - 1:
-            running.seconds, running.updates = saved["seconds"], saved["updates"]
-            running.history = list(saved["history"])
-            self._reporter.say(f"{running.name}: going on from epoch {first + 1}")
-        return first
-
-    def _save(self, running: RunningStage, loop: int, epoch: int, state: Sequence[Stateful]) -> None:
-        """A checkpoint holds the last state of every loop so far: a later loop may train other modules."""
-        running.loops[loop:] = [{"epoch": epoch, "state": [item.state_dict() for item in state]}]
-        running.folder.save_checkpoint(
-            {
-                "loops": running.loops,
-                "updates": running.updates,
-                "seconds": running.seconds + time.monotonic() - running.began,
-                "history": running.history,
-            }
-        )
+        A stage keeps the notes that are made inside it, and repeats them in every run that reuses it.
+        """
+        notes = self.notes if self._fitting is None else self._fitting.notes
+        if text not in notes:
+            notes.append(text)
+            self._reporter.warn(text)
 
 
 def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
     """The recognizer that a plan stands for: a function of the plan and torch's random state.
 
-    high: the network for high views, which has no enhancer. head: a core head instead of the method's own.
+    high: the network for high views, which has no enhancer, as one for flow has none. head: a core head instead of the
+    method's own.
     """
+    if len(plan.streams) > 1:
+        raise ValueError(f"no network takes {plan.modality}: ask for the recognizer of each of the plan's streams")
     sampling = Sampling.parse(plan.sampling)
     return build_recognizer(
         backbone_spec=chosen.backbone,
-        enhancer_spec=None if high else chosen.enhancer,
+        enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
         classes=len(chosen.dataset.classes),
         size=plan.size,
         sampling=(sampling.k, sampling.t),
         method_spec=chosen.method if head is None else None,
         head=head or "mean-logits",
         task=chosen.dataset.task,
-        method_options=plan.options("method"),
-        backbone_options=plan.options("backbone"),
-        enhancer_options=plan.options("enhancer"),
+        method_options=chosen.options(plan, "method"),
+        backbone_options=chosen.options(plan, "backbone"),
+        enhancer_options=chosen.options(plan, "enhancer"),
         weights=plan.weights,
+        modality=plan.modality,
     )

@@ -1,66 +1,17 @@
 """CSTAT: confident spatial-temporal attention transfer (Bai et al., arXiv 1909.03580; IJCV 2023)."""
 
-from benchmark_core import MethodSpec, Option, hookimpl
+from benchmark_core import MethodSpec, hookimpl
+from elrbench_plugins.cstat.options import (
+    ATTENTION,
+    CONFIDENCE,
+    DEPLOYS_VARIANTS,
+    EXTERNAL,
+    EXTERNAL_VARIANTS,
+    INTERNAL,
+    SCHEDULE,
+    UNLABELLED,
+)
 from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
-
-EXTERNAL = {  # eq. 4, section IV.E and IV.H
-    "w_ce": Option(default=1 / 3, low=0.0, help="W_ce of eq. 4 (Table I's best: a third each)"),
-    "w_sat": Option(default=1 / 3, low=0.0, help="W_sat of eq. 4"),
-    "w_tat": Option(default=1 / 3, low=0.0, help="W_tat of eq. 4"),
-}
-INTERNAL = {
-    "rolling": Option(
-        default="none",
-        choices=("none", "cstat-per-stage", "cstat-printed", "stat"),
-        unspecified=True,
-        help="weights of the blocks over training: fixed; eq. 5 with each stage's weights summing to 1 (what rc stands "
-        "for); eq. 5 with the divisor as printed; or STAT's list",
-    ),
-    "inner": Option(
-        default="equal",
-        choices=("equal", "doubling", "last"),
-        help="fixed weights of the blocks where rolling is none, as in Table I: 1/4-1/4-1/4-1/4, 1/15-2/15-4/15-8/15, "
-        "0-0-0-1",
-    ),
-}
-ATTENTION = {
-    "over_time": Option(
-        default="keep",
-        choices=("keep", "mean"),
-        unspecified=True,
-        help="time axis of a 3D backbone's attention maps: part of the positions, or averaged away",
-    ),
-    "tam_width": Option(default=64, low=1, help="width of the temporal attention module's first layer"),
-    "tam_activation": Option(
-        default="relu", choices=("relu", "none"), unspecified=True, help="activation between the module's two layers"
-    ),
-    "tam_start": Option(
-        default="uniform",
-        choices=("uniform", "default"),
-        unspecified=True,
-        help="the module's initial weights: all intervals alike (the mean that the student was trained with), or "
-        "PyTorch's draw",
-    ),
-    "tat_after_softmax": Option(
-        default=False, unspecified=True, help="compare the module's second layer after its softmax instead of before"
-    ),
-}
-CONFIDENCE = {
-    "confidence": Option(default="none", choices=("none", "mlp"), help="how information loss is measured"),
-    "confidence_threshold": Option(
-        default=0.5, low=0.0, high=1.0, unspecified=True, help="confidence from which on an area takes part"
-    ),
-    "confidence_width": Option(
-        default=16, low=1, unspecified=True, help="filters of the extractor's first 3x3 convolution; the second has one"
-    ),
-    "confidence_normalise": Option(
-        default="median",
-        choices=("median", "min-max"),
-        unspecified=True,
-        help="how a difference becomes a loss in [0, 1]: a sigmoid about the interval's median, which cannot collapse, "
-        "or min-max",
-    ),
-}
 
 
 @hookimpl
@@ -74,20 +25,35 @@ def elr_methods() -> list[MethodSpec]:
             "Attention Transfer, IJCV 2023 (arXiv 1909.03580)",
             fit="elrbench_plugins.cstat.fit:fit",
             recognizer="elrbench_plugins.cstat.attention:recognizer",
-            recognizer_options=("tam_width", "tam_activation"),
-            options={**JOINT_OPTIONS, **EXTERNAL, **INTERNAL, **ATTENTION, **CONFIDENCE},
-            variants={  # Table IV
-                "sat": {"w_ce": 0.5, "w_sat": 0.5, "w_tat": 0.0},
-                "tat": {"w_ce": 0.5, "w_sat": 0.0, "w_tat": 0.5},
+            recognizer_options=("tam_width", "tam_activation", "deploys"),
+            options={
+                **JOINT_OPTIONS,
+                **EXTERNAL,
+                **INTERNAL,
+                **ATTENTION,
+                **CONFIDENCE,
+                **SCHEDULE,
+                **UNLABELLED,
+            },
+            variants={  # Tables III and IV
+                **EXTERNAL_VARIANTS,
                 "stat": {"w_ce": 1 / 3, "w_sat": 1 / 3, "w_tat": 1 / 3},
+                "difference": {"confidence": "difference", "confidence_normalise": "max"},
+                "gradient": {"confidence": "gradient", "confidence_normalise": "max"},
                 "mlp": {"confidence": "mlp"},
                 "rc": {"rolling": "cstat-per-stage"},
+                "ut": {"unlabelled": "attention+soft"},
+                **DEPLOYS_VARIANTS,
             },
             default_variants=("mlp", "rc"),
             defaults=DEFAULTS,
             budgets=JOINT_BUDGETS,
             needs_high=True,
+            takes=("teacher", "high_source"),
+            unlabelled={"unlabelled": ("attention", "attention+soft")},
+            ceilings={"deploys": ("teacher",)},
             needs_stages=True,
+            check="elrbench_plugins.cstat.check:check",
             fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first, with the same schedule started afresh",
@@ -103,10 +69,21 @@ def elr_methods() -> list[MethodSpec]:
                 "before softmax",
                 "the extractor's width and activation: 3 -> 16 -> 1 with ReLU; its input: both images as the backbones "
                 "see them, in [0, 1]; trained with the student by the same optimiser",
-                "normalisation of the information loss: a sigmoid about each interval's median, in units of the mean "
-                "absolute deviation from it",
+                "normalisation of the information loss: of the extractor's, a sigmoid about each interval's median, in "
+                "units of the mean absolute deviation from it; of a difference of brightness or of gradients, the "
+                "share of the interval's largest",
+                "whether a confidence map is binary (section III.C.1) or scales attention (III.C.2): it scales, from "
+                "the threshold on",
                 "the confidence threshold: 0.5, straight-through in training, before averaging down to a stage's size",
                 "the temporal confidence: mean confidence within the area at or above the threshold, not trained",
+                "brightness: BT.601; of flow, its length; the difference of less than 24 grey levels that is none: of "
+                "the difference-based map alone, before it is normalised",
+                "the gradient-based map: a Gaussian of 1 pixel over the image, then Sobel's magnitude, then the "
+                "dilations, then the difference; the ten dilations are 3x3, OpenCV's default, in pixels of a view 256 "
+                "high: they and the blur scale with the view's height, to windows of 3x3 or more",
+                "the phase on clips without labels: between the S-Net's own training and the joint phase, as long as "
+                "the joint phase, its weights rolling over its own length and its confidence map its own; the soft "
+                "label has W_ce's weight and temperature 4",
                 "blur and noise of the low view: see the degradation",
             ),
         )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
+from benchmark_core.networks.heads import MeanLogits
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Parts, Recognizer
@@ -72,7 +73,7 @@ class TemporalAttention(nn.Module):
         """See the class. ElrError where K is not the one that it was built for."""
         if features.shape[1] != self.intervals:
             raise ElrError(
-                f"cstat: the temporal attention module was built for {self.intervals} intervals and got "
+                f"the temporal attention module was built for {self.intervals} intervals and got "
                 f"{features.shape[1]}; ask for a sampling with a fixed number of intervals, e.g. --sampling 4x1"
             )
         real = mask > 0  # (B, K)
@@ -85,7 +86,9 @@ class TemporalAttention(nn.Module):
 
 
 def recognizer(parts: Parts) -> Recognizer:
-    """The deployed model: the backbone under a temporal attention module."""
+    """The deployed model: the backbone under a temporal attention module; the S-Net alone takes the mean of logits."""
+    if parts.options["deploys"] == "student":
+        return parts.assemble(MeanLogits(parts.backbone.get_classifier()))
     return parts.assemble(
         TemporalAttention(
             parts.backbone.get_classifier(),

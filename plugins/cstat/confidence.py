@@ -1,21 +1,8 @@
-"""How far the high view may be trusted where: the MLP-based confidence score (section III.C, Fig. 7, bottom).
+"""How far the high view may be trusted where: confidence maps (section III.C), and what the transfer does with them.
 
-An extractor E of two 3x3 convolutions, shared by both networks, looks at the high and at the low image;
-d = |E(HR) - E(eLR)| says how much was lost at a pixel, its normalised form is the information loss L, and the
-confidence is C = 1 - L.
-
-E is trained by the transfer loss, so C drifts to where both networks agree anyway: the cosine of eq. 2 is 1 on a single
-pixel, and with no pixel at all there is no loss. Three things keep it well-posed.
-
-1. L = sigmoid((d - median) / mean|d - median|) over one interval. Neither d's scale nor its offset matters. The lower
-   half of d has L <= 1/2, so at a threshold of 1/2 or less, at least half of an interval's pixels are always involved,
-   and the mean of C stays within [1/4, 3/4], whatever E does.
-2. At a threshold of 1/2, involved pixels have C from 1/2 to 1: none outweighs another by more than 2, so C cannot
-   narrow to a point.
-3. The threshold has no gradient, so it is passed straight through: a pixel that fell out can come back.
-
-What E can learn is which half of an interval to trust. The min-max normalisation, the plainest reading of "normalised",
-gives none of these bounds: it is there to be compared with.
+d >= 0 says how much was lost at a pixel; normalised, it is the information loss L, and the confidence is C = 1 - L.
+Where C reaches a threshold, an area takes part in the transfer, and its attention is multiplied by C; elsewhere nothing
+is transferred. What d is tells the paper's three maps apart: `difference_map`, `gradient_map`, `mlp_map`.
 """
 
 from __future__ import annotations
@@ -28,46 +15,46 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 
 from elrbench_plugins.cstat.attention import mean_over_real
 
-FLAT = 1e-4  # of E's output for pixels in [0, 1]: a spread below it is a flat image, not information
+FLAT = 1e-4  # of d for pixels in [0, 1]: a spread below it is a flat image, not information
 
 
-class Confidence(nn.Module):
+class ConfidenceMap(nn.Module):
     """Images of both networks (N, 3, [T,] H, W) in [0, 1] to the confidence map (N, [T,] H, W) in [0, 1].
 
-    width: filters of the first convolution; the paper gives two layers of 3x3 and no width.
-    normalise: "median" or "min-max", over the pixels of one interval; see the module.
+    normalise: of d over the pixels of one interval. The paper says no more than "normalise".
+        "max": L = d / max d. What was lost nowhere stays 0, so equal images are trusted throughout.
+        "min-max": from the interval's smallest to its largest.
+        "median": L = sigmoid((d - median) / mean|d - median|), for a d that is trained; see `mlp_map`.
     """
 
-    def __init__(self, width: int = 16, normalise: str = "median") -> None:
+    def __init__(self, normalise: str) -> None:
         super().__init__()
         self.normalise = normalise
-        self.extractor = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, 1, 3, padding=1, bias=False),  # a bias would cancel in d
-        )
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
         """See the class. No gradient goes to the images."""
         return 1 - self.loss_map(self.difference(high.detach().float(), low.detach().float()))
 
     def difference(self, high: Tensor, low: Tensor) -> Tensor:
-        """d = |E(HR) - E(eLR)|, (N, [T,] H, W)."""
-        both = torch.stack([high, low])  # (2, N, 3, [T,] H, W)
-        frames = both if both.ndim == 5 else both.transpose(2, 3)  # (2, N, [T,] 3, H, W)
-        seen = self.extractor(frames.flatten(0, -4)).squeeze(1)  # (2*N[*T], H, W)
-        seen = seen.unflatten(0, frames.shape[:-3])  # (2, N, [T,] H, W)
-        return (seen[0] - seen[1]).abs()  # type: ignore[no-any-return]
+        """d of the images: (N, [T,] H, W), not negative."""
+        raise NotImplementedError
 
     def loss_map(self, difference: Tensor) -> Tensor:
         """L in [0, 1] of d (N, [T,] H, W), normalised within each interval."""
         flat = difference.flatten(1)  # (N, pixels)
+        if self.normalise == "max":
+            return (flat / flat.amax(1, keepdim=True).clamp(min=FLAT)).reshape(difference.shape)
         if self.normalise == "min-max":
             low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
             return ((flat - low) / (high - low + FLAT)).reshape(difference.shape)
         centred = flat - flat.median(1, keepdim=True).values
         spread = centred.abs().mean(1, keepdim=True)
         return (centred / (spread + FLAT)).sigmoid().reshape(difference.shape)
+
+
+def frames_of(images: Tensor) -> Tensor:
+    """(N, C, [T,] H, W) to (N[*T], C, H, W): frames one after the other."""
+    return images if images.ndim == 4 else images.transpose(1, 2).flatten(0, 1)
 
 
 def involved(confidence: Tensor, threshold: float) -> Tensor:

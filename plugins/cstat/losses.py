@@ -1,14 +1,21 @@
-"""The distances between two networks' attention, eq. 2 to 4."""
+"""The distances between two networks' attention, eq. 2 to 4.
+
+How far two vectors are apart tells CSTAT from STAT; what the vectors are, and over what their distances are averaged,
+is common to both: `distance` maps the rows of two (N, D) to (N,).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from elrbench_plugins.cstat.attention import mean_over_real, spatial_attention, vec
 from elrbench_plugins.cstat.confidence import at_stage
+
+Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 TINY = 1e-12  # product of two norms below which a vector has no direction
 
@@ -34,6 +41,7 @@ def spatial_distances(
     mask: Tensor,
     confidence: Tensor | None = None,
     over_time: str = "keep",
+    distance: Distance = cosine_distance,
 ) -> Tensor:
     """The terms of eq. 2, one per residual stage i: (stages,).
 
@@ -48,7 +56,7 @@ def spatial_distances(
         if confidence is not None:
             score = at_stage(confidence, looks[0].shape[1:])
             looks = looks[0] * score, looks[1] * score
-        apart = cosine_distance(vec(looks[0], over_time), vec(looks[1], over_time))  # (B*K,)
+        apart = distance(vec(looks[0], over_time), vec(looks[1], over_time))  # (B*K,)
         terms.append(mean_over_real(apart.reshape(mask.shape), mask).mean())
     return torch.stack(terms)
 
@@ -59,6 +67,7 @@ def temporal_distances(
     mask: Tensor,
     score: Tensor | None = None,
     after_softmax: bool = False,
+    distance: Distance = cosine_distance,
 ) -> Tensor:
     """The terms of eq. 3, one per fully connected layer j of the temporal attention module: (2,).
 
@@ -68,7 +77,7 @@ def temporal_distances(
     last = "weights" if after_softmax else "fc2"
     real = (mask > 0).float()
     pairs = (student["fc1"], teacher["fc1"]), (student[last].float() * real, teacher[last].float() * real)
-    terms = torch.stack([cosine_distance(*pair) for pair in pairs])  # (2, B)
+    terms = torch.stack([distance(*pair) for pair in pairs])  # (2, B)
     return (terms if score is None else terms * score).mean(1)
 
 

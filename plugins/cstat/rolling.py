@@ -9,11 +9,21 @@ STAT = {
     4: ((0.4, 0.3, 0.2, 0.1), (0.3, 0.4, 0.2, 0.1), (0.2, 0.3, 0.4, 0.1), (0.1, 0.2, 0.3, 0.4)),
     2: ((2 / 3, 1 / 3), (1 / 3, 2 / 3)),
 }
+FIFTHS = 5  # of the training: STAT changes its weights every 10 of 50 epochs
 
 
 def training_stage(epoch: int, epochs: int, stages: int) -> int:
     """Which of `stages` equal parts of the training `epoch` (from 0) falls in, from 0."""
     return min(epoch * stages // epochs, stages - 1)
+
+
+def stage_in_turn(epoch: int, epochs: int, stages: int) -> int:
+    """Which of `stages` has its turn in `epoch` (from 0): a new one every fifth of the training, then the first again.
+
+    STAT uses its lists alternately, each for 10 epochs, and trains for 50 (section 3.3.2): four lists have their turns
+    in 40, and the first has the last 10 again; two lists change places four times. Other budgets keep the fifths.
+    """
+    return training_stage(epoch, epochs, FIFTHS) % stages
 
 
 def eq5(blocks: int, per_stage: bool) -> list[list[float]]:
@@ -38,19 +48,22 @@ def fixed(blocks: int, inner: str) -> list[float]:
     return [weight / sum(raw) for weight in raw]
 
 
-def weights(rolling: str, blocks: int, *, epoch: int, epochs: int, inner: str = "equal") -> list[float]:
+def weights(
+    rolling: str, blocks: int, *, epoch: int, epochs: int, inner: str = "equal", turns: str = "once"
+) -> list[float]:
     """What each of `blocks` terms of eq. 2 (or 3) is multiplied by in `epoch` of `epochs`.
 
     rolling: "none" (`inner` then says which fixed weights), "cstat-per-stage", "cstat-printed", "stat".
-    Training is cut into as many equal stages as there are blocks. ElrError where STAT lists no weights for `blocks`.
+    turns: "once" cuts training into as many equal stages as there are blocks; "fifths" is `stage_in_turn`.
+    ElrError where STAT lists no weights for `blocks`.
     """
     if rolling == "none":
         return fixed(blocks, inner)
-    stage = training_stage(epoch, epochs, blocks)
+    stage = (stage_in_turn if turns == "fifths" else training_stage)(epoch, epochs, blocks)
     if rolling == "stat":
         if blocks not in STAT:
             raise ElrError(
-                f"cstat: STAT lists rolling weights for 4 blocks, and the backbone has {blocks}; "
+                f"STAT lists rolling weights for 4 blocks, and the backbone has {blocks}; "
                 "set method.rolling=cstat-per-stage"
             )
         return list(STAT[blocks][stage])

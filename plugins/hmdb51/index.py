@@ -83,13 +83,17 @@ def read_splits(
 
 
 def listed(path: Path, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
-    """(file name, "0" unused | "1" train | "2" test) of each line."""
+    """(file name, "0" unused | "1" train | "2" test) of each line. ElrError where there is none, or it is not so."""
+    empty = True
     for number, line in read_lines(path, spec.name, spec.layout):
         file, _, part = line.rpartition(" ")
         file = file.strip()
         if part not in ("0", "1", "2") or not file or "/" in file or "\\" in file:
             raise ElrError(f"{spec.name}: {path.name} line {number} is not 'FILE 0|1|2': {line!r}")
+        empty = False
         yield file, part
+    if empty:
+        raise ElrError(f"{spec.name}: the list {path} is empty; a line 'FILE 0|1|2' a clip is due, get it anew")
 
 
 def source_video(stem: str, name: str) -> str:

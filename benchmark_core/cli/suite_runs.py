@@ -1,0 +1,86 @@
+"""How `elrbench suite run` runs one plan: the folders that it reads, the run, and the leaderboards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark_core.beside import Beside
+from benchmark_core.cli.console import Reporter
+from benchmark_core.cli.flags import cache_folder, data_root, located
+from benchmark_core.cli.run import refuse_other_plan
+from benchmark_core.errors import ElrError
+from benchmark_core.plan import Plan
+from benchmark_core.records import publish, read_record
+from benchmark_core.records.record import RunRecord, find_record
+from benchmark_core.suites.campaign import Job, RunPlan
+from benchmark_core.suites.rows import PlannedSuite
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How a suite's plans are run; folders are found before the first of them trains."""
+
+    planned: PlannedSuite
+    flags: Mapping[str, Any]
+    bad_clips: str
+    device: str | None
+    cache: Path | None
+    publish_to: Path | None
+    reporter: Reporter
+
+    def start(self, jobs: Sequence[Job], done: Mapping[str, RunRecord]) -> RunPlan:
+        """What runs one plan. ElrError where no plan's clips are where they should be, or the device is not there."""
+        roots: dict[str, tuple[Path | None, Beside]] = {}
+        missing: dict[str, ElrError] = {}
+        for job in jobs:
+            if job.plan.digest not in done:
+                try:
+                    roots[job.plan.digest] = self._roots(job)
+                except ElrError as error:
+                    missing[job.plan.digest] = error
+        if missing and not roots and not done:
+            raise next(iter(missing.values()))
+        if roots:
+            from benchmark_core.training.device import pick_device  # torch: not where nothing is to be trained
+
+            pick_device(self.device)
+
+        def run_plan(plan: Plan, out: Path) -> RunRecord:
+            if plan.digest in missing:
+                raise missing[plan.digest]
+            from benchmark_core.runner import run  # torch: not for a plan whose clips are not there
+
+            refuse_other_plan(out, plan.digest)
+            root, beside = roots[plan.digest]
+            result = run(
+                plan,
+                self.planned.catalog,
+                data=root,
+                out=out,
+                cache=cache_folder(self.cache),
+                bad_clips=self.bad_clips,
+                device=self.device,
+                beside=beside,
+                reporter=self.reporter,
+            )
+            if self.publish_to is not None:
+                publish(result.folder, self.publish_to)
+            return read_record(find_record(result.folder))
+
+        return run_plan
+
+    def _roots(self, job: Job) -> tuple[Path | None, Beside]:
+        given = Beside(unlabelled=self.flags["unlabelled_data"] if job.plan.unlabelled else None)
+        catalog = self.planned.catalog
+        return data_root(catalog, job.plan.dataset, self.flags["data"]), located(catalog, job.plan, given)
+
+
+def publish_earlier(jobs: Sequence[Job], done: Mapping[str, RunRecord], out: Path, folder: Path) -> None:
+    """Runs that an earlier call finished and did not publish."""
+    for job in jobs:
+        run_folder = out / job.plan.digest
+        if job.plan.digest in done and run_folder.is_dir() and list(run_folder.glob(f"*-{job.plan.digest}.json")):
+            publish(run_folder, folder)

@@ -1,0 +1,62 @@
+"""Networks published for colour, fitted to inputs of other channels: only their first convolution changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.errors import ElrError
+
+Convolution: TypeAlias = nn.Conv2d | nn.Conv3d
+
+COLOURS = 3
+
+
+def with_channels(module: nn.Module, channels: int) -> nn.Module:
+    """`module`, its first convolution on colour now taking `channels` inputs; in place, and without a random number.
+
+    Each new input has the mean of the weights that red, green and blue had, after whatever initialisation (Wang et
+    al., Temporal Segment Networks, ECCV 2016, for flow). With three channels nothing changes.
+    Raises ElrError where no convolution takes three channels.
+    """
+    if channels == COLOURS:
+        return module
+    found = first_convolution(module)
+    if found is None:
+        raise ElrError(
+            f"{type(module).__name__} has no convolution on {COLOURS} channels, so it cannot be given {channels}"
+        )
+    _, conv = found
+    shape = (conv.out_channels, channels, *conv.kernel_size)
+    weight = adapt_first_convolution(conv.weight.detach(), shape)
+    assert weight is not None
+    conv.weight = nn.Parameter(weight, requires_grad=conv.weight.requires_grad)
+    conv.in_channels = channels
+    return module
+
+
+def first_convolution(module: nn.Module, channels: int = COLOURS) -> tuple[str, Convolution] | None:
+    """Name and module of the first convolution, in order of registration, that reads an image of `channels`."""
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Conv2d | nn.Conv3d) and part.in_channels == channels and part.groups == 1:
+            return name, part
+    return None
+
+
+def adapt_first_convolution(weight: Tensor, shape: Sequence[int]) -> Tensor | None:
+    """The weights (O, I, [t,] h, w) of a first convolution brought to `shape`; None where they are of another kind.
+
+    Over images, for a convolution over t frames: repeated in time and divided by t, so that a still clip gives what
+    its image gave (Carreira and Zisserman, I3D, CVPR 2017). For other input channels: the mean over those that there
+    are, for each of those due. Filters of another size or number stay what they are.
+    """
+    if weight.ndim not in (4, 5) or len(shape) not in (4, 5):
+        return None
+    if weight.ndim == 4 and len(shape) == 5:
+        weight = weight.unsqueeze(2).repeat(1, 1, shape[2], 1, 1) / shape[2]
+    if weight.shape[1] != shape[1]:
+        weight = weight.mean(1, keepdim=True).repeat_interleave(shape[1], 1)
+    return weight.contiguous() if weight.shape == torch.Size(shape) else None

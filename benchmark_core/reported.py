@@ -1,0 +1,239 @@
+"""Figures as papers print them, each written down once: a YAML file a paper, a row here for each row of its tables.
+
+    paper: acme-2024                      # the file's name
+    title: Actions from Afar
+    citation: Acme et al., ICCV 2024
+    common: {metric: top1}                # of every figure, where its table, column or row says nothing else
+    tables:
+      table2:
+        printed: Table 2
+        title: what each part adds
+        common: {dataset: ucf101, protocol: 3splits, degradation: average-12x16}
+        note: the caption counts five rows   # where the paper contradicts itself
+        columns:
+          net18: {printed: Net-18, backbone: net18}
+        rows:
+          ours: {printed: Ours, figures: [41.2], note: {net18: the text has 41.3}}
+
+That is figure `acme-2024/table2/ours/net18`. What a paper does not say is left out. A row's `origin` says whose system
+it is, where the paper only prints it. Loads no plugin and no torch.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.strict_yaml import parse_yaml
+
+METRICS = ("top1", "top5", "f1_macro", "f1_micro", "f1_samples", "map")
+PLACE = ("system", "dataset", "protocol", "degradation", "backbone", "modality", "metric", "ceiling")  # what it is of
+NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One printed figure, in percent. Empty: the paper does not say. Names are the paper's data, not this project's.
+
+    row, column: as printed. ceiling: seen at full resolution, a bound and no competitor.
+    origin: whose system it is, where the paper prints another's figure. notes: where the paper contradicts itself.
+    """
+
+    id: str
+    paper: str
+    table: str
+    row: str
+    column: str
+    system: str
+    dataset: str
+    metric: str
+    value: float
+    protocol: str = ""
+    degradation: str = ""
+    backbone: str = ""
+    modality: str = ""
+    ceiling: bool = False
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """`cstat-2021, Table IV, SAT, Resnet-34`"""
+        return ", ".join((self.paper, self.table, self.row, self.column))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A reported file: `figures` by id, in the order of the tables, row by row."""
+
+    name: str
+    title: str
+    citation: str
+    url: str
+    figures: Mapping[str, Figure]
+
+
+def read_reported(text: str, where: str, name: str) -> Paper:
+    """The paper called `name` of a file's text. ElrError of one line, beginning with `where`, that names the place."""
+    try:
+        return _paper(_Node(parse_yaml(text, where), ""), name)
+    except _Wrong as wrong:
+        raise ElrError(f"{where}: {wrong}") from wrong
+
+
+class _Wrong(ElrError):
+    """What is wrong, before the file's name is put in front of it."""
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A mapping of the file and where it stands in it."""
+
+    plain: Any
+    where: str
+
+    def mapping(self, *known: str) -> Mapping[str, Any]:
+        """Its keys are text, and among `known` where there are any."""
+        at = self.where or "the file"
+        if not isinstance(self.plain, Mapping) or not self.plain:
+            raise _Wrong(f"{at} is {_short(self.plain)}, not a mapping")
+        for key in self.plain:
+            if not isinstance(key, str):
+                raise _Wrong(f"{at}: the key {key!r} is not text; put it in quotes")
+            if known and key not in known:
+                raise _Wrong(f"{at}: {unknown('key', key, known)}")
+        return self.plain
+
+    def part(self, key: str) -> _Node:
+        """What stands under `key`; ElrError where nothing does."""
+        if key not in self.plain:
+            raise _Wrong(f"{self.where or 'the file'} has no '{key}'")
+        return _Node(self.plain[key], f"{self.where} {key}".strip())
+
+    def named_parts(self, key: str) -> Mapping[str, _Node]:
+        """The mappings under `key` by their names."""
+        part = self.part(key)
+        for name in part.mapping():
+            if not NAME.fullmatch(name):
+                raise _Wrong(f"{part.where}: '{name}' is not a name; use lower-case letters, digits, '.', '+' and '-'")
+        prefix = f"{self.where}, " if self.where else ""
+        return {name: _Node(value, f"{prefix}{key.removesuffix('s')} {name}") for name, value in part.plain.items()}
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """One line of text under `key`."""
+        if key not in self.plain and default is not None:
+            return default
+        value = self.part(key).plain
+        if not isinstance(value, str) or not value.strip():
+            raise _Wrong(f"{self.where} '{key}' is {_short(value)}, not text".strip())
+        return " ".join(value.split())
+
+    def place(self, key: str | None = None) -> dict[str, Any]:
+        """What the mapping, or that under `key`, says of its figures: those keys of it that are in PLACE."""
+        node = self if key is None else self.part(key) if key in self.plain else _Node({}, "")
+        if key is not None and node.plain:
+            node.mapping(*PLACE)
+        found: dict[str, Any] = {name: node.text(name) for name in PLACE if name in node.plain and name != "ceiling"}
+        if "ceiling" in node.plain:
+            found["ceiling"] = node.plain["ceiling"]
+            if not isinstance(found["ceiling"], bool):
+                raise _Wrong(f"{node.where} 'ceiling' is {_short(found['ceiling'])}, not true or false")
+        return found
+
+
+def _paper(root: _Node, name: str) -> Paper:
+    root.mapping("paper", "title", "citation", "url", "common", "tables")
+    if root.text("paper") != name:
+        raise _Wrong(f"it says 'paper: {root.text('paper')}', but the file is called {name}")
+    figures: dict[str, Figure] = {}
+    for table, node in root.named_parts("tables").items():
+        _add_table(figures, f"{name}/{table}", name, node, root.place("common"))
+    return Paper(
+        name=name,
+        title=root.text("title"),
+        citation=root.text("citation"),
+        url=root.text("url", ""),
+        figures=figures,
+    )
+
+
+def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node, common: Mapping[str, Any]) -> None:
+    table.mapping("printed", "title", "common", "note", "columns", "rows")
+    table.text("title")
+    common = {**common, **table.place("common")}
+    columns = table.named_parts("columns")
+    for column in columns.values():
+        column.mapping("printed", "note", *PLACE)
+    seen: dict[tuple[object, ...], str] = {}
+    for row_name, row in table.named_parts("rows").items():
+        row.mapping("printed", "note", "origin", "figures", *PLACE)
+        row_notes = _cell_notes(row, columns)
+        for (column_name, column), value in zip(columns.items(), _values(row, columns), strict=True):
+            if value is None:
+                continue
+            key = f"{prefix}/{row_name}/{column_name}"
+            of = {"system": row.text("printed"), **common, **_joined(row, column)}
+            for needed in ("dataset", "metric"):
+                if needed not in of:
+                    raise _Wrong(f"{row.where}, column {column_name}: nothing says its {needed}")
+            if of["metric"] not in METRICS:
+                raise _Wrong(f"{row.where}, column {column_name}: {unknown('metric', of['metric'], METRICS)}")
+            place = tuple(of.get(part) for part in PLACE)
+            if place in seen:
+                raise _Wrong(f"{row.where}, column {column_name} is of the same as {seen[place]}; say what parts them")
+            seen[place] = f"row {row_name}, column {column_name}"
+            notes = (_note(table), _note(column), row_notes.get(column_name, ""))
+            figures[key] = Figure(
+                id=key,
+                paper=paper,
+                table=table.text("printed"),
+                row=row.text("printed"),
+                column=column.text("printed"),
+                value=value,
+                origin=row.text("origin", ""),
+                notes=tuple(note for note in notes if note),
+                **of,
+            )
+
+
+def _joined(row: _Node, column: _Node) -> dict[str, Any]:
+    """What row and column say of their figure; they may not both say it."""
+    if both := sorted(row.place().keys() & column.place().keys()):
+        raise _Wrong(f"{row.where} and {column.where} both say '{both[0]}'; let one of them")
+    return {**column.place(), **row.place()}
+
+
+def _values(row: _Node, columns: Mapping[str, _Node]) -> list[float | None]:
+    """A percentage for each column, or None where the cell is empty."""
+    values = row.part("figures").plain
+    if not isinstance(values, list) or len(values) != len(columns):
+        raise _Wrong(f"{row.where} 'figures' is {_short(values)}, not a list of {len(columns)}, one for each column")
+    for value, column in zip(values, columns, strict=True):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+            raise _Wrong(f"{row.where}, column {column}: {_short(value)} is not a percentage from 0 to 100")
+        assert math.isfinite(value)
+    return [None if value is None else float(value) for value in values]
+
+
+def _cell_notes(row: _Node, columns: Mapping[str, _Node]) -> Mapping[str, str]:
+    """A row's note by column: one text stands for all of them."""
+    note = row.plain.get("note")
+    if isinstance(note, Mapping):
+        under = row.part("note")
+        return {column: under.text(column) for column in under.mapping(*columns)}
+    return dict.fromkeys(columns, _note(row))
+
+
+def _note(node: _Node) -> str:
+    return node.text("note", "")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

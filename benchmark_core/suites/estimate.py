@@ -1,0 +1,189 @@
+"""What a plan would cost, counted from its structure alone: no clip is read, no weight is drawn, nothing is computed.
+
+The method's own `fit` runs on tensors that have a shape and no content, one step of each loop, under a counter of
+multiply-adds. Counted are convolutions and matrix products, forward and backward, of all networks that a step passes
+through; normalisation, interpolation, losses and the optimiser are not, nor decoding and testing. What is deployed is
+counted in full, and timed, by 'elrbench cost'.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips.recipes import materials
+from benchmark_core.clips.views import Batch
+from benchmark_core.combinations import Chosen
+from benchmark_core.cost.macs import count_parameters
+from benchmark_core.cost.structure import describe_plan, structure_key
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.plan import Plan
+from benchmark_core.provenance import owners_of
+from benchmark_core.rehearsal import CLIPS, RandomViews, Rehearsal
+from benchmark_core.specs import defaults
+from benchmark_core.training.fitting import Stateful
+from benchmark_core.training.keys import StageInputs
+from benchmark_core.training.training import recognizer_of
+
+META = torch.device("meta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """params and clip_macs: of the deployed recognizer; a clip is all of its intervals.
+
+    stages: multiply-adds of training by stage key; runs that share a stage share its key. Nothing where the number of
+    training clips is not known without their folder, or the method cannot be run without content; `unknown` says why.
+    pool: whether passes over clips without labels, whose number is not known, are left out.
+    """
+
+    params: int
+    clip_macs: float
+    stages: Mapping[str, float]
+    unknown: str = ""
+    pool: bool = False
+
+    @property
+    def training_macs(self) -> float | None:
+        """Of all stages, none of them shared."""
+        return None if self.unknown else sum(self.stages.values())
+
+
+class Estimator:
+    """Estimates of several plans; what they share is counted once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._stages: dict[str, float] = {}
+        self._deployed: dict[str, tuple[int, float]] = {}
+
+    def of(self, plan: Plan, chosen: Chosen) -> Estimate:
+        """Of one run: one seed and fold."""
+        params, clip_macs, pool = 0, 0.0, False
+        stages: dict[str, float] = {}
+        unknown = ""
+        clips = training_clips(plan, chosen)
+        for stream in plan.streams:
+            structure = structure_key(describe_plan(stream, chosen))
+            if structure not in self._deployed:
+                self._deployed[structure] = _deployed(stream, chosen)
+            params, clip_macs = params + self._deployed[structure][0], clip_macs + self._deployed[structure][1]
+            if clips is None:
+                unknown = f"how many clips of {plan.dataset} train is not known without its folder"
+                continue
+            try:
+                counting = _count(stream, chosen, self.catalog, clips, self._stages)
+            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # content is missing
+                unknown = f"method '{plan.method}' cannot be counted on tensors without content: {_line(error)}"
+                continue
+            stages |= counting.macs
+            pool |= counting.pool_left_out
+        return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
+
+
+def training_clips(plan: Plan, chosen: Chosen) -> int | None:
+    """Of the plan's fold: listed where clips are drawn by code, else as their authors publish; None where neither."""
+    dataset, options = chosen.dataset, chosen.options(plan, "dataset")
+    if dataset.embedded:
+        return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
+    counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
+    return None if counts is None or plan.classes or options != defaults(dataset) else counts[0]
+
+
+class _Counting(Rehearsal):
+    """A rehearsal on tensors without content. macs: by stage key. pool_left_out: loops over a pool were not counted."""
+
+    def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
+        super().__init__(**asked, device=META, cache=Path(), pool=0)
+        self.macs: dict[str, float] = {}
+        self.pool_left_out = False
+        self._known = known
+        self._counted = ""
+
+    def stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """Counts `fn`, unless an equal stage has been counted."""
+        key = self._key(name, fn, module, needs, revision).digest
+        self._fitted.add(module, key)
+        if key not in self._known:
+            self._known[key] = 0.0
+            self._counted = key
+            try:
+                fn(module)
+            except BaseException:
+                del self._known[key]
+                raise
+        self.macs[key] = self._known[key]
+        return module
+
+    def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
+        """One batch; the loop's whole length is reckoned from it."""
+        size = batch or int(self.options["batch"])
+        for item in state:
+            if isinstance(item, nn.Module):
+                item.train()
+        made = views.batch(self.device)
+        with FlopCounterMode(display=False) as counter:
+            yield made
+        self._figures.clear()
+        per_clip = counter.get_total_flops() / 2 / CLIPS  # torch counts a multiply-add as two
+        self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
+        self.pool_left_out |= bool(views.unlabelled)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Precision changes no count."""
+        return contextlib.nullcontext()
+
+    def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
+        return _without_content(self.plan, self.chosen, high=high, head=head)
+
+
+def _count(plan: Plan, chosen: Chosen, catalog: Catalog, clips: int, known: dict[str, float]) -> _Counting:
+    stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
+    inputs = StageInputs(
+        clips="",
+        low=stock.low.key if stock.low else "",
+        high=stock.high.key if stock.high else "",
+        crop=stock.crop,
+        owners={kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()},
+    )
+    counting = _Counting(known=known, clips=clips, plan=plan, chosen=chosen, inputs=inputs)
+    chosen.method.load(chosen.method.fit)(counting)
+    return counting
+
+
+def _deployed(plan: Plan, chosen: Chosen) -> tuple[int, float]:
+    """Parameters, and multiply-adds of a clip."""
+    high = chosen.method.privileged
+    recognizer = _without_content(plan, chosen, high=high, head=None).eval()
+    views = RandomViews(plan=plan, chosen=chosen, clips=1, low=not high, high=high)
+    batch = views.batch(META)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        recognizer(batch.high if high else batch.low, batch.mask)
+    return count_parameters(recognizer)["total"], counter.get_total_flops() / 2 / CLIPS
+
+
+def _without_content(plan: Plan, chosen: Chosen, *, high: bool, head: str | None) -> Recognizer:
+    with META:
+        return recognizer_of(dataclasses.replace(plan, weights="scratch"), chosen, high=high, head=head)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]

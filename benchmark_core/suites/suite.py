@@ -1,0 +1,186 @@
+"""A suite as YAML has it: rows, each the fields of a plan; or a matrix of fields, every combination a row.
+
+    suite: acme-table2                    # of a package's file: the file's name
+    title: what each part adds
+    about: [what was chosen where the paper leaves it open]
+    seeds: [0, 1, 2]                      # by default 0
+    common: {dataset: ucf101}             # of every row
+    rows:
+      - {row: ours, figure: acme-2024/table2/ours/net18, method: "acme:both", set: {method.epochs: 20}}
+      - {row: theirs, figure: acme-2024/table2/theirs/net18, run: none}
+
+    matrix: {method: [supervised, cstat], dataset: [puppets, jhmdb], seed: [0, 1]}    # instead of rows
+
+Without `fold`, every fold of the protocol is run. `unlabelled: videos:kinetics` names a pool without saying where it
+lies: whoever runs the suite does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.planfile import FIELDS as REQUEST
+from benchmark_core.planfile import read_fields
+
+KEYS = ("suite", "title", "about", "seeds", "common", "rows", "matrix")
+FIELDS = tuple(name for name in REQUEST if name != "teacher")  # a row trains its own: rows share what they train
+ROW = ("row", "figure", "run", "note")
+_NAME = re.compile(r"[^\s,]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """fields: those of a `Request` but for seed and settings. seeds: empty where the suite's hold.
+
+    figures: ids of what is printed for it. run: whether it is a plan.
+    """
+
+    name: str
+    figures: tuple[str, ...] = ()
+    run: bool = True
+    note: str = ""
+    fields: Mapping[str, Any]
+    settings: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Rows in order. seeds: of the rows that name none."""
+
+    name: str
+    title: str
+    about: tuple[str, ...]
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+
+def read_suite(plain: object, where: str, name: str) -> Suite:
+    """Of what YAML held. ElrError of one line, beginning with `where`, that names the row."""
+    if not isinstance(plain, Mapping):
+        raise ElrError(f"{where} is not a mapping with 'rows' or 'matrix'")
+    for key in plain:
+        if key not in KEYS:
+            raise ElrError(f"{where}: {unknown('key', str(key), KEYS)}")
+    if plain.get("suite", name) != name:
+        raise ElrError(f"{where}: it says 'suite: {plain['suite']}', but the file is called {name}")
+    if ("rows" in plain) == ("matrix" in plain):
+        raise ElrError(f"{where}: it has both 'rows' and 'matrix'" if "rows" in plain else f"{where}: no 'rows'")
+    common = plain.get("common", {})
+    if not isinstance(common, Mapping):
+        raise ElrError(f"{where}: 'common' is {common!r}, not a mapping such as {{dataset: puppets}}")
+    if "rows" in plain:
+        rows = _listed(plain["rows"], common, where)
+    else:
+        rows = _product(plain["matrix"], common, where)
+    return Suite(
+        name=name,
+        title=str(plain.get("title", "")),
+        about=_texts(plain.get("about", []), f"{where}: 'about'"),
+        seeds=_seeds(plain.get("seeds", [0]), f"{where}: 'seeds'"),
+        rows=_unique(rows, where),
+    )
+
+
+def _listed(plain: object, common: Mapping[str, Any], where: str) -> list[Row]:
+    if not isinstance(plain, list) or not plain:
+        raise ElrError(f"{where}: 'rows' is not a list of rows")
+    return [_row(row, common, where, number) for number, row in enumerate(plain, 1)]
+
+
+def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> Row:
+    if not isinstance(plain, Mapping):
+        raise ElrError(f"{where}, row {number} is {plain!r}, not a mapping of a plan's fields")
+    name = plain.get("row", f"{plain.get('method', common.get('method', 'row'))}#{number}")
+    at = f"{where}, row {name}"
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ElrError(f"{where}, row {number}: {name!r} is not a name; it has no spaces and no commas")
+    for key in plain:
+        if key not in (*ROW, "set", *FIELDS):
+            raise ElrError(f"{at}: {unknown('key', str(key), (*ROW, 'set', *FIELDS))}")
+    if plain.get("run", "plan") not in ("plan", "none"):
+        raise ElrError(f"{at}: 'run' is {plain['run']!r}; it may be none, for a figure that is only shown")
+    figures = plain.get("figure", [])
+    for key in common:
+        if key not in ("set", *FIELDS):
+            raise ElrError(f"{where}, common: {unknown('key', str(key), ('set', *FIELDS))}")
+    asked = read_fields({key: value for key, value in common.items() if key != "set"}, f"{where}, common")
+    asked |= read_fields({key: value for key, value in plain.items() if key not in (*ROW, "set")}, at)
+    settings = [
+        text
+        for place, part in ((f"{where}, common", common), (at, plain))
+        for text in read_fields({"set": part["set"]} if "set" in part else {}, place).get("settings", ())
+    ]
+    seed = asked.pop("seed", None)
+    return Row(
+        name=name,
+        figures=_texts([figures] if isinstance(figures, str) else figures, f"{at}: 'figure'"),
+        run=plain.get("run", "plan") == "plan",
+        note=_text(plain, "note", at),
+        fields=asked,
+        settings=tuple(settings),
+        seeds=() if seed is None else (seed,),
+    )
+
+
+def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Row]:
+    """Every combination of the axes' values; an axis of seeds gives each row its seeds."""
+    if not isinstance(plain, Mapping) or not plain:
+        raise ElrError(f"{where}: 'matrix' is not a mapping of fields to lists, such as {{method: [a, b]}}")
+    axes: dict[str, list[Any]] = {}
+    for key, values in plain.items():
+        if key not in FIELDS or key == "classes":
+            raise ElrError(f"{where}: {unknown('axis', str(key), [name for name in FIELDS if name != 'classes'])}")
+        if key in common:
+            raise ElrError(f"{where}: '{key}' is both in 'common' and an axis of the matrix")
+        axes[key] = values if isinstance(values, list) else [values]
+        if not axes[key]:
+            raise ElrError(f"{where}: the matrix's '{key}' is empty")
+    seeds = _seeds(axes.pop("seed"), f"{where}: the matrix's 'seed'") if "seed" in axes else ()
+    named = [key for key, values in axes.items() if len(values) > 1] or ["method"]
+    rows = []
+    for number, values in enumerate(itertools.product(*axes.values()), 1):
+        fields = dict(zip(axes, values, strict=True))
+        name = "/".join(str(fields.get(key, common.get(key, "row"))) for key in named)
+        row = _row({"row": name, **fields}, common, where, number)
+        rows.append(Row(name=name, fields=row.fields, settings=row.settings, seeds=seeds or row.seeds))
+    return rows
+
+
+def _unique(rows: list[Row], where: str) -> tuple[Row, ...]:
+    twice = [name for name, times in Counter(row.name for row in rows).items() if times > 1]
+    if twice:
+        raise ElrError(f"{where}: two rows are called '{twice[0]}'")
+    for row in rows:
+        for needed in ("method", "dataset") if row.run else ():
+            if needed not in row.fields:
+                raise ElrError(f"{where}, row {row.name}: it names no {needed}; put it into the row or into 'common'")
+        if not row.run and not row.figures:
+            raise ElrError(f"{where}, row {row.name}: 'run: none' is for a row with a printed figure, and it has none")
+    return tuple(rows)
+
+
+def _seeds(plain: object, where: str) -> tuple[int, ...]:
+    seeds = plain if isinstance(plain, list) else [plain]
+    if not seeds or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in seeds):
+        raise ElrError(f"{where} is {plain!r}, not whole numbers from 0")
+    return tuple(dict.fromkeys(seeds))
+
+
+def _texts(plain: object, where: str) -> tuple[str, ...]:
+    if not isinstance(plain, list) or not all(isinstance(text, str) for text in plain):
+        raise ElrError(f"{where} is {plain!r}, not a list of texts")
+    return tuple(" ".join(text.split()) for text in plain)
+
+
+def _text(plain: Mapping[str, Any], key: str, where: str) -> str:
+    value = plain.get(key, "")
+    if not isinstance(value, str):
+        raise ElrError(f"{where}: '{key}' is {value!r}, not text")
+    return " ".join(value.split())

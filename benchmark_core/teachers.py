@@ -1,0 +1,160 @@
+"""A finished run on high views as the teacher of other runs: found, held against their plan, and loaded.
+
+A run whose weights others start from is held against the same clips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips.recipes import materials
+from benchmark_core.combinations import Chosen
+from benchmark_core.deployed import WEIGHTS
+from benchmark_core.errors import ElrError
+from benchmark_core.names import ComponentName
+from benchmark_core.plan import Plan, digest_of
+from benchmark_core.provenance import file_digest
+from benchmark_core.records.record import RunRecord, find_record, read_record
+from benchmark_core.resolve import with_options
+from benchmark_core.specs import DegradationSpec, defaults
+from benchmark_core.training.given import GivenTeacher
+from benchmark_core.weights_file import WeightsFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """The network, as training takes it, and the record of the run that left it."""
+
+    given: GivenTeacher
+    record: RunRecord
+
+    def to_json(self) -> dict[str, Any]:
+        """What the record of a run that it taught says of it. run: its plan's digest. recipe: of its plan but seed and
+        fold, so that runs over seeds and folds, each with a teacher of its own, are one row.
+        """
+        plan = {key: value for key, value in self.record["plan"].items() if key not in ("seed", "fold")}
+        return {"name": self.given.name, "run": self.record["digest"], "recipe": digest_of(plan)}
+
+    def check_lists(self, plan: Plan, manifest: str) -> None:
+        """ElrError where it was trained on the plan's dataset, of other clips: some might be tested on here."""
+        _check_lists(f"the teacher {self.given.name}", self.record, plan, manifest)
+
+
+def teacher_name(folder: Path) -> str:
+    """METHOD@DIGEST of the run in `folder`, the first 16 hex digits of its weights' sha256, as plans have it.
+
+    ElrError where there is no run, or its weights are gone.
+    """
+    record = read_record(find_record(folder))
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ElrError(f"--teacher {folder} holds a record but no {WEIGHTS}; run its plan again")
+    return f"{record['plan']['method']}@{file_digest(weights)[:16]}"
+
+
+def load_teacher(folder: Path | None, plan: Plan, chosen: Chosen, catalog: Catalog) -> Teacher | None:
+    """The teacher that `plan` names; None where it names none.
+
+    Raises ElrError where `folder` is not told or holds another one, or where its run is none on high views, tells other
+    classes apart, sees other views by another network, or was trained on another fold of the plan's dataset.
+    """
+    if not plan.teacher:
+        return None
+    if folder is None:
+        raise ElrError(f"the plan's teacher is {plan.teacher}: give --teacher RUNFOLDER, the run that left it")
+    name = teacher_name(folder)
+    if name != plan.teacher:
+        raise ElrError(f"the plan's teacher is {plan.teacher}, and {folder} holds {name}; give the former's folder")
+    record = read_record(find_record(folder))
+    check_teacher(f"--teacher {folder}", record, plan, chosen, catalog)
+    try:
+        state = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ElrError(f"the weights {folder / WEIGHTS} cannot be read ({error}); run its plan again") from error
+    return Teacher(given=GivenTeacher(name=name, state=state), record=record)
+
+
+def check_teacher(where: str, record: RunRecord, plan: Plan, chosen: Chosen, catalog: Catalog) -> None:
+    """Holds the run of `record` against `plan`; ElrError at the first thing that differs, which begins with `where`."""
+    theirs = Plan.from_json(record["plan"])
+    if not record["privileged"]:
+        raise ElrError(
+            f"{where} is a run of '{theirs.method}', whose network sees low views; a teacher sees high ones: give a "
+            "run of a method that is scored on them"
+        )
+    _check_classes(where, tuple(record["per_class"]["classes"]), chosen.dataset.classes)
+    usual = defaults(chosen.backbone)
+    pairs = {
+        "task": (record["track"]["task"], chosen.dataset.task),
+        "backbone": (theirs.backbone, plan.backbone),
+        "backbone options": (usual | theirs.options("backbone"), usual | plan.options("backbone")),
+        "modality": (theirs.modality, plan.modality),
+        "size": ("x".join(map(str, theirs.size)), "x".join(map(str, plan.size))),
+        "sampling": (theirs.sampling, plan.sampling),
+        "aspect of high views": (_aspect(theirs, catalog), _aspect(plan, catalog)),
+    }
+    for what, (given, due) in pairs.items():
+        if given != due:
+            raise ElrError(f"{where} is a teacher of another {what}: {given}, where this plan has {due}")
+    _check_fold(where, theirs, plan, "a teacher")
+
+
+def check_start(plan: Plan, chosen: Chosen, manifest: str) -> None:
+    """ElrError where the plan's weights are those in a run's folder, and that run may have seen clips tested on here.
+
+    manifest: of the plan's dataset. A file that was moved out of its run folder is no run's any more.
+    """
+    file = chosen.backbone.weights.get(plan.weights)
+    if not isinstance(file, WeightsFile) or file.path.name != WEIGHTS:
+        return
+    try:
+        record = read_record(find_record(file.path.parent))
+    except ElrError:
+        return
+    where = f"--weights {file.path}"
+    _check_fold(where, Plan.from_json(record["plan"]), plan, "weights")
+    _check_lists(where, record, plan, manifest)
+
+
+def _check_fold(where: str, theirs: Plan, plan: Plan, what: str) -> None:
+    if ComponentName.parse(theirs.dataset).base == ComponentName.parse(plan.dataset).base:
+        if (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
+            raise ElrError(
+                f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which holds clips that fold "
+                f"{plan.fold} of {plan.protocol} tests on; give {what} of this fold"
+            )
+
+
+def _check_lists(where: str, record: RunRecord, plan: Plan, manifest: str) -> None:
+    theirs = record["dataset"]["manifest"]
+    if record["plan"]["dataset"] == plan.dataset and theirs != manifest:
+        raise ElrError(
+            f"{where} was trained on '{plan.dataset}' when it listed other clips (manifest {theirs}, here {manifest}), "
+            "so it may have seen test clips; train it again on these lists"
+        )
+
+
+def _check_classes(where: str, given: tuple[str, ...], due: tuple[str, ...]) -> None:
+    if given == due:
+        return
+    first, other = next((a, b) for a, b in zip_longest(given, due, fillvalue="nothing") if a != b)
+    raise ElrError(
+        f"{where} is a teacher checkpoint for other classes: it tells {len(given)} apart, and this plan {len(due)} "
+        f"(first that differs: '{first}' where '{other}' is due)"
+    )
+
+
+def _aspect(plan: Plan, catalog: Catalog) -> str:
+    """Of what is in view, height to width; "as recorded" on a native track and where its clips lend the high view."""
+    spec, options = with_options(catalog, "degradation", plan.degradation)
+    assert isinstance(spec, DegradationSpec)
+    stock = materials(spec, options | plan.options("degradation"), size=plan.size)
+    aspect = getattr(stock.high, "aspect", None)
+    return "as recorded" if aspect is None else f"{aspect[0]}:{aspect[1]}"

@@ -1,0 +1,336 @@
+"""Kills a run with SIGKILL again and again, resumes it, and holds what comes out against a run that nobody killed.
+
+    python benchmarks/kill_and_resume.py --times 20 --writes 32
+
+A cstat run on the squares of tests/toy.py, at smoke budget on one thread, from nothing to its record: a few seconds.
+`--times` kills it at random moments; `--writes` kills it inside a write: halfway through the bytes, when they are all
+there but not yet in place, and just after, spread over the files that it writes (clips, recipes, checkpoints, weights,
+notes, predictions, record, cost). `--chain N` kills each run N times before it may end. After each kill, what lies in
+the cache must be whole; after the resumed run, predictions and weights must be those of the run that nobody killed,
+byte for byte, and the record too, but for times and what was reused. At last two processes run the plan at once with
+one cache. Exit 1 where anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = ("cstat", "degradations", "interpolation", "supervised")
+SETTINGS = (
+    "dataset.train=18",
+    "dataset.test=12",
+    "method.batch=6",
+    "method.epochs=4",
+    "method.joint_epochs=4",
+)
+CHANGING = ("seal", "timings", "finished", "stages")  # of a record
+
+
+def preload() -> None:
+    """What every child needs, imported once before they are forked off."""
+    import torch
+
+    import benchmark_core.cost.macs
+    import benchmark_core.runner  # noqa: F401
+    import elrbench_plugins.cstat.fit  # noqa: F401
+
+    torch.set_num_threads(1)
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first one imports much
+
+
+def run_once(folder: Path, out: str) -> None:
+    """The run: cache and run folder lie in `folder`."""
+    from benchmark_core.catalog import load_catalog
+    from benchmark_core.progress import Silent
+    from benchmark_core.resolve import Request, resolve_plan
+    from benchmark_core.runner import run
+
+    names = [f"elrbench_plugins.{name}" for name in PLUGINS]
+    catalog = load_catalog([*names, str(ROOT / "tests" / "toy.py")], entry_points=False)
+    plan = resolve_plan(
+        catalog,
+        Request(
+            method="cstat", dataset="toy", backbone="toynet", budget="smoke", size="48x64", sampling="2x1",
+            settings=SETTINGS,
+        ),
+    )  # fmt: skip
+    run(plan, catalog, data=None, out=folder / out, cache=folder / "cache", reporter=Silent(), device="cpu")
+
+
+def in_child(folder: Path, before: Callable[[], None] = lambda: None, out: str = "run") -> int:
+    """The child's process id: a fork, so that torch is imported once; `before` prepares it for its death."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        before()
+        run_once(folder, out)
+        code = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait(child: int) -> int:
+    """Its exit code, or less the number of the signal that ended it."""
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+# -- inside writes
+
+
+def watch_writes(moment: Callable[[str, Path | None], None]) -> None:
+    """From now on `moment(what, file)` is called in every write: `half` (file unknown), `whole` and `placed`."""
+    from benchmark_core.clips import clipfile
+
+    replace, path_replace, fdopen, add = os.replace, Path.replace, os.fdopen, clipfile.Writer.add
+
+    def placing(place: Callable[..., Any]) -> Callable[..., Any]:
+        def placed(source: Any, target: Any) -> None:
+            if place is path_replace and depth:  # which calls os.replace from Python 3.11 on
+                return place(source, target)
+            depth.append(1)
+            moment("whole", Path(target))
+            place(source, target)
+            moment("placed", Path(target))
+            depth.pop()
+
+        return placed
+
+    depth: list[int] = []
+
+    class Halved:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def write(self, content: bytes) -> None:
+            self.file.write(content[: len(content) // 2])
+            self.file.flush()
+            moment("half", None)
+            self.file.write(content[len(content) // 2 :])
+
+        def __enter__(self) -> Halved:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.file.close()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    def adding(self: Any, pictures: Any) -> None:
+        add(self, pictures)
+        self.file.flush()
+        moment("half", None)
+
+    os.replace, os.fdopen = placing(replace), lambda *given: Halved(fdopen(*given))  # type: ignore[assignment]
+    Path.replace = placing(path_replace)  # type: ignore[method-assign]
+    clipfile.Writer.add = adding  # type: ignore[method-assign]
+
+
+def kind_of(file: Path) -> str:
+    """`clip`, `checkpoint.pt`, …; of a run's files what they are."""
+    if file.suffix == ".clip":
+        return "clip"
+    if file.name.endswith(".predictions.csv.gz"):
+        return "predictions"
+    if file.suffix == ".json" and file.parent.name == "run" and file.name != "log.json":
+        return "record" if file.name.startswith("cstat-") else "cost"
+    return file.name
+
+
+def write_moments(folder: Path) -> list[str]:
+    """`half of clip`, … : every moment inside a write, in the order of a run in `folder`."""
+    journal = folder / "journal"
+
+    def note(what: str, file: Path | None) -> None:
+        with journal.open("a") as lines:
+            lines.write(f"{what}\t{file or ''}\n")
+
+    folder.mkdir()
+    code = wait(in_child(folder, lambda: watch_writes(note)))
+    assert code == 0, f"the run ended with {code}"
+    moments: list[str] = []
+    for line in reversed(journal.read_text().splitlines()):
+        what, _, file = line.partition("\t")
+        named = kind_of(Path(file)) if file else moments[-1].partition(" of ")[2]  # half of what is placed next
+        moments.append(f"{what} of {named}")
+    return moments[::-1]
+
+
+def dying_at(number: int) -> Callable[[], None]:
+    """Prepares a child to kill itself at the write moment of that number."""
+    seen = 0
+
+    def moment(what: str, file: Path | None) -> None:
+        nonlocal seen
+        if seen == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+
+    return lambda: watch_writes(moment)
+
+
+# -- what came out
+
+
+def read(run: Path) -> dict[str, Any]:
+    """The record in a run folder."""
+    from benchmark_core.records.record import find_record, read_record
+
+    return dict(read_record(find_record(run)))
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """What must be the same whatever happened on the way."""
+    record = read(run)
+    stages = [(stage["name"], stage["key"]) for stage in record["stages"]]
+    plain = {key: value for key, value in record.items() if key not in CHANGING}
+    files = {path.name: path.read_bytes() for path in run.iterdir() if path.suffix in (".gz", ".safetensors")}
+    return {"record": plain, "stages": stages, "log": (run / "log.json").read_bytes(), **files}
+
+
+def faults(folder: Path) -> list[str]:
+    """What in the cache is not whole."""
+    from benchmark_core.cache import read_cache
+    from benchmark_core.cache_check import verify
+    from benchmark_core.progress import Silent
+
+    cache = folder / "cache"
+    if not (cache / "clips").is_dir() and not (cache / "stages").is_dir():
+        return []
+    return [
+        f"{one.path.relative_to(cache)}: {one.reason}" for one in verify(read_cache(cache), reporter=Silent()).broken
+    ]
+
+
+def litter(folder: Path) -> list[str]:
+    """What a finished run has no more use for."""
+    names = ("*.tmp", ".*.part", "checkpoint.pt", "begun.json")
+    return [str(path.relative_to(folder)) for name in names for path in (folder / "cache").rglob(name)]
+
+
+def differences(run: Path, expected: dict[str, Any]) -> list[str]:
+    """Which parts of a run's outcome are not those expected."""
+    found = outcome(run)
+    return [f"{key} differs" for key in sorted(expected.keys() | found.keys()) if expected.get(key) != found.get(key)]
+
+
+def resumed(folder: Path, expected: dict[str, Any]) -> list[str]:
+    """What is wrong after the run in `folder` was killed and has been started again."""
+    wrong = [f"after the kill {fault}" for fault in faults(folder)]
+    code = wait(in_child(folder))
+    if code != 0:
+        return [*wrong, f"the resumed run ended with {code}"]
+    return wrong + differences(folder / "run", expected) + [f"{name} is left over" for name in litter(folder)]
+
+
+def by_time(folder: Path, rng: random.Random, took: float, chain: int) -> str | None:
+    """Kills a run `chain` times, each at a random moment; when, or None where it had ended before."""
+    told = []
+    for _ in range(chain):
+        at = rng.uniform(0, took)
+        child = in_child(folder)
+        time.sleep(at)
+        os.kill(child, signal.SIGKILL)
+        if wait(child) != -signal.SIGKILL:
+            return None
+        told.append(f"{at:.2f} s")
+    return f"killed after {', '.join(told)}, {progress(folder)}"
+
+
+def progress(folder: Path) -> str:
+    """How far a killed run had come."""
+    stages = folder / "cache" / "stages"
+    done = [path.parent.name.rpartition("-")[0] for path in sorted(stages.glob("*/stage.json"))]
+    stood = [path.parent.name.rpartition("-")[0] for path in sorted(stages.glob("*/checkpoint.pt"))]
+    clips = len(list((folder / "cache").glob("clips/*/*/*.clip")))
+    return f"{clips} clips, finished: {' '.join(done) or 'nothing'}, at a checkpoint: {' '.join(stood) or 'nothing'}"
+
+
+def together(folder: Path, expected: dict[str, Any]) -> list[str]:
+    """What is wrong where two processes run the plan at once, with one cache: each stage is fitted by one of them."""
+    children = [in_child(folder, out=out) for out in ("run", "other")]
+    if codes := [code for code in map(wait, children) if code != 0]:
+        return [f"one of two ended with {codes[0]}"]
+    wrong = [line for out in ("run", "other") for line in differences(folder / out, expected)]
+    pairs = zip(read(folder / "run")["stages"], read(folder / "other")["stages"], strict=True)
+    wrong += [f"stage {one['name']} was fitted twice" for one, other in pairs if not one["reused"] ^ other["reused"]]
+    return wrong + [f"{fault}" for fault in faults(folder)] + [f"{name} is left over" for name in litter(folder)]
+
+
+def spread(moments: list[str], count: int, rng: random.Random) -> list[int]:
+    """`count` of the moments, of each sort in turn."""
+    sorts = list(dict.fromkeys(moments))
+    left = {sort: [number for number, one in enumerate(moments) if one == sort] for sort in sorts}
+    picked: list[int] = []
+    while len(picked) < min(count, len(moments)):
+        for sort in sorts:
+            if left[sort] and len(picked) < count:
+                picked.append(left[sort].pop(rng.randrange(len(left[sort]))))
+    return sorted(picked)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=20, help="kills at random moments")
+    parser.add_argument("--writes", type=int, default=32, help="kills inside a write")
+    parser.add_argument("--chain", type=int, default=1, help="kills of one run at random moments before it may end")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    asked = parser.parse_args()
+    preload()
+    rng = random.Random(asked.seed)
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="elrbench-kill-") as work:
+        whole = Path(work) / "whole"
+        began = time.monotonic()
+        code = wait(in_child(whole))
+        took = time.monotonic() - began
+        if code != 0:
+            print(f"the run itself ended with {code}")
+            return 1
+        expected = outcome(whole / "run")
+        moments = write_moments(Path(work) / "watched")
+        print(f"a run takes {took:.1f} s and has {len(moments)} moments inside writes, of {len(set(moments))} sorts")
+
+        def judge(folder: Path, what: str) -> None:
+            nonlocal bad
+            wrong = resumed(folder, expected)
+            bad += bool(wrong)
+            print(f"{'WRONG' if wrong else 'same '}  {what}{': ' * bool(wrong)}{'; '.join(wrong)}", flush=True)
+            shutil.rmtree(folder)
+
+        for number in range(asked.times):
+            told = None
+            while told is None:
+                folder = Path(work) / "killed"
+                shutil.rmtree(folder, ignore_errors=True)
+                told = by_time(folder, rng, took, asked.chain)
+            judge(folder, f"{number + 1:3}  {told}")
+        for place in spread(moments, asked.writes, rng):
+            folder = Path(work) / "killed"
+            code = wait(in_child(folder, dying_at(place)))
+            assert code == -signal.SIGKILL, f"moment {place} did not come: the run ended with {code}"
+            judge(folder, f"{place:3}  {moments[place]}")
+        wrong = together(Path(work) / "both", expected)
+        bad += bool(wrong)
+        print(f"{'WRONG' if wrong else 'same '}  two processes at once{': ' * bool(wrong)}{'; '.join(wrong)}")
+    print(f"{asked.times + min(asked.writes, len(moments))} kills and two runs at once: {bad} wrong")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""A phase in which the student learns with the teacher's attention before its eyes: the loop of STAT and of CSTAT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.errors import RunFailed
+from benchmark_core.specs import Value
+from elrbench_plugins.cstat import rolling
+from elrbench_plugins.cstat.confidence import ConfidenceMap, involved, spread, video_score
+from elrbench_plugins.cstat.losses import Distance, cosine_distance, spatial_distances, temporal_distances, total
+from elrbench_plugins.cstat.norms import freeze_norms, wake_norms
+
+if TYPE_CHECKING:
+    from benchmark_core.networks.recognizer import Recognizer, Trace
+    from benchmark_core.training.training import Training
+
+ALIVE = (0.05, 0.95)  # where the mean of a trained confidence map belongs
+
+
+def attend(
+    training: Training,
+    teacher: Recognizer,
+    student: Recognizer,
+    *,
+    distance: Distance,
+    measure: ConfidenceMap | None = None,
+    unlabelled: str = "",
+) -> None:
+    """Eq. 4, in place on `student`; the T-Net stands still, with its running statistics.
+
+    measure: the confidence map, trained with the student where it has parameters.
+    unlabelled: "" for the labelled clips. Otherwise for the pool's, which have no labels: "attention" leaves L_CE out
+    (STAT, section 3.3.1), "attention+soft" puts the teacher's soft label in its place (CSTAT, section III.D.1).
+    RunFailed where the confidence map leaves nothing to transfer.
+    """
+    options = training.options
+    epochs = epochs_of(options, unlabelled)
+    teacher.eval().requires_grad_(False)
+    trained: list[nn.Module] = [student]
+    if measure is not None and any(True for _ in measure.parameters()):
+        trained.append(training.place(measure))
+    frozen = freeze_norms(student.backbone, str(options["freeze_bn"]))
+    external = [float(options[key]) for key in ("w_ce", "w_sat", "w_tat")]
+    views = training.views("train", low=True, high=True, unlabelled=bool(unlabelled))
+    recipe = training.recipe(trained, views, epochs)
+    recipe.clip = float(options["joint_clip_norm"]) or recipe.clip
+    for batch in training.epochs(views, epochs, state=[*trained, recipe]):
+        refuse_empty(training.history, options)
+        with training.autocast():
+            with torch.no_grad():
+                shown = teacher.trace(batch.high, batch.mask, batch.box)
+            seen = student.trace(batch.low, batch.mask, batch.box)
+        gaps = compare(seen, shown, batch.mask, measure, options, distance)
+        internal = [inner_weights(options, len(terms), batch.epoch, epochs) for terms in (gaps.spatial, gaps.temporal)]
+        answer = answer_terms(training, seen.logits, shown.logits, batch.target, unlabelled)
+        sat = gaps.spatial @ gaps.spatial.new_tensor(internal[0])  # eq. 2, weighted by block
+        tat = gaps.temporal @ gaps.temporal.new_tensor(internal[1])  # eq. 3, weighted by layer
+        loss = total(next(iter(answer.values()), sat.new_zeros(())), sat, tat, external)
+        recipe.step(loss)
+        training.log(
+            loss=loss, **answer, sat=sat, tat=tat, **gaps.statistics,
+            **{f"sat_{i}": term for i, term in enumerate(gaps.spatial, 1)},
+            **{f"tat_{i}": term for i, term in enumerate(gaps.temporal, 1)},
+            **{f"w_sat_{i}": weight for i, weight in enumerate(internal[0], 1)},
+            **{f"w_tat_{i}": weight for i, weight in enumerate(internal[1], 1)},
+        )  # fmt: skip
+    wake_norms(frozen)
+    refuse_empty(training.history, options)
+    if len(trained) > 1 and (text := strayed([row["confidence"] for row in training.history])):
+        training.note(text)
+
+
+def epochs_of(options: Mapping[str, Value], unlabelled: str) -> int:
+    """Length of the joint phase, or of the one before it on the pool."""
+    joint = int(options["joint_epochs"])
+    return (int(options["unlabelled_epochs"]) or joint) if unlabelled else joint
+
+
+def answer_terms(
+    training: Training, student: Tensor, teacher: Tensor, target: Tensor, unlabelled: str
+) -> dict[str, Tensor]:
+    """What stands in L_CE's place, by the name it is logged under: logits (B, C), target as a batch has it."""
+    if not unlabelled:
+        return {"ce": training.task_loss(student, target)}
+    if unlabelled == "attention+soft":
+        return {"soft": training.soft_loss(student, teacher, float(training.options["soft_temperature"]))}
+    return {}
+
+
+@dataclass
+class Gaps:
+    """spatial: (stages,), the terms of eq. 2. temporal: (2,), the terms of eq. 3. statistics: of the confidence map."""
+
+    spatial: Tensor
+    temporal: Tensor
+    statistics: Mapping[str, Tensor]
+
+
+def compare(
+    student: Trace,
+    teacher: Trace,
+    mask: Tensor,
+    measure: ConfidenceMap | None,
+    options: Mapping[str, Value],
+    distance: Distance = cosine_distance,
+) -> Gaps:
+    """How far the student's attention is from the teacher's on one batch, in float32."""
+    kept = score = None
+    statistics: dict[str, Tensor] = {}
+    if measure is not None:
+        threshold = float(options["confidence_threshold"])
+        confidence = measure(teacher.image, student.image)  # (B*K, [T,] H, W)
+        kept = involved(confidence, threshold)
+        score = video_score(confidence, mask, threshold)  # (B,)
+        statistics = {
+            "confidence": confidence.mean(),
+            "confidence_area": (confidence >= threshold).float().mean(),
+            "confidence_spread": spread(kept),
+            "confidence_video": score.mean(),
+        }
+    return Gaps(
+        spatial_distances(student.stages, teacher.stages, mask, kept, str(options["over_time"]), distance),
+        temporal_distances(student.taps, teacher.taps, mask, score, bool(options["tat_after_softmax"]), distance),
+        statistics,
+    )
+
+
+def inner_weights(options: Mapping[str, Value], blocks: int, epoch: int, epochs: int) -> list[float]:
+    """The internal weights of eq. 2 or 3 in `epoch`."""
+    return rolling.weights(
+        str(options["rolling"]),
+        blocks,
+        epoch=epoch,
+        epochs=epochs,
+        inner=str(options["inner"]),
+        turns=str(options["rolling_turns"]),
+    )
+
+
+def refuse_empty(history: Sequence[Mapping[str, float]], options: Mapping[str, Value]) -> None:
+    """RunFailed where no pixel of any clip took part in the first epoch: there was no transfer, and will be none."""
+    if history and history[0].get("confidence_area") == 0:
+        raise RunFailed(
+            f"no pixel of any clip reached method.confidence_threshold={options['confidence_threshold']} in the first "
+            f"epoch (the {options['confidence']} map's mean is {history[0]['confidence']:.3g}), so nothing would be "
+            "transferred; lower it, or set another method.confidence_normalise"
+        )
+
+
+def strayed(means: Sequence[float]) -> str:
+    """What to say of a trained confidence map whose mean, given by epoch, did not stay alive; nothing where it did."""
+    out = [mean for mean in means if not ALIVE[0] < mean < ALIVE[1]]
+    if not out:
+        return ""
+    return (
+        f"the trained confidence map's mean left ({ALIVE[0]}, {ALIVE[1]}) in {len(out)} of {len(means)} epochs "
+        f"({means[-1]:.3g} in the last): it tells hardly any area from another"
+    )

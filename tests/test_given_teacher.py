@@ -1,0 +1,320 @@
+"""A finished run as the teacher of others: what it has to be, how it stands in a T-Net, and what depends on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from run_records import bits, make_record
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from benchmark_core import ElrError
+from benchmark_core.beside import Beside
+from benchmark_core.catalog import Catalog
+from benchmark_core.deployed import WEIGHTS
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Silent
+from benchmark_core.records.record import find_record, read_record
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runner import RunResult, run
+from benchmark_core.tables.cells import names
+from benchmark_core.tables.lines import Line
+from benchmark_core.tables.rows import fold_rows
+from benchmark_core.teachers import check_start, check_teacher, load_teacher, teacher_name
+from benchmark_core.training.given import GivenTeacher, wake
+from benchmark_core.weights_file import place_weights
+
+NUMBERS = ("method.batch=12", "method.epochs=1")
+
+
+def planned(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Plan:
+    fields = {"dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32", **changes}
+    return resolve_plan(catalog, Request(method=method, settings=(*NUMBERS, *settings), **fields))
+
+
+def go(catalog: Catalog, plan: Plan, out: Path, cache: Path, teacher: Path | None = None) -> RunResult:
+    return run(plan, catalog, data=None, out=out, cache=cache, reporter=Silent(), beside=Beside(teacher=teacher))
+
+
+@pytest.fixture(scope="module")
+def taught(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a ceiling with the mean of its logits."""
+    work = tmp_path_factory.mktemp("teacher")
+    return go(toy_catalog, planned(toy_catalog, "teacher"), work / "run", work / "cache").folder
+
+
+@pytest.fixture
+def cstat(toy_catalog: Catalog, taught: Path) -> Callable[..., Plan]:
+    """`cstat("method.w_tat=0.0", size=…)`: a plan that takes that run as its teacher."""
+
+    def plan(*settings: str, **changes: Any) -> Plan:
+        own = ("method.joint_epochs=1", *settings)
+        return planned(toy_catalog, "cstat", *own, **{"teacher": teacher_name(taught), **changes})
+
+    return plan
+
+
+# -- in a run
+
+
+def fitted(cache: Path, name: str) -> dict[str, torch.Tensor]:
+    (path,) = (cache / "stages").glob(f"{name}-*/module.safetensors")
+    return load_file(path)
+
+
+def test_the_given_network_stands_still_and_its_head_is_fitted(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    plan = cstat()
+    record = go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught).record
+    given, tnet = load_file(taught / WEIGHTS), fitted(tmp_path / "cache", "teacher-tam")
+    assert all(torch.equal(value, tnet[name]) for name, value in given.items())  # running statistics too
+    own = set(tnet) - set(given)
+    assert own == {"head.fc1.weight", "head.fc1.bias", "head.fc2.weight", "head.fc2.bias"}
+    assert tnet["head.fc2.weight"].abs().max() > 0  # it starts at zero
+    assert [stage["name"] for stage in record["stages"]] == ["teacher-tam", "student", "joint"]
+    found = read_record(find_record(taught))
+    assert record["teacher"]["name"] == plan.teacher == f"teacher@{plan.teacher[-16:]}"
+    assert record["teacher"]["run"] == found["digest"]
+    assert record["plan"]["teacher"] == plan.teacher and Plan.from_json(record["plan"]) == plan
+
+
+def test_another_teacher_fits_what_depends_on_it_anew(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(taught, other)
+    state = load_file(other / WEIGHTS)
+    save_file({name: value + 0.01 if "fc.bias" in name else value for name, value in state.items()}, other / WEIGHTS)
+    cache = tmp_path / "cache"
+    go(toy_catalog, cstat(), tmp_path / "one", cache, taught)
+    again = go(toy_catalog, cstat("method.w_sat=0.3"), tmp_path / "two", cache, taught).record
+    third = go(toy_catalog, cstat(teacher=teacher_name(other)), tmp_path / "three", cache, other).record
+    own = go(toy_catalog, dataclasses.replace(cstat(), teacher=""), tmp_path / "four", cache).record
+    reused = [{stage["name"]: stage["reused"] for stage in record["stages"]} for record in (again, third, own)]
+    assert reused[0] == {"teacher-tam": True, "student": True, "joint": False}
+    assert reused[1] == reused[2] == {"teacher-tam": False, "student": True, "joint": False}
+
+
+def test_a_teacher_with_the_methods_own_head_is_taken_as_it_is(toy_catalog: Catalog, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    ceiling = go(toy_catalog, planned(toy_catalog, "cstat:teacher", "method.joint_epochs=1"), tmp_path / "t", cache)
+    name = teacher_name(ceiling.folder)
+    assert name.startswith("cstat:teacher@")
+    shutil.rmtree(cache / "stages")
+    plan = planned(toy_catalog, "cstat", "method.joint_epochs=1", teacher=name)
+    record = go(toy_catalog, plan, tmp_path / "s", cache, ceiling.folder).record
+    assert [stage["name"] for stage in record["stages"]] == ["student", "joint"]
+
+
+def test_one_public_teacher_teaches_several_students(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """Seeds and methods differ; the network does not."""
+    before = (taught / WEIGHTS).read_bytes()
+    for seed in (0, 1):
+        plan = cstat(seed=seed)
+        assert go(toy_catalog, plan, tmp_path / str(seed), tmp_path / "cache", taught).record["plan"]["seed"] == seed
+    assert (taught / WEIGHTS).read_bytes() == before
+
+
+def test_a_longer_budgets_estimate_knows_the_teacher(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    plan = dataclasses.replace(cstat(), budget="small")
+    assert "teacher-tam" in go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught).record["updates"]
+
+
+# -- what is refused
+
+
+def refusal(catalog: Catalog, taught: Path, plan: Plan) -> str:
+    with pytest.raises(ElrError) as caught:
+        load_teacher(taught, plan, chosen_by(catalog, plan), catalog)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": "32x48"}, "is a teacher of another size: 24x32, where this plan has 32x48"),
+        ({"sampling": "4x1"}, "is a teacher of another sampling: 2x1, where this plan has 4x1"),
+        ({"backbone": "resnet18"}, "is a teacher of another backbone: toynet, where this plan has resnet18"),
+        ({"degradation": "average-12x12"}, "of another aspect of high views: 3:4, where this plan has 1:1"),
+        (
+            {"dataset": "puppets"},
+            "is a teacher checkpoint for other classes: it tells 3 apart, and this plan 12 (first that differs: 'left'",
+        ),
+        ({"classes": "left,moves"}, "it tells 3 apart, and this plan 2 (first that differs: 'right' where 'moves' is"),
+    ],
+)
+def test_a_teacher_of_something_else(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], changes: dict[str, str], message: str
+) -> None:
+    assert message in refusal(toy_catalog, taught, cstat(**changes))
+
+
+def test_a_student_is_no_teacher(toy_catalog: Catalog, cstat: Callable[..., Plan], tmp_path: Path) -> None:
+    student = go(toy_catalog, planned(toy_catalog, "supervised"), tmp_path / "run", tmp_path / "cache").folder
+    said = refusal(toy_catalog, student, cstat(teacher=teacher_name(student)))
+    assert "is a run of 'supervised', whose network sees low views; a teacher sees high ones" in said
+
+
+def test_a_teacher_of_another_fold_may_have_seen_the_test_clips(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan]
+) -> None:
+    plan, record = cstat(), read_record(find_record(taught))
+    other: Any = {**record, "plan": {**record["plan"], "fold": "2"}}
+    with pytest.raises(ElrError, match="was trained on fold 2 of one, which holds clips that fold 1 of one tests on"):
+        check_teacher("--teacher x", other, plan, chosen_by(toy_catalog, plan), toy_catalog)
+
+
+def test_a_teacher_of_other_lists_may_have_seen_the_test_clips(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    plan = cstat("dataset.train=12")
+    with pytest.raises(ElrError, match="was trained on 'toy' when it listed other clips"):
+        go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught)
+
+
+def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
+    catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
+    plan = planned(catalog, "supervised", weights=weights)
+    go(catalog, plan, tmp_path / "same", tmp_path / "cache")
+    other = planned(catalog, "supervised", "dataset.train=12", weights=weights)
+    with pytest.raises(ElrError, match="--weights .* was trained on 'toy' when it listed other clips"):
+        go(catalog, other, tmp_path / "other", tmp_path / "cache")
+    fold = dataclasses.replace(plan, fold="2")
+    with pytest.raises(ElrError, match="fold 1 of one, which holds clips that fold 2 of one tests on; give weights of"):
+        check_start(fold, chosen_by(catalog, fold), "manifest")
+
+
+def test_a_folder_without_its_weights_or_run(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    with pytest.raises(ElrError, match="there is no run folder"):
+        teacher_name(tmp_path / "nowhere")
+    with pytest.raises(ElrError, match="holds 0 run records"):
+        teacher_name(tmp_path)
+    bare = tmp_path / "bare"
+    shutil.copytree(taught, bare)
+    (bare / WEIGHTS).write_bytes(b"noise")
+    assert "cannot be read" in refusal(toy_catalog, bare, cstat(teacher=teacher_name(bare)))
+    assert "the plan's teacher is teacher@" in refusal(toy_catalog, bare, cstat())
+    (bare / WEIGHTS).unlink()
+    with pytest.raises(ElrError, match=f"holds a record but no {WEIGHTS}; run its plan again"):
+        teacher_name(bare)
+    with pytest.raises(ElrError, match="give --teacher RUNFOLDER"):
+        load_teacher(None, cstat(), chosen_by(toy_catalog, cstat()), toy_catalog)
+
+
+@pytest.mark.parametrize("method", ["supervised", "teacher"])
+def test_a_method_that_trains_no_teacher_takes_none(toy_catalog: Catalog, taught: Path, method: str) -> None:
+    with pytest.raises(ElrError, match=f"method '{method}' has no use for a fitted teacher; leave out --teacher"):
+        planned(toy_catalog, method, teacher=teacher_name(taught))
+
+
+def test_a_row_that_trains_no_teacher_is_refused_before_it_trains(toy_catalog: Catalog, taught: Path) -> None:
+    with pytest.raises(ElrError, match="'stat:student' is its S-Net alone, .*; leave out --teacher$"):
+        planned(toy_catalog, "stat:student", teacher=teacher_name(taught))
+
+
+def test_a_teacher_that_fit_did_not_take_is_told(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
+    """A plugin's method may say that it takes one, and not do so."""
+    plan = planned(toy_catalog, "cstat:student", "method.joint_epochs=1")
+    plan = dataclasses.replace(plan, teacher=teacher_name(taught))
+    with pytest.raises(ElrError, match="'cstat:student' as set here has not taken the teacher"):
+        go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught)
+
+
+# -- into a module
+
+
+class Net(nn.Module):
+    """A recognizer's two parts."""
+
+    def __init__(self, head: bool, width: int = 4) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width), nn.Dropout(0.5))
+        self.head = nn.Linear(width, 2) if head else nn.Identity()
+
+
+def given(net: nn.Module) -> GivenTeacher:
+    return GivenTeacher(name="t@0", state={name: value.clone() for name, value in net.state_dict().items()})
+
+
+def test_what_is_given_stands_still_in_training_and_the_rest_wakes() -> None:
+    net = Net(head=True)
+    assert not given(Net(head=False)).into(net)
+    wake(net)
+    assert not net.backbone.training and not net.backbone[2].training and net.head.training and net.training
+    assert {name for name, parameter in net.named_parameters() if parameter.requires_grad} == {
+        "head.weight", "head.bias",
+    }  # fmt: skip
+    wake(fresh := Net(head=True))
+    assert all(part.training for part in fresh.modules())
+    whole = Net(head=True)
+    assert given(Net(head=True)).into(whole)
+    assert not any(parameter.requires_grad for parameter in whole.parameters())
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        (Net(head=True), r"head.weight: 2x4 where nothing is due"),
+        (Net(head=False, width=8), r"backbone.0.weight: 8x3x1x1 where 4x3x1x1 is due"),
+        (nn.Identity(), r"backbone.0.weight: nothing where 4x3x1x1 is due"),
+    ],
+)
+def test_another_structure_is_named(theirs: nn.Module, message: str) -> None:
+    net = Net(head=False)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(ElrError, match=f"the teacher t@0 is of another structure than this plan's .{message}"):
+        given(theirs).into(net)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_half_a_head_is_another_structure() -> None:
+    state = {name: value for name, value in Net(head=True).state_dict().items() if name != "head.bias"}
+    with pytest.raises(ElrError, match=r"head.bias: nothing where 2 is due"):
+        GivenTeacher(name="t@0", state=state).into(Net(head=True))
+
+
+# -- in tables
+
+
+def taught_by(teacher: str, recipe: str, **fields: Any) -> dict[str, Any]:
+    more = {"teacher": {"name": teacher, "run": teacher[-4:], "recipe": recipe}}
+    return make_record(bits(*range(9)), teacher=teacher, folds=("1", "2"), more=more, **fields)
+
+
+def test_folds_and_seeds_with_teachers_of_one_recipe_are_one_row() -> None:
+    records = [
+        taught_by(f"teacher@{seed}{fold}aa", "same", seed=seed, fold=fold) for seed in (0, 1) for fold in ("1", "2")
+    ]
+    (row,) = fold_rows(records)
+    assert row.seeds == (0, 1)
+    assert len(fold_rows([*records, taught_by("teacher@ffff", "other", seed=2, fold="1")])) == 2
+
+
+def test_one_seed_with_two_teachers_of_one_recipe_is_two_rows() -> None:
+    rows = fold_rows([taught_by(f"teacher@{number}", "same", seed=0, fold="1") for number in (1, 2)])
+    assert sorted(row.first["plan"]["teacher"] for row in rows) == ["teacher@1", "teacher@2"]
+
+
+def test_other_clips_beside_the_dataset_are_another_row() -> None:
+    told = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
+    records = [
+        make_record(bits(1), seed=seed, unlabelled="videos:k", more={"unlabelled": {**told, "manifest": manifest}})
+        for seed, manifest in enumerate(("a", "a", "b"))
+    ]
+    assert [row.seeds for row in fold_rows(records)] == [(0, 1), (2,)]
+    line = Line(row=fold_rows(records)[0], score=None, gain=None, costs=())
+    assert names(line)["method"] == "mine (unlabelled: videos:k)"

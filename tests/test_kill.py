@@ -1,0 +1,119 @@
+"""Runs that are killed go on as if nothing had happened; a full disk is one line; two at once do the work once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark_core import RunFailed
+from benchmark_core.cache import read_cache
+from benchmark_core.cache_check import verify
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips import clipfile
+from benchmark_core.plan import Plan
+from benchmark_core.progress import Silent
+from benchmark_core.runner import run
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill_and_resume.py"
+
+
+def kill_and_resume(*flags: str) -> list[str]:
+    """The script's lines. It forks, which it may only do in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, str(SCRIPT), *flags], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_killed_run_ends_as_one_that_was_not() -> None:
+    """At a random moment and inside a write; then two processes at once."""
+    lines = kill_and_resume("--times", "1", "--writes", "1", "--seed", str(os.getpid()))
+    assert [line.split()[0] for line in lines[1:-1]] == ["same"] * 3
+    assert lines[-1] == "2 kills and two runs at once: 0 wrong"
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_and_inside_every_sort_of_write() -> None:
+    assert len(kill_and_resume("--times", "20", "--writes", "40")) == 63
+    assert len(kill_and_resume("--times", "3", "--writes", "0", "--chain", "4")) == 6
+
+
+class Full:
+    """A file on a disk without room."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def write(self, content: bytes) -> int:
+        self.file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __enter__(self) -> Full:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+
+
+def full_at(patch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:
+    """The disk is full at the `number`th file that is written whole, and stays so. How many there were."""
+    fdopen, seen = os.fdopen, 0
+
+    def opened(handle: int, *mode: str) -> Any:
+        nonlocal seen
+        seen += 1
+        file = fdopen(handle, *mode)
+        return Full(file) if seen > number >= 0 else file
+
+    patch.setattr("benchmark_core.atomic.os.fdopen", opened)
+    return lambda: seen
+
+
+def go(plan: Plan, catalog: Catalog, folder: Path) -> bytes:
+    result = run(plan, catalog, data=None, out=folder / "out", cache=folder / "cache", reporter=Silent())
+    return (folder / "out" / result.record["predictions"]["file"]).read_bytes()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_torn(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        count = full_at(patch, -1)
+        whole = go(toy_plan, toy_catalog, tmp_path / "whole")
+    assert count() >= 9  # begun, two checkpoints, weights, note; predictions, recognizer, log, record, cost
+    for number in range(count()):
+        folder = tmp_path / str(number)
+        with pytest.MonkeyPatch.context() as patch:
+            full_at(patch, number)
+            with pytest.raises(RunFailed, match="cannot be written: No space left on device; choose a folder that can"):
+                go(toy_plan, toy_catalog, folder)
+        assert verify(read_cache(folder / "cache"), reporter=Silent()).broken == ()
+        assert not [path for path in folder.rglob(".*.part")]
+        assert go(toy_plan, toy_catalog, folder) == whole
+
+
+@pytest.mark.parametrize("place", ["clip", "recipe", "lock"])
+def test_a_disk_that_is_full_before_anything_is_fitted(
+    toy_catalog: Catalog, toy_plan: Plan, place: str, tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        if place == "clip":
+            patch.setattr(clipfile.Writer, "add", full)
+        elif place == "recipe":
+            patch.setattr("benchmark_core.clips.store.os.replace", full)
+        else:
+            patch.setattr("benchmark_core.training.stages.FileLock.acquire", full)
+        with pytest.raises(RunFailed) as stopped:
+            go(toy_plan, toy_catalog, tmp_path)
+    assert "no space" in str(stopped.value).lower() and "\n" not in str(stopped.value)
+    assert not list(tmp_path.rglob("*.clip")) or place == "lock"
+    go(toy_plan, toy_catalog, tmp_path)
+    assert verify(read_cache(tmp_path / "cache"), reporter=Silent()).broken == ()

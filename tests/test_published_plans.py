@@ -1,0 +1,65 @@
+"""Published records keep their rows: what their flags stand for today is the plan that they were run by."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmark_core import Catalog, MethodSpec, Option
+from benchmark_core.catalog import Section
+from benchmark_core.combinations import Chosen
+from benchmark_core.plan import Plan
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+
+RECORDS = sorted((Path(__file__).parents[1] / "leaderboards" / "records").rglob("*.json"))
+FLAGS = ("protocol", "fold", "degradation", "enhancer", "backbone", "weights", "modality", "sampling", "precision")
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_record_resolves_to_its_own_plan(path: Path, catalog: Catalog):
+    plan = Plan.from_json(json.loads(path.read_text())["plan"])
+    settings = tuple(f"{key}={str(v).lower() if isinstance(v, bool) else v}" for key, v in plan.settings.items())
+    request = Request(
+        method=plan.method,
+        dataset=plan.dataset,
+        classes=plan.classes,
+        size="x".join(map(str, plan.size)),
+        budget=plan.budget,
+        seed=plan.seed,
+        settings=settings,
+        **{name: getattr(plan, name) for name in FLAGS},
+    )
+    assert resolve_plan(catalog, request).digest == plan.digest == json.loads(path.read_text())["digest"]
+
+
+def with_option(catalog: Catalog, method: str, **options: Option) -> Catalog:
+    spec: MethodSpec = catalog.methods[method]
+    later = dataclasses.replace(spec, options={**spec.options, **options})
+    return dataclasses.replace(catalog, methods=Section("method", {**catalog.methods, method: later}))
+
+
+def test_added_option_at_its_default_changes_no_plan(catalog: Catalog):
+    request = Request(method="supervised", dataset="puppets", budget="smoke")
+    before = resolve_plan(catalog, request)
+    later = with_option(catalog, "supervised", extra=Option(default=0.0, help="came later", added=True))
+    plan = resolve_plan(later, request)
+    assert plan.digest == before.digest
+    chosen: Chosen = chosen_by(later, plan)
+    assert chosen.options(plan, "method")["extra"] == 0.0  # but a method reads it as any other
+
+
+def test_added_option_off_its_default_is_part_of_the_plan(catalog: Catalog):
+    later = with_option(catalog, "supervised", extra=Option(default=0.0, help="came later", added=True))
+    plan = resolve_plan(
+        later, Request(method="supervised", dataset="puppets", budget="smoke", settings=("method.extra=0.5",))
+    )
+    assert plan.settings["method.extra"] == 0.5
+    assert chosen_by(later, plan).options(plan, "method")["extra"] == 0.5
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_ordinary_option_is_part_of_every_plan(catalog: Catalog):
+    later = with_option(catalog, "supervised", extra=Option(default=0.0, help="came later"))
+    plan = resolve_plan(later, Request(method="supervised", dataset="puppets", budget="smoke"))
+    assert plan.settings["method.extra"] == 0.0

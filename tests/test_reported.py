@@ -1,0 +1,243 @@
+"""Printed figures: what the shipped files say, and what a file may not say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from benchmark_core import ElrError, papers
+from benchmark_core.papers import Library, load_library
+from benchmark_core.reported import read_reported
+
+FILE = """
+paper: acme-2024
+title: Actions from Afar
+citation: Acme et al., ICCV 2024
+common: {metric: top1}
+tables:
+  table2:
+    printed: Table 2
+    title: what each part adds
+    common: {dataset: acts, protocol: split1}
+    note: the caption counts three rows
+    columns:
+      net18: {printed: Net-18, backbone: net18}
+      net34: {printed: Net-34, backbone: net34}
+    rows:
+      alone: {printed: Alone, figures: [40.5, 41]}
+      ours: {printed: Ours, figures: [48.25, ~], note: {net18: the text has 48.52}}
+      theirs: {printed: Theirs, origin: "Smith, 1999", figures: [12.0, 13.0]}
+"""
+
+
+def test_a_file_gives_its_figures_in_the_order_of_its_cells():
+    paper = read_reported(FILE, "acme-2024.yaml", "acme-2024")
+    assert (paper.name, paper.title, paper.citation) == ("acme-2024", "Actions from Afar", "Acme et al., ICCV 2024")
+    assert [(key.partition("/")[2], figure.value) for key, figure in paper.figures.items()] == [
+        ("table2/alone/net18", 40.5),
+        ("table2/alone/net34", 41.0),
+        ("table2/ours/net18", 48.25),  # an empty cell is none
+        ("table2/theirs/net18", 12.0),
+        ("table2/theirs/net34", 13.0),
+    ]
+    figure = paper.figures["acme-2024/table2/ours/net18"]
+    assert (figure.system, figure.dataset, figure.protocol, figure.backbone) == ("Ours", "acts", "split1", "net18")
+    assert figure.notes == ("the caption counts three rows", "the text has 48.52")
+    assert figure.place == "acme-2024, Table 2, Ours, Net-18"
+    assert not figure.degradation and not figure.modality and not figure.ceiling  # the paper does not say
+    assert paper.figures["acme-2024/table2/theirs/net34"].origin == "Smith, 1999"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("40.5, 41]", "405, 41]", "row alone, column net18: 405 is not a percentage from 0 to 100"),
+        ("40.5, 41]", "-1, 41]", "-1 is not a percentage"),
+        ("40.5, 41]", ".nan, 41]", "nan is not a percentage"),
+        ("40.5, 41]", "yes, 41]", "True is not a percentage"),
+        ("40.5, 41]", "'40.5', 41]", "'40.5' is not a percentage"),
+        ("40.5, 41]", "40.5]", "[40.5], not a list of 2, one for each column"),
+        ("{printed: Alone", "{printed: 7", "alone 'printed' is 7, not text"),
+        ("{printed: Alone, ", "{", "alone has no 'printed'"),
+        ("protocol: split1", "protocl: split1", "unknown key 'protocl'. Did you mean 'protocol'?"),
+        ("title: what", "titel: what", "table table2: unknown key 'titel'. Did you mean 'title'?"),
+        ("metric: top1", "metric: top11", "unknown metric 'top11'. Did you mean 'top1'?"),
+        ("common: {metric: top1}", "", "nothing says its metric"),
+        ("dataset: acts, ", "", "nothing says its dataset"),
+        ("{printed: Alone, ", "{printed: Alone, backbone: net18, ", "both say 'backbone'"),
+        ("{printed: Ours, ", "{printed: Ours, system: Alone, ", "is of the same as row alone, column net18"),
+        ("note: {net18:", "note: {net81:", "unknown key 'net81'. Did you mean 'net18'?"),
+        ("      ours:", "      alone:", "'alone' stands twice"),
+        ("      ours:", "      Ours/../x:", "'Ours/../x' is not a name"),
+        ("paper: acme-2024", "paper: acme", "says 'paper: acme', but the file is called acme-2024"),
+        ("{printed: Alone, ", "{printed: Alone, ceiling: 1, ", "'ceiling' is 1, not true or false"),
+        ("tables:", "tables: !!python/object/apply:os.getcwd []\nx:", "not YAML: could not determine a constructor"),
+        (FILE, "", "the file is None, not a mapping"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(old: str, new: str, message: str):
+    assert old in FILE
+    with pytest.raises(ElrError) as caught:
+        read_reported(FILE.replace(old, new, 1), "acme-2024.yaml", "acme-2024")
+    assert str(caught.value).startswith("acme-2024.yaml") and message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# -- the shipped files
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return load_library(["elrbench_plugins.reported"], entry_points=False)
+
+
+def test_every_cell_of_the_papers_tables_is_there(library: Library):
+    cells = Counter(
+        (figure.paper, figure.table) for paper in library.papers.values() for figure in paper.figures.values()
+    )
+    assert cells == {
+        ("cstat-2021", "Table I"): 6,
+        ("cstat-2021", "Table II"): 16,
+        ("cstat-2021", "Table III"): 8,
+        ("cstat-2021", "Table IV"): 16,
+        ("cstat-2021", "Table V"): 18,
+        ("stat-2019", "Table 1"): 6,
+        ("stat-2019", "Table 2"): 16,
+        ("stat-2019", "Table 3"): 14,
+        ("stat-2019", "Table 4"): 9,
+    }
+
+
+@pytest.mark.parametrize(
+    ("prefix", "column", "printed"),  # a column of each table, top to bottom, as it stands in the paper
+    [
+        ("cstat-2021/table1", "top1", [46.12, 45.43, 47.01, 46.60, 46.13, 47.18]),
+        ("cstat-2021/table2", "before-top1", [32.74, 43.13, 51.62, 55.08]),
+        ("cstat-2021/table2", "before-top5", [54.21, 68.17, 73.60, 79.52]),
+        ("cstat-2021/table2", "after-top1", [36.92, 46.19, 53.60, 56.30]),
+        ("cstat-2021/table2", "after-top5", [56.93, 68.29, 76.19, 80.22]),
+        ("cstat-2021/table3", "resnet34", [47.32, 47.71, 48.34, 49.53]),
+        ("cstat-2021/table3", "r2plus1d-18", [52.72, 52.99, 53.51, 54.63]),
+        ("cstat-2021/table4", "resnet34", [78.82, 42.79, 44.42, 45.48, 47.32, 49.03, 49.97, 50.78]),
+        ("cstat-2021/table4", "r2plus1d-18", [90.56, 48.95, 52.03, 50.90, 52.72, 54.46, 54.78, 55.31]),
+        ("cstat-2021/table5", "hmdb51", [26.57, 28.68, 29.20, 37.70, 44.96, 52.61, 57.84, 52.29, 59.41]),
+        ("cstat-2021/table5", "ixmas", [82.5, 85.1, 93.7, 94.9, 95.3, 93.89, 97.22, 94.2, 97.31]),
+        ("stat-2019/table1", "top1", [45.70, 44.96, 46.60, 46.15, 45.78, 46.90]),
+        ("stat-2019/table2", "before-top1", [32.24, 42.79, 51.28, 54.53]),
+        ("stat-2019/table2", "before-top5", [53.76, 67.64, 73.12, 79.06]),
+        ("stat-2019/table2", "after-top1", [36.43, 46.66, 53.07, 55.65]),
+        ("stat-2019/table2", "after-top5", [56.43, 67.75, 75.69, 79.54]),
+        ("stat-2019/table3", "resnet34", [78.82, 42.79, 45.76, 44.97, 46.66, 46.85, 48.03]),
+        ("stat-2019/table3", "r2plus1d-18", [90.56, 48.95, 52.03, 50.59, 52.34, 53.21, 54.92]),
+        ("stat-2019/table4", "top1", [26.57, 28.68, 29.20, 37.70, 44.96, 52.61, 57.84, 52.29, 58.12]),
+    ],
+)
+def test_columns_are_those_of_the_papers(library: Library, prefix: str, column: str, printed: list[float]):
+    figures = library.papers[prefix.partition("/")[0]].figures
+    keys = [key for key in figures if key.startswith(f"{prefix}/") and key.endswith(f"/{column}")]
+    assert [figures[key].value for key in keys] == printed
+
+
+def test_gains_that_the_text_states_are_those_of_the_tables_but_where_a_note_says_otherwise(library: Library):
+    """Each is a sentence of the paper, points between two cells of its table."""
+    value = {key: figure.value for paper in library.papers.values() for key, figure in paper.figures.items()}
+    gain = {
+        "cstat-2021/table3/difference": ("baseline", 0.39, 0.27),
+        "cstat-2021/table3/gradient": ("baseline", 1.02, 0.79),
+        "cstat-2021/table3/mlp": ("baseline", 2.21, 1.91),
+        "cstat-2021/table4/cstat-rc-ut": ("student", 7.99, 6.36),
+        "stat-2019/table3/sat-tat-rc-ut": ("student", 5.24, 5.97),  # the text says 5.37 for the first
+    }
+    for row, (before, *points) in gain.items():
+        for column, expected in zip(("resnet34", "r2plus1d-18"), points, strict=True):
+            other = f"{row.rpartition('/')[0]}/{before}/{column}"
+            assert value[f"{row}/{column}"] - value[other] == pytest.approx(expected, abs=5e-3)
+    assert "5.37" in library.figure("stat-2019/table3/sat-tat-rc-ut/resnet34").notes[0]
+
+
+def test_what_the_papers_say_of_their_figures(library: Library):
+    teacher = library.figure("cstat-2021/table4/teacher/r2plus1d-18")
+    assert teacher.ceiling and (teacher.dataset, teacher.protocol) == ("ucf101", "3splits")
+    assert library.figure("cstat-2021/table2/6x8/after-top5/".rstrip("/")).degradation == "average-6x8"
+    chen = library.figure("cstat-2021/table5/semi-coupled/hmdb51")
+    assert chen.row == "Simonyan, et al (WACV'17)" and chen.origin.startswith("Chen et al.")
+    ours = library.figure("cstat-2021/table5/ours/hmdb51")
+    assert "1.39" in ours.notes[-1] and "1.57" in ours.notes[-1] and not ours.origin
+    assert not library.figure("cstat-2021/table5/ours/ixmas").protocol  # it names no folds
+
+
+def test_every_figure_of_another_system_says_whose_it_is(library: Library):
+    others = {"pot", "isr", "semi-coupled", "multi-siamese", "fully-coupled", "i3d", "purwanto"}
+    for paper in library.papers.values():
+        for key, figure in paper.figures.items():
+            assert bool(figure.origin) == (key.split("/")[2] in others), key
+
+
+def test_unknown_figures_are_named(library: Library):
+    with pytest.raises(ElrError, match="unknown paper 'cstat-2012'. Did you mean 'cstat-2021'"):
+        library.figure("cstat-2012/table4/sat/resnet34")
+    with pytest.raises(ElrError, match="unknown printed figure .* Did you mean 'cstat-2021/table4/sat/resnet34'"):
+        library.figure("cstat-2021/table4/sat/resnet-34")
+
+
+# -- packages of others
+
+
+def package(folder: Path, name: str, **files: str) -> str:
+    root = folder / name
+    (root / "suites").mkdir(parents=True)
+    (root / "__init__.py").write_text("raise RuntimeError('this code is not to run')\n")
+    for file, text in files.items():
+        (root / f"{file}.yaml".replace("__", "/").replace("_", "-")).write_text(text)
+    return name
+
+
+def install(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    points = [EntryPoint(name=name, value=name, group=papers.GROUP) for name in packages]
+    monkeypatch.setattr(papers, "installed_points", lambda group: points if group == papers.GROUP else [])
+
+
+def test_a_package_of_papers_is_read_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(monkeypatch, package(tmp_path, "acmepapers", acme_2024=FILE, suites__acme_table2="rows: []"))
+    library = load_library()
+    assert library.figure("acme-2024/table2/ours/net18").value == 48.25
+    assert library.suite("acme-table2").text == "rows: []"
+    assert "acmepapers" not in sys.modules
+
+
+def test_two_of_one_name_are_refused_with_both_who_bring_them(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for kind, file in (("suite 't'", "suites__t"), ("paper 'acme-2024'", "acme_2024")):
+        names = [package(tmp_path, f"{who}{file[:1]}", **{file: FILE}) for who in ("one", "other")]
+        install(monkeypatch, *names)
+        with pytest.raises(ElrError) as caught:
+            load_library()
+        assert kind in str(caught.value) and all(f"'{name}'" in str(caught.value) for name in names)
+        monkeypatch.setenv("ELRBENCH_BLOCK", names[1])
+        load_library()
+        monkeypatch.delenv("ELRBENCH_BLOCK")
+
+
+def test_a_package_that_is_broken_is_blamed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(monkeypatch, "nowhere")
+    with pytest.raises(ElrError, match="papers 'nowhere' .* there is no package nowhere.* ELRBENCH_BLOCK=nowhere"):
+        load_library()
+    install(monkeypatch, package(tmp_path, "broken", acme_2024=FILE.replace("40.5", "405")))
+    with pytest.raises(ElrError, match=r"acme-2024.yaml of 'broken' .*405 is not a percentage"):
+        load_library()
+
+
+def test_the_reader_loads_neither_torch_nor_plugins():
+    code = (
+        "import sys; from benchmark_core.papers import load_library; assert load_library().papers; print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "av"} & set(loaded)
+    assert not [name for name in loaded if name.startswith("elrbench_plugins.")]

@@ -1,0 +1,359 @@
+"""A pool of clips without labels beside the plan's dataset: who asks for one, what is in it, and what it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import BUILTINS, TOY
+from test_folder import film
+from tiny_virat import write_second
+
+from benchmark_core import ElrError
+from benchmark_core import catalog as catalog_module
+from benchmark_core.auxiliary import clip_set, pool_clips
+from benchmark_core.beside import Beside
+from benchmark_core.catalog import Catalog, load_catalog
+from benchmark_core.cli import main
+from benchmark_core.clips.bad_clip import BadClips
+from benchmark_core.clips.index import VideoFile
+from benchmark_core.deployed import load_run
+from benchmark_core.plan import Plan
+from benchmark_core.prepare import Data, prepare
+from benchmark_core.progress import Silent
+from benchmark_core.records.record import read_record
+from benchmark_core.rehearsal import rehearse
+from benchmark_core.resolve import Request, changed_from_budget, chosen_by, resolve_plan
+from benchmark_core.runner import RunResult, run
+from benchmark_core.training.keys import StageInputs, stage_numbers
+
+ASKS = "method.unlabelled=attention"
+OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
+INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
+
+
+def asked(dataset: str = "toy", *settings: str, **changes: Any) -> Request:
+    numbers = ("method.batch=4", "method.epochs=1", "method.joint_epochs=1", *settings)
+    fields = {"method": "cstat", "backbone": "toynet", "budget": "smoke", "size": "24x32", **changes}
+    return Request(dataset=dataset, settings=numbers, **fields)
+
+
+# -- names
+
+
+def test_a_method_that_asks_for_a_pool_gets_one_or_says_so(toy_catalog: Catalog) -> None:
+    with pytest.raises(ElrError, match=r"'cstat:\S+' with method.unlabelled=attention .*add e.g. --unlabelled videos:"):
+        resolve_plan(toy_catalog, asked("toy", ASKS))
+    plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
+    assert plan.unlabelled == "puppets" and plan.to_json()["unlabelled"] == "puppets"
+    assert Plan.from_json(plan.to_json()) == plan
+    assert changed_from_budget(toy_catalog, plan)  # what a plan is without its settings may ask for no pool
+
+
+@pytest.mark.parametrize("method", ["cstat", "supervised"])
+def test_a_pool_that_nothing_asks_for_is_refused(toy_catalog: Catalog, method: str) -> None:
+    with pytest.raises(ElrError, match=f"method '{method}.*no use for the pool 'puppets'; leave out --unlabelled"):
+        resolve_plan(toy_catalog, asked(method=method, unlabelled="puppets"))
+
+
+@pytest.mark.parametrize("row", ["teacher", "student"])
+def test_a_pool_that_the_row_deployed_does_not_read_is_refused(toy_catalog: Catalog, row: str) -> None:
+    with pytest.raises(ElrError, match="alone, which has no use for 'puppets'; leave out --unlabelled and method.unl"):
+        resolve_plan(toy_catalog, asked(method=f"cstat:{row}+ut", unlabelled="puppets"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pupets", "unknown dataset 'pupets'. Did you mean 'puppets'?"),
+        ("ixmas-11:eplf", "unknown variant of dataset 'ixmas-11' 'eplf'"),
+        ("videos", "dataset 'videos' stands for a folder"),
+        ("videos:Not a name", "dataset 'videos:Not a name' stands for a folder"),
+    ],
+)
+def test_an_unknown_pool_is_named(toy_catalog: Catalog, name: str, message: str) -> None:
+    with pytest.raises(ElrError) as caught:
+        resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled=name))
+    assert message in str(caught.value)
+
+
+def test_a_pool_of_full_size_is_none_for_clips_taken_as_recorded(toy_catalog: Catalog) -> None:
+    with pytest.raises(ElrError, match="--unlabelled hmdb51: its clips are recorded at full size"):
+        resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="hmdb51"))
+    assert resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="tinyvirat-v2")).high_source == "self"
+
+
+def test_a_pool_may_be_named_before_its_folder_is_told(toy_catalog: Catalog, tmp_path: Path) -> None:
+    plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="videos:kinetics"))
+    with pytest.raises(ElrError, match="there is no folder kinetics"):
+        clip_set(toy_catalog, plan.unlabelled, None, "--unlabelled-data")
+    film(tmp_path / "a.mp4", 40)
+    pool = clip_set(toy_catalog, plan.unlabelled, tmp_path, "--unlabelled-data")
+    assert (pool.name, len(pool_clips(pool, plan, "fail").clips)) == ("videos:kinetics", 1)
+
+
+def test_two_folders_do_not_share_a_name(toy_catalog: Catalog, tmp_path: Path) -> None:
+    for side in ("a", "b"):
+        film(tmp_path / side / "clips" / "one.mp4", 40)
+    catalog, name = toy_catalog.placed(f"videos:{tmp_path / 'a' / 'clips'}")
+    with pytest.raises(ElrError, match=r"two folders would both be 'videos:clips': .*a/clips and .*b/clips"):
+        catalog.placed(f"videos:{tmp_path / 'b' / 'clips'}")
+    with pytest.raises(ElrError, match="two folders would both be 'videos:clips'"):
+        catalog.placed(name, tmp_path / "b" / "clips")
+    assert catalog.placed(f"videos:{tmp_path / 'a' / 'clips'}")[1] == name
+
+
+# -- keys
+
+
+def test_without_the_need_a_stage_is_what_it_was(toy_catalog: Catalog) -> None:
+    plan = resolve_plan(toy_catalog, asked())
+    pooled = dataclasses.replace(plan, unlabelled="puppets")
+    module = torch.nn.Linear(1, 1)
+
+    def numbers(plan: Plan, *needs: str, pool: str = "") -> dict[str, Any]:
+        return stage_numbers(plan, dataclasses.replace(INPUTS, unlabelled=pool), needs, (), module)
+
+    assert numbers(plan, "low", "high") == numbers(pooled, "low", "high", pool="p")
+    assert numbers(plan, "low", "unlabelled") == numbers(plan, "low")  # a stage that names every option
+    assert numbers(pooled, "unlabelled", pool="p")["unlabelled"] == ["puppets", "p"]
+    assert numbers(pooled, "unlabelled", pool="p") != numbers(pooled, "unlabelled", pool="q")
+
+
+# -- clips
+
+
+def ready(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None, pool: Path | None = None) -> Data:
+    given = clip_set(catalog, plan.unlabelled, pool, "--unlabelled-data")
+    return prepare(
+        plan,
+        chosen_by(catalog, plan),
+        data=data,
+        cache=cache,
+        bad_clips="fail",
+        reporter=Silent(),
+        pool=given,
+    )
+
+
+def test_the_datasets_own_training_clips_are_a_pool_and_its_test_clips_are_not(
+    toy_catalog: Catalog, tmp_path: Path
+) -> None:
+    plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="toy"))
+    data = ready(toy_catalog, plan, tmp_path)
+    assert data.pool is not None and data.pool.tested == 0
+    assert [clip.id for clip in data.pool.clips] == [clip.id for clip in data.train]
+    assert {clip.target for clip in data.pool.clips} == {None}
+    views = data.training_views(low=True, high=True, seed=3, unlabelled=True)
+    batch = next(iter(views.batches(4)))
+    assert batch.target.tolist() == [-1] * 4 and batch.low is not None and batch.high is not None
+    labelled = next(iter(data.training_views(low=True, high=True, seed=3).batches(4)))
+    assert labelled.ids == batch.ids and torch.equal(labelled.low, batch.low) and min(labelled.target.tolist()) >= 0
+
+
+def test_a_test_clip_compressed_anew_is_left_out_by_its_name(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    film(folders[1] / "test" / "run" / "2.mp4", 33, 5)  # other bytes than those of the clip that tests
+    told = go(toy_catalog, folders, tmp_path).record["unlabelled"]
+    assert (told["clips"], told["tested"]) == (3, 2)
+
+
+@pytest.mark.parametrize("release", ["", ":epfl"])
+def test_a_pool_of_the_same_dataset_is_of_the_same_fold(toy_catalog: Catalog, tmp_path: Path, release: str) -> None:
+    """Also in another release, which shows the same performances by other files."""
+    for actor, camera in itertools.product(("alba", "julien", "nicolas"), ("cam0", "cam1")):
+        (tmp_path / f"{actor}1_01_check-watch_{camera}_frames_0001_0002.avi").touch()
+    plan = resolve_plan(toy_catalog, asked(f"ixmas-11{release}", ASKS, fold="julien", unlabelled="ixmas-11:epfl"))
+    pool = pool_clips(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), plan, "skip").clips
+    assert sorted(clip.id.split("1_")[0] for clip in pool) == ["alba", "alba", "nicolas", "nicolas"]
+    first = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="ixmas-11:epfl"))
+    other = pool_clips(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), first, "skip").clips
+    assert {clip.group for clip in other} == {"julien", "nicolas"}  # the first fold tests alba
+
+
+def test_the_challenges_test_clips_are_the_pool_of_the_second_release(toy_catalog: Catalog, tmp_path: Path) -> None:
+    root = write_second(tmp_path / "data", train=3, val=3, test=3)
+    plan = resolve_plan(
+        toy_catalog, asked("tinyvirat-v2", ASKS, unlabelled="tinyvirat-v2", size="32x32", sampling="2x1")
+    )
+    data = ready(toy_catalog, plan, tmp_path / "cache", root, root)
+    assert data.pool is not None
+    assert [clip.id for clip in data.pool.clips] == ["test/00000", "test/00001", "test/00002"]
+    batch = next(iter(data.training_views(low=True, high=True, seed=0, unlabelled=True).batches(3)))
+    assert batch.target.shape == (3, 26) and not batch.target.any()
+    assert [tuple(clip.shape) for clip in batch.low or ()] != [tuple(clip.shape) for clip in batch.high or ()]
+
+
+def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
+    root = write_second(tmp_path, train=3, val=2, test=1)
+    (root / "tiny_test_v2_public.json").unlink()
+    shutil.rmtree(root / "videos" / "train")
+    plan = resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="tinyvirat-v2"))
+    pool = clip_set(toy_catalog, "tinyvirat-v2", root, "")
+    with pytest.raises(ElrError, match="tinyvirat-v2: 3 of 5 listed clips are not under"):
+        pool_clips(pool, plan, "fail")
+    assert pool_clips(pool, plan, "skip").clips == ()
+
+
+# -- from end to end, on files
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two classes of three clips each, one of which tests; and a pool with one that tests, three that do not."""
+    for number, name in enumerate(("walk", "run")):
+        for clip in range(3):
+            film(tmp_path / "mine" / ("test" if clip == 2 else "train") / name / f"{clip}.mp4", 40 + 80 * number, clip)
+    for clip in range(3):
+        film(tmp_path / "kinetics" / "deep" / f"{clip}.mp4", 60 + 20 * clip, 9)
+    shutil.copy(tmp_path / "mine" / "test" / "run" / "2.mp4", tmp_path / "kinetics" / "copied.mp4")
+    return tmp_path / "mine", tmp_path / "kinetics"
+
+
+def go(toy_catalog: Catalog, folders: tuple[Path, Path], work: Path, **changes: Any) -> RunResult:
+    catalog, mine = toy_catalog.placed(f"folder:{folders[0]}")
+    catalog, pool = catalog.placed(f"videos:{folders[1]}")
+    plan = resolve_plan(catalog, asked(mine, ASKS, "method.batch=2", unlabelled=pool))
+    return run(
+        plan,
+        catalog,
+        data=folders[0],
+        out=work / "out",
+        cache=work / "cache",
+        reporter=Silent(),
+        beside=Beside(unlabelled=folders[1]),
+        **changes,
+    )
+
+
+def test_a_run_learns_from_a_pool_and_says_from_what(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    result = go(toy_catalog, folders, tmp_path)
+    record = result.record
+    told = record["unlabelled"]
+    assert (told["name"], told["clips"], told["tested"], told["bad"]) == ("videos:kinetics", 3, 1, [])
+    assert len(told["manifest"]) == 16
+    assert [stage["name"] for stage in record["stages"]] == ["teacher-tam", "student", "unlabelled", "joint"]
+    assert record["updates"]["unlabelled"] == 1  # batches of two, the odd clip left out
+    (path,) = (tmp_path / "out").glob("cstat-*.json")
+    assert read_record(path)["plan"]["unlabelled"] == "videos:kinetics"
+    placed, _ = toy_catalog.placed(f"folder:{folders[0]}")  # to predict, nobody needs the pool
+    assert load_run(result.folder, read_record(path), placed).plan.digest == record["digest"]
+
+
+def test_another_pool_fits_what_reads_it_anew_and_nothing_else(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first = go(toy_catalog, folders, tmp_path).record
+    film(folders[1] / "later.mp4", 50, 11)
+    second = go(toy_catalog, folders, tmp_path).record
+    reused = {stage["name"]: stage["reused"] for stage in second["stages"]}
+    assert reused == {"teacher-tam": True, "student": True, "unlabelled": False, "joint": False}
+    assert second["unlabelled"]["manifest"] != first["unlabelled"]["manifest"]
+    assert second["digest"] == first["digest"]  # the name is the plan's, the clips are the record's
+
+
+def test_a_broken_clip_of_the_pool_obeys_bad_clips(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (folders[1] / "broken.mp4").write_bytes(b"no video at all" * 99)
+    with pytest.raises(BadClips, match=r"1 of 4 clips cannot be decoded: 'videos:kinetics broken.mp4' \("):
+        go(toy_catalog, folders, tmp_path)
+    told = go(toy_catalog, folders, tmp_path, bad_clips="skip").record["unlabelled"]
+    assert (told["clips"], told["bad"]) == (3, ["broken.mp4"])
+
+
+def test_a_pool_of_test_clips_alone_is_none(toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.rmtree(folders[1] / "deep")
+    with pytest.raises(ElrError, match="'videos:kinetics' has no unlabelled clip to train on under .*, of 1 listed"):
+        go(toy_catalog, folders, tmp_path)
+
+
+def test_an_estimate_counts_the_pools_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
+    plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
+    asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
+    few, many = (rehearse(plan, chosen_by(toy_catalog, plan), pool=pool, **asking) for pool in (4, 4000))
+    assert many["unlabelled"] > 50 * few["unlabelled"] > 0
+
+
+def test_a_method_whose_spec_hides_its_need_is_told(toy_catalog: Catalog, tmp_path: Path) -> None:
+    plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
+    hidden = dataclasses.replace(plan, unlabelled="")
+    with pytest.raises(ElrError, match="asked for clips without labels, and its plan has no pool"):
+        asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
+        rehearse(hidden, chosen_by(toy_catalog, hidden), **asking)
+
+
+def test_the_source_of_a_pool_is_its_file(toy_catalog: Catalog, folders: tuple[Path, Path]) -> None:
+    catalog, name = toy_catalog.placed(f"videos:{folders[1]}")
+    plan = resolve_plan(catalog, asked("toy", ASKS, unlabelled=name))
+    clips = pool_clips(clip_set(catalog, name, folders[1], ""), plan, "fail").clips
+    assert VideoFile(folders[1] / "copied.mp4") in {clip.source for clip in clips}
+
+
+# -- the command line
+
+
+def told(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    out, err = capsys.readouterr()
+    return int(stopped.value.code or 0), out, err
+
+
+RUN = ("run", "--plugin", str(TOY), "--method", "cstat", "--dataset", "toy", "--backbone", "toynet",
+       "--budget", "smoke", "--size", "24x32", "--set", "method.epochs=1", "--set", "method.joint_epochs=1",
+       "--set", "method.batch=4", "--set", ASKS)  # fmt: skip
+
+
+@pytest.fixture
+def built_in_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The built-ins and what a test adds, whatever else is installed."""
+
+    def load(extra: tuple[str, ...] = (), **_: object) -> Catalog:
+        return load_catalog([*(f"elrbench_plugins.{name}" for name in BUILTINS), *extra], entry_points=False)
+
+    monkeypatch.setattr(catalog_module, "load_catalog", load)
+    monkeypatch.delenv("ELRBENCH_DATA", raising=False)
+
+
+@pytest.mark.usefixtures("built_in_plugins")
+def test_flags_name_the_pool_and_its_folder(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = ("--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--json")
+    code, out, _ = told(capsys, *RUN, *work, "--unlabelled", "videos:k400", "--unlabelled-data", str(folders[1]))
+    record = json.loads(out)["record"]
+    assert code == 0 and record["unlabelled"]["clips"] == 4 and record["plan"]["unlabelled"] == "videos:k400"
+    code, out, _ = told(capsys, *RUN, "--dry-run", "--json", "--unlabelled", f"videos:{folders[1]}")
+    assert code == 0 and json.loads(out)["plan"]["unlabelled"] == "videos:kinetics"
+
+
+@pytest.mark.usefixtures("built_in_plugins")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ((), "also learns from clips without labels, and no pool is given; add e.g. --unlabelled videos:PATH"),
+        (("--unlabelled", "videos:/nowhere/at-all"), "there is no folder /nowhere/at-all"),
+        (("--unlabelled", "jhmdb"), "dataset 'jhmdb' lies in a folder: give --unlabelled-data ROOT, or ELRBENCH_DATA"),
+        (("--unlabelled", "jhmdb", "--unlabelled-data", "/nowhere"), "there is no such folder; --unlabelled-data ROOT"),
+        (("--unlabelled-data", "/tmp"), "--unlabelled-data /tmp is the folder of a set that no --unlabelled names"),
+        (("--high-source-data", "/tmp"), "is the folder of a set that no --high-source names"),
+        (("--unlabelled", "puppets", "--unlabelled-data", "/tmp"), "reads no folder; leave out --unlabelled-data /tmp"),
+        (("--unlabelled", "puppets", "--teacher", "/nowhere"), "there is no run folder /nowhere"),
+    ],
+)
+def test_one_line_for_each_mistake(
+    capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    code, out, err = told(capsys, *RUN, "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), *flags)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and message in err
+    assert not list(tmp_path.iterdir())

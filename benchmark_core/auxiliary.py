@@ -23,6 +23,8 @@ from benchmark_core.progress import Reporter, follow
 from benchmark_core.resolve import with_options
 from benchmark_core.specs import DatasetSpec, Value
 
+UNLABELLED, SOURCE = "unlabelled", "source"  # what messages call the clips of a pool, and of a high source
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSet:
@@ -82,23 +84,31 @@ def pool_clips(pool: ClipSet, plan: Plan, bad_clips: str) -> Listed:
     """The clips that a set gives as a pool, without their labels.
 
     Those that it lists as a pool; else those that train in the plan's fold where the set is the plan's dataset, and in
-    the first fold of its first protocol otherwise.
+    the first fold of its first protocol otherwise. ElrError where its lists are not there, or name none.
     """
     own = ComponentName.parse(plan.dataset).base == ComponentName.parse(pool.name).base
     protocol, fold = (plan.protocol, plan.fold) if own else (pool.spec.default_protocol, "")
     index = list_clips(pool.spec, protocol, pool.options, data=pool.root, bad_clips="skip")
     clips = [index.by_id[key] for key in index.pool] or _training(pool, protocol, fold, index, bad_clips)
+    if not clips:
+        raise _no_clip(pool, UNLABELLED, 0)
     return Listed(clips=tuple(replace(clip, target=None) for clip in clips), manifest=index.digest())
 
 
 def source_clips(source: ClipSet, target: DatasetSpec, bad_clips: str) -> Listed:
-    """The training clips of a set's first protocol and fold that have classes of `target`, numbered as those are."""
+    """The training clips of a set's first protocol and fold that have classes of `target`, numbered as those are.
+
+    ElrError where its lists are not there, or name none.
+    """
     protocol = source.spec.default_protocol
     index = list_clips(source.spec, protocol, source.options, data=source.root, bad_clips="skip")
     order = {name: number for number, name in enumerate(target.classes)}
     numbers = {number: order[name] for number, name in enumerate(source.spec.classes) if name in order}
     index = restrict(index, numbers)
-    return Listed(clips=tuple(_training(source, protocol, "", index, bad_clips)), manifest=index.digest())
+    clips = tuple(_training(source, protocol, "", index, bad_clips))
+    if not clips:
+        raise _no_clip(source, SOURCE, 0)
+    return Listed(clips=clips, manifest=index.digest())
 
 
 def _training(given: ClipSet, protocol: str, fold: str, index: Index, bad_clips: str) -> Sequence[Clip]:
@@ -147,8 +157,7 @@ def store_beside(
     bad = {key for key, _ in report.bad}
     good = tuple(clip for clip in kept if clip.id not in bad)
     if not good:
-        where = "" if given.root is None else f" under {given.root}"
-        raise ElrError(f"'{given.name}' has no {label} clip to train on{where}, of {len(listed.clips)} listed")
+        raise _no_clip(given, label, len(listed.clips))
     return Auxiliary(
         name=given.name,
         clips=good,
@@ -157,3 +166,8 @@ def store_beside(
         tested=left_out,
         bad=tuple(sorted(bad)),
     )
+
+
+def _no_clip(given: ClipSet, label: str, listed: int) -> ElrError:
+    where = "" if given.root is None else f" under {given.root}"
+    return ElrError(f"'{given.name}' has no {label} clip to train on{where}, of {listed} listed")

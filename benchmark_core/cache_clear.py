@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.cache import Cache, KeptRecipe, KeptStage, held, read_cache, stage_files
+from benchmark_core.clips.in_use import unused
 from benchmark_core.errors import RunFailed, unknown
 from benchmark_core.training.stage_files import LOCK
 
@@ -73,22 +74,23 @@ class Freed:
 def clear(chosen: Cache) -> Freed:
     """Removes what was chosen of a cache.
 
-    A stage that a process is fitting stays; so do all clips while there is one, since it reads some of them.
+    A stage that a process is fitting stays; so do all clips while there is one, or a run that prepares or tests.
     """
     freed = Freed()
     for stage in chosen.stages:
         gone = remove_stage(stage)
         freed += gone or Freed(kept=(f"stage {stage.folder}: another process is fitting it",))
     if chosen.recipes:
-        busy = next((stage for stage in read_cache(chosen.root).stages if stage.fitting), None)
-        for recipe in chosen.recipes:
-            if busy is not None:
-                freed += Freed(kept=(f"clips {recipe.key}: another process reads clips to fit {busy.folder}",))
-                continue
-            freed += remove_clips(recipe, recipe.files)
-            if not any(file.exists() for file in recipe.files):
-                freed += _unlink([recipe.path / "recipe.json"])
-                _drop_folders([*recipe.path.glob("[0-9a-f][0-9a-f]"), recipe.path])
+        with unused(chosen.root) as free:
+            busy = next((f" to fit {stage.folder}" for stage in read_cache(chosen.root).stages if stage.fitting), "")
+            for recipe in chosen.recipes:
+                if busy or not free:
+                    freed += Freed(kept=(f"clips {recipe.key}: another process reads clips{busy}",))
+                    continue
+                freed += remove_clips(recipe, recipe.files)
+                if not any(file.exists() for file in recipe.files):
+                    freed += _unlink([recipe.path / "recipe.json"])
+                    _drop_folders([*recipe.path.glob("[0-9a-f][0-9a-f]"), recipe.path])
     return freed
 
 

@@ -18,6 +18,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
@@ -32,7 +33,6 @@ from benchmark_core.specs import (
     Spec,
     defaults,
 )
-from benchmark_core.training.training import recognizer_of
 
 LOW, SIZE, CLASSES, BATCH = (12, 16), (64, 96), 5, 2
 BUDGET = "smoke"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark_core.clips.flow import ensure_views
+from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.store import ClipStore, StoreReport
 from benchmark_core.errors import ElrError
@@ -38,6 +39,7 @@ class Filled:
         }
 
 
+@reads_clips
 def fill(
     dataset: DatasetSpec,
     options: Mapping[str, Value],

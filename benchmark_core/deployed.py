@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
+from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
@@ -23,6 +24,7 @@ from benchmark_core.clips.views import Views
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError
 from benchmark_core.listing import list_clips
+from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.prepare import stock_of
@@ -31,7 +33,6 @@ from benchmark_core.records.record import RunRecord
 from benchmark_core.resolve import chosen_by, with_options
 from benchmark_core.scoring.predict import predict
 from benchmark_core.specs import DatasetSpec
-from benchmark_core.training.training import recognizer_of
 
 WEIGHTS = "recognizer.safetensors"
 
@@ -126,6 +127,7 @@ def _shape(state: dict[str, Tensor], name: str) -> str:
     return "x".join(map(str, state[name].shape)) or "one number" if name in state else "nothing"
 
 
+@reads_clips
 def predict_clips(
     deployed: Deployed,
     split: Literal["test", "pool"],

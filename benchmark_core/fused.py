@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark_core.combinations import Chosen
 from benchmark_core.cost.streams import sum_costs
@@ -27,12 +28,19 @@ from benchmark_core.records.record import (
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 
-BESIDE = ("unlabelled", "high_source")  # clips of other sets, where the plan names any
+BESIDE: dict[Literal["unlabelled", "high_source"], str] = {  # clips of other sets, where the plan names any
+    "unlabelled": "clips without labels",
+    "high_source": "clips that lend high views",
+}
 SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "dataset", "plugins")
 
 
-def finished(folder: Path, plan: Plan) -> RunRecord | None:
-    """The record of `plan` in its run folder, where the run is finished and its predictions are those recorded."""
+def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]]) -> RunRecord | None:
+    """The record of `plan` in its run folder, where the run is finished and its predictions are those recorded.
+
+    plugins: `plugins_of` today; a run by other versions is to be made anew. The clips of the runs that are fused are
+    compared by `fuse_runs`.
+    """
     if not folder.is_dir():
         return None
     try:
@@ -41,25 +49,26 @@ def finished(folder: Path, plan: Plan) -> RunRecord | None:
         return None
     path = folder / record["predictions"]["file"]
     whole = path.is_file() and file_digest(path) == record["predictions"]["sha256"]
-    return record if whole and record["digest"] == plan.digest else None
+    return record if whole and record["digest"] == plan.digest and record["plugins"] == plugins else None
 
 
-def fuse_runs(plan: Plan, chosen: Chosen, out: Path) -> dict[str, Any]:
+def fuse_runs(plan: Plan, chosen: Chosen, out: Path, reused: Collection[str] = ()) -> dict[str, Any]:
     """Writes what `plan` leaves in `out`, its streams' runs being finished: predictions, record, and cost.
 
+    reused: modalities whose runs were there before; the record's notes say so.
     The cost is the sum of the streams' own, and left out where these are not of one device.
-    Raises ElrError where the runs were not made of the same clips.
+    Raises ElrError where the runs were not made of the same clips by the same plugins.
     """
     folders = [part_folder(out, plan.digest, stream.digest) for stream in plan.streams]
     parts = {stream.modality: read_record(find_record(at)) for stream, at in zip(plan.streams, folders, strict=True)}
-    _refuse_other_clips(parts)
+    _refuse_apart(dict(zip(folders, parts.values(), strict=True)))
     read = [
         read_predictions(at / part["predictions"]["file"]) for at, part in zip(folders, parts.values(), strict=True)
     ]
     mean = fuse(read)
     path = out / f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
     write_predictions(path, mean.ids, mean.targets, mean.logits, mean.classes)
-    record = _record(plan, chosen, parts, path)
+    record = _record(plan, chosen, parts, path, reused)
     write_record(out, record)
     costs = [_costs(at, part) for at, part in zip(folders, parts.values(), strict=True)]
     for device in set.intersection(*map(set, costs)):
@@ -67,10 +76,13 @@ def fuse_runs(plan: Plan, chosen: Chosen, out: Path) -> dict[str, Any]:
     return record
 
 
-def _record(plan: Plan, chosen: Chosen, parts: Mapping[str, RunRecord], predictions: Path) -> dict[str, Any]:
+def _record(
+    plan: Plan, chosen: Chosen, parts: Mapping[str, RunRecord], predictions: Path, reused: Collection[str]
+) -> dict[str, Any]:
     """What the runs have in common, once; what each did, under its modality."""
     first = next(iter(parts.values()))
-    notes = [f"{stream}: {note}" for stream, part in parts.items() for note in part.get("notes", ())]
+    notes = [f"{stream}: reused, finished {part['finished']}" for stream, part in parts.items() if stream in reused]
+    notes += [f"{stream}: {note}" for stream, part in parts.items() for note in part.get("notes", ())]
     timings = [part["timings"] for part in parts.values()]
     return seal(
         {
@@ -81,7 +93,7 @@ def _record(plan: Plan, chosen: Chosen, parts: Mapping[str, RunRecord], predicti
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
             "fused": [part["digest"] for part in parts.values()],
             **read_predictions(predictions).scored().to_json(),
-            **{key: first[key] for key in BESIDE if key in first},  # type: ignore[literal-required]
+            **{key: first[key] for key in BESIDE if key in first},
             "initialisation": _distinct(part["initialisation"] for part in parts.values()),
             "updates": {f"{stream} {name}": n for stream, part in parts.items() for name, n in part["updates"].items()},
             "stages": [
@@ -100,12 +112,31 @@ def _record(plan: Plan, chosen: Chosen, parts: Mapping[str, RunRecord], predicti
     )
 
 
-def _refuse_other_clips(parts: Mapping[str, RunRecord]) -> None:
-    """A run that is reused may be of clips that have changed since."""
-    told = {f"{stream} ({part['digest']})": clips_of(part) for stream, part in parts.items()}
-    if len(set(told.values())) > 1:
-        each = "; ".join(f"{name}: {clips}" for name, clips in told.items())
-        raise ElrError(f"the runs to be fused are of other clips ({each}); run them again with --refit")
+def _refuse_apart(parts: Mapping[Path, RunRecord]) -> None:
+    """A run that is reused may be of clips, or by plugins, that have changed since. parts: by their folders."""
+    facts: dict[str, Callable[[RunRecord], str]] = {
+        "clips": clips_of,
+        **{label: partial(_manifest, key=key) for key, label in BESIDE.items()},
+        "versions of plugins": _plugins,
+    }
+    for what, tell in facts.items():
+        told = {folder: tell(part) for folder, part in parts.items()}
+        if len(set(told.values())) > 1:
+            each = "; ".join(f"{folder}: {fact}" for folder, fact in told.items())
+            older = min(parts, key=lambda folder: parts[folder]["finished"])
+            raise ElrError(
+                f"the runs to be fused are of other {what} ({each}); run them again with --refit, or remove the older, "
+                f"{older}"
+            )
+
+
+def _manifest(record: RunRecord, *, key: Literal["unlabelled", "high_source"]) -> str:
+    return record[key]["manifest"] if key in record else "none"
+
+
+def _plugins(record: RunRecord) -> str:
+    owners = {f"{owner['distribution']} {owner['version']}".strip() for owner in record["plugins"].values()}
+    return ", ".join(sorted(owners))
 
 
 def _costs(folder: Path, record: RunRecord) -> dict[str, CostRecord]:

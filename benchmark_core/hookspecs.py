@@ -1,10 +1,10 @@
 """The five doors. Each hook takes nothing and returns specs; a built-in enters here like any third party.
 
-    from benchmark_core import hookimpl, MethodSpec
+from benchmark_core import hookimpl, MethodSpec
 
-    @hookimpl
-    def elr_methods():
-        return [MethodSpec(name="mine", summary="…", fit="my_package.fit:fit")]
+@hookimpl
+def elr_methods():
+    return [MethodSpec(name="mine", summary="…", fit="my_package.fit:fit")]
 """
 
 from __future__ import annotations

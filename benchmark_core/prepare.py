@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from benchmark_core.auxiliary import Auxiliary, ClipSet, Listed, pool_clips, source_clips, store_beside
+from benchmark_core.auxiliary import (
+    SOURCE,
+    UNLABELLED,
+    Auxiliary,
+    ClipSet,
+    Listed,
+    pool_clips,
+    source_clips,
+    store_beside,
+)
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.flow import ensure_views, of_flow, opencv
@@ -166,6 +175,9 @@ def prepare(
     """
     stock = stock_of(plan, chosen)
     index = read_index(plan, chosen, data, bad_clips)
+    # All lists before the first clip is decoded, which may take hours.
+    unlabelled = None if pool is None else pool_clips(pool, plan, bad_clips)
+    lending = None if source is None else source_clips(source, chosen.dataset, bad_clips)
     store = ClipStore(cache)
     bad = list(index.missing)
     parts: dict[str, tuple[Clip, ...]] = {}
@@ -189,7 +201,9 @@ def prepare(
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
 
-    def beside(given: ClipSet, listed: Listed, label: str) -> Auxiliary:
+    def beside(given: ClipSet | None, listed: Listed | None, label: str) -> Auxiliary | None:
+        if given is None or listed is None:
+            return None
         return store_beside(
             given,
             listed,
@@ -201,10 +215,6 @@ def prepare(
             label=label,
         )
 
-    auxiliary = {
-        "pool": None if pool is None else beside(pool, pool_clips(pool, plan, bad_clips), "unlabelled"),
-        "source": None if source is None else beside(source, source_clips(source, chosen.dataset, bad_clips), "source"),
-    }
     return Data(
         index=index,
         train=parts["train"],
@@ -215,5 +225,6 @@ def prepare(
         sampling=Sampling.parse(plan.sampling),
         classes=len(chosen.dataset.classes),
         multi_label=chosen.dataset.task == "multi-label",
-        **auxiliary,
+        pool=beside(pool, unlabelled, UNLABELLED),
+        source=beside(source, lending, SOURCE),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.budgets import at_budget
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.modality import channels, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
 from benchmark_core.combinations import Chosen
+from benchmark_core.errors import ElrError
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Reporter, Silent
-from benchmark_core.resolve import at_budget, chosen_by
+from benchmark_core.resolve import chosen_by
 from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.given import GivenTeacher, wake
 from benchmark_core.training.keys import StageInputs
@@ -118,7 +121,7 @@ class Rehearsal(Training):
         return module
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
-        """`STEPS` batches, timed; the loop's whole length is reckoned from the median."""
+        """`STEPS` batches, timed; the loop's whole length is reckoned from the quickest after the first."""
         size = batch or int(self.options["batch"])
         for item in state:
             if isinstance(item, nn.Module):
@@ -170,17 +173,21 @@ def rehearse(
 
 
 def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Reporter, **asked: Any) -> None:
-    """Says how long training will take; above an hour, what a shorter budget would take."""
+    """Says how long training will take; above an hour, what a shorter budget would take, where it goes with the rest.
+
+    What is asked for may not: weights of the longer budget's backbone, say. That is no mistake in the plan.
+    """
     stages = rehearse(plan, chosen, **asked)
     total = sum(stages.values())
     parts = ", ".join(f"{name} {_span(seconds)}" for name, seconds in stages.items())
     reporter.say(f"training will take about {_span(total)} here ({parts})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
     if total > HOUR and shorter in chosen.method.budgets:
-        other = at_budget(catalog, plan, str(shorter))
-        # A fitted teacher may be too large for the shorter budget: its own teacher is trained there.
-        seconds = sum(rehearse(other, chosen_by(catalog, other), **{**asked, "given": None}).values())
-        reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
+        with suppress(ElrError):
+            other = at_budget(catalog, plan, str(shorter))
+            # A fitted teacher may be too large for the shorter budget: its own teacher is trained there.
+            seconds = sum(rehearse(other, chosen_by(catalog, other), **{**asked, "given": None}).values())
+            reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
 
 
 def _span(seconds: float) -> str:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
-from benchmark_core.catalog import Catalog, Section
+from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
 from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.names import ComponentName, placed_name
+from benchmark_core.lookup import expand, find
+from benchmark_core.names import ComponentName
 from benchmark_core.plan import Plan, read_size
-from benchmark_core.specs import DatasetSpec, DegradationSpec, MethodSpec, Spec, Value, defaults
+from benchmark_core.resolve_beside import high_source_name, pool_name
+from benchmark_core.specs import DatasetSpec, DegradationSpec, Spec, Value
 
 BUDGETS = ("paper", "small", "smoke")
 PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")  # what budgets may name
-S = TypeVar("S", bound=Spec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,11 @@ def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
     return _as_set(
         plan,
         Chosen(
-            dataset=with_classes(_find(catalog.datasets, plan.dataset)[0], plan.classes),
-            degradation=_find(catalog.degradations, plan.degradation)[0],
-            enhancer=_find(catalog.enhancers, plan.enhancer)[0],
-            backbone=_find(catalog.backbones, plan.backbone)[0],
-            method=_find(catalog.methods, plan.method)[0],
+            dataset=with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes),
+            degradation=find(catalog.degradations, plan.degradation)[0],
+            enhancer=find(catalog.enhancers, plan.enhancer)[0],
+            backbone=find(catalog.backbones, plan.backbone)[0],
+            method=find(catalog.methods, plan.method)[0],
         ),
     )
 
@@ -71,15 +72,15 @@ def resolve_plan(catalog: Catalog, request: Request) -> Plan:
 
     Raises ElrError: an unknown name (did-you-mean), a number out of range, a combination that cannot work.
     """
-    plan, chosen = _expanded(catalog, request)
+    plan, chosen = expanded(catalog, request)
     check_combination(plan, chosen)
     return plan
 
 
-def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
+def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     """The plan and the specs that it names, which may not go together."""
-    method, method_name = _find(catalog.methods, request.method)
-    dataset, dataset_name = _find(catalog.datasets, request.dataset)
+    method, method_name = find(catalog.methods, request.method)
+    dataset, dataset_name = find(catalog.datasets, request.dataset)
     if dataset.unlabelled:
         raise ElrError(
             f"dataset '{dataset_name}' is a pool of clips without labels: nothing can be trained on it alone or scored "
@@ -108,9 +109,9 @@ def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
             raise ElrError(f"method '{method.name}' prefers no {field_name}; give one with --{field_name}")
         return found
 
-    degradation, degradation_name = _find(catalog.degradations, request.degradation or dataset.degradation)
-    enhancer, enhancer_name = _find(catalog.enhancers, partner("enhancer"))
-    backbone, backbone_name = _find(catalog.backbones, partner("backbone"))
+    degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
+    enhancer, enhancer_name = find(catalog.enhancers, partner("enhancer"))
+    backbone, backbone_name = find(catalog.backbones, partner("backbone"))
     chosen = Chosen(dataset=dataset, degradation=degradation, enhancer=enhancer, backbone=backbone, method=method)
 
     protocol = request.protocol or dataset.default_protocol
@@ -147,7 +148,7 @@ def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         protocol=protocol,
         fold=fold,
         degradation=str(degradation_name),
-        high_source=_high_source(catalog, request.high_source, (whole, dataset_name), method, degradation),
+        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), method, degradation),
         enhancer=str(enhancer_name),
         backbone=str(backbone_name),
         weights=weights,
@@ -159,67 +160,16 @@ def _expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         seed=request.seed,
         settings=_settings(chosen, names, budget, request.settings),
         classes=classes,
-        unlabelled=_pool(catalog, request.unlabelled, degradation),
+        unlabelled=pool_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
     )
     return plan, _as_set(plan, chosen)
 
 
-def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
-    """Numbers of `plan` that differ from what its budget expands to: a row shows them beside the budget's name."""
-    plain, _ = _expanded(
-        catalog,
-        Request(
-            method=plan.method,
-            dataset=plan.dataset,
-            classes=plan.classes,
-            protocol=plan.protocol,
-            fold=plan.fold,
-            degradation=plan.degradation,
-            enhancer=plan.enhancer,
-            backbone=plan.backbone,
-            weights=plan.weights,
-            modality=plan.modality,
-            budget=plan.budget,
-            seed=plan.seed,
-        ),
-    )
-    fields = [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
-    keys = sorted(plan.settings.keys() | plain.settings.keys())
-    return fields + [key for key in keys if plan.settings.get(key) != plain.settings.get(key)]
-
-
-def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
-    """`plan` under another budget, as by the same flags: what differs from its own budget was asked for, and stays."""
-    fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
-    usual, _ = _expanded(catalog, Request(**fixed, budget=plan.budget, seed=plan.seed))
-    asked = (name for name in PARTNERS if getattr(plan, name) != getattr(usual, name))
-    kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}
-    if "size" in kept:
-        kept["size"] = "x".join(map(str, plan.size))
-    numbers = [key for key in changed_from_budget(catalog, plan) if key in plan.settings]
-    request = Request(
-        **fixed,
-        **kept,
-        budget=budget,
-        seed=plan.seed,
-        settings=tuple(f"{key}={_written(plan.settings[key])}" for key in numbers),
-        unlabelled=plan.unlabelled or None,
-        teacher=plan.teacher or None,
-        high_source=plan.source or None,
-    )
-    return resolve_plan(catalog, request)
-
-
-def _written(value: Value) -> str:
-    """As `--set` reads it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def with_options(catalog: Catalog, kind: str, text: str) -> tuple[Spec, dict[str, Value]]:
     """The spec behind a name with variants, and its options: defaults, then the variants'."""
-    spec, name = _find(catalog.sections[kind], text)
-    return spec, _expand(spec, name)
+    spec, name = find(catalog.sections[kind], text)
+    return spec, expand(spec, name)
 
 
 def track_name(catalog: Catalog, plan: Plan, kind: str) -> str:
@@ -227,93 +177,11 @@ def track_name(catalog: Catalog, plan: Plan, kind: str) -> str:
 
     `puppets,test=48,train=48`, `average-12x16,sigma_noise=4.0`, `14x14-centre112`.
     """
-    spec, name = _find(catalog.sections[kind], getattr(plan, kind))
+    spec, name = find(catalog.sections[kind], getattr(plan, kind))
     shown = ComponentName(spec.track_at(plan.size), name.variants) if isinstance(spec, DegradationSpec) else name
-    usual = _expand(spec, name)
+    usual = expand(spec, name)
     numbers = [f"{key}={value}" for key, value in sorted(plan.options(kind).items()) if usual[key] != value]
     return ",".join([str(shown), *numbers])
-
-
-def _find(section: Section[S], text: str) -> tuple[S, ComponentName]:
-    """The spec behind a name with variants, and the canonical name."""
-    name = ComponentName(text) if text in section else ComponentName.parse(text)
-    spec = section[name.base]
-    if isinstance(spec, DatasetSpec) and spec.at is not None:
-        raise ElrError(f"dataset '{text}' stands for a folder that the catalog lacks; Catalog.placed('{text}') adds it")
-    for variant in name.variants:
-        if variant not in spec.variants:
-            raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)
-    order = list(spec.variants)
-    variants = tuple(sorted(set(name.variants or spec.default_variants), key=order.index))
-    return spec, ComponentName(name.base, variants)
-
-
-def _expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
-    """Options of a component: defaults, then its variants in declared order."""
-    options = defaults(spec)
-    setter: dict[str, str] = {}
-    for variant in name.variants:
-        for key, value in spec.variants[variant].items():
-            if key in setter and options[key] != value:
-                raise ElrError(
-                    f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' differ in {key}; give one"
-                )
-            setter[key], options[key] = variant, value
-    return options
-
-
-def _beside(catalog: Catalog, text: str) -> tuple[DatasetSpec | None, ComponentName]:
-    """A dataset beside the plan's own; no spec where it is a template's, such as `videos:kinetics`, not yet placed."""
-    base, colon, rest = text.partition(":")
-    if text not in catalog.datasets and base in catalog.datasets and catalog.datasets[base].at is not None:
-        if colon and placed_name(base, rest) == text:
-            return None, ComponentName.parse(text)
-    return _find(catalog.datasets, text)
-
-
-def _pool(catalog: Catalog, asked: str | None, degradation: DegradationSpec) -> str:
-    """The canonical name of the pool asked for. Any dataset is one, with its labels left aside."""
-    if not asked:
-        return ""
-    spec, name = _beside(catalog, asked)
-    if degradation.crop == "none" and spec is not None and not spec.unlabelled and not spec.natively_low:
-        raise ElrError(
-            f"--unlabelled {name}: its clips are recorded at full size, and degradation '{degradation.name}' takes "
-            "clips as recorded; name a pool that is natively low"
-        )
-    return str(name)
-
-
-def _high_source(
-    catalog: Catalog,
-    asked: str | None,
-    dataset: tuple[DatasetSpec, ComponentName],
-    method: MethodSpec,
-    degradation: DegradationSpec,
-) -> str:
-    """Where high views come from: nothing, "self", or the canonical name of another dataset with the same classes."""
-    own = "self" if method.needs_high and degradation.crop == "none" else ""
-    if asked is None or asked == own:
-        return own
-    if asked == "self":
-        raise ElrError(
-            f"--high-source self is for a method that needs high views of clips as recorded; leave it out with "
-            f"'{method.name}' and '{degradation.name}'"
-        )
-    source, name = _beside(catalog, asked)
-    target, target_name = dataset
-    if name.base == target_name.base:
-        raise ElrError(f"--high-source {name} is the dataset itself; its clips lend their own high views by default")
-    if source is not None:
-        if source.unlabelled or source.task != target.task:
-            has = "has no labels" if source.unlabelled else f"is {source.task}"
-            raise ElrError(f"--high-source {name} {has}, and dataset '{target_name}' is {target.task}")
-        if strange := [one for one in source.classes if one not in target.classes]:
-            raise ElrError(
-                f"--high-source {name}: {len(strange)} of its {len(source.classes)} classes are none of dataset "
-                f"'{target_name}' (first: '{strange[0]}'); name clips of the same classes"
-            )
-    return str(name)
 
 
 def _settings(
@@ -322,7 +190,7 @@ def _settings(
     """Every option of every chosen component as "KIND.KEY": defaults, variants, budget, then `--set`."""
     specs: dict[str, Spec] = {kind: getattr(chosen, kind) for kind in names}
     settings = {
-        f"{kind}.{key}": value for kind, spec in specs.items() for key, value in _expand(spec, names[kind]).items()
+        f"{kind}.{key}": value for kind, spec in specs.items() for key, value in expand(spec, names[kind]).items()
     }
     overrides: dict[str, tuple[str, Any]] = {
         key: (f"budget: {key}", value) for key, value in budget.items() if "." in key

@@ -10,11 +10,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmark_core.atomic import check_writable, sweep_parts, write_whole
 from benchmark_core.auxiliary import sets_beside
 from benchmark_core.beside import NOTHING_BESIDE, Beside
+from benchmark_core.budgets import changed_from_budget
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import opencv
+from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.combinations import Chosen, check_extras
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
@@ -29,10 +33,10 @@ from benchmark_core.provenance import file_digest, owners_of, plugins_of, versio
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, seal, write_record
 from benchmark_core.rehearsal import tell_estimate
-from benchmark_core.resolve import changed_from_budget, chosen_by, track_name
+from benchmark_core.resolve import chosen_by, track_name
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
-from benchmark_core.teachers import check_start, load_teacher
+from benchmark_core.teachers import check_start, load_teacher, untold
 from benchmark_core.training.device import describe_device, pick_device
 from benchmark_core.training.stages import packed
 from benchmark_core.training.training import Training
@@ -82,15 +86,46 @@ def run(
                 beside=beside,
             )
 
-        return _run_streams(plan, chosen_by(catalog, plan), run_stream, out=out, reporter=reporter, refit=refit)
-    began = time.monotonic()
+        return _run_streams(plan, catalog, run_stream, out=out, reporter=reporter, refit=refit)
     chosen = chosen_by(catalog, plan)
-    high = chosen.method.privileged
     place = pick_device(device)
     for folder in (out, cache / "clips", cache / "stages"):
         check_writable(folder)
     sweep_parts(out, older=3600)
     check_extras(plan, chosen)
+    return _run_one(
+        plan,
+        chosen,
+        catalog,
+        data=data,
+        out=out,
+        cache=cache,
+        reporter=reporter,
+        bad_clips=bad_clips,
+        place=place,
+        refit=refit,
+        beside=beside,
+    )
+
+
+@reads_clips
+def _run_one(
+    plan: Plan,
+    chosen: Chosen,
+    catalog: Catalog,
+    *,
+    data: Path | None,
+    out: Path,
+    cache: Path,
+    reporter: Reporter,
+    bad_clips: str,
+    place: torch.device,
+    refit: bool,
+    beside: Beside,
+) -> RunResult:
+    """The run of one modality: prepares clips, trains, tests, and writes what it leaves."""
+    began = time.monotonic()
+    high = chosen.method.privileged
     initialisation = initialisation_of(plan, chosen)
     if initialisation != plan.weights:
         reporter.say(f"weights: {initialisation}")
@@ -102,7 +137,7 @@ def run(
     manifest = ready.index.digest()
     check_start(plan, chosen, manifest)
     if teacher is not None:
-        teacher.check_lists(plan, manifest)
+        teacher.check_lists(plan, chosen, manifest)
     given = teacher.given if teacher else None
     inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()})
     prepared = time.monotonic()
@@ -132,6 +167,8 @@ def run(
         refit=refit,
         given=given,
     )
+    for sentence in untold(plan, chosen, teacher):
+        training.note(sentence)
     recognizer: Recognizer = chosen.method.load(chosen.method.fit)(training)
     if given is not None and not training.taught:
         raise ElrError(
@@ -206,7 +243,7 @@ def run(
 
 def _run_streams(
     plan: Plan,
-    chosen: Chosen,
+    catalog: Catalog,
     run_stream: Callable[[Plan, Path], RunResult],
     *,
     out: Path,
@@ -216,16 +253,19 @@ def _run_streams(
     """The runs of the plan's modalities, one after the other, and the mean of their probabilities."""
     check_writable(out)
     opencv()  # before the first of them trains
-    parts = []
+    chosen = chosen_by(catalog, plan)
+    plugins = plugins_of(catalog, chosen)
+    parts, reused = [], []
     for stream in plan.streams:
         folder = part_folder(out, plan.digest, stream.digest)
-        done = None if refit else finished(folder, stream)
+        done = None if refit else finished(folder, stream, plugins)
         if done is not None:
             reporter.say(f"{stream.modality}: the finished run {stream.digest} is reused")
+            reused.append(stream.modality)
         else:
             reporter.say(f"{stream.modality}: run {stream.digest}")
         parts.append(run_stream(stream, folder) if done is None else RunResult(record=done, folder=folder))
-    return RunResult(record=fuse_runs(plan, chosen, out), folder=out, parts=tuple(parts))
+    return RunResult(record=fuse_runs(plan, chosen, out, reused), folder=out, parts=tuple(parts))
 
 
 def is_control(plan: Plan, chosen: Chosen) -> bool:

@@ -67,8 +67,10 @@ class Option:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if not math.isfinite(value):
                 raise ElrError(f"{where}={value!r} is not finite")
-            if not (self.low is None or value >= self.low) or not (self.high is None or value <= self.high):
-                raise ElrError(f"{where}={value!r} is outside [{self.low}, {self.high}]")
+            if self.low is not None and value < self.low:
+                raise ElrError(f"{where}={value!r} is below {self.low}")
+            if self.high is not None and value > self.high:
+                raise ElrError(f"{where}={value!r} is above {self.high}")
         assert isinstance(value, (bool, int, float, str))
         return value
 

@@ -21,7 +21,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plan import Plan, digest_of
 from benchmark_core.provenance import file_digest
-from benchmark_core.records.record import RunRecord, find_record, read_record
+from benchmark_core.records.record import RunRecord, find_record, part_folder, read_record
 from benchmark_core.resolve import with_options
 from benchmark_core.specs import DegradationSpec, defaults
 from benchmark_core.training.given import GivenTeacher
@@ -42,17 +42,20 @@ class Teacher:
         plan = {key: value for key, value in self.record["plan"].items() if key not in ("seed", "fold")}
         return {"name": self.given.name, "run": self.record["digest"], "recipe": digest_of(plan)}
 
-    def check_lists(self, plan: Plan, manifest: str) -> None:
+    def check_lists(self, plan: Plan, chosen: Chosen, manifest: str) -> None:
         """ElrError where it was trained on the plan's dataset, of other clips: some might be tested on here."""
-        _check_lists(f"the teacher {self.given.name}", self.record, plan, manifest)
+        _check_lists(f"the teacher {self.given.name}", self.record, plan, chosen, manifest)
 
 
 def teacher_name(folder: Path) -> str:
     """METHOD@DIGEST of the run in `folder`, the first 16 hex digits of its weights' sha256, as plans have it.
 
-    ElrError where there is no run, or its weights are gone.
+    ElrError where there is no run, it is the mean of two, or its weights are gone.
     """
     record = read_record(find_record(folder))
+    if fused := record.get("fused"):
+        parts = " or ".join(str(part_folder(folder, record["digest"], part)) for part in fused)
+        raise ElrError(f"--teacher {folder} is the mean of two runs and has no network of its own; give {parts}")
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ElrError(f"--teacher {folder} holds a record but no {WEIGHTS}; run its plan again")
@@ -103,7 +106,7 @@ def check_teacher(where: str, record: RunRecord, plan: Plan, chosen: Chosen, cat
     for what, (given, due) in pairs.items():
         if given != due:
             raise ElrError(f"{where} is a teacher of another {what}: {given}, where this plan has {due}")
-    _check_fold(where, theirs, plan, "a teacher")
+    _check_fold(where, theirs, plan, chosen, "a teacher")
 
 
 def check_start(plan: Plan, chosen: Chosen, manifest: str) -> None:
@@ -111,33 +114,61 @@ def check_start(plan: Plan, chosen: Chosen, manifest: str) -> None:
 
     manifest: of the plan's dataset. A file that was moved out of its run folder is no run's any more.
     """
+    file, record = _start(plan, chosen)
+    if record is None:
+        return
+    where = f"--weights {file}"
+    _check_fold(where, Plan.from_json(record["plan"]), plan, chosen, "weights")
+    _check_lists(where, record, plan, chosen, manifest)
+
+
+def untold(plan: Plan, chosen: Chosen, teacher: Teacher | None) -> tuple[str, ...]:
+    """A sentence for each run that lends this one a network and was trained on another dataset.
+
+    Sets may share videos under other names, as JHMDB's are of HMDB51, so nothing here tells whether it is clean.
+    """
+    lent = {
+        "the teacher": (plan.teacher, teacher.record if teacher else None),
+        "the run behind the weights": (plan.weights, _start(plan, chosen)[1]),
+    }
+    return tuple(
+        f"{what} {name} was trained on '{record['plan']['dataset']}': whether it has seen clips that are tested on "
+        "here cannot be told"
+        for what, (name, record) in lent.items()
+        if record is not None and not _same_dataset(Plan.from_json(record["plan"]), plan, chosen)
+    )
+
+
+def _start(plan: Plan, chosen: Chosen) -> tuple[Path | None, RunRecord | None]:
+    """The file of weights that the plan starts from, and the run that left it there."""
     file = chosen.backbone.weights.get(plan.weights)
     if not isinstance(file, WeightsFile) or file.path.name != WEIGHTS:
-        return
+        return None, None
     try:
-        record = read_record(find_record(file.path.parent))
+        return file.path, read_record(find_record(file.path.parent))
     except ElrError:
-        return
-    where = f"--weights {file.path}"
-    _check_fold(where, Plan.from_json(record["plan"]), plan, "weights")
-    _check_lists(where, record, plan, manifest)
+        return file.path, None
 
 
-def _check_fold(where: str, theirs: Plan, plan: Plan, what: str) -> None:
-    if ComponentName.parse(theirs.dataset).base == ComponentName.parse(plan.dataset).base:
-        if (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
-            raise ElrError(
-                f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which holds clips that fold "
-                f"{plan.fold} of {plan.protocol} tests on; give {what} of this fold"
-            )
+def _same_dataset(theirs: Plan, plan: Plan, chosen: Chosen) -> bool:
+    """Whatever its variants; but two folders of one template, `folder:a` and `folder:b`, are two datasets."""
+    return theirs.dataset == plan.dataset or ComponentName.parse(theirs.dataset).base == chosen.dataset.name
 
 
-def _check_lists(where: str, record: RunRecord, plan: Plan, manifest: str) -> None:
-    theirs = record["dataset"]["manifest"]
-    if record["plan"]["dataset"] == plan.dataset and theirs != manifest:
+def _check_fold(where: str, theirs: Plan, plan: Plan, chosen: Chosen, what: str) -> None:
+    if _same_dataset(theirs, plan, chosen) and (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
         raise ElrError(
-            f"{where} was trained on '{plan.dataset}' when it listed other clips (manifest {theirs}, here {manifest}), "
-            "so it may have seen test clips; train it again on these lists"
+            f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which holds clips that fold "
+            f"{plan.fold} of {plan.protocol} tests on; give {what} of this fold"
+        )
+
+
+def _check_lists(where: str, record: RunRecord, plan: Plan, chosen: Chosen, manifest: str) -> None:
+    theirs = record["dataset"]["manifest"]
+    if _same_dataset(Plan.from_json(record["plan"]), plan, chosen) and theirs != manifest:
+        raise ElrError(
+            f"{where} was trained on '{record['plan']['dataset']}' when it listed other clips (manifest {theirs}, here "
+            f"{manifest}), so it may have seen test clips; train it again on these lists"
         )
 
 

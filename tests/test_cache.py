@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from benchmark_core import ElrError
+from benchmark_core import ElrError, runner
 from benchmark_core.cache import KeptStage, held, read_cache
 from benchmark_core.cache_check import CacheReport, verify
 from benchmark_core.cache_clear import Selection, clear
@@ -23,6 +24,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.cli.cache_text import apart_by
 from benchmark_core.clips import clipfile
+from benchmark_core.clips.in_use import in_use, unused
 from benchmark_core.plan import Plan
 from benchmark_core.progress import Silent
 from benchmark_core.resolve import Request, resolve_plan
@@ -336,6 +338,49 @@ def test_a_clip_that_is_being_made_stays(cache: Path) -> None:
     assert freed.kept == (f"clips {found.recipes[0].key}/{digits}: being made",)
     assert {path.parent.name for path in cache.glob("clips/*/*/*.clip")} == {digits}
     assert (found.recipes[0].path / "recipe.json").exists()
+
+
+@pytest.mark.parametrize("moment", ["prepare", "predict"])
+def test_clips_that_a_run_reads_stay(cache: Path, toy_catalog: Catalog, call: Call, moment: str) -> None:
+    """Also where no stage is being fitted."""
+    original = getattr(runner, moment)
+    told: list[tuple[int, str, str]] = []
+
+    def clearing(*args: Any, **kwargs: Any) -> Any:
+        told.append(call("clear", "clips", "--yes", "--cache", str(cache)))
+        return original(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, moment, clearing)
+        go(matched(toy_catalog), toy_catalog, cache)
+    ((code, out, _),) = told
+    (recipe,) = read_cache(cache).recipes
+    assert code == 1 and f"kept clips {recipe.key}: another process reads clips\n" in out.replace("kept: ", "kept ")
+    assert recipe.clips == 18 and not list((cache / "locks").glob("reading-*"))
+
+
+def test_what_a_killed_run_left_in_use_is_free(cache: Path, call: Call) -> None:
+    left = cache / "locks" / "reading-0.lock"
+    left.touch()
+    with in_use(cache):
+        assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 1
+    assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 0
+    assert not left.exists() and read_cache(cache).recipes == ()
+
+
+def test_nobody_begins_to_read_while_clips_are_removed(cache: Path) -> None:
+    begun = threading.Event()
+
+    def reading() -> None:
+        with in_use(cache):
+            begun.set()
+
+    with unused(cache) as free:
+        reader = threading.Thread(target=reading)
+        reader.start()
+        assert free and not begun.wait(0.3)
+    assert begun.wait(10)
+    reader.join()
 
 
 def test_nothing_else_is_touched(cache: Path, tmp_path: Path, call: Call) -> None:

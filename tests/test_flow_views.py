@@ -22,12 +22,12 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.cost.structure import cost_of, describe_plan
+from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plan import Plan
 from benchmark_core.prepare import stock_of
 from benchmark_core.progress import Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.runner import run
-from benchmark_core.training.training import recognizer_of
 
 __all__ = ["opencv"]  # a fixture
 LEARNT = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,6 +187,26 @@ def test_finished_runs_are_taken_as_they_are(made: RunResult, toy_catalog: Catal
     assert told == [f"{one.modality}: the finished run {one.digest} is reused" for one in plan.streams]
     assert again.record["predictions"] == made.record["predictions"]
     assert again.parts[0].record == made.parts[0].record
+    assert again.record["notes"] == [
+        f"{name}: reused, finished {part.record['finished']}"
+        for name, part in zip(("rgb", "flow"), made.parts, strict=True)
+    ]
+
+
+def test_a_finished_run_by_another_version_of_a_plugin_is_run_anew(
+    made: RunResult, toy_catalog: Catalog, plan: Plan, tmp_path: Path
+) -> None:
+    first = parts_at(made, tmp_path)[0]
+    owners = made.parts[0].record["plugins"]
+    amend(first, plugins={**owners, "method": {**owners["method"], "version": "0.0.1"}})
+    told: list[str] = []
+    again = go(plan, toy_catalog, tmp_path, told, cache=made.folder.parents[1] / "cache")
+    rgb, flow = plan.streams
+    assert told[0] == f"rgb: run {rgb.digest}" and told[-1] == f"flow: the finished run {flow.digest} is reused"
+    assert again.parts[0].record["plugins"] == owners
+    assert [note for note in again.record["notes"] if "reused" in note] == [
+        f"flow: reused, finished {made.parts[1].record['finished']}"
+    ]
 
 
 def test_all_three_are_published_and_stand_in_the_table(made: RunResult, tmp_path: Path) -> None:
@@ -220,17 +241,44 @@ def test_it_has_no_recognizer_to_predict_with(made: RunResult, toy_catalog: Cata
         load_run(made.folder, made.record, toy_catalog)  # type: ignore[arg-type]
 
 
-def test_runs_of_other_clips_are_not_fused(made: RunResult, toy_catalog: Catalog, plan: Plan, tmp_path: Path) -> None:
-    for part in made.parts:
-        at = tmp_path / "runs" / part.folder.name
-        at.mkdir(parents=True)
-        for path in part.folder.glob("*"):
-            (at / path.name).write_bytes(path.read_bytes())
-    (path,) = (tmp_path / "runs" / plan.streams[0].digest).glob("cstat-*.json")
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps(seal({**record, "dataset": {**record["dataset"], "manifest": "other"}})))
-    with pytest.raises(ElrError, match="the runs to be fused are of other clips .*run them again with --refit"):
+def parts_at(made: RunResult, folder: Path) -> list[Path]:
+    """Copies of the streams' run folders, for `go` to find."""
+    return [Path(shutil.copytree(part.folder, folder / "runs" / part.folder.name)) for part in made.parts]
+
+
+def amend(folder: Path, **fields: object) -> None:
+    (path,) = folder.glob("cstat-*.json")
+    path.write_text(json.dumps(seal({**json.loads(path.read_text()), **fields})))
+
+
+POOL = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
+
+
+@pytest.mark.parametrize(
+    ("fields", "other", "message"),
+    [
+        ({"dataset": {"manifest": "other", "classes": 3}}, {}, "other clips"),
+        ({"unlabelled": {**POOL, "manifest": "a"}}, {"unlabelled": {**POOL, "manifest": "b"}}, "clips without labels"),
+        ({"high_source": {**POOL, "manifest": "a"}}, {}, "other clips that lend high views"),
+    ],
+)
+def test_runs_of_other_clips_are_not_fused(
+    made: RunResult,
+    toy_catalog: Catalog,
+    plan: Plan,
+    tmp_path: Path,
+    fields: dict[str, object],
+    other: dict[str, object],
+    message: str,
+) -> None:
+    first, second = parts_at(made, tmp_path)
+    amend(first, finished="2020-01-01T00:00:00Z", **fields)
+    amend(second, **other)
+    with pytest.raises(ElrError) as caught:
         go(plan, toy_catalog, tmp_path)
+    said = str(caught.value)
+    assert f"{message} (" in said and str(second) in said and "\n" not in said
+    assert said.endswith(f"run them again with --refit, or remove the older, {first}")
 
 
 # -- the command line

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from run_records import bits, make_record
+from run_records import PLAN, bits, make_record
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -18,15 +18,15 @@ from benchmark_core import ElrError
 from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog
 from benchmark_core.deployed import WEIGHTS
-from benchmark_core.plan import Plan
+from benchmark_core.plan import Plan, digest_of
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import find_record, read_record
+from benchmark_core.records.record import find_record, read_record, seal, write_record
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.runner import RunResult, run
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.lines import Line
 from benchmark_core.tables.rows import fold_rows
-from benchmark_core.teachers import check_start, check_teacher, load_teacher, teacher_name
+from benchmark_core.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
 from benchmark_core.training.given import GivenTeacher, wake
 from benchmark_core.weights_file import place_weights
 
@@ -194,6 +194,59 @@ def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, 
     fold = dataclasses.replace(plan, fold="2")
     with pytest.raises(ElrError, match="fold 1 of one, which holds clips that fold 2 of one tests on; give weights of"):
         check_start(fold, chosen_by(catalog, fold), "manifest")
+
+
+def test_what_another_dataset_taught_cannot_be_told(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """Two folders are two datasets, whatever their protocols are called; a set and its variants are one."""
+    catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
+    plan = dataclasses.replace(cstat(), weights=weights)
+    chosen, record = chosen_by(catalog, plan), read_record(find_record(taught))
+
+    def sentences(theirs: str, own: str) -> tuple[str, ...]:
+        """Of a teacher of `theirs`, for a plan on `own`, whose weights are of 'toy'."""
+        told: Any = {**record, "plan": {**record["plan"], "dataset": theirs, "fold": "2"}}
+        teacher = Teacher(given=GivenTeacher(name=plan.teacher, state={}), record=told)
+        spec = dataclasses.replace(chosen.dataset, name=own)
+        return untold(dataclasses.replace(plan, dataset=own), dataclasses.replace(chosen, dataset=spec), teacher)
+
+    assert sentences("toy", "toy") == sentences("toy:variant", "toy") == ()
+    of_teacher, of_weights = sentences("folder:a", "folder:b")
+    tail = "whether it has seen clips that are tested on here cannot be told"
+    assert of_teacher == f"the teacher {plan.teacher} was trained on 'folder:a': {tail}"
+    assert of_weights == f"the run behind the weights {weights} was trained on 'toy': {tail}"
+    elsewhere: Any = {**record, "plan": {**record["plan"], "dataset": "folder:a", "fold": "2"}}
+    place = dataclasses.replace(chosen, dataset=dataclasses.replace(chosen.dataset, name="folder:b"))
+    check_teacher("--teacher x", elsewhere, dataclasses.replace(plan, dataset="folder:b"), place, catalog)
+
+
+def test_a_run_says_what_cannot_be_told_of_its_teacher(
+    toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(taught, tmp_path / "other"))
+    record: Any = read_record(find_record(other))
+    find_record(other).unlink()
+    plan = {**record["plan"], "dataset": "elsewhere"}
+    write_record(other, seal({**record, "plan": plan, "digest": digest_of(plan)}))
+    warned: list[str] = []
+    reporter = Silent()
+    reporter.warn = warned.append  # type: ignore[method-assign]
+    own = cstat()
+    where: Any = {"data": None, "out": tmp_path / "run", "cache": tmp_path / "cache", "beside": Beside(teacher=other)}
+    notes = run(own, toy_catalog, reporter=reporter, **where).record["notes"]
+    told = f"the teacher {own.teacher} was trained on 'elsewhere': whether it has seen clips that are tested on here "
+    assert told + "cannot be told" in notes and told + "cannot be told" in warned
+    assert "notes" not in go(toy_catalog, own, tmp_path / "two", tmp_path / "cache", taught).record
+
+
+def test_the_mean_of_two_runs_is_no_teacher(toy_catalog: Catalog, tmp_path: Path) -> None:
+    parts = [digest_of({**PLAN, "modality": stream}) for stream in ("rgb", "flow")]
+    record = make_record(modality="rgb+flow", more={"fused": parts})
+    write_record(tmp_path / record["digest"], record)
+    with pytest.raises(ElrError, match="is the mean of two runs and has no network of its own; give ") as caught:
+        teacher_name(tmp_path / record["digest"])
+    assert str(caught.value).endswith(f"give {tmp_path / parts[0]} or {tmp_path / parts[1]}")
 
 
 def test_a_folder_without_its_weights_or_run(

@@ -207,6 +207,15 @@ def test_a_crop_that_is_a_test_clip_is_left_out(toy_catalog: Catalog, roots: tup
     assert (told["clips"], told["tested"]) == (3, 1)
 
 
+def test_crops_that_are_not_there_are_found_before_any_clip_is_decoded(
+    toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "crops").mkdir()
+    with pytest.raises(ElrError, match="the folder .*crops is empty"):
+        go(toy_catalog, resolve_plan(toy_catalog, asked()), (roots[0], tmp_path / "crops"), tmp_path)
+    assert not list((tmp_path / "cache").rglob("*.clip"))
+
+
 def test_an_estimate_knows_whose_clips_a_stage_reads(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked())
     asking = {"inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path, "clips": 4}

@@ -18,7 +18,7 @@ LAYERS = (
     ("specs", "hookspecs", "reported", "papers"),
     ("clips",),
     ("catalog", "weights_file"),
-    ("plan", "beside", "combinations", "resolve", "planfile"),
+    ("plan", "beside", "lookup", "combinations", "resolve_beside", "resolve", "budgets", "planfile"),
     ("networks",),
     ("training",),
     ("scoring",),

@@ -15,7 +15,7 @@ from benchmark_core.cli import main
 from benchmark_core.papers import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.strict_yaml import parse_yaml
-from benchmark_core.suites.campaign import finished, jobs_of, run_jobs
+from benchmark_core.suites.campaign import failed_runs, finished, jobs_of, run_jobs
 from benchmark_core.suites.estimate import Estimator, training_clips
 from benchmark_core.suites.rows import Asked, PlannedSuite, plan_suite
 from benchmark_core.suites.suite import Suite, read_suite
@@ -420,6 +420,25 @@ def test_a_bug_of_one_row_stops_no_other_and_is_shown(library: Library, toy_cata
     outcome = run_jobs(jobs, {}, tmp_path, run, Listening())
     assert list(outcome.failures.values()) == ["ZeroDivisionError: of the plugin"]
     assert len(outcome.records) == 2 and any("Traceback" in line for line in Listening.heard)
+
+
+def test_what_failed_alike_is_said_once(call):
+    rows = (
+        "rows: [{row: here, method: supervised}, {row: gone, method: supervised, dataset: hmdb51, protocol: 3splits}]"
+    )
+    Path("data").mkdir()
+    code, out, err = call("run", write(f"{COMMON}\n{rows}"), "--plugin", TOY)
+    assert code == 1
+    (failed,) = [line for line in err.splitlines() if line.startswith("elrbench: failed: ")]
+    assert failed.startswith("elrbench: failed: 3 runs: dataset 'hmdb51' lies in a folder: give --data ROOT")
+    assert {row[0]: row[3] != "-" for row in cells(out)[1:]} == {"here": True, "gone": False}
+
+
+def test_failures_keep_the_order_of_the_runs(library: Library, toy_catalog: Catalog):
+    jobs = jobs_of(plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked()).rows)
+    first, second, third = (job.plan.digest for job in jobs)
+    assert failed_runs(jobs, {second: "x", third: "y", first: "y"}) == ["2 runs: y", f"{jobs[1]}: x"]
+    assert failed_runs(jobs, {}) == []
 
 
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):

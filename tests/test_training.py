@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from benchmark_core import ElrError, RunFailed
-from benchmark_core.catalog import Catalog
+from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.views import Views
 from benchmark_core.plan import Plan
 from benchmark_core.prepare import prepare
 from benchmark_core.progress import Silent
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import chosen_by
+from benchmark_core.rehearsal import rehearse, tell_estimate
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.training.keys import StageInputs, other_source, package_digest, source_digest, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.seeds import seed_of
@@ -355,6 +355,29 @@ def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, t
     seconds = rehearse(toy_plan, chosen, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
     assert list(seconds) == ["student"] and seconds["student"] > 0
     assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("batch", "hinted"), [(2, True), (1, False)])
+def test_a_shorter_budget_that_does_not_go_with_the_rest_stops_no_run(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, hinted: bool
+) -> None:
+    """At one interval a batch of one clip is refused; the longer budget has several."""
+    method = toy_catalog.methods["supervised"]
+    short = dataclasses.replace(method, budgets={**method.budgets, "small": {"sampling": "1x1", "method.epochs": 1}})
+    catalog = dataclasses.replace(toy_catalog, methods=Section("method", {"supervised": short}))
+    flags = {"backbone": "toynet", "size": "24x32", "settings": (f"method.batch={batch}",)}
+    plan = resolve_plan(catalog, Request(method="supervised", dataset="toy", **flags))
+    heard: list[str] = []
+
+    class Listening(Silent):
+        def say(self, line: str) -> None:
+            heard.append(line)
+
+    monkeypatch.setattr("benchmark_core.rehearsal.HOUR", 0.0)
+    asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
+    tell_estimate(plan, chosen_by(catalog, plan), catalog, reporter=Listening(), **asking)
+    assert heard[0].startswith("training will take about ")
+    assert [line.startswith("--budget small would take") for line in heard[1:]] == [True] * hinted
 
 
 def test_the_notice_covers_the_functions_whole_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.auxiliary import clip_set, pool_clips
 from benchmark_core.beside import Beside
+from benchmark_core.budgets import changed_from_budget
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.bad_clip import BadClips
@@ -29,7 +30,7 @@ from benchmark_core.prepare import Data, prepare
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
 from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, changed_from_budget, chosen_by, resolve_plan
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.runner import RunResult, run
 from benchmark_core.training.keys import StageInputs, stage_numbers
 
@@ -199,7 +200,8 @@ def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog,
     pool = clip_set(toy_catalog, "tinyvirat-v2", root, "")
     with pytest.raises(ElrError, match="tinyvirat-v2: 3 of 5 listed clips are not under"):
         pool_clips(pool, plan, "fail")
-    assert pool_clips(pool, plan, "skip").clips == ()
+    with pytest.raises(ElrError, match="'tinyvirat-v2' has no unlabelled clip to train on under .*, of 0 listed"):
+        pool_clips(pool, plan, "skip")
 
 
 # -- from end to end, on files
@@ -275,6 +277,19 @@ def test_a_pool_of_test_clips_alone_is_none(toy_catalog: Catalog, folders: tuple
     shutil.rmtree(folders[1] / "deep")
     with pytest.raises(ElrError, match="'videos:kinetics' has no unlabelled clip to train on under .*, of 1 listed"):
         go(toy_catalog, folders, tmp_path)
+
+
+def test_a_pool_without_videos_fails_before_any_clip_is_decoded(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.rmtree(folders[1])
+    folders[1].mkdir()
+    with pytest.raises(ElrError, match="the folder .*kinetics is empty"):
+        go(toy_catalog, folders, tmp_path)
+    (folders[1] / "readme.txt").touch()
+    with pytest.raises(ElrError, match="no video is under it"):
+        go(toy_catalog, folders, tmp_path)
+    assert not list((tmp_path / "cache").rglob("*.clip"))
 
 
 def test_an_estimate_counts_the_pools_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
@@ -357,3 +372,16 @@ def test_one_line_for_each_mistake(
     code, out, err = told(capsys, *RUN, "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), *flags)
     assert (code, out) == (2, "") and err.count("\n") == 1 and message in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("built_in_plugins")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("puppets", "reads no folder; leave out --unlabelled-data"), ("jhmdb", "there is no such folder")],
+)
+def test_a_plan_alone_refuses_a_folder_as_its_run_does(
+    capsys: pytest.CaptureFixture[str], name: str, message: str, tmp_path: Path
+) -> None:
+    asked = ("--unlabelled", name, "--unlabelled-data", str(tmp_path / "nothing"))
+    code, out, err = told(capsys, *RUN, "--dry-run", *asked)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and message in err

@@ -133,7 +133,11 @@ def make_plan(
 
         beside = dataclasses.replace(beside, teacher=Path(asked["teacher"]))
         asked["teacher"] = teacher_name(Path(asked["teacher"]))
-    return catalog, resolve_plan(catalog, Request(**asked, settings=settings)), beside
+    plan = resolve_plan(catalog, Request(**asked, settings=settings))
+    for name, held in (("unlabelled", plan.unlabelled), ("high_source", plan.source)):
+        if held and (root := getattr(beside, name)) is not None:
+            data_root(catalog, held, root, _data_flag(name))  # refused here too where nothing is run
+    return catalog, plan, beside
 
 
 def located(catalog: Catalog, plan: Plan, beside: Beside) -> Beside:

@@ -171,7 +171,7 @@ def run(
 
     from benchmark_core.cli.suite_runs import Runs, publish_earlier
     from benchmark_core.cli.suite_text import jobs_json, jobs_text, run_json, run_text
-    from benchmark_core.suites.campaign import Outcome, finished, jobs_of, run_jobs
+    from benchmark_core.suites.campaign import Outcome, failed_runs, finished, jobs_of, run_jobs
     from benchmark_core.suites.results import lines_of
 
     jobs = jobs_of(planned.rows)
@@ -199,9 +199,8 @@ def run(
         print_json(run_json(planned, lines))
     else:
         click.echo(run_text(planned, lines))
-    for job in jobs:
-        if job.plan.digest in outcome.failures:
-            click.echo(f"elrbench: failed: {job}: {outcome.failures[job.plan.digest]}", err=True)
+    for line in failed_runs(jobs, outcome.failures):
+        click.echo(f"elrbench: failed: {line}", err=True)
     for row in planned.rows:
         if row.failed:
             click.echo(f"elrbench: failed: {row.row.name}: {row.failed}", err=True)

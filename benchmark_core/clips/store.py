@@ -6,6 +6,7 @@
 | clips/RECIPE/CC/CONTENT.clip | one file per clip; CC are the content's first digits              |
 | digests.sqlite               | contents of files by path, size and time: a memory, no more       |
 | locks/CC.lock                | held while a clip of these digits is made; empty, may be deleted  |
+| locks/reading-*.lock         | held by those who read clips: see `in_use`                        |
 """
 
 from __future__ import annotations

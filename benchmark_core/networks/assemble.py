@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from benchmark_core.clips.modality import FLOW, RGB, kind
+from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.channels import with_channels
@@ -33,6 +34,32 @@ class AtSize(nn.Module):
         if high.shape[-2:] == self.size:
             return high
         return interpolate(high, self.size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
+    """The recognizer that a plan stands for: a function of the plan and torch's random state.
+
+    high: the network for high views, which has no enhancer, as one for flow has none. head: a core head instead of the
+    method's own.
+    """
+    if len(plan.streams) > 1:
+        raise ValueError(f"no network takes {plan.modality}: ask for the recognizer of each of the plan's streams")
+    sampling = Sampling.parse(plan.sampling)
+    return build_recognizer(
+        backbone_spec=chosen.backbone,
+        enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
+        classes=len(chosen.dataset.classes),
+        size=plan.size,
+        sampling=(sampling.k, sampling.t),
+        method_spec=chosen.method if head is None else None,
+        head=head or "mean-logits",
+        task=chosen.dataset.task,
+        method_options=chosen.options(plan, "method"),
+        backbone_options=chosen.options(plan, "backbone"),
+        enhancer_options=chosen.options(plan, "enhancer"),
+        weights=plan.weights,
+        modality=plan.modality,
+    )
 
 
 def build_recognizer(

@@ -36,6 +36,15 @@ class Outcome:
     failures: Mapping[str, str]
 
 
+def failed_runs(jobs: Sequence[Job], failures: Mapping[str, str]) -> list[str]:
+    """A line for each reason: `ROW: METHOD seed 0 fold 1: TEXT`, or `3 runs: TEXT` where several failed alike."""
+    alike: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.plan.digest in failures:
+            alike.setdefault(failures[job.plan.digest], []).append(job)
+    return [f"{of[0] if len(of) == 1 else f'{len(of)} runs'}: {text}" for text, of in alike.items()]
+
+
 def jobs_of(rows: Iterable[PlannedRow]) -> tuple[Job, ...]:
     """Each plan once: seed by seed, and of one seed fold by fold, ceilings first, then in the rows' order.
 

@@ -26,6 +26,7 @@ from benchmark_core.clips.views import Batch
 from benchmark_core.combinations import Chosen
 from benchmark_core.cost.macs import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
+from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.provenance import owners_of
@@ -33,7 +34,6 @@ from benchmark_core.rehearsal import CLIPS, RandomViews, Rehearsal
 from benchmark_core.specs import defaults
 from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.keys import StageInputs
-from benchmark_core.training.training import recognizer_of
 
 META = torch.device("meta")
 

@@ -25,12 +25,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark_core.clips.modality import kind
-from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, Views
 from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.networks.assemble import build_recognizer
+from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
 from benchmark_core.networks.recognizer import Recognizer
@@ -99,9 +97,7 @@ class Training:
         """numpy's generator, seeded by the plan and the stage, and anew at each epoch's start."""
         return self._rng
 
-    def views(
-        self, split: str = "train", *, low: bool = True, high: bool = False, unlabelled: bool = False
-    ) -> Views:
+    def views(self, split: str = "train", *, low: bool = True, high: bool = False, unlabelled: bool = False) -> Views:
         """Augmented views of the training clips, in an order that the plan's seed and the stage's name give.
 
         Where the plan has a high source, views of high, alone or beside low, are of its clips and carry its labels.
@@ -331,29 +327,3 @@ class Training:
         if text not in notes:
             notes.append(text)
             self._reporter.warn(text)
-
-
-def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
-    """The recognizer that a plan stands for: a function of the plan and torch's random state.
-
-    high: the network for high views, which has no enhancer, as one for flow has none. head: a core head instead of the
-    method's own.
-    """
-    if len(plan.streams) > 1:
-        raise ValueError(f"no network takes {plan.modality}: ask for the recognizer of each of the plan's streams")
-    sampling = Sampling.parse(plan.sampling)
-    return build_recognizer(
-        backbone_spec=chosen.backbone,
-        enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
-        classes=len(chosen.dataset.classes),
-        size=plan.size,
-        sampling=(sampling.k, sampling.t),
-        method_spec=chosen.method if head is None else None,
-        head=head or "mean-logits",
-        task=chosen.dataset.task,
-        method_options=chosen.options(plan, "method"),
-        backbone_options=chosen.options(plan, "backbone"),
-        enhancer_options=chosen.options(plan, "enhancer"),
-        weights=plan.weights,
-        modality=plan.modality,
-    )

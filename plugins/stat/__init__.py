@@ -70,8 +70,8 @@ def elr_methods() -> list[MethodSpec]:
             fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first, with the same schedule started afresh",
-                "initial weights: the paper names both ImageNet's or Kinetics' and that low-resolution networks cannot "
-                "use them; here the backbone's own by default, from scratch where it has none",
+                "initial weights: the paper starts from ImageNet's or Kinetics', and says elsewhere that networks of "
+                "low resolution cannot; here the backbone's own by default, from scratch where it has none",
                 "where batch normalisation is frozen and gradients are clipped: where attention is transferred, of the "
                 "S-Net, whose statistics are trained by then; frozen from scratch on they would normalise nothing. The "
                 "networks' own training before it is CSTAT's, and its stages are shared",

@@ -1,0 +1,40 @@
+"""A name with variants in one section of the catalog: the spec behind it, and the options that it stands for."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from benchmark_core.catalog import Section
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.names import ComponentName
+from benchmark_core.specs import DatasetSpec, Spec, Value, defaults
+
+S = TypeVar("S", bound=Spec)
+
+
+def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
+    """The spec behind a name with variants, and the canonical name."""
+    name = ComponentName(text) if text in section else ComponentName.parse(text)
+    spec = section[name.base]
+    if isinstance(spec, DatasetSpec) and spec.at is not None:
+        raise ElrError(f"dataset '{text}' stands for a folder that the catalog lacks; Catalog.placed('{text}') adds it")
+    for variant in name.variants:
+        if variant not in spec.variants:
+            raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)
+    order = list(spec.variants)
+    variants = tuple(sorted(set(name.variants or spec.default_variants), key=order.index))
+    return spec, ComponentName(name.base, variants)
+
+
+def expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
+    """Options of a component: defaults, then its variants in declared order."""
+    options = defaults(spec)
+    setter: dict[str, str] = {}
+    for variant in name.variants:
+        for key, value in spec.variants[variant].items():
+            if key in setter and options[key] != value:
+                raise ElrError(
+                    f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' differ in {key}; give one"
+                )
+            setter[key], options[key] = variant, value
+    return options

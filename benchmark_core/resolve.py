@@ -13,7 +13,7 @@ from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.lookup import expand, find
+from benchmark_core.lookup import expand, fields_of, find
 from benchmark_core.names import ComponentName
 from benchmark_core.plan import Plan, read_size
 from benchmark_core.resolve_beside import high_source_name, pool_name
@@ -96,7 +96,8 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
             f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
         )
 
-    for key in (*budget, *method.defaults):
+    fixed = fields_of(method, method_name)
+    for key in (*budget, *fixed, *method.defaults):
         if "." not in key and key not in PARTNERS:
             raise unknown(
                 f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, PARTNERS
@@ -104,7 +105,10 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
 
     def partner(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
-        found = str(asked if asked is not None else budget.get(field_name, method.defaults.get(field_name, fallback)))
+        usual = fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback)))
+        if asked is not None and asked != fixed.get(field_name, asked):
+            raise ElrError(f"method '{method_name}' stands for {field_name} {usual}; leave out --{field_name} {asked}")
+        found = str(usual if asked is None else asked)
         if not found:
             raise ElrError(f"method '{method.name}' prefers no {field_name}; give one with --{field_name}")
         return found
@@ -113,6 +117,10 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     enhancer, enhancer_name = find(catalog.enhancers, partner("enhancer"))
     backbone, backbone_name = find(catalog.backbones, partner("backbone"))
     chosen = Chosen(dataset=dataset, degradation=degradation, enhancer=enhancer, backbone=backbone, method=method)
+    for key in (own := enhancer.budgets.get(request.budget, {})):
+        if not key.startswith("enhancer."):
+            raise unknown(f"option in a budget of enhancer '{enhancer.name}'", key, enhancer.options)
+    budget = {**own, **budget}
 
     protocol = request.protocol or dataset.default_protocol
     if protocol not in dataset.protocols:
@@ -148,7 +156,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         protocol=protocol,
         fold=fold,
         degradation=str(degradation_name),
-        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), method, degradation),
+        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), chosen),
         enhancer=str(enhancer_name),
         backbone=str(backbone_name),
         weights=weights,
@@ -196,7 +204,8 @@ def _settings(
         key: (f"budget: {key}", value) for key, value in budget.items() if "." in key
     }
     for key in overrides.keys() - settings.keys():
-        raise ElrError(f"a budget of {specs['method'].name} or {specs['dataset'].name} sets '{key}', which neither has")
+        owners = " or ".join(specs[kind].name for kind in ("method", "dataset", "enhancer"))
+        raise ElrError(f"a budget of {owners} sets '{key}', which none of them has")
     for text in asked:
         key, equals, value = text.partition("=")
         key = key.strip()

@@ -123,6 +123,7 @@ def _bare(
         backbone_spec=backbone,
         enhancer_spec=enhancer,
         classes=int(classes),
+        low=read_size("--low", low) if low else None,
         size=size,
         sampling=(sampling.k, sampling.t),
         modality=modality,

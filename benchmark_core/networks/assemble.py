@@ -49,6 +49,7 @@ def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str |
         backbone_spec=chosen.backbone,
         enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
         classes=len(chosen.dataset.classes),
+        low=chosen.degradation.low,
         size=plan.size,
         sampling=(sampling.k, sampling.t),
         method_spec=chosen.method if head is None else None,
@@ -69,6 +70,7 @@ def build_recognizer(
     classes: int,
     size: tuple[int, int],
     sampling: tuple[int, int],
+    low: tuple[int, int] | None = None,
     method_spec: MethodSpec | None = None,
     method_options: Mapping[str, Value] = NOTHING,
     backbone_options: Mapping[str, Value] = NOTHING,
@@ -81,6 +83,7 @@ def build_recognizer(
     """The recognizer that a plan stands for: a function of its arguments and of torch's random state alone.
 
     enhancer_spec: None for a network on views of network size: high ones, and flow. size: (H, W). sampling: (K, T).
+    low: (h, w) of what the enhancer gets; None where clips differ in size.
     weights: "scratch", or an initialisation that the backbone names.
     head: one of `HEADS`, over the backbone's classifier; a method with a `recognizer` of its own has no use for it.
     Raises ElrError where the backbone cannot take T frames or lacks the weights.
@@ -94,7 +97,7 @@ def build_recognizer(
     backbone: Any  # first: no other part then moves its seed
     backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
     flow = kind(modality) == "flow"
-    enhancer = AtSize(size) if enhancer_spec is None else enhancer_spec.build(size, enhancer_options)
+    enhancer = AtSize(size) if enhancer_spec is None else enhancer_spec.build(low, size, enhancer_options)
     assemble = partial(
         _recognizer,
         enhancer=enhancer,
@@ -103,6 +106,7 @@ def build_recognizer(
         mean=(0.0,) * FLOW if flow else backbone_spec.mean,  # what moves neither way is 0
         std=(1.0,) * FLOW if flow else backbone_spec.std,
         flow=flow,
+        frames=frames,
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.clips.augment import cut
+from benchmark_core.clips.enhanced import Enhanced
+from benchmark_core.clips.sampling import middle
 from benchmark_core.specs import Value
 
 Low: TypeAlias = Tensor | Sequence[Tensor]
+PIECE = 8  # items that a learnt enhancer gets at a time where no gradient is asked for: bounds its memory
 
 
 @dataclass
@@ -54,7 +57,8 @@ class Recognizer(nn.Module):
     """enhancer -> backbone -> head.
 
     low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) where clips differ in size;
-    flow is (B, K, 2, T, H, W) in [-1, 1].
+    flow is (B, K, 2, T, H, W) in [-1, 1]. For an enhancer of several frames T is a multiple of them, and the middle
+    `frames` are kept of what it gives. `Enhanced` views go past it.
     mask: (B, K), 1 where an interval is real. box: (B, 5) as `clips.augment` draws it, or None in testing.
     mean, std: of each channel. flow: what it sees is optical flow.
     """
@@ -72,6 +76,7 @@ class Recognizer(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         flow: bool = False,
+        frames: int = 1,
     ) -> None:
         super().__init__()
         self.enhancer = enhancer
@@ -79,6 +84,7 @@ class Recognizer(nn.Module):
         self.head = head
         self.dims = dims
         self.flow = flow
+        self.frames = frames
         self.channels = len(mean)
         shape = (1, self.channels, *[1] * dims)
         self.register_buffer("mean", torch.tensor(mean).reshape(shape), persistent=False)
@@ -102,7 +108,10 @@ class Recognizer(nn.Module):
 
     def see(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
         """The enhanced view, cut by its box and shaped for the backbone; and K."""
-        if isinstance(low, Tensor):
+        if isinstance(low, Enhanced):
+            intervals = low.shape[1]
+            seen = low.as_subclass(Tensor).flatten(0, 1)
+        elif isinstance(low, Tensor):
             intervals = low.shape[1]
             seen = self.enhance(low.flatten(0, 1))  # (B*K, 3, T, H, W)
         else:
@@ -116,8 +125,26 @@ class Recognizer(nn.Module):
 
     def enhance(self, view: Tensor) -> Tensor:
         """(N, 3, T, h, w) to (N, 3, T, H, W); an image-wise enhancer sees each frame alone."""
-        if getattr(self.enhancer, "frames", 1) > 1:
-            return self.enhancer(view)  # type: ignore[no-any-return]
-        number, _, frames = view.shape[:3]
-        flat = self.enhancer(view.transpose(1, 2).flatten(0, 1))  # (N*T, 3, H, W)
-        return flat.unflatten(0, (number, frames)).transpose(1, 2)  # type: ignore[no-any-return]
+        number, channels, frames, height, width = view.shape
+        at_once = self.frames_at_once
+        if at_once == 1:
+            flat = self._in_pieces(view.transpose(1, 2).flatten(0, 1))  # (N*T, 3, H, W)
+            return flat.reshape(number, frames, *flat.shape[1:]).transpose(1, 2)
+        parts = view.reshape(number, channels, frames // at_once, at_once, height, width)
+        seen = self._in_pieces(parts.transpose(1, 2).flatten(0, 1))  # (N*T/16, 3, 16, H, W), of 16 at once
+        seen = seen.reshape(number, -1, *seen.shape[1:]).transpose(1, 2).flatten(2, 3)  # (N, 3, T, H, W)
+        first = middle(frames, self.frames)
+        return seen[:, :, first : first + self.frames]
+
+    @property
+    def frames_at_once(self) -> int:
+        """Frames that the enhancer takes at once."""
+        return int(getattr(self.enhancer, "frames", 1))
+
+    def _in_pieces(self, low: Tensor) -> Tensor:
+        """The enhancer on `low`, a few items at a time where it is large and nothing is kept for a backward pass."""
+        learns = [parameter.requires_grad for parameter in self.enhancer.parameters()]
+        if not learns or (any(learns) and torch.is_grad_enabled()):
+            whole: Tensor = self.enhancer(low)
+            return whole
+        return torch.cat([self.enhancer(low[first : first + PIECE]) for first in range(0, len(low), PIECE)])

@@ -24,13 +24,17 @@ from benchmark_core.specs import (
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The specs that a plan names."""
+    """The specs that a plan names.
+
+    enlarges: what enlarges frames for optical flow, where the enhancer leaves that to another.
+    """
 
     dataset: DatasetSpec
     degradation: DegradationSpec
     enhancer: EnhancerSpec
     backbone: BackboneSpec
     method: MethodSpec
+    enlarges: EnhancerSpec | None = None
 
     @property
     def needs_high(self) -> bool:
@@ -89,7 +93,7 @@ RULES: tuple[Rule, ...] = (
         "fixed-intervals",
         lambda plan, chosen: chosen.method.fixed_intervals and Sampling.parse(plan.sampling).kind == "windows",
         "method '{plan.method}' is built for a fixed number of intervals, and {plan.sampling} gives longer clips more; "
-        "use e.g. 4x1",
+        "use e.g. --sampling 4x{frames}",
     ),
     Rule(
         "too-small",
@@ -109,7 +113,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "flow-enhancer",
-        lambda plan, chosen: kind(plan.modality) == "flow" and _learns(plan, chosen),
+        lambda plan, chosen: kind(plan.modality) == "flow" and chosen.enlarges is None and _learns(plan, chosen),
         "optical flow of a low view is made of enlarged frames before anything is trained, and enhancer "
         "'{plan.enhancer}' has parameters to train; use e.g. --enhancer bicubic",
     ),
@@ -157,7 +161,8 @@ def check_combination(plan: Plan, chosen: Chosen) -> None:
         for rule in RULES:
             if rule.refuses(one, chosen):
                 pool = ", ".join(asks_for_pool(one, chosen))
-                raise ElrError(rule.why.format(plan=one, chosen=chosen, pool=pool))
+                frames = Sampling.parse(one.sampling).t
+                raise ElrError(rule.why.format(plan=one, chosen=chosen, pool=pool, frames=frames))
     for spec in (chosen.enhancer, chosen.method):
         if spec.check is not None:
             resolve(spec.check)(plan, chosen)

@@ -33,6 +33,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.listing import list_clips
 from benchmark_core.plan import Plan, digest_of
 from benchmark_core.progress import Reporter, Silent, follow
+from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 
 
@@ -187,8 +188,9 @@ def stock_of(plan: Plan, chosen: Chosen) -> Materials:
     if kind(plan.modality) != "flow":
         return stock
     opencv()
-    options = chosen.options(plan, "enhancer")
-    return of_flow(stock, algorithm(plan.modality), chosen.enhancer.factory, options)
+    spec = chosen.enlarges or chosen.enhancer
+    options = chosen.options(plan, "enhancer") if chosen.enlarges is None else defaults(spec)
+    return of_flow(stock, algorithm(plan.modality), spec.factory, options)
 
 
 def prepare(

@@ -17,7 +17,7 @@ from benchmark_core.lookup import expand, fields_of, find
 from benchmark_core.names import ComponentName
 from benchmark_core.plan import Plan, read_size
 from benchmark_core.resolve_beside import high_source_name, pool_name
-from benchmark_core.specs import DatasetSpec, DegradationSpec, Spec, Value
+from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
 PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")  # what budgets may name
@@ -46,6 +46,7 @@ class Request:
     unlabelled: str | None = None
     teacher: str | None = None  # METHOD@DIGEST
     high_source: str | None = None
+    enhancer_weights: str | None = None  # file:STEM@DIGEST
 
 
 def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
@@ -58,13 +59,22 @@ def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
             enhancer=find(catalog.enhancers, plan.enhancer)[0],
             backbone=find(catalog.backbones, plan.backbone)[0],
             method=find(catalog.methods, plan.method)[0],
+            enlarges=_enlarges(catalog, find(catalog.enhancers, plan.enhancer)[0]),
         ),
     )
 
 
+def _enlarges(catalog: Catalog, enhancer: EnhancerSpec) -> EnhancerSpec | None:
+    return catalog.enhancers[enhancer.flow] if enhancer.flow else None
+
+
 def _as_set(plan: Plan, chosen: Chosen) -> Chosen:
-    """`chosen`, with the method as the plan's options make it."""
-    return replace(chosen, method=chosen.method.under(chosen.options(plan, "method")))
+    """`chosen`, with method and enhancer as the plan's options make them."""
+    return replace(
+        chosen,
+        method=chosen.method.under(chosen.options(plan, "method")),
+        enhancer=chosen.enhancer.under(chosen.options(plan, "enhancer")),
+    )
 
 
 def resolve_plan(catalog: Catalog, request: Request) -> Plan:
@@ -96,7 +106,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
             f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
         )
 
-    fixed = fields_of(method, method_name)
+    budget, fixed = _of_variants(method, method_name, budget)
     for key in (*budget, *fixed, *method.defaults):
         if "." not in key and key not in PARTNERS:
             raise unknown(
@@ -116,7 +126,14 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
     enhancer, enhancer_name = find(catalog.enhancers, partner("enhancer"))
     backbone, backbone_name = find(catalog.backbones, partner("backbone"))
-    chosen = Chosen(dataset=dataset, degradation=degradation, enhancer=enhancer, backbone=backbone, method=method)
+    chosen = Chosen(
+        dataset=dataset,
+        degradation=degradation,
+        enhancer=enhancer,
+        backbone=backbone,
+        method=method,
+        enlarges=_enlarges(catalog, enhancer),
+    )
     for key in (own := enhancer.budgets.get(request.budget, {})):
         if not key.startswith("enhancer."):
             raise unknown(f"option in a budget of enhancer '{enhancer.name}'", key, enhancer.options)
@@ -150,6 +167,9 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         "backbone": backbone_name,
         "method": method_name,
     }
+    settings = _settings(chosen, names, budget, (*request.settings, *_of_file(enhancer, request.enhancer_weights)))
+    own = {key.partition(".")[2]: value for key, value in settings.items() if key.startswith("enhancer.")}
+    chosen = replace(chosen, enhancer=enhancer.under(defaults(enhancer) | own))
     plan = Plan(
         method=str(method_name),
         dataset=str(dataset_name),
@@ -166,7 +186,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         precision=precision,
         budget=request.budget,
         seed=request.seed,
-        settings=_settings(chosen, names, budget, request.settings),
+        settings=settings,
         classes=classes,
         unlabelled=pool_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
@@ -218,6 +238,33 @@ def _settings(
         kind, _, option = key.partition(".")
         settings[key] = specs[kind].options[option].check(where, value)
     return {key: value for key, value in sorted(settings.items()) if not _left_out(specs, key, value)}
+
+
+def _of_variants(
+    method: MethodSpec, name: ComponentName, budget: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """What goes for every variant of a method at a budget, its partners' options set by variants among it; and the plan
+    fields that the variants of `name` stand for, which the budget may change: `VARIANT:FIELD`.
+    """
+    stands = fields_of(method, name)
+    for key, value in budget.items():
+        variant, colon, of = key.partition(":")
+        if colon and variant not in method.variants:
+            raise unknown(f"variant in a budget of method '{method.name}':", variant, method.variants)
+        if colon and variant in name.variants:
+            stands[of] = value
+    usual = {key: value for key, value in budget.items() if ":" not in key}
+    dotted = {key: value for key, value in stands.items() if "." in key}
+    return {**usual, **dotted}, {key: value for key, value in stands.items() if "." not in key}
+
+
+def _of_file(enhancer: EnhancerSpec, name: str | None) -> tuple[str, ...]:
+    """The setting by which a plan takes the file `name` instead of fitting its enhancer."""
+    if not name:
+        return ()
+    if enhancer.public is None:
+        raise ElrError(f"enhancer '{enhancer.name}' is not of those that take --enhancer-weights; leave it out")
+    return (f"enhancer.weights={name}",)
 
 
 def _left_out(specs: Mapping[str, Spec], key: str, value: Value) -> bool:

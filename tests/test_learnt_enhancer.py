@@ -21,7 +21,7 @@ from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.deployed import load_run, predict_clips
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare
+from benchmark_core.prepare import prepare, stock_of
 from benchmark_core.progress import Silent
 from benchmark_core.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.runner import RunResult, run
@@ -342,3 +342,21 @@ def test_the_cache_lists_them(learnt_catalog: Catalog, tmp_path: Path) -> None:
     told = [recipe.to_json() for recipe in read_cache(tmp_path / "cache").recipes if recipe.kind == "enhanced"]
     assert [(one["size"], one["clips"], one["degradation"]) for one in told] == [("24x32", 24, told[0]["degradation"])]
     assert "average" in told[0]["degradation"]
+
+
+# -- what flow is made of
+
+
+def test_flow_is_made_of_what_a_learnt_enhancer_names(learnt_catalog: Catalog) -> None:
+    plan = {"modality": "flow", "dataset": "toy", "size": "24x32"}
+    with pytest.raises(ElrError, match="'framewise' has parameters to train"):
+        asked(learnt_catalog, **plan)
+    section = learnt_catalog.enhancers
+    spec = dataclasses.replace(section["framewise"], flow="bicubic")
+    held = {**{name: section[name] for name in section}, "framewise": spec}
+    other = dataclasses.replace(learnt_catalog, enhancers=type(section)(section.kind, held))
+    resolved = asked(other, **plan)
+    pytest.importorskip("cv2")
+    stock = stock_of(resolved, chosen_by(other, resolved))
+    usual = asked(learnt_catalog, **plan, enhancer="bicubic")
+    assert stock.low.key == stock_of(usual, chosen_by(learnt_catalog, usual)).low.key

@@ -25,7 +25,8 @@ class Trace:
     image: what the backbone saw before normalisation, (B*K, 3, H, W) or (B*K, 3, T, H, W), in [0, 1]; flow is
     (B*K, 2, …) in [-1, 1].
     stages: the backbone's stage maps, each (B*K, C_i, [T_i,] h_i, w_i).
-    features: pooled, (B, K, F). taps: whatever the head names. logits: (B, C).
+    features: pooled, (B, K, F), or (B, K, C, [T,] h, w) for a head that takes them so. logits: (B, C).
+    taps: whatever the head names.
     """
 
     image: Tensor
@@ -40,7 +41,9 @@ class Parts:
     """What a method's `recognizer(parts)` may use: everything it needs to build the model from the plan alone.
 
     `assemble(head)` puts enhancer, backbone and `head` together; `head(features (B, K, F), mask (B, K))` gives logits
-    (B, C), or (logits, taps). The backbone's own classifier is `backbone.get_classifier()`.
+    (B, C), or (logits, taps). A head with an attribute `pooled = False` gets the last stage map, (B, K, C, [T,] h, w).
+    The backbone's own classifier is `backbone.get_classifier()`. `map_shape()` is (C, [T,] h, w) of the last stage map,
+    for a head whose layers depend on it.
     """
 
     enhancer: nn.Module
@@ -51,6 +54,7 @@ class Parts:
     frames: int  # T
     options: Mapping[str, Value]  # the method's
     assemble: Callable[[nn.Module], Recognizer]
+    map_shape: Callable[[], tuple[int, ...]]
 
 
 class Recognizer(nn.Module):
@@ -98,8 +102,9 @@ class Recognizer(nn.Module):
         """As `forward`, keeping what the pass went through."""
         image, intervals = self.see(low, box)
         stages = self.backbone.forward_features((image - self.mean) / self.std)
-        features = self.backbone.pool(stages[-1])  # (B*K, F)
-        features = features.reshape(-1, intervals, features.shape[-1])  # (B, K, F)
+        pooled = getattr(self.head, "pooled", True)
+        features = self.backbone.pool(stages[-1]) if pooled else stages[-1]  # (B*K, F), or (B*K, C, [T,] h, w)
+        features = features.reshape(-1, intervals, *features.shape[1:])
         if mask is None:
             mask = features.new_ones(features.shape[:2])
         out = self.head(features, mask)

@@ -9,8 +9,8 @@ Multi-label, targets 0/1 (N, C); a class is predicted where sigmoid(logit) > 0.5
     f1_micro      the same of counts summed over classes
     f1_samples    mean over clips of the clip's own F1
     f1_macro_logit0.5, f1_samples_logit0.5
-                  the same two where a class is predicted from a logit above 0.5 on, that is sigmoid > 0.6225: what
-                  TinyVIRAT's test code (macro) and its training code (samples) compute of the logits that they are given
+                  the same two where a class is predicted where logit > 0.5, that is sigmoid(logit) > 0.6225: what
+                  TinyVIRAT's test code (macro) and its training code (samples) make of logits
     map           mean over classes with at least one positive of average precision, Σ (R_k − R_{k−1}) P_k over
                   distinct logits k from the highest; clips of one logit enter together
     per class     the class's F1

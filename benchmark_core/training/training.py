@@ -30,7 +30,7 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Views
 from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.networks.assemble import recognizer_of
+from benchmark_core.networks.assemble import load_enhancer, recognizer_of
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
 from benchmark_core.networks.recognizer import Recognizer
@@ -153,8 +153,14 @@ class Training(Staging):
             options = self.chosen.options(plan, "enhancer")
             with seeded(plan.seed, "enhancer"):
                 module = spec.build(self.chosen.degradation.low, plan.size, options).to(self.device)
-            with self._as_enhancer(options):
-                spec.load(spec.fit)(self, module)
+            if spec.public is not None and options["weights"] != "fit":
+                weights = str(options["weights"])
+                said = load_enhancer(spec, module, self.chosen.degradation.low, plan.size, weights)
+                self.note(f"enhancer '{spec.name}' has the weights {said}, and was not fitted here")
+                self._fitted.add(module, weights)
+            else:
+                with self._as_enhancer(options):
+                    spec.load(spec.fit)(self, module)
             self._fitted.key(module, f"enhancer {spec.name}")
             self._enhancer = module.eval()
         return self._enhancer

@@ -65,10 +65,10 @@ class RandomViews:
         classes = len(self.chosen.dataset.classes)
         at_once = 1 if self.sampling or kind(self.plan.modality) == "flow" else self.chosen.enhancer.frames
 
-        def noise(size: tuple[int, int] | None, frames: int) -> View:
+        def noise(size: tuple[int, int] | None, frames: int, side: int = NATIVE) -> View:
             shape = (sampling.k, channels(self.plan.modality), frames)
             if size is None:
-                return [torch.rand(*shape, NATIVE + clip, NATIVE, device=device) for clip in range(CLIPS)]
+                return [torch.rand(*shape, side + clip, side, device=device) for clip in range(CLIPS)]
             return torch.rand(CLIPS, *shape, *size, device=device)
 
         if self.derived is not None:
@@ -82,7 +82,9 @@ class RandomViews:
         view = noise(low, sampling.t if self.enhanced else sampling.widened(at_once)) if self.low else None
         return Batch(
             low=view.as_subclass(Enhanced) if self.enhanced and isinstance(view, Tensor) else view,
-            high=noise(self.plan.size if low else None, sampling.t) if self.high else None,
+            high=noise(self.plan.size if low else None, sampling.t, max(NATIVE, *self.plan.size))
+            if self.high
+            else None,
             mask=torch.ones(CLIPS, sampling.k, device=device),
             box=torch.tensor([0.0, 0.1, 0.9, 0.9, 1.0], device=device).expand(CLIPS, 5),
             target=self.target(classes, device),

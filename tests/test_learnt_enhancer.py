@@ -243,6 +243,7 @@ def ready(catalog: Catalog, plan: Plan, cache: Path) -> Any:
 
 
 def fitted(catalog: Catalog, plan: Plan, frames: int = 1) -> Enhancer:
+    torch.manual_seed(0)
     module = recognizer_of(plan, chosen_by(catalog, plan)).enhancer
     return Enhancer(module=module, frames=frames, stage="made-up", device=CPU)
 
@@ -280,7 +281,8 @@ def test_kept_windows_begin_at_the_clips_first_frame(learnt_catalog: Catalog, tm
     view = torch.from_numpy(low).float().div(255).transpose(0, 1)[None]
     with torch.no_grad():
         due = enhancer.module(view)[0].transpose(0, 1).clamp(0, 1).mul(255).round().to(torch.uint8)
-    assert np.array_equal(data.store.reader(stock.low).frames(data.train[1], range(4, 8)), due.numpy())
+    kept = data.store.reader(stock.low).frames(data.train[1], range(4, 8))
+    assert np.abs(kept.astype(int) - due.numpy()).max() <= 1  # two windows at once are summed in another order
 
 
 def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: Catalog, tmp_path: Path) -> None:

@@ -95,8 +95,19 @@ class Recognizer(nn.Module):
         self.register_buffer("std", torch.tensor(std).reshape(shape), persistent=False)
 
     def forward(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Tensor:
-        """Logits (B, C)."""
-        return self.trace(low, mask, box).logits
+        """Logits (B, C). Without gradients, a head that takes maps gets those of one interval after the other."""
+        if torch.is_grad_enabled() or getattr(self.head, "pooled", True):
+            return self.trace(low, mask, box).logits
+        return self._answer(self.maps(low, box), mask)[0]
+
+    def maps(self, low: Low, box: Tensor | None = None) -> Tensor:
+        """Last stage maps (B, K, C, [T,] h, w), in the memory that one interval takes, and their own."""
+        maps = []
+        for interval in range(low.shape[1] if isinstance(low, Tensor) else low[0].shape[0]):
+            at = slice(interval, interval + 1)
+            image, _ = self.see(low[:, at] if isinstance(low, Tensor) else [clip[at] for clip in low], box)
+            maps.append(self.backbone.forward_features((image - self.mean) / self.std)[-1])
+        return torch.stack(maps, 1)
 
     def trace(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Trace:
         """As `forward`, keeping what the pass went through."""
@@ -105,11 +116,13 @@ class Recognizer(nn.Module):
         pooled = getattr(self.head, "pooled", True)
         features = self.backbone.pool(stages[-1]) if pooled else stages[-1]  # (B*K, F), or (B*K, C, [T,] h, w)
         features = features.reshape(-1, intervals, *features.shape[1:])
-        if mask is None:
-            mask = features.new_ones(features.shape[:2])
-        out = self.head(features, mask)
-        logits, taps = out if isinstance(out, tuple) else (out, {})
+        logits, taps = self._answer(features, mask)
         return Trace(image=image, stages=stages, features=features, logits=logits, taps=taps)
+
+    def _answer(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The head's logits and taps; all intervals are real where there is no mask."""
+        out = self.head(features, features.new_ones(features.shape[:2]) if mask is None else mask)
+        return out if isinstance(out, tuple) else (out, {})
 
     def see(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
         """The enhanced view, cut by its box and shaped for the backbone; and K."""

@@ -13,7 +13,7 @@ from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.index import Clip, Index
-from benchmark_core.clips.recipes import Stored
+from benchmark_core.clips.recipes import Prepared
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError
 from benchmark_core.listing import list_clips, refuse_missing
@@ -123,7 +123,7 @@ def store_beside(
     listed: Listed,
     *,
     test: Sequence[Clip],
-    recipes: Sequence[Stored],
+    recipes: Sequence[Prepared],
     store: ClipStore,
     bad_clips: str,
     reporter: Reporter,

@@ -35,6 +35,7 @@ from benchmark_core.specs import (
 )
 
 LOW, SIZE, CLASSES, BATCH = (12, 16), (64, 96), 5, 2
+LOWS = (LOW, (9, 11), (28, 28), (16, 24), (8, 12))  # the last two are a quarter and an eighth of SIZE
 BUDGET = "smoke"
 
 
@@ -197,16 +198,31 @@ class Bench:
             yield from self.smoke(self.plan(degradation=sized.name))
 
     def enhancer(self, spec: EnhancerSpec) -> Iterator[str]:
-        """Sizes for several low sizes, gradients, state, one run."""
+        """Every low size of the kit's that it takes, gradients, state, one run."""
+        yield "makes a plan"
+        plans: dict[tuple[int, int], Plan] = {}
+        for low in LOWS:
+            try:
+                degradation = kit.DEGRADATION.name.replace("HxW", f"{low[0]}x{low[1]}")
+                plans[low] = self.plan(enhancer=spec.name, degradation=degradation, size=f"{SIZE[0]}x{SIZE[1]}")
+            except ElrError as error:
+                refused = error
+        if not plans:
+            raise Unfit(f"it takes none of the low sizes tried: {refused}")
         yield "builds"
-        module = _module(spec.build(SIZE))
         time = (spec.frames,) if spec.frames > 1 else ()
+        options = next(iter(plans.values())).options("enhancer")
+        built = {low: _module(spec.build(low, SIZE, options)) for low in plans}
+        _require(
+            getattr(built[next(iter(built))], "frames", 1) == spec.frames, f"its module has not frames={spec.frames}"
+        )
         yield "holds its size"
-        for low in (LOW, (9, 11), (28, 28)):
+        for low, module in built.items():
             _shape(module(kit.noise(2, 3, *time, *low)), (2, 3, *time, *SIZE))
-        low_view = kit.noise(2, 3, *time, *LOW)
-        yield from _learns_and_returns(module, lambda built: built(low_view), lambda: spec.build(SIZE))
-        yield from self.smoke(self.plan(enhancer=spec.name))
+        low, module = next(iter(built.items()))
+        low_view = kit.noise(2, 3, *time, *low)
+        yield from _learns_and_returns(module, lambda built: built(low_view), lambda: spec.build(low, SIZE, options))
+        yield from self.smoke(plans[low])
 
     def backbone(self, spec: BackboneSpec) -> Iterator[str]:
         """Stage maps, features, classifier, gradients, state, initialisations, one run."""

@@ -70,7 +70,7 @@ def degrade(frames: Frames, low: tuple[int, int], options: Mapping[str, Value], 
 class Enlarge(nn.Module):
     """Nearest neighbour to size (H, W)."""
 
-    def __init__(self, size: tuple[int, int], options: Mapping[str, Value]) -> None:
+    def __init__(self, low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, Value]) -> None:
         super().__init__()
         self.size = size
 

@@ -24,13 +24,27 @@ from benchmark_core.specs import (
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The specs that a plan names."""
+    """The specs that a plan names.
+
+    enlarges: what enlarges frames for optical flow, where the enhancer leaves that to another.
+    """
 
     dataset: DatasetSpec
     degradation: DegradationSpec
     enhancer: EnhancerSpec
     backbone: BackboneSpec
     method: MethodSpec
+    enlarges: EnhancerSpec | None = None
+
+    @property
+    def needs_high(self) -> bool:
+        """Whether training reads high views: for the method, or to fit the enhancer."""
+        return self.method.needs_high or self.enhancer.needs_high
+
+    @property
+    def takes_source(self) -> bool:
+        """Whether high views may be another dataset's."""
+        return "high_source" in self.method.takes or (self.enhancer.needs_high and not self.method.needs_high)
 
     def options(self, plan: Plan, kind: str) -> dict[str, Value]:
         """Every option of one kind of component: those that `plan` leaves out are at their defaults."""
@@ -76,20 +90,10 @@ RULES: tuple[Rule, ...] = (
         "method '{plan.method}' is scored on high views, and a native track has none; use supervised",
     ),
     Rule(
-        "video-enhancer",
-        lambda plan, chosen: chosen.enhancer.frames > 1,
-        "enhancer '{plan.enhancer}' takes {chosen.enhancer.frames} frames at once, which views do not widen to yet",
-    ),
-    Rule(
-        "learnt-enhancer",
-        lambda plan, chosen: chosen.enhancer.fit is not None,
-        "enhancer '{plan.enhancer}' is to be fitted first, which no method does yet",
-    ),
-    Rule(
         "fixed-intervals",
         lambda plan, chosen: chosen.method.fixed_intervals and Sampling.parse(plan.sampling).kind == "windows",
         "method '{plan.method}' is built for a fixed number of intervals, and {plan.sampling} gives longer clips more; "
-        "use e.g. 4x1",
+        "use e.g. --sampling 4x{frames}",
     ),
     Rule(
         "too-small",
@@ -109,7 +113,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "flow-enhancer",
-        lambda plan, chosen: kind(plan.modality) == "flow" and _has_parameters(chosen.enhancer, plan),
+        lambda plan, chosen: kind(plan.modality) == "flow" and chosen.enlarges is None and _learns(plan, chosen),
         "optical flow of a low view is made of enlarged frames before anything is trained, and enhancer "
         "'{plan.enhancer}' has parameters to train; use e.g. --enhancer bicubic",
     ),
@@ -138,8 +142,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "source-unused",
-        lambda plan, chosen: bool(plan.source) and "high_source" not in chosen.method.takes,
-        "method '{plan.method}' takes no high views from another dataset; leave out --high-source",
+        lambda plan, chosen: bool(plan.source) and not chosen.takes_source,
+        "method '{plan.method}' takes no high views from another dataset, nor does enhancer '{plan.enhancer}'; leave "
+        "out --high-source",
     ),
     Rule(
         "source-for-native",
@@ -156,9 +161,11 @@ def check_combination(plan: Plan, chosen: Chosen) -> None:
         for rule in RULES:
             if rule.refuses(one, chosen):
                 pool = ", ".join(asks_for_pool(one, chosen))
-                raise ElrError(rule.why.format(plan=one, chosen=chosen, pool=pool))
-    if chosen.method.check is not None:
-        resolve(chosen.method.check)(plan, chosen)
+                frames = Sampling.parse(one.sampling).t
+                raise ElrError(rule.why.format(plan=one, chosen=chosen, pool=pool, frames=frames))
+    for spec in (chosen.enhancer, chosen.method):
+        if spec.check is not None:
+            resolve(spec.check)(plan, chosen)
 
 
 def check_extras(plan: Plan, chosen: Chosen) -> None:
@@ -171,11 +178,15 @@ def check_extras(plan: Plan, chosen: Chosen) -> None:
 def _made_anew(plan: Plan, chosen: Chosen) -> bool:
     """Whether low views are made on the device, or in training of clips as recorded."""
     crop = chosen.degradation.crop
-    return crop == "before" or (crop == "none" and (chosen.method.needs_high or bool(plan.source)))
+    return crop == "before" or (crop == "none" and (chosen.needs_high or bool(plan.source)))
 
 
-def _has_parameters(enhancer: EnhancerSpec, plan: Plan) -> bool:
-    return any(True for _ in enhancer.build(plan.size, plan.options("enhancer")).parameters())
+def _learns(plan: Plan, chosen: Chosen) -> bool:
+    """Whether the enhancer has parameters to train."""
+    spec = chosen.enhancer
+    if spec.fit is not None:
+        return True
+    return any(True for _ in spec.build(chosen.degradation.low, plan.size, plan.options("enhancer")).parameters())
 
 
 def asks_for_pool(plan: Plan, chosen: Chosen) -> list[str]:

@@ -27,7 +27,7 @@ from benchmark_core.listing import list_clips
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
-from benchmark_core.prepare import stock_of
+from benchmark_core.prepare import frames_at_once, stock_of
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.record import RunRecord
 from benchmark_core.resolve import chosen_by, with_options
@@ -166,6 +166,7 @@ def predict_clips(
         store,
         stock,
         sampling=Sampling.parse(plan.sampling),
+        widen=frames_at_once(plan, chosen),
         classes=len(chosen.dataset.classes),
         multi_label=chosen.dataset.task == "multi-label",
         low=not high,

@@ -28,13 +28,22 @@ def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
 
 def expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
     """Options of a component: defaults, then its variants in declared order."""
-    options = defaults(spec)
+    return {key: value for key, value in _merged(spec, name).items() if key in spec.options}
+
+
+def fields_of(spec: Spec, name: ComponentName) -> dict[str, Value]:
+    """Plan fields that its variants name: `{"enhancer": "bicubic"}`."""
+    return {key: value for key, value in _merged(spec, name).items() if key not in spec.options}
+
+
+def _merged(spec: Spec, name: ComponentName) -> dict[str, Value]:
+    merged = defaults(spec)
     setter: dict[str, str] = {}
     for variant in name.variants:
         for key, value in spec.variants[variant].items():
-            if key in setter and options[key] != value:
+            if key in setter and merged[key] != value:
                 raise ElrError(
                     f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' differ in {key}; give one"
                 )
-            setter[key], options[key] = variant, value
-    return options
+            setter[key], merged[key] = variant, value
+    return merged

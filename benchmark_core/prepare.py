@@ -20,6 +20,7 @@ from benchmark_core.auxiliary import (
 )
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
+from benchmark_core.clips.enhanced import EnhancedRecipe, Enhancer, ensure_enhanced, of_enhancer
 from benchmark_core.clips.flow import ensure_views, of_flow, opencv
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.modality import algorithm, kind
@@ -31,7 +32,8 @@ from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError
 from benchmark_core.listing import list_clips
 from benchmark_core.plan import Plan, digest_of
-from benchmark_core.progress import Reporter, follow
+from benchmark_core.progress import Reporter, Silent, follow
+from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 
 
@@ -48,11 +50,27 @@ class Data:
     sampling: Sampling
     classes: int
     multi_label: bool
+    widen: int = 1  # frames that the enhancer takes at once
+    reporter: Reporter = Silent()
     pool: Auxiliary | None = None
     source: Auxiliary | None = None
 
-    def training_views(self, *, low: bool, high: bool, seed: int, unlabelled: bool = False) -> Views:
+    def training_views(
+        self,
+        *,
+        low: bool,
+        high: bool,
+        seed: int,
+        unlabelled: bool = False,
+        sampling: Sampling | None = None,
+        enhancer: Enhancer | None = None,
+        whole: bool = False,
+    ) -> Views:
         """Augmented, shuffled views of the training clips, or of the pool's.
+
+        sampling: instead of the plan's; low views then have its frames and no more.
+        whole: uncut, unflipped, at interval centres or in all windows, in listed order: as in testing.
+        enhancer: low views are what it makes of them, kept in the store; it is made first where it is missing.
 
         High ones are of the source's clips, where there is one; a low view beside such a high one then has the shorter
         side of some training clip.
@@ -64,7 +82,15 @@ class Data:
             clips = self.pool.clips
         elif high and self.source is not None:
             clips, sides = self.source.clips, self._shorter_sides
-        return self._views(clips, low=low, high=high, seed=seed, train=True, sides=sides)
+        stock = self.materials
+        if enhancer is not None:
+            stock = of_enhancer(stock, enhancer)
+            assert isinstance(stock.low, EnhancedRecipe)
+            with self.reporter.steps("enhanced clips", len(clips)) as advance:
+                ensure_enhanced(self.store, clips, stock.low, enhancer, progress=follow(advance))
+        return self._views(
+            clips, low=low, high=high, seed=seed, train=not whole, sides=sides, sampling=sampling, stock=stock
+        )
 
     def test_views(self, *, high: bool) -> Views:
         """The test clips at interval centres: low views, or high ones for a privileged method."""
@@ -107,12 +133,16 @@ class Data:
         seed: int,
         train: bool,
         sides: tuple[int, ...] = (),
+        sampling: Sampling | None = None,
+        stock: Materials | None = None,
     ) -> Views:
+        stock = stock or self.materials
         return Views(
             clips,
             self.store,
-            self.materials,
-            sampling=self.sampling,
+            stock,
+            sampling=sampling or self.sampling,
+            widen=1 if sampling or stock.enhanced else self.widen,
             classes=self.classes,
             multi_label=self.multi_label,
             low=low,
@@ -147,14 +177,20 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
     return index
 
 
+def frames_at_once(plan: Plan, chosen: Chosen) -> int:
+    """Frames that what brings the plan's low views to network size takes at once."""
+    return 1 if kind(plan.modality) == "flow" else chosen.enhancer.frames
+
+
 def stock_of(plan: Plan, chosen: Chosen) -> Materials:
     """What the plan's views ask of the store. ElrError where it is flow and the extra for it is not installed."""
     stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
     if kind(plan.modality) != "flow":
         return stock
     opencv()
-    options = chosen.options(plan, "enhancer")
-    return of_flow(stock, algorithm(plan.modality), chosen.enhancer.factory, options)
+    spec = chosen.enlarges or chosen.enhancer
+    options = chosen.options(plan, "enhancer") if chosen.enlarges is None else defaults(spec)
+    return of_flow(stock, algorithm(plan.modality), spec.factory, options)
 
 
 def prepare(
@@ -183,7 +219,7 @@ def prepare(
     parts: dict[str, tuple[Clip, ...]] = {}
     privileged = chosen.method.privileged
     wanted = {
-        "train": stock.recipes(low=not privileged, high=privileged or chosen.method.needs_high),
+        "train": stock.recipes(low=not privileged, high=privileged or chosen.needs_high),
         "test": stock.recipes(low=not privileged, high=privileged),
     }
     reasons: dict[str, str] = {}
@@ -208,7 +244,7 @@ def prepare(
             given,
             listed,
             test=parts["test"],
-            recipes=stock.recipes(low=True, high=chosen.method.needs_high),
+            recipes=stock.recipes(low=True, high=chosen.needs_high),
             store=store,
             bad_clips=bad_clips,
             reporter=reporter,
@@ -225,6 +261,8 @@ def prepare(
         sampling=Sampling.parse(plan.sampling),
         classes=len(chosen.dataset.classes),
         multi_label=chosen.dataset.task == "multi-label",
+        widen=frames_at_once(plan, chosen),
+        reporter=reporter,
         pool=beside(pool, unlabelled, UNLABELLED),
         source=beside(source, lending, SOURCE),
     )

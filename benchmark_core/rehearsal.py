@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmark_core.budgets import at_budget
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.enhanced import Enhanced, Enhancer
 from benchmark_core.clips.modality import channels, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
@@ -45,6 +47,10 @@ class RandomViews:
     low: bool
     high: bool
     unlabelled: bool = False
+    sampling: Sampling | None = None  # instead of the plan's
+    enhanced: bool = False
+    train: bool = True
+    derived: tuple[int, ...] | None = None  # shape of an interval's values, instead of views
 
     def __len__(self) -> int:
         return self.clips
@@ -55,19 +61,30 @@ class RandomViews:
 
     def batch(self, device: torch.device) -> Batch:
         """`CLIPS` clips."""
-        sampling = Sampling.parse(self.plan.sampling)
+        sampling = self.sampling or Sampling.parse(self.plan.sampling)
         classes = len(self.chosen.dataset.classes)
-        shape = (sampling.k, channels(self.plan.modality), sampling.t)
+        at_once = 1 if self.sampling or kind(self.plan.modality) == "flow" else self.chosen.enhancer.frames
 
-        def noise(size: tuple[int, int] | None) -> View:
+        def noise(size: tuple[int, int] | None, frames: int, side: int = NATIVE) -> View:
+            shape = (sampling.k, channels(self.plan.modality), frames)
             if size is None:
-                return [torch.rand(*shape, NATIVE + clip, NATIVE, device=device) for clip in range(CLIPS)]
+                return [torch.rand(*shape, side + clip, side, device=device) for clip in range(CLIPS)]
             return torch.rand(CLIPS, *shape, *size, device=device)
 
-        low = self.plan.size if kind(self.plan.modality) == "flow" else self.chosen.degradation.low
+        if self.derived is not None:
+            mask = torch.ones(CLIPS, sampling.k, device=device)
+            values = torch.rand(CLIPS, sampling.k, *self.derived, device=device)
+            ids = tuple(map(str, range(CLIPS)))
+            target = self.target(classes, device)
+            return Batch(low=None, high=None, mask=mask, box=None, target=target, ids=ids, derived=values)
+        at_size = self.enhanced or kind(self.plan.modality) == "flow"
+        low = self.plan.size if at_size else self.chosen.degradation.low
+        view = noise(low, sampling.t if self.enhanced else sampling.widened(at_once)) if self.low else None
         return Batch(
-            low=noise(low) if self.low else None,
-            high=noise(self.plan.size if low else None) if self.high else None,
+            low=view.as_subclass(Enhanced) if self.enhanced and isinstance(view, Tensor) else view,
+            high=noise(self.plan.size if low else None, sampling.t, max(NATIVE, *self.plan.size))
+            if self.high
+            else None,
             mask=torch.ones(CLIPS, sampling.k, device=device),
             box=torch.tensor([0.0, 0.1, 0.9, 0.9, 1.0], device=device).expand(CLIPS, 5),
             target=self.target(classes, device),
@@ -90,11 +107,28 @@ class Rehearsal(Training):
     """
 
     def __init__(self, *, clips: int, pool: int | None = None, source: int | None = None, **asked: Any) -> None:
-        def views(*, low: bool, high: bool, seed: int, unlabelled: bool = False) -> Any:
+        def views(
+            *,
+            low: bool,
+            high: bool,
+            seed: int,
+            unlabelled: bool = False,
+            sampling: Sampling | None = None,
+            enhancer: Enhancer | None = None,
+            whole: bool = False,
+        ) -> Any:
             others = pool if unlabelled else source if high and self.plan.source else None
             count = clips if others is None else others
             return RandomViews(
-                plan=self.plan, chosen=self.chosen, clips=count, low=low, high=high, unlabelled=unlabelled
+                plan=self.plan,
+                chosen=self.chosen,
+                clips=count,
+                low=low,
+                high=high,
+                unlabelled=unlabelled,
+                sampling=sampling,
+                enhanced=enhancer is not None,
+                train=not whole,
             )
 
         super().__init__(**asked, make_views=views, reporter=Silent())
@@ -119,6 +153,12 @@ class Rehearsal(Training):
             with seeded("rehearsal"):
                 fn(module)
         return module
+
+    def derive(
+        self, name: str, fn: Callable[[Batch], Tensor], *, of: Any, by: Any, shape: tuple[int, ...], revision: int = 1
+    ) -> Any:
+        """Noise of its shape; what making them takes is not in the estimate."""
+        return dataclasses.replace(of, derived=shape)
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
         """`STEPS` batches, timed; the loop's whole length is reckoned from the quickest after the first."""

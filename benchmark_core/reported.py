@@ -30,7 +30,7 @@ from typing import Any
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = ("top1", "top5", "f1_macro", "f1_micro", "f1_samples", "map")
+METRICS = ("top1", "top5", "f1_macro", "f1_micro", "f1_samples", "map", "f1_macro_logit0.5", "f1_samples_logit0.5")
 PLACE = ("system", "dataset", "protocol", "degradation", "backbone", "modality", "metric", "ceiling")  # what it is of
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 

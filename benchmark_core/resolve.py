@@ -13,11 +13,11 @@ from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.lookup import expand, find
+from benchmark_core.lookup import expand, fields_of, find
 from benchmark_core.names import ComponentName
 from benchmark_core.plan import Plan, read_size
 from benchmark_core.resolve_beside import high_source_name, pool_name
-from benchmark_core.specs import DatasetSpec, DegradationSpec, Spec, Value
+from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
 PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")  # what budgets may name
@@ -46,6 +46,7 @@ class Request:
     unlabelled: str | None = None
     teacher: str | None = None  # METHOD@DIGEST
     high_source: str | None = None
+    enhancer_weights: str | None = None  # file:STEM@DIGEST
 
 
 def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
@@ -58,13 +59,22 @@ def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
             enhancer=find(catalog.enhancers, plan.enhancer)[0],
             backbone=find(catalog.backbones, plan.backbone)[0],
             method=find(catalog.methods, plan.method)[0],
+            enlarges=_enlarges(catalog, find(catalog.enhancers, plan.enhancer)[0]),
         ),
     )
 
 
+def _enlarges(catalog: Catalog, enhancer: EnhancerSpec) -> EnhancerSpec | None:
+    return catalog.enhancers[enhancer.flow] if enhancer.flow else None
+
+
 def _as_set(plan: Plan, chosen: Chosen) -> Chosen:
-    """`chosen`, with the method as the plan's options make it."""
-    return replace(chosen, method=chosen.method.under(chosen.options(plan, "method")))
+    """`chosen`, with method and enhancer as the plan's options make them."""
+    return replace(
+        chosen,
+        method=chosen.method.under(chosen.options(plan, "method")),
+        enhancer=chosen.enhancer.under(chosen.options(plan, "enhancer")),
+    )
 
 
 def resolve_plan(catalog: Catalog, request: Request) -> Plan:
@@ -96,7 +106,8 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
             f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
         )
 
-    for key in (*budget, *method.defaults):
+    budget, fixed = _of_variants(method, method_name, budget)
+    for key in (*budget, *fixed, *method.defaults):
         if "." not in key and key not in PARTNERS:
             raise unknown(
                 f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, PARTNERS
@@ -104,7 +115,10 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
 
     def partner(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
-        found = str(asked if asked is not None else budget.get(field_name, method.defaults.get(field_name, fallback)))
+        usual = fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback)))
+        if asked is not None and asked != fixed.get(field_name, asked):
+            raise ElrError(f"method '{method_name}' stands for {field_name} {usual}; leave out --{field_name} {asked}")
+        found = str(usual if asked is None else asked)
         if not found:
             raise ElrError(f"method '{method.name}' prefers no {field_name}; give one with --{field_name}")
         return found
@@ -112,7 +126,18 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
     enhancer, enhancer_name = find(catalog.enhancers, partner("enhancer"))
     backbone, backbone_name = find(catalog.backbones, partner("backbone"))
-    chosen = Chosen(dataset=dataset, degradation=degradation, enhancer=enhancer, backbone=backbone, method=method)
+    chosen = Chosen(
+        dataset=dataset,
+        degradation=degradation,
+        enhancer=enhancer,
+        backbone=backbone,
+        method=method,
+        enlarges=_enlarges(catalog, enhancer),
+    )
+    for key in (own := enhancer.budgets.get(request.budget, {})):
+        if not key.startswith("enhancer."):
+            raise unknown(f"option in a budget of enhancer '{enhancer.name}'", key, enhancer.options)
+    budget = {**own, **budget}
 
     protocol = request.protocol or dataset.default_protocol
     if protocol not in dataset.protocols:
@@ -142,13 +167,16 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         "backbone": backbone_name,
         "method": method_name,
     }
+    settings = _settings(chosen, names, budget, (*request.settings, *_of_file(enhancer, request.enhancer_weights)))
+    own = {key.partition(".")[2]: value for key, value in settings.items() if key.startswith("enhancer.")}
+    chosen = replace(chosen, enhancer=enhancer.under(defaults(enhancer) | own))
     plan = Plan(
         method=str(method_name),
         dataset=str(dataset_name),
         protocol=protocol,
         fold=fold,
         degradation=str(degradation_name),
-        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), method, degradation),
+        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), chosen),
         enhancer=str(enhancer_name),
         backbone=str(backbone_name),
         weights=weights,
@@ -158,7 +186,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         precision=precision,
         budget=request.budget,
         seed=request.seed,
-        settings=_settings(chosen, names, budget, request.settings),
+        settings=settings,
         classes=classes,
         unlabelled=pool_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
@@ -196,7 +224,8 @@ def _settings(
         key: (f"budget: {key}", value) for key, value in budget.items() if "." in key
     }
     for key in overrides.keys() - settings.keys():
-        raise ElrError(f"a budget of {specs['method'].name} or {specs['dataset'].name} sets '{key}', which neither has")
+        owners = " or ".join(specs[kind].name for kind in ("method", "dataset", "enhancer"))
+        raise ElrError(f"a budget of {owners} sets '{key}', which none of them has")
     for text in asked:
         key, equals, value = text.partition("=")
         key = key.strip()
@@ -209,6 +238,33 @@ def _settings(
         kind, _, option = key.partition(".")
         settings[key] = specs[kind].options[option].check(where, value)
     return {key: value for key, value in sorted(settings.items()) if not _left_out(specs, key, value)}
+
+
+def _of_variants(
+    method: MethodSpec, name: ComponentName, budget: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """What goes for every variant of a method at a budget, its partners' options set by variants among it; and the plan
+    fields that the variants of `name` stand for, which the budget may change: `VARIANT:FIELD`.
+    """
+    stands = fields_of(method, name)
+    for key, value in budget.items():
+        variant, colon, of = key.partition(":")
+        if colon and variant not in method.variants:
+            raise unknown(f"variant in a budget of method '{method.name}':", variant, method.variants)
+        if colon and variant in name.variants:
+            stands[of] = value
+    usual = {key: value for key, value in budget.items() if ":" not in key}
+    dotted = {key: value for key, value in stands.items() if "." in key}
+    return {**usual, **dotted}, {key: value for key, value in stands.items() if "." not in key}
+
+
+def _of_file(enhancer: EnhancerSpec, name: str | None) -> tuple[str, ...]:
+    """The setting by which a plan takes the file `name` instead of fitting its enhancer."""
+    if not name:
+        return ()
+    if enhancer.public is None:
+        raise ElrError(f"enhancer '{enhancer.name}' is not of those that take --enhancer-weights; leave it out")
+    return (f"enhancer.weights={name}",)
 
 
 def _left_out(specs: Mapping[str, Spec], key: str, value: Value) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError
 from benchmark_core.lookup import find
 from benchmark_core.names import ComponentName, placed_name
-from benchmark_core.specs import DatasetSpec, DegradationSpec, MethodSpec
+from benchmark_core.specs import DatasetSpec, DegradationSpec
 
 
 def pool_name(catalog: Catalog, asked: str | None, degradation: DegradationSpec) -> str:
@@ -26,17 +27,16 @@ def high_source_name(
     catalog: Catalog,
     asked: str | None,
     dataset: tuple[DatasetSpec, ComponentName],
-    method: MethodSpec,
-    degradation: DegradationSpec,
+    chosen: Chosen,
 ) -> str:
     """Where high views come from: nothing, "self", or the canonical name of another dataset with the same classes."""
-    own = "self" if method.needs_high and degradation.crop == "none" else ""
+    own = "self" if chosen.needs_high and chosen.degradation.crop == "none" else ""
     if asked is None or asked == own:
         return own
     if asked == "self":
         raise ElrError(
             f"--high-source self is for a method that needs high views of clips as recorded; leave it out with "
-            f"'{method.name}' and '{degradation.name}'"
+            f"'{chosen.method.name}' and '{chosen.degradation.name}'"
         )
     source, name = _beside(catalog, asked)
     target, target_name = dataset

@@ -24,7 +24,7 @@ from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.fused import finished, fuse_runs
 from benchmark_core.names import ComponentName, file_name
-from benchmark_core.networks.assemble import initialisation_of
+from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.prepare import prepare
@@ -129,6 +129,8 @@ def _run_one(
     initialisation = initialisation_of(plan, chosen)
     if initialisation != plan.weights:
         reporter.say(f"weights: {initialisation}")
+    if not high and (said := enhancer_initialisation_of(plan, chosen)):
+        reporter.say(f"enhancer's weights: {said}")
     teacher = load_teacher(beside.teacher, plan, chosen, catalog)
     pool, source = sets_beside(catalog, plan, beside)
     ready = prepare(

@@ -82,9 +82,11 @@ _ARTICLES: Mapping[type, str] = {bool: "true or false", int: "a whole number", f
 class Spec:
     """What every component says of itself.
 
-    variants: options that a suffix sets: `cstat:mlp+rc` merges `variants["mlp"]` and `variants["rc"]`.
+    variants: options that a suffix sets: `cstat:mlp+rc` merges `variants["mlp"]` and `variants["rc"]`; a method's may
+        also name plan fields, such as the enhancer that it is for, and options of that: `enhancer.scale`.
     default_variants: what the bare name stands for.
-    budgets: per budget name, plan fields and `KIND.KEY` options to override.
+    budgets: per budget name, plan fields and `KIND.KEY` options to override; of a method also what a variant of it
+        stands for instead: `VARIANT:FIELD`, `VARIANT:KIND.KEY`.
     requires: modules of an optional extra, and the extra's name in `extra`; a backbone needs them for its weights only.
     """
 
@@ -219,19 +221,43 @@ class DegradationSpec(Spec):
 class EnhancerSpec(Spec):
     """What brings a low view to the network's size.
 
-    factory: `build(size, options) -> nn.Module` mapping float (N, 3, h, w) in [0, 1] to (N, 3, H, W); with `frames` > 1
-        it maps (N, 3, frames, h, w) to (N, 3, frames, H, W).
-    fit: `fit(training, module)`, where it is learnt; a shared stage, frozen afterwards unless `enhancer.train` is set.
+    factory: `build(low, size, options) -> nn.Module` mapping float (N, 3, h, w) in [0, 1] to (N, 3, H, W). low is
+        (h, w), or None where clips differ in size and each comes in its own. With `frames` > 1 the module has that
+        number as its attribute `frames` and maps (N, 3, frames, h, w) to (N, 3, frames, H, W).
+    fit: `fit(training, module)`, where it is learnt; its stages are shared by all plans of equal numbers. The module
+        stands still afterwards, unless its option `train` is set. While `fit` runs, `training.options` are the
+        enhancer's.
+    needs_high: `fit` reads high views of the training clips.
+    check: as a method's.
+    recognizer_options: the options that shape its module; others do not change what it costs. None: all of them.
+    flow: name of the enhancer, one without parameters, that enlarges the frames of which optical flow is made, where
+        this one is learnt and so cannot.
+    public: `public(module) -> nn.Module`, the part of its module that public checkpoints are of. A file then stands in
+        for `fit`, under the name that its plan holds as the option `weights`, which such an enhancer declares with
+        "fit" as its default (`benchmark_core.weights_file`). files: those named so far.
     """
 
     kind: ClassVar[str] = "enhancer"
     factory: Target
     frames: int = 1
     fit: Target | None = None
+    needs_high: bool = False
+    check: Target | None = None
+    recognizer_options: tuple[str, ...] | None = None
+    flow: str = ""
+    public: Target | None = None
+    files: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
-    def build(self, size: tuple[int, int], options: Mapping[str, Value] = NOTHING) -> nn.Module:
-        """The module for network size (H, W)."""
-        built: nn.Module = self.load(self.factory)(size, defaults(self) | dict(options))
+    def under(self, options: Mapping[str, Value]) -> EnhancerSpec:
+        """The enhancer as `options` make it: one that a file stands in for reads no high views."""
+        given = self.public is not None and options["weights"] != "fit"
+        return replace(self, needs_high=False) if given else self
+
+    def build(
+        self, low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, Value] = NOTHING
+    ) -> nn.Module:
+        """The module from low size (h, w), or any where None, to network size (H, W)."""
+        built: nn.Module = self.load(self.factory)(low, size, defaults(self) | dict(options))
         return built
 
 

@@ -1,4 +1,5 @@
-"""A public checkpoint on this machine as an initialisation: `--weights FILE`.
+"""A public checkpoint on this machine: `--weights FILE` initialises a backbone, `--enhancer-weights FILE` stands in for
+fitting an enhancer.
 
 A plan holds `file:STEM@DIGEST`, of the file's name and of what is in it, and never a path; where the file lies is
 remembered by the catalog, as folders of clips are.
@@ -55,23 +56,49 @@ def place_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
     path = Path(text).expanduser()
     if text == "scratch" or any(text in spec.weights for spec in backbones.values()):
         return catalog, text
-    if text.startswith(PREFIX) and not path.is_file():
-        raise ElrError(f"--weights {text} is what a plan calls a file; give the file itself: --weights PATH")
-    if path.is_dir():
-        raise ElrError(f"--weights {text} is a folder; name the checkpoint in it, one of {', '.join(SUFFIXES)}")
-    if not path.is_file():
-        if path.suffix in SUFFIXES or len(path.parts) > 1:
-            raise ElrError(f"--weights {text}: there is no such file")
+    if not text.startswith(PREFIX) and not path.exists() and path.suffix not in SUFFIXES and len(path.parts) == 1:
         return catalog, text
-    if path.suffix not in SUFFIXES:
-        raise ElrError(f"--weights {text} is not a checkpoint by its name, which ends in one of {', '.join(SUFFIXES)}")
-    file = WeightsFile(path=path.resolve(), digest=digest_of_bytes(_read(path)))
-    name = f"{PREFIX}{file_name(path.stem)}@{file.digest}"
+    name, file = named_file("--weights", text)
     section = Section(
         catalog.backbones.kind,
         {key: dataclasses.replace(spec, weights={**spec.weights, name: file}) for key, spec in backbones.items()},
     )
     return dataclasses.replace(catalog, backbones=section), name
+
+
+def place_enhancer_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
+    """Adds the file `text` to what every enhancer with public checkpoints may take instead of being fitted.
+
+    What comes back with the catalog is the name that plans hold, as the enhancer's option `weights`.
+    """
+    name, file = named_file("--enhancer-weights", text)
+    specs: dict[str, Any] = dict(catalog.enhancers.items())
+    for key, spec in specs.items():
+        if spec.public is not None:
+            option = spec.options["weights"]
+            option = dataclasses.replace(option, choices=(*option.choices, name))
+            specs[key] = dataclasses.replace(
+                spec, options={**spec.options, "weights": option}, files={**spec.files, name: file}
+            )
+    return dataclasses.replace(catalog, enhancers=Section(catalog.enhancers.kind, specs)), name
+
+
+def named_file(flag: str, text: str) -> tuple[str, WeightsFile]:
+    """The checkpoint at the path `text`, and the name that plans hold. flag: what gives it, for errors.
+
+    Raises ElrError where the path leads to no file that could be one.
+    """
+    path = Path(text).expanduser()
+    if text.startswith(PREFIX) and not path.is_file():
+        raise ElrError(f"{flag} {text} is what a plan calls a file; give the file itself: {flag} PATH")
+    if path.is_dir():
+        raise ElrError(f"{flag} {text} is a folder; name the checkpoint in it, one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise ElrError(f"{flag} {text}: there is no such file")
+    if path.suffix not in SUFFIXES:
+        raise ElrError(f"{flag} {text} is not a checkpoint by its name, which ends in one of {', '.join(SUFFIXES)}")
+    file = WeightsFile(path=path.resolve(), digest=digest_of_bytes(_read(path)))
+    return f"{PREFIX}{file_name(path.stem)}@{file.digest}", file
 
 
 def digest_of_bytes(content: bytes) -> str:

@@ -13,21 +13,30 @@ from benchmark_core.resolve import Request, resolve_plan
 TOY = Path(__file__).with_name("toy.py")
 
 BUILTINS = (
+    "c3d",
     "cstat",
+    "dbpn",
     "degradations",
+    "dvsr",
     "efficientnet_lite",
     "folder",
     "hmdb51",
+    "i3d",
     "interpolation",
     "ixmas",
     "jhmdb",
+    "kd",
     "nagoya_fir",
     "puppets",
+    "purwanto",
     "r2plus1d",
     "resnet",
+    "resnet3d",
     "stat",
+    "strong_kd",
     "supervised",
     "tinyvirat",
+    "tinyvirat_method",
     "ucf101",
 )
 

@@ -11,7 +11,10 @@ from benchmark_core.errors import ElrError
 from benchmark_core.networks.channels import adapt_first_convolution, first_convolution, with_channels
 from benchmark_core.specs import BackboneSpec, defaults, resolve
 
-NAMES = ("resnet18", "resnet34", "efficientnet-lite0", "r2plus1d-18", "r2plus1d-34", "r2plus1d-18-tv")
+NAMES = (
+    "resnet18", "resnet34", "efficientnet-lite0", "r2plus1d-18", "r2plus1d-34", "r2plus1d-18-tv", "i3d", "resnet3d-18",
+    "resnet3d-50", "c3d",
+)  # fmt: skip
 
 
 def build(spec: BackboneSpec, classes: int = 5) -> nn.Module:

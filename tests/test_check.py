@@ -40,7 +40,7 @@ USUAL = {"spare": "2, 2", "more": "", "factor": "1", "axes": "(2, 3)", "sampling
 ENHANCER = """
 @hookimpl
 def elr_enhancers():
-    return [EnhancerSpec(name="up", summary="", factory=lambda size, options: {built})]
+    return [EnhancerSpec(name="up", summary="", factory=lambda low, size, options: {built})]
 """
 DEGRADATION = """
 rng = np.random.default_rng(1)

@@ -92,7 +92,8 @@ def test_the_plan_flags_of_run_are_frozen():
     flags = {option for param in commands()["run"].params for option in param.opts}
     assert flags == {
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
-        "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision", "--budget", "--seed", "--set",
+        "--enhancer-weights", "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision",
+        "--budget", "--seed", "--set",
         "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",

@@ -58,6 +58,23 @@ def test_backbones_and_enhancers(catalog: Catalog, backbone: str, enhancer: str,
     assert list(tried(catalog, tmp_path, method=method, dataset="puppets", **asked)) == stages
 
 
+@pytest.mark.parametrize(
+    ("backbone", "method"),
+    [
+        ("i3d", "cstat"),
+        ("resnet3d-18", "stat"),
+        ("resnet3d-50", "cstat"),
+        pytest.param("c3d", "cstat", marks=pytest.mark.slow),
+    ],
+)
+def test_backbones_on_clips(catalog: Catalog, backbone: str, method: str, tmp_path: Path) -> None:
+    """By themselves they take windows, of which clips have as many as they are long: refused, and then told."""
+    asked = {"method": method, "dataset": "puppets", "backbone": backbone}
+    with pytest.raises(ElrError, match="built for a fixed number of intervals, and windows-16 gives longer clips more"):
+        tried(catalog, tmp_path, **asked)
+    assert list(tried(catalog, tmp_path, **asked, sampling="2x4")) == ["teacher-tam", "student", "joint"]
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_the_documented_table_holds_every_rule(rule: object) -> None:
     assert f"| `{rule.name}` |" in README.read_text(encoding="utf-8")  # type: ignore[attr-defined]

@@ -263,7 +263,7 @@ def test_a_throughput_batch_that_does_not_fit_is_halved(monkeypatch):
 
 
 def test_a_learnt_enhancer_is_counted():
-    wide = EnhancerSpec(name="learnt", summary="", factory=lambda size, options: Learnt())
+    wide = EnhancerSpec(name="learnt", summary="", factory=lambda low, size, options: Learnt())
     macs = count_macs(recognizer(enhancer=wide), view(size=(24, 32)))
     assert macs.enhancer == 9 * 3 * 3 * 24 * 32
 

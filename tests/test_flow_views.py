@@ -39,7 +39,7 @@ def elr_enhancers():
     return [EnhancerSpec(name="learnt", summary="a 1x1 convolution", factory=build)]
 
 
-def build(size, options):
+def build(low, size, options):
     from torch import nn
 
     return nn.Sequential(nn.Upsample(size), nn.Conv2d(3, 3, 1))

@@ -183,3 +183,18 @@ def test_weights_by_name():
 def test_a_2d_backbone_refuses_several_frames():
     with pytest.raises(ElrError, match="'resnet18'.*4x5.*--sampling 4x1"):
         recognizer(sampling=(4, 5))
+
+
+def test_a_head_may_take_features_unpooled():
+    class Whole(nn.Module):
+        pooled = False
+
+        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            self.seen = tuple(features.shape)
+            return features.mean((1, 3, 4))
+
+    head = Whole()
+    model = recognizer(enhancer_spec=None, size=(64, 96))
+    model.head = head
+    trace = model.trace(torch.rand(2, 2, 3, 1, 64, 96))
+    assert head.seen == (2, 2, 512, 2, 3) == tuple(trace.features.shape) and trace.logits.shape == (2, 512)

@@ -251,7 +251,7 @@ def other_task(catalog: Catalog) -> Catalog:
             {},
             "--high-source strange: 2 of its 5 classes are none of dataset 'tinyvirat' (first: 'Jumping'); name clips",
         ),
-        ("virat-crops", {"method": "supervised"}, "'supervised' takes no high views from another dataset; leave out"),
+        ("virat-crops", {"method": "supervised"}, "'supervised' takes no high views from another dataset"),
         ("virat-crops", {"degradation": "average-12x16"}, "--high-source is for clips taken as recorded"),
         ("self", {"method": "supervised"}, "--high-source self is for a method that needs high views"),
         ("self", {"degradation": "average-12x16"}, "--high-source self is for a method that needs high views"),

@@ -102,7 +102,7 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
         (
             {"method": "cstat", "sampling": "windows-1"},
             "method 'cstat:mlp+rc' is built for a fixed number of intervals, and windows-1 gives longer clips more; "
-            "use e.g. 4x1",
+            "use e.g. --sampling 4x1",
         ),
         (
             {"backbone": "efficientnet-lite0", "size": "16x16"},

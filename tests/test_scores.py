@@ -77,6 +77,32 @@ def test_the_threshold_is_the_sigmoid_at_one_half_and_strict() -> None:
     assert score(np.array([[0.0, 0.4]]), truth, "ab").per_class.value == (0.0, 1.0)  # sigmoid(0) = 0.5 predicts nothing
 
 
+def test_a_logit_taken_for_a_probability_by_hand() -> None:
+    """TinyVIRAT's test code: a class is predicted where the logit itself is above 0.5."""
+    truth = np.array([[1, 1, 0], [0, 1, 0]])
+    logits = np.array([[0.4, 0.6, -1.0], [0.5, 0.7, 0.3]])
+    found = score(logits, truth, "abc").scores
+    # sigmoid: {a, b} vs {a, b}, {a, b, c} vs {b}; a 2/3, b 1, c 0; clips 1 and 2/4
+    assert found["f1_macro"].value == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert found["f1_samples"].value == pytest.approx((1 + 1 / 2) / 2)
+    # logit: {b} vs {a, b}, {b} vs {b} (0.5 is not above 0.5); a 0, b 1, c 0; clips 2/3 and 1
+    assert found["f1_macro_logit0.5"].value == pytest.approx((0 + 1 + 0) / 3)
+    assert found["f1_samples_logit0.5"].value == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_a_logit_of_one_half_is_a_sigmoid_of_0_6225() -> None:
+    rng = np.random.default_rng(6)
+    truth = (rng.random((40, 5)) < 0.4).astype(np.int64)
+    logits = rng.normal(size=(40, 5)) + truth
+    sigmoid, threshold = 1 / (1 + np.exp(-logits)), 1 / (1 + np.exp(-0.5))
+    assert threshold == pytest.approx(0.6225, abs=1e-4)
+    shifted = score(np.where(sigmoid > threshold, 1.0, -1.0), truth, "abcde").scores
+    found = score(logits, truth, "abcde").scores
+    for average in ("macro", "samples"):
+        assert found[f"f1_{average}_logit0.5"] == shifted[f"f1_{average}"]
+        assert found[f"f1_{average}_logit0.5"] != found[f"f1_{average}"]
+
+
 def test_multi_label_agrees_with_torchmetrics() -> None:
     torch = pytest.importorskip("torch")
     metrics = pytest.importorskip("torchmetrics.functional.classification")

@@ -35,7 +35,8 @@ def test_methods_agree_in_every_number_that_a_stage_reads(catalog, budget: str) 
     for plan in plans[1:]:
         for field in ("backbone", "enhancer", "size", "sampling", "precision", "weights", "degradation"):
             assert getattr(plan, field) == getattr(plans[0], field), field
-        assert [plan.options("method")[key] for key in RECIPE] == [plans[0].options("method")[key] for key in RECIPE]
+        one, other = (chosen_by(catalog, each).options(each, "method") for each in (plan, plans[0]))
+        assert [one[key] for key in RECIPE] == [other[key] for key in RECIPE]
 
 
 def test_paper_budget_is_the_papers(catalog) -> None:

@@ -123,6 +123,7 @@ def _bare(
         backbone_spec=backbone,
         enhancer_spec=enhancer,
         classes=int(classes),
+        low=read_size("--low", low) if low else None,
         size=size,
         sampling=(sampling.k, sampling.t),
         modality=modality,
@@ -151,13 +152,15 @@ def _planned(
     catalog, plan, _ = make_plan(catalog, planfile, settings, fields)
 
     from benchmark_core.cost.streams import costs_of_plan
-    from benchmark_core.networks.assemble import initialisation_of
+    from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
     from benchmark_core.resolve import chosen_by
 
     chosen = chosen_by(catalog, plan)
     for stream in plan.streams:
         if (said := initialisation_of(stream, chosen)) != plan.weights:
             Reporter().say(f"weights: {said}")
+        if not chosen.method.privileged and (said := enhancer_initialisation_of(stream, chosen)):
+            Reporter().say(f"enhancer's weights: {said}")
     return costs_of_plan(plan, chosen, device, read_size("--low", low) if low else None)
 
 

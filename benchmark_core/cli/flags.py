@@ -29,6 +29,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--fold", "--split"), "NAME", "One fold of the protocol. Default: its first."),
     (("--degradation",), "NAME", "How low views are made: average-12x16. Default: the dataset's."),
     (("--enhancer",), "NAME", "What brings a low view to network size. Default: the method's."),
+    (("--enhancer-weights",), "FILE", "A public checkpoint of the enhancer, instead of fitting it."),
     (("--backbone",), "NAME", "Feature extractor. Default: the method's."),
     (("--weights",), "NAME|FILE", "Initialisation: scratch, imagenet, or a checkpoint. Default: the backbone's."),
     (("--modality",), "NAME", "rgb, flow, or rgb+flow, two networks fused. Default: rgb."),
@@ -107,7 +108,7 @@ def make_plan(
     of weights. beside: folders of pool and high source, where flags give them; it comes back with the teacher's.
     """
     from benchmark_core.resolve import Request, resolve_plan
-    from benchmark_core.weights_file import place_weights
+    from benchmark_core.weights_file import place_enhancer_weights, place_weights
 
     asked: dict[str, Any] = {}
     if planfile is not None:
@@ -122,6 +123,8 @@ def make_plan(
     catalog, asked["dataset"] = catalog.placed(asked["dataset"], data)
     if "weights" in asked:
         catalog, asked["weights"] = place_weights(catalog, asked["weights"])
+    if "enhancer_weights" in asked:
+        catalog, asked["enhancer_weights"] = place_enhancer_weights(catalog, asked["enhancer_weights"])
     for name in ("unlabelled", "high_source"):
         root = getattr(beside, name)
         if name in asked:

@@ -23,7 +23,7 @@ from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.filling import Job, Outcome
 from benchmark_core.clips.modality import Algorithm
-from benchmark_core.clips.recipes import Materials, Recipe, Stored, named
+from benchmark_core.clips.recipes import Materials, Prepared, Recipe, named
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Target, Value, resolve
 
@@ -150,7 +150,7 @@ def of_flow(
 def ensure_views(
     store: ClipStore,
     clips: Sequence[Clip],
-    recipes: Sequence[Stored],
+    recipes: Sequence[Prepared],
     bad_clips: str = "fail",
     progress: Progress | None = None,
     workers: int | None = None,
@@ -224,7 +224,11 @@ def greyer(recipe: FlowRecipe) -> Callable[[npt.NDArray[np.uint8]], Grey]:
     """
     import torch  # not above: who lists and fills pictures needs none
 
-    enlarge = None if recipe.enlarge is None else resolve(recipe.enlarge)(recipe.size, recipe.options).eval()
+    enlarge = (
+        None
+        if recipe.enlarge is None
+        else resolve(recipe.enlarge)(recipe.source.size, recipe.size, recipe.options).eval()
+    )
 
     def to_grey(frames: npt.NDArray[np.uint8]) -> Grey:
         pictures = frames.astype(np.float32)

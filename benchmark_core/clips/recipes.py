@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import DegradationSpec, Target, Value, defaults, resolve
 
 if TYPE_CHECKING:
+    from benchmark_core.clips.enhanced import EnhancedRecipe
     from benchmark_core.clips.flow import FlowRecipe
 
 REVISION = 1  # raised when `fit` or `resample` give other pixels for the same numbers
@@ -93,7 +94,8 @@ class Recipe:
         return made
 
 
-Stored: TypeAlias = "Recipe | FlowRecipe"
+Prepared: TypeAlias = "Recipe | FlowRecipe"  # made before training
+Stored: TypeAlias = "Recipe | FlowRecipe | EnhancedRecipe"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,7 @@ class Materials:
     crop "before": high is stored larger by a margin; the box is cut first, `degrade` (on the device) makes low of it.
     crop "none": the clip as recorded is both.
     flow: views are optical flow, stored at network size; see `benchmark_core.clips.flow.of_flow`.
+    enhanced: low views are stored as an enhancer left them; see `benchmark_core.clips.enhanced.of_enhancer`.
     """
 
     crop: Literal["after", "before", "none"]
@@ -114,15 +117,18 @@ class Materials:
     degrade: Target | None = None
     options: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
     flow: bool = False
+    enhanced: bool = False
 
-    def recipes(self, *, low: bool, high: bool) -> tuple[Stored, ...]:
-        """Those that views of low, of high or of both need, without repetition."""
+    def recipes(self, *, low: bool, high: bool) -> tuple[Prepared, ...]:
+        """Those that views of low, of high or of both need before training, without repetition."""
+        assert not self.enhanced
         wanted = []
         if low:
             wanted.append(self.high if self.crop == "before" else self.low)
         if high:
             wanted.append(self.high)
-        return tuple({recipe.key: recipe for recipe in wanted if recipe is not None}.values())
+        found = {recipe.key: recipe for recipe in wanted if recipe is not None}
+        return cast("tuple[Prepared, ...]", tuple(found.values()))
 
 
 def materials(degradation: DegradationSpec, options: Mapping[str, Value], *, size: tuple[int, int]) -> Materials:

@@ -18,6 +18,11 @@ _INTERVALS = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:s([1-9]\d{0,3}))?")
 _WINDOWS = re.compile(r"windows-([1-9]\d{0,3})")
 
 
+def middle(wide: int, frames: int) -> int:
+    """Where the middle `frames` of `wide` begin."""
+    return (wide - frames) // 2
+
+
 @dataclass(frozen=True)
 class Sampling:
     """`4x1`: 4 intervals of 1 frame. `4x5s2`: 4 of 5, every second frame. `windows-16`: windows of 16 frames.
@@ -51,6 +56,20 @@ class Sampling:
     def span(self) -> int:
         """Frames from an interval's first to its last, both counted."""
         return (self.t - 1) * self.stride + 1
+
+    def widened(self, frames: int) -> int:
+        """T, or the next multiple of `frames`: what an enhancer gets that takes so many frames at once."""
+        return -(-self.t // frames) * frames
+
+    def widen(self, numbers: Numbers, count: int, frames: int) -> Numbers:
+        """Frame numbers (K, T) with as many before as after, or one fewer, up to (K, `widened(frames)`).
+
+        At the clip's ends its first and last frames repeat.
+        """
+        wide = self.widened(frames)
+        first = numbers[:, :1] - middle(wide, self.t) * self.stride
+        wider: Numbers = np.clip(first + np.arange(wide) * self.stride, 0, count - 1)
+        return wider
 
     def pads(self, count: int) -> bool:
         """Whether a clip of `count` frames is too short for T frames, or for a frame of its own in each interval."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.augment import Box, Jitter, draw_box
+from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.flow import LEVELS
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.recipes import Materials
 from benchmark_core.clips.resample import reduce, to_grey_levels
-from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
 from benchmark_core.specs import resolve
 
@@ -37,7 +38,10 @@ SELF_SHORTEST = 8  # its shorter side stays at this many pixels or more
 
 @dataclass(frozen=True, kw_only=True)
 class HostBatch:
-    """As read: views are uint8. mask float (B, K); box float (B, 5) or None; target int64 (B,) or float (B, C)."""
+    """As read: views are uint8. mask float (B, K); box float (B, 5) or None; target int64 (B,) or float (B, C).
+
+    derived: of `DerivedViews`, which have no others.
+    """
 
     low: View | None
     high: View | None
@@ -46,6 +50,7 @@ class HostBatch:
     target: Tensor
     ids: tuple[str, ...]
     epoch: int = 0
+    derived: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,7 @@ class Batch:
     """On the device: views are float in [0, 1], of flow in [-1, 1].
 
     progress: share of the training done, 0 to 1, as the loop sets it.
+    derived: float (B, K, ...), what `training.derive` made of each interval.
     """
 
     low: View | None
@@ -63,6 +69,7 @@ class Batch:
     ids: tuple[str, ...]
     epoch: int = 0
     progress: float = 0.0
+    derived: Tensor | None = None
 
 
 class Views:
@@ -73,6 +80,8 @@ class Views:
 
     low, high: which views are wanted. train: random frames and boxes (`jitter` None: whole frames), the last partial
     batch left out where there is another; otherwise central frames, whole views, every clip.
+    widen: low views have the next multiple of so many frames, for an enhancer that takes them at once, with the T of
+        the sampling in their middle.
     sides: the shorter sides, in pixels, of the clips that these stand in for: where both views of clips taken as
     recorded are wanted, low is high brought to one of them; by default to a factor's (see `degrade_again`).
     """
@@ -91,6 +100,7 @@ class Views:
         train: bool = False,
         jitter: Jitter | None = None,
         seed: int = 0,
+        widen: int = 1,
         sides: Sequence[int] = (),
     ) -> None:
         self.clips = tuple(clips)
@@ -103,6 +113,7 @@ class Views:
         self.train = train
         self.jitter = jitter
         self.seed = seed
+        self.widen = widen
         self.sides = tuple(sides)
         before = materials.crop == "before"
         self._low = store.reader(materials.low) if low and materials.low is not None else None
@@ -138,13 +149,14 @@ class Views:
         low = high = None
         if self.materials.crop == "before":
             assert self._high is not None
-            high = [self._crop(self._bundle(self._high, one), one) for one in drawn]
+            high = [self._crop(self._bundle(self._high, one, wide=self.low), one) for one in drawn]
         elif self.materials.crop == "none" and self.low and self.high and self.train:
             assert self._high is not None
-            high = [self._bundle(self._high, one) for one in drawn]
-            low = [self._again(bundle, one.chance) for bundle, one in zip(high, drawn, strict=True)]
+            wide = [self._bundle(self._high, one, wide=True) for one in drawn]
+            high = [self._middle(bundle) for bundle in wide]
+            low = [self._again(bundle, one.chance) for bundle, one in zip(wide, drawn, strict=True)]
         else:
-            low = None if self._low is None else [self._bundle(self._low, one) for one in drawn]
+            low = None if self._low is None else [self._bundle(self._low, one, wide=True) for one in drawn]
             high = None if self._high is None else [self._bundle(self._high, one) for one in drawn]
         boxes = [one.box for one in drawn if one.box is not None and self.materials.crop != "before"]
         return HostBatch(
@@ -152,7 +164,7 @@ class Views:
             high=self._collate(high, most),
             mask=torch.from_numpy(mask),
             box=torch.from_numpy(np.stack(boxes)) if boxes else None,
-            target=self._targets(clips),
+            target=self.targets(clips),
             ids=tuple(clip.id for clip in clips),
             epoch=epoch,
         )
@@ -162,7 +174,9 @@ class Views:
         low, high = (_to_float(view, device, flow=self.materials.flow) for view in (batch.low, batch.high))
         if self.materials.crop == "before" and isinstance(high, Tensor):
             low = degrade_on_device(high, self.materials) if self.low else None
-            high = high if self.high else None
+            high = self._middle(high) if self.high else None
+        if self.materials.enhanced and isinstance(low, Tensor):
+            low = low.as_subclass(Enhanced)
         return Batch(
             low=low,
             high=high,
@@ -196,10 +210,19 @@ class Views:
             return degrade_again(bundle, 1 + (SELF_FACTOR - 1) * chance)
         return degrade_to(bundle, self.sides[int(chance * len(self.sides))])
 
-    def _bundle(self, reader: ClipReader, drawn: _Drawn) -> Array:
-        frames = reader.frames(drawn.clip, drawn.numbers.ravel().tolist())  # (K*T, 3, h, w)
-        bundle: Array = frames.reshape(*drawn.numbers.shape, *frames.shape[1:]).swapaxes(1, 2)  # (K, 3, T, h, w)
+    def _bundle(self, reader: ClipReader, drawn: _Drawn, *, wide: bool = False) -> Array:
+        """(K, 3, T, h, w), T widened for the enhancer where asked."""
+        numbers = drawn.numbers
+        if wide:
+            numbers = self.sampling.widen(numbers, reader.count(drawn.clip), self.widen)
+        frames = reader.frames(drawn.clip, numbers.ravel().tolist())  # (K*T, 3, h, w)
+        bundle: Array = frames.reshape(*numbers.shape, *frames.shape[1:]).swapaxes(1, 2)
         return bundle
+
+    def _middle(self, view: Any) -> Any:
+        """The sampling's own T of the frames (…, T, h, w) of a widened view."""
+        first = middle(view.shape[-3], self.sampling.t)
+        return view[..., first : first + self.sampling.t, :, :]
 
     def _crop(self, stored: Array, drawn: _Drawn) -> Array:
         """(K, 3, T, H, W) of a stored view that is larger by the margin, at whole pixels; flipped as the box says."""
@@ -216,7 +239,8 @@ class Views:
             return [torch.from_numpy(np.ascontiguousarray(_pad(bundle, most))) for bundle in bundles]
         return torch.from_numpy(np.stack([_pad(bundle, most) for bundle in bundles]))
 
-    def _targets(self, clips: Sequence[Clip]) -> Tensor:
+    def targets(self, clips: Sequence[Clip]) -> Tensor:
+        """int64 (B,), or float 0/1 (B, C); without labels -1, or zeros."""
         """A clip without labels has -1, or zeros where labels are several."""
         if not self.multi_label:
             return torch.tensor([-1 if clip.target is None else clip.target for clip in clips], dtype=torch.int64)

@@ -16,7 +16,7 @@ from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.provenance import versions
-from benchmark_core.specs import MethodSpec, Spec, Value, defaults
+from benchmark_core.specs import EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 
 def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
@@ -53,9 +53,10 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
 
 
 def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
-    """Off the spec's default; of a method only what shapes its recognizer."""
+    """Off the spec's default; of a method and a learnt enhancer only what shapes the recognizer."""
     usual = defaults(spec)
-    shaping = spec.recognizer_options if isinstance(spec, MethodSpec) else tuple(options)
+    named = spec.recognizer_options if isinstance(spec, (MethodSpec, EnhancerSpec)) else None
+    shaping = tuple(options) if named is None else named
     return {key: value for key, value in options.items() if key in shaping and usual.get(key) != value}
 
 
@@ -95,7 +96,8 @@ def cost_of(
     sampling, stream = Sampling.parse(describe["sampling"]), describe.get("modality", "rgb")
     height, width = describe["size"]
     recognizer.to(device)
-    low = torch.rand(1, sampling.k, recognizer.channels, sampling.t, *low_size, device=device)
+    frames = sampling.widened(recognizer.frames_at_once)
+    low = torch.rand(1, sampling.k, recognizer.channels, frames, *low_size, device=device)
     macs = count_macs(recognizer, low)
     latency = measure_latency(recognizer, low, device)
     return {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -14,6 +16,7 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.channels import with_channels
+from benchmark_core.networks.checkpoint import load_public
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
 from benchmark_core.networks.recognizer import Parts, Recognizer
@@ -49,6 +52,7 @@ def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str |
         backbone_spec=chosen.backbone,
         enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
         classes=len(chosen.dataset.classes),
+        low=chosen.degradation.low,
         size=plan.size,
         sampling=(sampling.k, sampling.t),
         method_spec=chosen.method if head is None else None,
@@ -69,6 +73,7 @@ def build_recognizer(
     classes: int,
     size: tuple[int, int],
     sampling: tuple[int, int],
+    low: tuple[int, int] | None = None,
     method_spec: MethodSpec | None = None,
     method_options: Mapping[str, Value] = NOTHING,
     backbone_options: Mapping[str, Value] = NOTHING,
@@ -81,6 +86,7 @@ def build_recognizer(
     """The recognizer that a plan stands for: a function of its arguments and of torch's random state alone.
 
     enhancer_spec: None for a network on views of network size: high ones, and flow. size: (H, W). sampling: (K, T).
+    low: (h, w) of what the enhancer gets; None where clips differ in size.
     weights: "scratch", or an initialisation that the backbone names.
     head: one of `HEADS`, over the backbone's classifier; a method with a `recognizer` of its own has no use for it.
     Raises ElrError where the backbone cannot take T frames or lacks the weights.
@@ -94,7 +100,7 @@ def build_recognizer(
     backbone: Any  # first: no other part then moves its seed
     backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
     flow = kind(modality) == "flow"
-    enhancer = AtSize(size) if enhancer_spec is None else enhancer_spec.build(size, enhancer_options)
+    enhancer = AtSize(size) if enhancer_spec is None else enhancer_spec.build(low, size, enhancer_options)
     assemble = partial(
         _recognizer,
         enhancer=enhancer,
@@ -103,9 +109,11 @@ def build_recognizer(
         mean=(0.0,) * FLOW if flow else backbone_spec.mean,  # what moves neither way is 0
         std=(1.0,) * FLOW if flow else backbone_spec.std,
         flow=flow,
+        frames=frames,
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))
+    view = (FLOW if flow else RGB, *((frames,) if backbone_spec.dims == 3 else ()), *size)
     parts = Parts(
         enhancer=enhancer,
         backbone=backbone,
@@ -115,9 +123,18 @@ def build_recognizer(
         frames=frames,
         options=method_options,
         assemble=assemble,
+        map_shape=partial(map_shape, backbone, view),
     )
     built: Recognizer = method_spec.load(method_spec.recognizer)(parts)
     return built
+
+
+def map_shape(backbone: Any, view: Sequence[int]) -> tuple[int, ...]:
+    """(C, [T,] h, w) of the last stage map that `backbone` makes of one view (3, [T,] H, W); nothing is computed."""
+    ghost = deepcopy(backbone).to("meta").eval()  # tensors without data
+    with torch.no_grad():
+        last: Tensor = ghost.forward_features(torch.empty(1, *view, device="meta"))[-1]
+    return tuple(last.shape[1:])
 
 
 def build_backbone(
@@ -154,6 +171,41 @@ def initialisation_of(plan: Plan, chosen: Chosen) -> str:
     classes, options = len(chosen.dataset.classes), chosen.options(plan, "backbone")
     _, said = build_backbone(chosen.backbone, classes, options, weights=plan.weights, modality=plan.modality)
     return said
+
+
+def load_enhancer(
+    spec: EnhancerSpec, module: nn.Module, low: tuple[int, int] | None, size: tuple[int, int], weights: str
+) -> str:
+    """Loads the file that plans call `weights` into an enhancer's module, in place, and says what of it matched.
+
+    low, size: what the module was built for. Raises ElrError where it does not fit, such as that of another scale.
+    """
+    assert spec.public is not None
+    if weights not in spec.files:
+        raise ElrError(
+            f"--set enhancer.weights={weights} is what a plan calls a file; give it as --enhancer-weights PATH"
+        )
+    taken, made = (f"{side[0]}x{side[1]}" if side else "clips of any size" for side in (low, size))
+    said = load_public(
+        spec.load(spec.public)(module),
+        spec.files[weights],
+        whose=f"enhancer '{spec.name}' from {taken} to {made}",
+        advice="name another --enhancer or scale, or other --enhancer-weights",
+    )
+    return f"{weights} ({said})"
+
+
+def enhancer_initialisation_of(plan: Plan, chosen: Chosen) -> str:
+    """What a user is told of the file that stands in for fitting the plan's enhancer; nothing where none does.
+
+    A file that does not fit is an ElrError.
+    """
+    spec, options = chosen.enhancer, chosen.options(plan, "enhancer")
+    if spec.public is None or options["weights"] == "fit" or kind(plan.modality) == "flow":
+        return ""
+    low = chosen.degradation.low
+    module = spec.build(low, plan.size, options)
+    return load_enhancer(spec, module, low, plan.size, str(options["weights"]))
 
 
 def _recognizer(head: nn.Module, **parts: Any) -> Recognizer:

@@ -55,9 +55,22 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
     counters = [key for key in missing if key.endswith(COUNTER)]
     if counters:
         notes.append(f"{len(counters)} counts of batches start at 0")
-    _check(file, backbone, given, due, [key for key in missing if key not in counters])
+    advice = "name another --backbone, or other --weights"
+    _check(file, f"backbone '{backbone}'", given, due, [key for key in missing if key not in counters], advice)
     module.load_state_dict({**due, **given})
     return "; ".join([f"{len(given)} of {len(due)} tensors", *notes])
+
+
+def load_public(module: nn.Module, file: WeightsFile, *, whose: str, advice: str) -> str:
+    """Loads `file` into `module`, in place, every tensor of it; and says so: "211 of 211 tensors".
+
+    whose: whose weights are due. advice: what else to name. Raises ElrError with both, as `load_checkpoint` does.
+    """
+    due: State = module.state_dict()
+    given = read_state(file)
+    _check(file, whose, given, due, [key for key in due if key not in given], advice)
+    module.load_state_dict(given)
+    return f"{len(given)} of {len(due)} tensors"
 
 
 def read_state(file: WeightsFile) -> State:
@@ -126,7 +139,7 @@ def _fresh(classifier: set[str], given: State, due: State) -> str:
     return f"{theirs} -> {ours} classes" if theirs != ours else ""
 
 
-def _check(file: WeightsFile, backbone: str, given: State, due: State, missing: list[str]) -> None:
+def _check(file: WeightsFile, whose: str, given: State, due: State, missing: list[str], advice: str) -> None:
     """ElrError unless every tensor fits, and is finite."""
     left_over = [key for key in given if key not in due]
     misshapen = [key for key in given if key in due and given[key].shape != due[key].shape]
@@ -141,10 +154,7 @@ def _check(file: WeightsFile, backbone: str, given: State, due: State, missing: 
             f"{len(misshapen)} differ in shape (first: {key}, {_shape(given[key])} where {_shape(due[key])} is due)"
         )
     if faults:
-        raise ElrError(
-            f"the weights {file.path} are not of backbone '{backbone}': of its tensors {', '.join(faults)}; "
-            "name another --backbone, or other --weights"
-        )
+        raise ElrError(f"the weights {file.path} are not of {whose}: of its tensors {', '.join(faults)}; {advice}")
     spoilt = [key for key, value in given.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if spoilt:
         raise ElrError(f"the weights {file.path} are not finite in {len(spoilt)} tensors (first: {spoilt[0]})")

@@ -14,7 +14,7 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.progress import Reporter
 from benchmark_core.training.device import autocast
 
-BATCH = 32
+BATCH = 32  # clips of one frame an interval; fewer of more
 
 
 def predict(
@@ -29,7 +29,7 @@ def predict(
     logits: list[npt.NDArray[np.float32]] = []
     recognizer.eval()
     with torch.inference_mode(), reporter.steps("test", len(views)) as advance:
-        for host in views.batches(BATCH):
+        for host in views.batches(max(1, BATCH // views.sampling.t)):
             batch = views.to_device(host, device)
             view = batch.high if high else batch.low
             with autocast(device, precision):

@@ -8,6 +8,9 @@ Multi-label, targets 0/1 (N, C); a class is predicted where sigmoid(logit) > 0.5
     f1_macro      mean over all C classes of F1 = 2 TP / (2 TP + FP + FN)
     f1_micro      the same of counts summed over classes
     f1_samples    mean over clips of the clip's own F1
+    f1_macro_logit0.5, f1_samples_logit0.5
+                  the same two where a class is predicted where logit > 0.5, that is sigmoid(logit) > 0.6225: what
+                  TinyVIRAT's test code (macro) and its training code (samples) make of logits
     map           mean over classes with at least one positive of average precision, Σ (R_k − R_{k−1}) P_k over
                   distinct logits k from the highest; clips of one logit enter together
     per class     the class's F1
@@ -28,6 +31,8 @@ import numpy.typing as npt
 from benchmark_core.errors import RunFailed
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.statistics import Floats, Hits, bootstrap, wilson
+
+RAW_THRESHOLD = 0.5  # of a logit that is taken for a probability
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,15 @@ def score_multi_label(logits: Floats, targets: npt.NDArray[Any], classes: Sequen
     truth = targets > 0
     predicted = logits > 0
     counts = Counts.of(truth, predicted)
+    raw = Counts.of(truth, logits > RAW_THRESHOLD)
     order = np.argsort(-logits, axis=0, kind="stable")
     metrics: dict[str, Callable[[Floats], Floats]] = {
         "f1_macro": counts.macro,
         "f1_micro": counts.micro,
         "f1_samples": counts.samples,
         "map": lambda weights: mean_average_precision(logits, truth, order, weights),
+        f"f1_macro_logit{RAW_THRESHOLD}": raw.macro,
+        f"f1_samples_logit{RAW_THRESHOLD}": raw.samples,
     }
     per_class = counts.per_class(np.ones((1, len(logits))))[0].tolist()
     defined = np.any(truth | predicted, axis=0).tolist()

@@ -152,7 +152,11 @@ class _Counting(Rehearsal):
         return contextlib.nullcontext()
 
     def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
-        return _without_content(self.plan, self.chosen, high=high, head=head)
+        fitted = None if high else self._fit_enhancer()
+        module = _without_content(self.plan, self.chosen, high=high, head=head)
+        if fitted is not None:
+            module.enhancer.requires_grad_(bool(self.chosen.options(self.plan, "enhancer").get("train", False)))
+        return module
 
 
 def _count(plan: Plan, chosen: Chosen, catalog: Catalog, clips: int, known: dict[str, float]) -> _Counting:

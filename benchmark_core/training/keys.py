@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -16,6 +16,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.plan import Plan, digest_of
 
 VIEWS = ("low", "high", "unlabelled")  # what a stage may need beside options and other stages
+CLASSIFIER = "classifier"  # and a stage of an enhancer: the plan's backbone, by which it learns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +55,28 @@ class StageKey:
 
 
 def stage_numbers(
-    plan: Plan, given: StageInputs, needs: Sequence[str], stages: Sequence[str], module: Any
+    plan: Plan,
+    given: StageInputs,
+    needs: Sequence[str],
+    stages: Sequence[str],
+    module: Any,
+    *,
+    scope: Literal["method", "enhancer"] = "method",
 ) -> dict[str, Any]:
     """Everything that can change what a stage fits.
 
     needs: "low", "high", "unlabelled", and names of the method's options. stages: keys of those it builds on.
     module: its parameters' names and shapes stand for its structure, head included.
+    scope: whose stage it is. An enhancer's reads frames of its own number, no backbone unless it needs a "classifier",
+    and of its own options those among `needs`: what two enhancers fit alike is one stage.
     """
-    kinds = {"dataset", "backbone"} | ({"degradation", "enhancer"} if "low" in needs else set())
+    if scope == "enhancer":
+        kinds = {"dataset"} | ({"degradation"} if "low" in needs else set())
+        kinds |= {"backbone"} if CLASSIFIER in needs else set()
+        left_out = {"sampling"} if CLASSIFIER in needs else {"sampling", "weights"}
+    else:
+        kinds = {"dataset", "backbone"} | ({"degradation", "enhancer"} if "low" in needs else set())
+        left_out = set()
     numbers: dict[str, Any] = {
         "protocol": plan.protocol,
         "fold": plan.fold,
@@ -78,6 +93,9 @@ def stage_numbers(
         **{f"{kind} from": given.owners[kind] for kind in sorted(kinds)},
         **{key: value for key, value in plan.settings.items() if key.partition(".")[0] in kinds},
     }
+    numbers = {key: value for key, value in numbers.items() if key not in left_out}
+    if scope == "enhancer":
+        numbers["enhancer from"] = given.owners["enhancer"]
     if "low" in needs:
         numbers["low"] = given.low
     if "high" in needs:
@@ -85,8 +103,8 @@ def stage_numbers(
     if "unlabelled" in needs and plan.unlabelled:
         numbers["unlabelled"] = [plan.unlabelled, given.unlabelled]
     for need in needs:
-        if f"method.{need}" in plan.settings:
-            numbers[f"method.{need}"] = plan.settings[f"method.{need}"]
+        if (key := f"{scope}.{need}") in plan.settings:
+            numbers[key] = plan.settings[key]
     return {**numbers, "stages": list(stages)}
 
 
@@ -133,9 +151,9 @@ class FittedModules:
         self._rows.append((module, key))
 
     def key(self, module: nn.Module, stage: str) -> str:
-        """The latest stage that touched `module`. ElrError where none has."""
+        """The latest stage that touched `module`, or what it is a part of. ElrError where none has."""
         for known, key in reversed(self._rows):
-            if known is module:
+            if any(part is module for part in known.modules()):
                 return key
         raise ElrError(
             f"stage '{stage}' needs a {type(module).__name__} that no stage has fitted; fit it in a stage before"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.specs import Value
+from benchmark_core.training.recipe_options import RECIPE
 
 Schedule = Callable[[float], float]
 
@@ -63,7 +64,7 @@ class Recipe:
             parameter for module in modules for parameter in module.parameters() if parameter.requires_grad
         )
         decay = float(options["weight_decay"])
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
@@ -74,11 +75,7 @@ class Recipe:
         self.updates = 0
         self.parameters = parameters
         self.backward = backward
-        self.optimiser: torch.optim.Optimizer = (
-            torch.optim.AdamW(groups, lr=self.peak)
-            if options["optimiser"] == "adamw"
-            else torch.optim.SGD(groups, lr=self.peak, momentum=float(options["momentum"]))
-        )
+        self.optimiser = _optimiser(groups, options)
 
     @property
     def lr(self) -> float:
@@ -104,6 +101,19 @@ class Recipe:
         """The inverse of `state_dict`."""
         self.optimiser.load_state_dict(state["optimiser"])
         self.updates = int(state["updates"])
+
+
+def _optimiser(groups: list[dict[str, Any]], options: Mapping[str, Value]) -> torch.optim.Optimizer:
+    """By its name. Options made before Adam's decays were among them have torch's."""
+    lr = float(options["lr"])
+    beta1, beta2 = (float(options.get(key, RECIPE[key].default)) for key in ("beta1", "beta2"))
+    match options["optimiser"]:
+        case "adam":
+            return torch.optim.Adam(groups, lr=lr, betas=(beta1, beta2))
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=lr, betas=(beta1, beta2))
+        case _:
+            return torch.optim.SGD(groups, lr=lr, momentum=float(options["momentum"]))
 
 
 def _unique(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:

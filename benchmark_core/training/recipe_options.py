@@ -7,9 +7,19 @@ from collections.abc import Mapping
 from benchmark_core.specs import Option
 
 RECIPE: Mapping[str, Option] = {
-    "optimiser": Option(default="sgd", choices=("sgd", "adamw"), help="sgd (with momentum) or adamw"),
+    "optimiser": Option(
+        default="sgd",
+        choices=("sgd", "adamw", "adam"),
+        help="sgd (with momentum), adamw, or adam, whose weight decay is part of the gradient",
+    ),
     "lr": Option(default=1e-3, low=0.0, help="peak learning rate"),
     "momentum": Option(default=0.9, low=0.0, high=1.0, help="momentum of sgd"),
+    "beta1": Option(
+        default=0.9, low=0.0, high=0.9999, added=True, help="decay of adam's and adamw's mean of gradients"
+    ),
+    "beta2": Option(
+        default=0.999, low=0.0, high=0.999999, added=True, help="decay of adam's and adamw's mean of their squares"
+    ),
     "weight_decay": Option(default=0.0, low=0.0, help="weight decay on weights; biases and norms have none"),
     "batch": Option(default=256, low=1, help="clips an update"),
     "epochs": Option(default=50, low=1, help="passes over the training clips"),

@@ -2,7 +2,7 @@
 
 Example::
 
-    enlarge = bicubic((256, 340))
+    enlarge = bicubic((12, 16), (256, 340))
     image = enlarge(torch.rand(8, 3, 12, 16))  # (8, 3, 256, 340)
 """
 
@@ -41,16 +41,22 @@ class Interpolation(nn.Module):
         return f"size={self.size}, mode={self.mode}"
 
 
-def nearest(size: tuple[int, int], options: Mapping[str, object] | None = None) -> Interpolation:
+def nearest(
+    low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
+) -> Interpolation:
     """The nearest pixel centre."""
     return Interpolation(size, "nearest")
 
 
-def bilinear(size: tuple[int, int], options: Mapping[str, object] | None = None) -> Interpolation:
+def bilinear(
+    low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
+) -> Interpolation:
     """Linear between the two nearest pixel centres of each axis."""
     return Interpolation(size, "bilinear")
 
 
-def bicubic(size: tuple[int, int], options: Mapping[str, object] | None = None) -> Interpolation:
+def bicubic(
+    low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
+) -> Interpolation:
     """Cubic convolution (a = -0.75) over the four nearest pixel centres of each axis, clamped to [0, 1]."""
     return Interpolation(size, "bicubic")

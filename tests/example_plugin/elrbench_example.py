@@ -32,7 +32,7 @@ def elr_methods():
     ]
 
 
-def sharpen(size, options):
+def sharpen(low, size, options):
     """A module from (N, 3, h, w) in [0, 1] to (N, 3, H, W)."""
     from torch import nn
 

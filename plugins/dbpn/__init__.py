@@ -1,0 +1,41 @@
+"""Super-resolution by back-projection: images enlarged and brought back in turns, to learn from what is off."""
+
+from benchmark_core import EnhancerSpec, Option, hookimpl
+from elrbench_plugins.dbpn.options import FITTING, SHAPE, UNITS, USE, budgets
+
+CITATION = "Haris et al., Deep Back-Projection Networks for Super-Resolution, CVPR 2018 (arXiv 1803.02735)"
+PAIRS = (
+    "what it learns from: whole frames of the training clips and their low views, flipped alike, instead of patches of "
+    "photographs, also turned"
+)
+NUMBERS = "its numbers in Purwanto et al., ICCVW 2019: scale, weights and training are not given there"
+
+
+@hookimpl
+def elr_enhancers() -> list[EnhancerSpec]:
+    """By 2, by 4 or by 8, single frames."""
+    small = {**SHAPE, **FITTING, **USE}
+    deep = {**small, "units": UNITS}
+
+    def spec(name: str, summary: str, factory: str, options: dict[str, Option]) -> EnhancerSpec:
+        return EnhancerSpec(
+            name=name,
+            summary=summary,
+            citation=CITATION,
+            factory=f"elrbench_plugins.dbpn.enhancer:{factory}",
+            fit="elrbench_plugins.dbpn.fit:fit",
+            needs_high=True,
+            check="elrbench_plugins.dbpn.scales:check",
+            recognizer_options=tuple(key for key in options if key in (*SHAPE, "units")),
+            flow="bicubic",
+            public="elrbench_plugins.dbpn.enhancer:public_part",
+            options=options,
+            budgets=budgets(options),
+            unspecified=(PAIRS, NUMBERS),
+        )
+
+    return [
+        spec("dbpn-s", "back-projection by two units, by 2, 4 or 8", "dbpn_s", small),
+        spec("dbpn", "back-projection by seven units, by 2, 4 or 8", "dbpn", deep),
+        spec("d-dbpn", "the same, densely connected", "d_dbpn", deep),
+    ]

@@ -1,0 +1,73 @@
+"""By how much a low view is to be enlarged, and what of a plan cannot be. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from benchmark_core.errors import ElrError
+from benchmark_core.specs import Value
+
+if TYPE_CHECKING:
+    from benchmark_core.combinations import Chosen
+    from benchmark_core.plan import Plan
+
+Size = tuple[int, int]
+SCALES = (2, 4, 8)
+NATIVE = 4  # of clips taken as recorded, which have no size in common
+
+
+def check(plan: Plan, chosen: Chosen) -> None:
+    """ElrError where no scale leads from the plan's low size to the network's."""
+    scale_of(chosen.degradation.low, plan.size, chosen.options(plan, "enhancer"), plan.enhancer)
+
+
+def scale_of(low: Size | None, size: Size, options: Mapping[str, Value], name: str = "dbpn") -> int:
+    """The scale of an enhancer from low (h, w), or None where clips differ in size, to (H, W).
+
+    Where what is enlarged is resized afterwards: the smallest that reaches H x W, or the largest.
+    Raises ElrError naming sizes that can be reached.
+    """
+    asked = int(options["scale"])
+    if low is None:
+        scale = asked or NATIVE
+        if options["resize"] or all(side % scale == 0 for side in size):
+            return scale
+        below = _of(size, lambda side: max(scale, side // scale * scale))
+        reached = list(dict.fromkeys((below, _of(size, lambda side: -(-side // scale) * scale))))
+        what = f"enlarges a part of the network's size by {scale}"
+    else:
+        wanted = (asked,) if asked else SCALES
+        reached = [times(low, scale) for scale in wanted]
+        if size in reached:
+            return wanted[reached.index(size)]
+        if options["resize"]:
+            enough = (scale for scale in wanted if low[0] * scale >= size[0] and low[1] * scale >= size[1])
+            return next(enough, wanted[-1])
+        what = f"enlarges {_text(low)} by {_either(wanted)}"
+    raise ElrError(
+        f"enhancer '{name}' {what}, which does not give {_text(size)}; use --size {_either(map(_text, reached))}, or "
+        "--set enhancer.resize=true"
+    )
+
+
+def source_of(low: Size | None, size: Size, scale: int) -> Size:
+    """What the network by `scale` takes: (h, w), or a part of H x W, rounded up, where clips differ in size."""
+    return low or _of(size, lambda side: -(-side // scale))
+
+
+def times(low: Size, scale: int) -> Size:
+    """(h, w) enlarged."""
+    return low[0] * scale, low[1] * scale
+
+
+def _of(size: Size, each: Callable[[int], int]) -> Size:
+    return each(size[0]), each(size[1])
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _either(words: Iterable[object]) -> str:
+    return " or ".join(map(str, words))

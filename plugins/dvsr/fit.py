@@ -1,0 +1,116 @@
+"""How the enhancers are fitted (TinyVIRAT, section IV.A.4): reconstruction first, then attention and a classifier.
+
+Where clips are taken as recorded there may be a network by 4 and one by 8: a stage trains them one after the other.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from elrbench_plugins.dvsr.enhancer import FRAMES, Attended, SuperResolution
+from elrbench_plugins.dvsr.growth import FadeIn, target_of
+from elrbench_plugins.dvsr.network import Attention
+from elrbench_plugins.dvsr.options import END_TO_END, GROWTH, JOINT, RECONSTRUCTION, SHAPE
+from elrbench_plugins.dvsr.pairs import pairs_of
+from elrbench_plugins.dvsr.updates import Joint, Reconstruction
+
+if TYPE_CHECKING:
+    from benchmark_core.clips.views import Views
+    from benchmark_core.training.training import Training
+
+REVISION = 1  # of `learn`, `grow` and `attend`: raised when what they train changes
+SAMPLING = f"1x{FRAMES}"
+SAME = ("checkpoint", "train", "keep")  # options that change nothing of what a stage trains
+COMMON = tuple(key for key in (*SHAPE, *RECONSTRUCTION) if key not in SAME)
+ALIVE = (0.01, 0.99)  # where the mean of a trained attention map belongs
+
+
+def end_to_end(training: Training, module: SuperResolution) -> None:
+    """DVSR: all steps at once."""
+    fn = functools.partial(learn, training)
+    training.stage("dvsr", fn, module, needs=("low", "high", *COMMON, *END_TO_END), revision=REVISION)
+
+
+def progressive(training: Training, module: SuperResolution) -> None:
+    """Progressive DVSR: step by step."""
+    fn = functools.partial(grow, training)
+    training.stage("prog-dvsr", fn, module, needs=("low", "high", *COMMON, *GROWTH), revision=REVISION)
+
+
+def with_attention(training: Training, module: Attended) -> None:
+    """Progressive DVSR, a stage that it shares with `prog-dvsr`; then all of it by eq. 3."""
+    progressive(training, module.super_resolution)
+    needs = ("low", "high", "classifier", *COMMON, *JOINT, module.super_resolution)
+    training.stage("prog-dvsr-att", functools.partial(attend, training), module, needs=needs, revision=REVISION)
+
+
+def learn(training: Training, module: SuperResolution) -> None:
+    """Eq. 1 with attention 1, of the last step alone."""
+    for scale in module.scales:
+        network = module.network(scale).requires_grad_(True)
+        update = Reconstruction(training, network)
+        views, epochs = pairs(training), int(training.options["epochs"])
+        for batch in training.epochs(views, epochs, state=[network, update]):
+            low, high, _ = pairs_of(module, scale, batch, float(training.options["pair_least"]))
+            training.log(**update(low, high))
+
+
+def grow(training: Training, module: SuperResolution) -> None:
+    """Eq. 1 with attention 1, step by step, each faded in; one optimiser throughout, as in the authors' code."""
+    options = training.options
+    for scale in module.scales:
+        network = module.network(scale).requires_grad_(True)
+        update = Reconstruction(training, network)
+        for step in range(1, network.steps + 1):
+            views, epochs = pairs(training), epochs_of(training, step, network.steps)
+            fade = FadeIn(rise(training, views))
+            for batch in training.epochs(views, epochs, state=[network, update, fade]):
+                alpha = fade.alpha if step > 1 else 1.0
+                low, high, _ = pairs_of(module, scale, batch, float(options["pair_least"]))
+                target = target_of(high, step, network.steps, str(options["growth_frames"]))
+                training.log(**update(low, target, step, alpha), alpha=alpha)
+                fade.advance()
+            if step > 1 and fade.alpha < 1:
+                training.note(
+                    f"the network by {scale} was trained at {2**step} times its size no further than alpha "
+                    f"{fade.alpha:.2f}, and is used at 1: more epochs or a quicker fade"
+                )
+
+
+def attend(training: Training, module: Attended) -> None:
+    """Eq. 3: network and attention branch, in turns with a classifier that is not kept."""
+    for scale in module.super_resolution.scales:
+        network = module.super_resolution.network(scale).requires_grad_(True)
+        branch = module.attentions[f"x{scale}"].requires_grad_(True)
+        assert isinstance(branch, Attention)
+        classifier = training.classifier()
+        update = Joint(training, network, branch, classifier)
+        views, epochs = pairs(training), int(training.options["joint_epochs"])
+        for batch in training.epochs(views, epochs, state=[network, branch, classifier, update]):
+            low, high, target = pairs_of(module.super_resolution, scale, batch, float(training.options["pair_least"]))
+            training.log(**update(low, high, target))
+        mean = training.history[-1]["attention"] if training.history else 0.5
+        if not ALIVE[0] < mean < ALIVE[1]:
+            training.note(
+                f"attention of the network by {scale} has mean {mean:.3f}: it tells no foreground from background"
+            )
+
+
+def pairs(training: Training) -> Views:
+    """16 consecutive frames of each training clip, low and high."""
+    return training.views("train", low=True, high=True, sampling=SAMPLING)
+
+
+def epochs_of(training: Training, step: int, steps: int) -> int:
+    """Passes over the pairs at a step of growth."""
+    which = "first" if step == 1 else "last" if step == steps else "between"
+    return int(training.options[f"epochs_{which}"])
+
+
+def rise(training: Training, views: Views) -> float:
+    """What an update adds to alpha."""
+    options = training.options
+    if options["fade"] == "updates":
+        return float(options["fade_step"])
+    return 1 / (float(options["fade_epochs"]) * views.steps(int(options["batch"])))

@@ -1,0 +1,168 @@
+"""One update of a network by eq. 1, and of network, branch and classifier by eq. 3, in as much memory as is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from elrbench_plugins.dvsr.enhancer import signed, unsigned
+from elrbench_plugins.dvsr.losses import full, masked, psnr, reconstruction, sparsity
+from elrbench_plugins.dvsr.network import Attention, Dvsr
+
+if TYPE_CHECKING:
+    from benchmark_core.networks.recognizer import Recognizer
+    from benchmark_core.training.training import Training
+
+
+class Reconstruction:
+    """`update(low, high)`: one step of Adam towards eq. 1. Its state is the optimiser's."""
+
+    def __init__(self, training: Training, network: Dvsr) -> None:
+        options = training.options
+        network.checkpointed = bool(options["checkpoint"])
+        self.training = training
+        self.network = network
+        self.optimiser = adam(options, network, decay="weight_decay")
+
+    def __call__(self, low: Tensor, high: Tensor, step: int | None = None, alpha: float = 1.0) -> dict[str, Tensor]:
+        """low (N, 3, 16, h, w) in [-1, 1]; high, what the step is to give, (N, 3, T', h', w') in [0, 1]."""
+        self.optimiser.zero_grad(set_to_none=True)
+        losses, views = [], []
+        for part, share in parts(len(low), int(self.training.options["micro_batch"])):
+            with self.training.autocast():
+                made = self.network(low[part], step, alpha)
+            loss = share * reconstruction(made, signed(high[part]))
+            loss.backward()
+            losses.append(loss.detach())
+            views.append(unsigned(full(made.detach())))
+        self.optimiser.step()
+        return {"loss": torch.stack(losses).sum(), "psnr": psnr(torch.cat(views), high)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return self.optimiser.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.optimiser.load_state_dict(state)
+
+
+class Joint:
+    """`update(low, high, target)`: the classifier's step on what is reconstructed; then network and branch, by eq. 3.
+
+    Its state is the two optimisers'.
+    """
+
+    def __init__(self, training: Training, network: Dvsr, attention: Attention, classifier: Recognizer) -> None:
+        options = training.options
+        network.checkpointed = bool(options["checkpoint"])
+        self.training = training
+        self.network, self.attention, self.classifier = network, attention, classifier
+        self.optimiser = adam(options, network, attention, decay="joint_weight_decay")
+        self.classifier_optimiser = adam(options, classifier, prefix="classifier_")
+
+    def __call__(self, low: Tensor, high: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """low (N, 3, 16, h, w) in [-1, 1]; high (N, 3, 16, H, W) in [0, 1]; target as a batch has it."""
+        pieces = list(parts(len(low), int(self.training.options["micro_batch"])))
+        made = self._pass(low) if len(pieces) == 1 else None
+        if made is None:
+            with torch.no_grad(), self.training.autocast():
+                view = torch.cat([unsigned(full(self.network(low[part]))) for part, _ in pieces])
+        else:
+            view = unsigned(full(made[0].detach()))
+        told = self._teach(view, target)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.classifier.requires_grad_(False)
+        terms = [
+            self._descend(made or self._pass(low[part]), high[part], target[part], share) for part, share in pieces
+        ]
+        self.classifier.requires_grad_(True)
+        self.optimiser.step()
+        sums = {key: torch.stack([term[key] for term in terms]).sum() for key in terms[0] if key != "map"}
+        weights = torch.cat([term["map"] for term in terms])
+        return {**sums, "psnr": psnr(view, high), "psnr_att": psnr(view, high, weights), "classifier": told}
+
+    def _pass(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        """What is made of low, and attention."""
+        with self.training.autocast():
+            made, features = self.network.with_features(low)
+            return made, self.attention(features)
+
+    def _teach(self, view: Tensor, target: Tensor) -> Tensor:
+        """The classifier's own step, without attention."""
+        loss = self._classification(view, target)
+        self.classifier_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.classifier_optimiser.step()
+        return loss.detach()
+
+    def _descend(self, passed: tuple[Tensor, Tensor], high: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:
+        """Gradients of eq. 3, `share` of a batch's; its terms, likewise, and attention."""
+        options = self.training.options
+        made, attention = full(passed[0]), full(passed[1])
+        rec = reconstruction(made, signed(high), attention)  # eq. 1
+        told = self._classification(masked(made, attention, str(options["mask"])), target)  # eq. 2
+        spread = sparsity(attention)  # eq. 2's regularisation
+        loss = (
+            float(options["lambda_rec"]) * rec
+            + float(options["lambda_att"]) * told
+            + float(options["sparsity"]) * spread
+        )  # eq. 3
+        (share * loss).backward()
+        terms = {"loss": loss, "rec": rec, "att": told, "attention": spread}
+        return {**{key: share * term.detach() for key, term in terms.items()}, "map": attention.detach()}
+
+    def _classification(self, view: Tensor, target: Tensor) -> Tensor:
+        """The task loss on (N, 3, 16, H, W) in [0, 1]; a 2D backbone sees each frame as an interval.
+
+        Of a clip alone the classifier takes its running statistics: a batch's may be of one value.
+        """
+        view = view.transpose(1, 2).unsqueeze(3) if self.classifier.dims == 2 else view.unsqueeze(1)
+        alone = evaluating(self.classifier) if len(view) == 1 else nullcontext()
+        with alone, self.training.autocast():
+            logits = self.classifier(view)  # (N, C)
+        return self.training.task_loss(logits, target)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"network": self.optimiser.state_dict(), "classifier": self.classifier_optimiser.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.optimiser.load_state_dict(state["network"])
+        self.classifier_optimiser.load_state_dict(state["classifier"])
+
+
+def adam(
+    options: Mapping[str, Any], *modules: nn.Module, prefix: str = "", decay: str | None = None
+) -> torch.optim.Adam:
+    """Adam (Kingma & Ba, ICLR 2015) over the modules' parameters. decay: the option that holds its weight decay."""
+    return torch.optim.Adam(
+        [parameter for module in modules for parameter in module.parameters()],
+        lr=float(options[f"{prefix}lr"]),
+        betas=(float(options[f"{prefix}beta1"]), float(options[f"{prefix}beta2"])),
+        weight_decay=float(options[decay]) if decay else 0.0,
+    )
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode within the block; then each part's mode as it was."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def parts(number: int, most: int) -> Iterator[tuple[slice, float]]:
+    """Slices of at most `most` of `number` clips (0: all), and which share of them each is."""
+    for first in range(0, number, most or number):
+        last = min(number, first + (most or number))
+        yield slice(first, last), (last - first) / number

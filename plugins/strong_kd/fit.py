@@ -1,0 +1,112 @@
+"""Distillation from high to low views with a cosine, AdamW, label smoothing, aligned augmentation and an average."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmark_core.clips.enhanced import Enhanced
+from benchmark_core.networks.losses import task_loss
+from benchmark_core.training.recipe import Recipe
+from benchmark_core.training.recipe_options import RECIPE
+from elrbench_plugins.kd.budgets import SOFT
+from elrbench_plugins.kd.fit import PHASE, t_net, weighted
+from elrbench_plugins.strong_kd import aligned
+from elrbench_plugins.strong_kd.average import Average
+from elrbench_plugins.strong_kd.budgets import STUDENT
+from elrbench_plugins.supervised.fit import student_stage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchmark_core.clips.views import View, Views
+    from benchmark_core.networks.recognizer import Recognizer
+    from benchmark_core.training.training import Training
+
+REVISION = 1  # of `learn`: raised when what it trains changes
+READS = (*RECIPE, *SOFT, *STUDENT)
+
+
+def fit(training: Training) -> Recognizer:
+    """T-Net; then the S-Net, from what `start` names on.
+
+    Where high views are another dataset's, the S-Net goes on alone, on the target's own low views.
+    """
+    options = training.options
+    start, joint = str(options["start"]), int(options["joint_epochs"])
+    teacher = t_net(training)
+    alone = start == "student"
+    student = student_stage(training) if alone else training.recognizer(role="student")
+    if start == "teacher":
+        student.backbone.load_state_dict(teacher.backbone.state_dict())
+    epochs = joint if alone else int(options["epochs"]) + joint  # as many updates either way
+    training.stage(
+        PHASE.get(start, "student"),
+        functools.partial(learn, training, teacher, epochs=epochs),
+        student,
+        needs=("low", "high", *READS, teacher, *([student] if alone else [])),
+        revision=REVISION,
+    )
+    if training.plan.source:
+        training.stage(
+            "target",
+            functools.partial(learn, training, None, epochs=joint),
+            student,
+            needs=("low", *READS, student),
+            revision=REVISION,
+        )
+    return student
+
+
+def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *, epochs: int) -> None:
+    """Trains `student` in place and leaves its average there. teacher: None for labels alone, on low views alone."""
+    options = training.options
+    alpha = float(options["alpha"]) if teacher is not None else 0.0
+    smoothed = task_loss(training.chosen.dataset.task, float(options["student_label_smoothing"]))
+    strength = {key: float(options[key]) for key in ("jitter", "erase", "mixup")}
+    if teacher is not None:
+        teacher.eval().requires_grad_(False)
+    views = training.views("train", low=True, high=teacher is not None)
+    recipe = student_recipe(training, student, views, epochs)
+    average = Average(student, float(options["ema_decay"]))
+    for batch in training.epochs(views, epochs, state=[student, recipe, average]):
+        drawn = aligned.draw(training.rng, len(batch.ids), **strength).to(training.device)
+        with training.autocast():
+            seen = answer(student, batch.low, batch.mask, batch.box, drawn)  # (B, C)
+        target = aligned.mixed(batch.target, drawn, training.classes)
+        loss = task = smoothed(seen.float(), target)
+        if teacher is not None:
+            with training.autocast(), torch.no_grad():
+                shown = answer(teacher, batch.high, batch.mask, batch.box, drawn)
+            soft = training.soft_loss(seen, shown, float(options["temperature"]))
+            loss = weighted(soft, task, alpha)
+            training.log(soft=soft)
+        recipe.step(loss)
+        average.update(student)
+        training.log(loss=loss, task=task)
+    average.into(student)
+
+
+def student_recipe(training: Training, student: Recognizer, views: Views, epochs: int) -> Recipe:
+    """AdamW, a linear warm-up and half a cosine to 0; decays and clipping are the plan's."""
+    options = training.options
+    own = {
+        "optimiser": "adamw",
+        "schedule": "cosine",
+        "lr": options["student_lr"],
+        "weight_decay": options["student_weight_decay"],
+        "warmup_epochs": options["student_warmup_epochs"],
+    }
+    return Recipe([student], {**options, **own}, epochs=epochs, steps=views.steps(int(options["batch"])))
+
+
+def answer(network: Recognizer, view: View | None, mask: Tensor, box: Tensor | None, drawn: aligned.Draw) -> Tensor:
+    """Logits (B, C) of low or high views, enhanced and cut as ever and then changed as drawn."""
+    assert view is not None
+    image, intervals = network.see(view, box)  # (B*K, C, [T,] H, W)
+    if network.dims == 2:
+        image = image.unsqueeze(2)
+    image = aligned.change(image.reshape(-1, intervals, *image.shape[1:]), drawn, network.mean.flatten())
+    return network(image.as_subclass(Enhanced), mask)  # which goes past the enhancer

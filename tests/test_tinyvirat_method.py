@@ -1,0 +1,325 @@
+"""TinyVIRAT's system: its numbers, eq. 4 by hand, stages that it shares, and whole runs on TinyVIRAT as released."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_high_source import write_crops
+from tiny_virat import write_first, write_list
+
+from benchmark_core import ElrError
+from benchmark_core import catalog as catalog_module
+from benchmark_core.beside import Beside
+from benchmark_core.catalog import Catalog
+from benchmark_core.cli import main
+from benchmark_core.combinations import Chosen
+from benchmark_core.plan import Plan
+from benchmark_core.prepare import Data, prepare
+from benchmark_core.progress import Silent
+from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runner import RunResult, run
+from benchmark_core.suites.estimate import Estimator
+from benchmark_core.training.recipe_options import RECIPE
+from benchmark_core.training.seeds import seed_of
+from benchmark_core.training.training import Training
+
+OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
+TABLE = {  # variant -> enhancer: the rows of Table V
+    "classifier": "bicubic",
+    "dvsr": "dvsr",
+    "prog-dvsr": "prog-dvsr",
+    "prog-dvsr-att": "prog-dvsr-att",
+}
+F1 = ("f1_macro", "f1_micro", "f1_samples", "map", "f1_macro_logit0.5", "f1_samples_logit0.5")
+
+
+def plan_of(catalog: Catalog, method: str = "tinyvirat", *settings: str, **changes: Any) -> Plan:
+    return resolve_plan(catalog, Request(method=method, settings=settings, **{"dataset": "tinyvirat", **changes}))
+
+
+# -- numbers
+
+
+@pytest.mark.parametrize(("variant", "enhancer"), TABLE.items())
+def test_the_paper_budget_is_section_v_b(catalog: Catalog, variant: str, enhancer: str) -> None:
+    plan = plan_of(catalog, f"tinyvirat:{variant}")
+    assert (plan.enhancer, plan.backbone, plan.size, plan.sampling) == (enhancer, "i3d", (112, 112), "windows-16")
+    assert (plan.degradation, plan.precision) == ("native", "fp32")
+    assert plan.high_source == ("" if variant == "classifier" else "self")
+    options = plan.options("method")
+    stated = {"optimiser": "adam", "lr": 2e-4, "beta1": 0.5, "beta2": 0.9, "schedule": "constant", "warmup_epochs": 0}
+    assert {key: options[key] for key in stated} == stated
+
+
+def test_the_bare_name_is_the_whole_system(catalog: Catalog) -> None:
+    assert plan_of(catalog) == plan_of(catalog, "tinyvirat:prog-dvsr-att")
+    with pytest.raises(ElrError, match="'tinyvirat:dvsr' stands for enhancer dvsr; leave out --enhancer bicubic"):
+        plan_of(catalog, "tinyvirat:dvsr", enhancer="bicubic")
+
+
+def test_the_codes_numbers_reach_enhancer_and_classifier(catalog: Catalog) -> None:
+    paper, code = plan_of(catalog), plan_of(catalog, "tinyvirat:code")
+    assert (code.enhancer, code.backbone, code.size) == ("prog-dvsr-att:code", paper.backbone, paper.size)
+    ours, theirs = paper.options("method"), code.options("method")
+    differs = {key: (ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]}
+    assert differs == {"beta1": (0.5, 0.9), "beta2": (0.9, 0.999), "schedule": ("constant", "step")}
+    assert (theirs["step_epochs"], theirs["step_factor"]) == (1, 0.999)  # a thousandth less each epoch
+    assert [paper.options("enhancer")["fade"], code.options("enhancer")["fade"]] == ["updates", "epochs"]
+    for budget in ("small", "smoke"):  # no budget stands over what the variant says of Adam
+        options = plan_of(catalog, "tinyvirat:code", budget=budget).options("method")
+        assert (options["beta1"], options["beta2"]) == (0.9, 0.999)
+
+
+@pytest.mark.parametrize(("dataset", "low", "scale"), [("hmdb51", 14, 8), ("ucf101", 28, 4)])
+def test_synthetic_low_views_are_cut_from_the_112_centre(catalog: Catalog, dataset: str, low: int, scale: int) -> None:
+    plan = plan_of(catalog, dataset=dataset, degradation=f"bicubic-{low}x{low}", protocol="split1")
+    chosen = chosen_by(catalog, plan)
+    assert (plan.size, low * scale, chosen.degradation.crop, plan.high_source) == ((112, 112), 112, "before", "")
+    assert chosen.degradation.track_at(plan.size) == f"{low}x{low}-centre112"
+
+
+def test_the_small_budget_is_supervised_small_but_for_adams_decays(catalog: Catalog) -> None:
+    asked = {"dataset": "puppets", "degradation": "bicubic-14x14", "budget": "small"}
+    ours = plan_of(catalog, "tinyvirat:classifier", **asked)
+    plain = plan_of(catalog, "supervised", enhancer="bicubic", **asked)
+    assert (ours.backbone, ours.size, ours.precision) == ("resnet3d-18", (56, 56), "fp32")
+    one, other = (chosen_by(catalog, plan).options(plan, "method") for plan in (ours, plain))
+    assert {key for key in RECIPE if one[key] != other[key]} == {"beta1", "beta2"}
+    grown = plan_of(catalog, "tinyvirat:prog-dvsr", **asked)
+    assert (grown.size[0] // 14, grown.options("method")) == (4, ours.options("method"))
+
+
+def test_the_ceiling_sees_high_views_and_has_none_on_natively_low_clips(catalog: Catalog) -> None:
+    plan = plan_of(catalog, "tinyvirat:high", dataset="hmdb51", degradation="bicubic-14x14")
+    assert chosen_by(catalog, plan).method.privileged and not catalog.methods["tinyvirat"].privileged
+    with pytest.raises(ElrError, match="'tinyvirat:high' is scored on high views, and a native track has none"):
+        plan_of(catalog, "tinyvirat:high")
+
+
+@pytest.fixture
+def call(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`call("show", "tinyvirat")` with the built-ins: what it prints; it has to end well."""
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda *_, **__: catalog)
+
+    def words(*argv: str) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main(argv)
+        out, err = capsys.readouterr()
+        assert not stopped.value.code, err
+        return out
+
+    return words
+
+
+@pytest.mark.parametrize("kind", ["method", "dataset"])
+def test_show_says_which_f1_the_tables_hold(call: Callable[..., str], kind: str) -> None:
+    (line,) = [line for line in call("show", kind, "tinyvirat").splitlines() if "which F1" in line]
+    assert "f1_macro_logit0.5" in line and "f1_macro," in line
+
+
+def test_the_spec_imports_no_torch() -> None:
+    check = "import sys, elrbench_plugins.tinyvirat_method; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+# -- eq. 4
+
+
+def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Chosen, Data, Training]:
+    chosen = chosen_by(catalog, plan)
+    data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    training = Training(
+        plan=plan,
+        chosen=chosen,
+        inputs=data.stage_inputs(OWNERS),
+        make_views=data.training_views,
+        device=torch.device("cpu"),
+        cache=cache,
+        reporter=Silent(),
+    )
+    return chosen, data, training
+
+
+@pytest.mark.parametrize(
+    ("dataset", "size", "clips"), [("toy", "24x32", 24), ("tiny-puppets", "32x32", 8)], ids=["one-label", "labels"]
+)
+def test_eq_4_by_hand(toy_catalog: Catalog, tmp_path: Path, dataset: str, size: str, clips: int) -> None:
+    """The loss of the first update, of what the enhancer gives: minus the mean log-likelihood of the labels."""
+    settings = (f"dataset.train={clips}", "dataset.test=2", f"method.batch={clips}", "method.lr=0", "method.epochs=1")
+    plan = plan_of(
+        toy_catalog, "tinyvirat:classifier", *settings,
+        dataset=dataset, backbone="toynet", size=size, sampling="2x1", budget="smoke",
+    )  # fmt: skip
+    chosen, data, training = prepared(toy_catalog, plan, tmp_path)
+    model = chosen.method.load(chosen.method.fit)(training)  # at a learning rate of 0: as initialised
+    (stage,) = training.stages
+    views = data.training_views(low=True, high=False, seed=seed_of(0, "student", "views"))
+    batch = views.to_device(next(views.batches(clips, epoch=0)), torch.device("cpu"))
+    with torch.no_grad():
+        logits = model.train()(batch.low, batch.mask, batch.box).double().numpy()  # (B, C)
+    target = batch.target.numpy()
+    if dataset == "toy":
+        likelihood = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        expected = -np.log(likelihood[np.arange(clips), target]).mean()
+    else:
+        assert target.shape == logits.shape and target.sum() > clips
+        sigmoid = 1 / (1 + np.exp(-logits))
+        expected = -np.log(np.where(target > 0, sigmoid, 1 - sigmoid)).mean()  # over clips and classes
+    assert (stage["name"], stage["updates"]) == ("student", 1)
+    assert stage["history"][0]["loss"] == pytest.approx(expected, abs=1e-5)
+
+
+# -- stages
+
+
+def go(catalog: Catalog, plan: Plan, work: Path, data: Path | None = None, **asked: Any) -> RunResult:
+    out = work / plan.digest
+    return run(plan, catalog, data=data, out=out, cache=work / "cache", reporter=Silent(), **asked)
+
+
+def test_the_classifiers_stage_is_supervised_where_numbers_are_equal(toy_catalog: Catalog, tmp_path: Path) -> None:
+    asked = {"dataset": "toy", "backbone": "toynet", "size": "24x32", "sampling": "2x1", "budget": "smoke"}
+    ours = plan_of(toy_catalog, "tinyvirat:classifier", **asked)
+    options = chosen_by(toy_catalog, ours).options(ours, "method")
+    same = tuple(f"method.{key}={options[key]}" for key in RECIPE)
+    plain = plan_of(toy_catalog, "supervised", *same, enhancer="bicubic", **asked)
+    other = plan_of(toy_catalog, "supervised", *same, "method.beta1=0.9", enhancer="bicubic", **asked)
+    first, second, third = (go(toy_catalog, plan, tmp_path).record["stages"][0] for plan in (ours, plain, other))
+    assert second["key"] == first["key"] and second["reused"] and not first["reused"]
+    assert third["key"] != first["key"] and not third["reused"]  # Adam's decays are part of it
+
+
+def test_the_ceiling_is_the_plain_teachers_stage(toy_catalog: Catalog, tmp_path: Path) -> None:
+    asked = {"dataset": "toy", "backbone": "toynet", "size": "24x32", "sampling": "2x1", "budget": "smoke"}
+    ours = plan_of(toy_catalog, "tinyvirat:high", **asked)
+    options = chosen_by(toy_catalog, ours).options(ours, "method")
+    plain = plan_of(toy_catalog, "teacher", *(f"method.{key}={options[key]}" for key in RECIPE), **asked)
+    first, second = (go(toy_catalog, plan, tmp_path).record for plan in (ours, plain))
+    assert first["privileged"] and second["stages"][0]["reused"]
+    assert first["scores"] == second["scores"]
+
+
+def test_an_estimate_counts_the_enhancer_forward_alone_once_it_is_fitted(catalog: Catalog) -> None:
+    asked = {"dataset": "puppets", "degradation": "bicubic-14x14", "budget": "smoke", "size": "56x56"}
+    estimator, found = Estimator(catalog), {}
+    for variant in ("classifier", "dvsr", "prog-dvsr"):
+        plan = plan_of(catalog, f"tinyvirat:{variant}", **asked)
+        found[variant] = estimator.of(plan, chosen_by(catalog, plan))
+    (alone,) = found["classifier"].stages.values()
+    fitted, student = found["dvsr"].stages.values()
+    enhancing = found["dvsr"].clip_macs - found["classifier"].clip_macs
+    assert enhancing == pytest.approx(51.03e9 / 4, rel=0.01)  # 28 to 112 takes four times as much
+    assert student - alone == pytest.approx(48 * enhancing)  # 48 clips, one epoch, no backward pass through it
+    assert fitted > 2 * 48 * enhancing
+    assert len(set(found["prog-dvsr"].stages) | set(found["dvsr"].stages)) == 4  # two enhancers, a student each
+
+
+# -- whole runs, on TinyVIRAT as released
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """TinyVIRAT, and larger crops."""
+    folder = tmp_path_factory.mktemp("data")
+    return write_first(folder / "tinyvirat"), write_crops(folder / "virat-crops")
+
+
+@pytest.mark.slow
+def test_elrbench_run_from_the_lists_to_the_record(
+    call: Callable[..., str], made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def ran(method: str, out: Path) -> dict[str, Any]:
+        asked = ["--method", method, "--dataset", "tinyvirat", "--budget", "smoke", "--data", str(made[0])]
+        call("run", *asked, "--out", str(out), "--cache", str(tmp_path / "cache"))
+        (path,) = out.glob("tinyvirat-*.json")
+        record: dict[str, Any] = json.loads(path.read_text())
+        return record
+
+    record = ran("tinyvirat", tmp_path / "one")
+    assert [stage["name"] for stage in record["stages"]] == ["prog-dvsr", "prog-dvsr-att", "student"]
+    assert all(updates > 0 for updates in record["updates"].values())
+    plan = record["plan"]
+    assert (plan["enhancer"], plan["backbone"], plan["high_source"]) == ("prog-dvsr-att", "resnet3d-18", "self")
+    assert record["primary"] == "f1_macro" and tuple(record["scores"]) == F1
+    assert (record["clips"]["train"], record["clips"]["test"]) == (6, 6)
+    other = ran("tinyvirat:prog-dvsr", tmp_path / "two")  # the rows of one table share what they train
+    assert [(stage["name"], stage["reused"]) for stage in other["stages"]] == [("prog-dvsr", True), ("student", False)]
+    assert other["stages"][0]["key"] == record["stages"][0]["key"]
+
+
+@pytest.mark.slow
+def test_pairs_of_the_high_source_are_learnt_from(catalog: Catalog, made: tuple[Path, Path], tmp_path: Path) -> None:
+    plan = plan_of(catalog, "tinyvirat:dvsr", "method.batch=3", budget="smoke", size="32x32", high_source="virat-crops")
+    record = go(catalog, plan, tmp_path, made[0], beside=Beside(high_source=made[1])).record
+    assert [stage["name"] for stage in record["stages"]] == ["dvsr", "student"]
+    assert (record["high_source"]["name"], record["high_source"]["clips"]) == ("virat-crops", 4)
+    assert record["updates"]["student"] == 2  # of TinyVIRAT's own six clips
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (["Jumping"], "tinyvirat: entry 2 of tiny_train.json: unknown class 'Jumping'"),
+        ([], "tinyvirat: entry 2 of tiny_train.json has the label [], where a list of at least one class is due"),
+    ],
+)
+def test_a_label_that_is_none_ends_the_run_before_anything_is_made(
+    catalog: Catalog, tmp_path: Path, label: list[str], message: str
+) -> None:
+    root = write_first(tmp_path / "data", train=2, test=1)
+    entries = json.loads((root / "tiny_train.json").read_text())
+    entries[1]["label"] = label
+    write_list(root / "tiny_train.json", entries)
+    with pytest.raises(ElrError) as caught:
+        go(catalog, plan_of(catalog, budget="smoke"), tmp_path, root)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+    assert not list((tmp_path / "cache").rglob("*.clip")) and not (tmp_path / "cache" / "stages").exists()
+
+
+def test_a_crop_of_the_high_source_with_another_class_ends_it_too(
+    catalog: Catalog, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    crops = write_crops(tmp_path / "crops")
+    entries = json.loads((crops / "crops_train.json").read_text())
+    write_list(crops / "crops_train.json", [*entries[:3], {**entries[3], "label": ["Diving"]}])
+    plan = plan_of(catalog, budget="smoke", high_source="virat-crops")
+    with pytest.raises(ElrError) as caught:
+        go(catalog, plan, tmp_path, made[0], beside=Beside(high_source=crops))
+    assert str(caught.value).startswith("virat-crops: entry 4 of crops_train.json: unknown class 'Diving'")
+    assert "\n" not in str(caught.value) and not list((tmp_path / "cache").rglob("*.clip"))
+
+
+@pytest.mark.parametrize(
+    ("method", "source", "message"),
+    [
+        ("tinyvirat", "puppets", "--high-source puppets is single-label, and dataset 'tinyvirat' is multi-label"),
+        (
+            "tinyvirat",
+            "tiny-puppets",
+            "--high-source tiny-puppets: 12 of its 12 classes are none of dataset 'tinyvirat'",
+        ),
+        ("tinyvirat:classifier", "virat-crops", "takes no high views from another dataset"),
+    ],
+)
+def test_a_high_source_of_other_classes_is_refused(catalog: Catalog, method: str, source: str, message: str) -> None:
+    with pytest.raises(ElrError) as caught:
+        plan_of(catalog, method, high_source=source)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_size_that_no_scale_reaches_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(
+        ElrError, match="enlarges 12x16 by 4 or 8, which does not give 56x56; use --size 48x64 or 96x128"
+    ):
+        plan_of(catalog, dataset="puppets", budget="small")

@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 	$(RUN) --method cstat --out $(DEMO)/cstat
 	$(BIN)/elrbench leaderboard --folder $(BOARD)
 	@printf '\nThe table of these two runs. It shows that things run; at this budget it says nothing about accuracy.\n\n'
-	@find $(BOARD)/tables -mindepth 2 -name '*.md' -exec cat {} +
+	@find $(BOARD)/tables/puppets -name '*.md' -exec cat {} +
 	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\n' \
 	    '$(DEMO)/supervised, $(DEMO)/cstat' '$(BOARD)'
 

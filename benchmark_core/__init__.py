@@ -10,6 +10,7 @@ from benchmark_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog, load_catalog
+    from benchmark_core.published import Published
     from benchmark_core.specs import (
         BackboneSpec,
         DatasetSpec,
@@ -30,6 +31,7 @@ _PUBLIC = {
     "MethodSpec": "specs",
     "Option": "specs",
     "Protocol": "specs",
+    "Published": "published",
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "MethodSpec",
     "Option",
     "Protocol",
+    "Published",
     "RunFailed",
     "hookimpl",
     "load_catalog",

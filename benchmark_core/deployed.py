@@ -82,8 +82,9 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
             f"{folder} tells {len(classes)} classes apart (first: {classes[0]}), which are not those of dataset "
             f"'{chosen.dataset.name}'; predict on one with the same classes, or on a pool without any"
         )
-    # A pool has no classes of its own.
-    spec = dataclasses.replace(chosen.dataset, classes=classes, task=record["track"]["task"])
+    # A pool has no classes of its own, and its clips are taken as the run took its own: recorded low, where it did.
+    low = chosen.dataset.natively_low or (not chosen.dataset.classes and chosen.degradation.crop == "none")
+    spec = dataclasses.replace(chosen.dataset, classes=classes, task=record["track"]["task"], natively_low=low)
     chosen = dataclasses.replace(chosen, dataset=spec)
     check_combination(plan, chosen)
     fresh = dataclasses.replace(plan, weights="scratch")  # the trained weights follow

@@ -92,7 +92,7 @@ def _record(
             "plan": plan.to_json(),
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
             "fused": [part["digest"] for part in parts.values()],
-            **read_predictions(predictions).scored().to_json(),
+            **read_predictions(predictions).scored().to_json(first["primary"]),
             **{key: first[key] for key in BESIDE if key in first},
             "initialisation": _distinct(part["initialisation"] for part in parts.values()),
             "updates": {f"{stream} {name}": n for stream, part in parts.items() for name, n in part["updates"].items()},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points as installed_points
 from importlib.resources import files
@@ -74,24 +75,38 @@ class Library:
         return self.suites[name]
 
 
-def load_library(extra: Sequence[str] = (), *, entry_points: bool = True) -> Library:
+def load_library(extra: Sequence[str] = (), *, entry_points: bool = True, problems: list[str] | None = None) -> Library:
     """Of all installed packages and of `extra`, names of packages. `ELRBENCH_BLOCK=a,b` leaves entry points out.
 
     Raises ElrError naming file and distribution where a file cannot be read, or a paper or suite is brought twice.
+    With `problems`, these are told there, a line each, and the rest is loaded.
     """
     bringers = [*(_installed() if entry_points else ()), *(Bringer(name, name, "given", "") for name in extra)]
     papers: dict[str, tuple[Paper, Bringer]] = {}
     suites: dict[str, DataFile] = {}
+
+    @contextmanager
+    def told() -> Iterator[None]:
+        try:
+            yield
+        except ElrError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+
     for bringer in bringers:
-        root = _folder(bringer)
-        for file in _yaml_files(root, bringer):
-            if file.name in papers:
-                raise _clash("paper", file.name, papers[file.name][1], bringer)
-            papers[file.name] = read_reported(file.text, file.where, file.name), bringer
-        for file in _yaml_files(root.joinpath("suites"), bringer):
-            if file.name in suites:
-                raise _clash("suite", file.name, suites[file.name].bringer, bringer)
-            suites[file.name] = file
+        with told():
+            root = _folder(bringer)
+            for file in _yaml_files(root, bringer):
+                with told():
+                    if file.name in papers:
+                        raise _clash("paper", file.name, papers[file.name][1], bringer)
+                    papers[file.name] = read_reported(file.text, file.where, file.name), bringer
+            for file in _yaml_files(root.joinpath("suites"), bringer):
+                with told():
+                    if file.name in suites:
+                        raise _clash("suite", file.name, suites[file.name].bringer, bringer)
+                    suites[file.name] = file
     return Library({name: paper for name, (paper, _) in papers.items()}, dict(sorted(suites.items())))
 
 

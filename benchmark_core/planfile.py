@@ -18,6 +18,7 @@ from typing import Any
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.resolve import Request
 from benchmark_core.strict_yaml import read_yaml
+from benchmark_core.weights_file import PREFIX
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Request) if field.name != "settings")
 
@@ -49,6 +50,32 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
     if not isinstance(asked.get("seed", 0), int):
         raise ElrError(f"{where}: 'seed' is {asked['seed']!r}, not a whole number")
     return asked
+
+
+def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a `Request` that a finished run's plan, as its record holds it, is resolved from again.
+
+    given: where files lie that the plan knows by name and digest alone: weights, enhancer_weights, teacher.
+    Raises ElrError where it knows such a file and `given` does not lead to it.
+    """
+    plain = {key: value for key, value in plan.items() if key != "settings" and value not in ("", [])}
+    plain["size"] = "x".join(map(str, plan["size"]))
+    plain["set"] = {key: value for key, value in plan["settings"].items() if value != ""}
+    held = {
+        "weights": plain["weights"] if str(plain["weights"]).startswith(PREFIX) else "",
+        "enhancer_weights": str(plan["settings"].get("enhancer.weights", "")),
+        "teacher": plain.get("teacher", ""),
+    }
+    for name, text in held.items():
+        known = text.startswith(PREFIX) or (name == "teacher" and text)
+        flag = f"--{name.replace('_', '-')}"
+        if known and name not in given:
+            raise ElrError(f"the plan takes {text}, which it knows by name and digest alone: give {flag} PATH")
+        if not known and name in given:
+            raise ElrError(f"the plan takes no {flag}; leave out {given[name]}")
+    if "enhancer_weights" in given:
+        del plain["set"]["enhancer.weights"]
+    return read_fields({**plain, **given}, "the record's plan")
 
 
 def _settings(where: str, value: object) -> tuple[str, ...]:

@@ -15,8 +15,12 @@
         rows:
           ours: {printed: Ours, figures: [41.2], note: {net18: the text has 41.3}}
 
+    systems:                              # known of, but no figure of theirs was seen: shown with `-`
+      smith-2031: {printed: Afar Again, origin: "Smith, 2031", url: https://example.org, datasets: [ucf101], note: won}
+
 That is figure `acme-2024/table2/ours/net18`. What a paper does not say is left out. A row's `origin` says whose system
-it is, where the paper only prints it. Loads no plugin and no torch.
+it is, where the paper only prints it. `track` is what tables call the degradation, where that is another name: that of
+`bicubic-14x14` at network size 112x112 is `14x14-centre112`. Loads no plugin and no torch.
 """
 
 from __future__ import annotations
@@ -30,8 +34,18 @@ from typing import Any
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = ("top1", "top5", "f1_macro", "f1_micro", "f1_samples", "map", "f1_macro_logit0.5", "f1_samples_logit0.5")
-PLACE = ("system", "dataset", "protocol", "degradation", "backbone", "modality", "metric", "ceiling")  # what it is of
+METRICS = (
+    "top1",
+    "top5",
+    "f1_macro",
+    "f1_micro",
+    "f1_samples",
+    "map",
+    "f1_macro_logit0.5",
+    "f1_samples_logit0.5",
+    "f1",
+)
+PLACE = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
@@ -39,7 +53,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 class Figure:
     """One printed figure, in percent. Empty: the paper does not say. Names are the paper's data, not this project's.
 
-    row, column: as printed. ceiling: seen at full resolution, a bound and no competitor.
+    row, column: as printed. metric: "f1" is one of which the paper does not say which. track: see the module.
+    ceiling: seen at full resolution, a bound and no competitor.
     origin: whose system it is, where the paper prints another's figure. notes: where the paper contradicts itself.
     """
 
@@ -54,6 +69,7 @@ class Figure:
     value: float
     protocol: str = ""
     degradation: str = ""
+    track: str = ""
     backbone: str = ""
     modality: str = ""
     ceiling: bool = False
@@ -67,14 +83,28 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class System:
+    """A system known of without a figure. datasets: those that it is said to be measured on, as far as is known."""
+
+    id: str
+    paper: str
+    system: str
+    origin: str
+    url: str
+    datasets: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A reported file: `figures` by id, in the order of the tables, row by row."""
+    """A reported file: `figures` by id, in the order of the tables, row by row; `systems` by id, PAPER/NAME."""
 
     name: str
     title: str
     citation: str
     url: str
     figures: Mapping[str, Figure]
+    systems: Mapping[str, System]
 
 
 def read_reported(text: str, where: str, name: str) -> Paper:
@@ -146,11 +176,12 @@ class _Node:
 
 
 def _paper(root: _Node, name: str) -> Paper:
-    root.mapping("paper", "title", "citation", "url", "common", "tables")
+    root.mapping("paper", "title", "citation", "url", "common", "tables", "systems")
     if root.text("paper") != name:
         raise _Wrong(f"it says 'paper: {root.text('paper')}', but the file is called {name}")
     figures: dict[str, Figure] = {}
-    for table, node in root.named_parts("tables").items():
+    only_systems = "systems" in root.plain and "tables" not in root.plain
+    for table, node in ({} if only_systems else root.named_parts("tables")).items():
         _add_table(figures, f"{name}/{table}", name, node, root.place("common"))
     return Paper(
         name=name,
@@ -158,7 +189,28 @@ def _paper(root: _Node, name: str) -> Paper:
         citation=root.text("citation"),
         url=root.text("url", ""),
         figures=figures,
+        systems=_systems(root, name) if "systems" in root.plain else {},
     )
+
+
+def _systems(root: _Node, paper: str) -> dict[str, System]:
+    found = {}
+    for name, node in root.named_parts("systems").items():
+        node.mapping("printed", "origin", "url", "datasets", "note")
+        datasets = node.plain.get("datasets", [])
+        if not isinstance(datasets, list) or not all(isinstance(dataset, str) for dataset in datasets):
+            raise _Wrong(f"{node.where} 'datasets' is {_short(datasets)}, not a list of names")
+        key = f"{paper}/{name}"
+        found[key] = System(
+            id=key,
+            paper=paper,
+            system=node.text("printed"),
+            origin=node.text("origin"),
+            url=node.text("url", ""),
+            datasets=tuple(datasets),
+            note=node.text("note", ""),
+        )
+    return found
 
 
 def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node, common: Mapping[str, Any]) -> None:

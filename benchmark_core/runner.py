@@ -206,7 +206,8 @@ def _run_one(
             "privileged": chosen.method.privileged,
             "control": is_control(plan, chosen),
             "primary": chosen.dataset.metric,
-            **read_predictions(predictions).scored().to_json(),  # of the file, so that anyone can score it again
+            # Of the file, so that anyone can score it again.
+            **read_predictions(predictions).scored().to_json(chosen.dataset.metric),
             "clips": {
                 "train": len(ready.train),
                 "test": len(ready.test),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmark_core.clips.index import Index
+    from benchmark_core.published import Published
 
 Value: TypeAlias = bool | int | float | str
 Target: TypeAlias = str | Callable[..., Any]
@@ -235,6 +236,7 @@ class EnhancerSpec(Spec):
     public: `public(module) -> nn.Module`, the part of its module that public checkpoints are of. A file then stands in
         for `fit`, under the name that its plan holds as the option `weights`, which such an enhancer declares with
         "fit" as its default (`benchmark_core.weights_file`). files: those named so far.
+    published: what `elrbench cost --all` measures it in; from 12x16 to 96x128 where there is nothing.
     """
 
     kind: ClassVar[str] = "enhancer"
@@ -247,6 +249,7 @@ class EnhancerSpec(Spec):
     flow: str = ""
     public: Target | None = None
     files: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    published: tuple[Published, ...] = ()
 
     def under(self, options: Mapping[str, Value]) -> EnhancerSpec:
         """The enhancer as `options` make it: one that a file stands in for reads no high views."""
@@ -271,6 +274,7 @@ class BackboneSpec(Spec):
     weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; "scratch" is always there, and
         a file of the user's is added under the name that its plan holds (`benchmark_core.weights_file`).
     mean, std: what its weights expect of pixels in [0, 1].
+    published: what `elrbench cost --all` measures it in; a usual size, 101 classes, where there is nothing.
     """
 
     kind: ClassVar[str] = "backbone"
@@ -284,6 +288,7 @@ class BackboneSpec(Spec):
     smallest: int = 8  # pixels of the shorter side below which a stage map would vanish
     weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
     default_weights: str = "scratch"
+    published: tuple[Published, ...] = ()
 
     def build(self, classes: int, options: Mapping[str, Value] = NOTHING) -> nn.Module:
         """The network with a classifier for `classes`, freshly initialised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from benchmark_core.records.files import track_path
 from benchmark_core.records.record import write_record
 from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.hits import pack_hits
+from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.scoring.statistics import wilson
 
 PLAN: Mapping[str, Any] = {
@@ -131,3 +133,37 @@ def put(leaderboards: Path, *records: Mapping[str, Any]) -> list[Path]:
         else write_cost(leaderboards / "costs", record)
         for record in records
     ]
+
+
+def put_scored(
+    leaderboards: Path,
+    targets: np.ndarray,
+    logits: np.ndarray,
+    *,
+    classes: Sequence[str] = "abc",
+    primary: str = "",
+    decisions: bool = True,
+    more: Mapping[str, Any] | None = None,
+    **plan_fields: Any,
+) -> Path:
+    """Writes predictions of clips c000, c001, … and the record that a run makes of them; the record's path."""
+    primary = primary or ("top1" if np.ndim(targets) == 1 else "f1_macro")
+    bare = make_record(**plan_fields, more=more)
+    folder = leaderboards / "records" / track_path(bare["track"])
+    ids = [f"c{number:03d}" for number in range(len(targets))]
+    path = write_predictions(folder / bare["predictions"]["file"], ids, targets, logits, list(classes))
+    made = read_predictions(path).scored().to_json(primary if decisions else "")
+    task = "single-label" if np.ndim(targets) == 1 else "multi-label"
+    whole = {
+        **bare,
+        **made,
+        "primary": primary,
+        "track": {**bare["track"], "task": task},
+        "clips": {**bare["clips"], "test": len(ids)},
+        "dataset": {**bare["dataset"], "classes": len(classes)},
+        "predictions": {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+        "versions": {"elrbench": "0.1.0", "numpy": np.__version__},
+        **(more or {}),
+    }
+    del whole["seal"]
+    return write_record(folder, whole)

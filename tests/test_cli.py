@@ -58,8 +58,8 @@ def commands() -> dict[str, click.Command]:
 
 
 def test_the_commands_are_these():
-    names = ["run", "list", "show", "cost", "check", "data", "predict", "suite", "publish", "leaderboard", "cache"]
-    assert list(commands()) == [*names, "doctor"]
+    names = ["run", "list", "show", "cost", "check", "data", "predict", "suite", "publish", "leaderboard"]
+    assert list(commands()) == [*names, "compare", "verify", "rerun", "cache", "doctor"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

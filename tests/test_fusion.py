@@ -22,6 +22,7 @@ from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.deployed import load_run
 from benchmark_core.plan import Plan, digest_of
 from benchmark_core.progress import Silent
+from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import check_record, read_record
 from benchmark_core.records.sealed import seal
@@ -215,8 +216,8 @@ def test_all_three_are_published_and_stand_in_the_table(made: RunResult, tmp_pat
     assert written[-1].name == f"cstat-mlp-rc-{made.record['digest']}.json"
     tables = build_tables(tmp_path)
     assert tables.problems == ()
-    (page,) = (text for path, text in tables.files.items() if path.suffix == ".md" and path.name != "README.md")
-    rows = [line for line in page.splitlines() if "| cstat:mlp+rc" in line]
+    page = tables.files[tmp_path / "tables" / f"{track_path(made.record['track'])}.md"]
+    rows = [line for line in page.splitlines() if "| cstat:mlp+rc" in line and "toynet" in line]
     assert len(rows) == 3 and [sum(f"toynet{seen} " in row for row in rows) for seen in (" (flow)", " (rgb+flow)")] == [
         1,
         1,

@@ -15,7 +15,7 @@ FILES = sorted(CORE.rglob("*.py"))
 # A module imports from its own layer and from earlier ones. `tables` may import nothing but what TABLES lists.
 LAYERS = (
     ("__init__", "errors", "names", "progress", "atomic", "strict_yaml"),
-    ("specs", "hookspecs", "reported", "papers"),
+    ("specs", "published", "hookspecs", "reported", "papers"),
     ("clips",),
     ("catalog", "weights_file"),
     ("plan", "beside", "lookup", "combinations", "resolve_beside", "resolve", "budgets", "planfile"),
@@ -33,6 +33,7 @@ LAYERS = (
         "rehearsal",
         "fused",
         "runner",
+        "rerun",
         "deployed",
         "teachers",
         "cache",

@@ -24,9 +24,11 @@ from benchmark_core.cli.predict import write
 from benchmark_core.clips.index import Drawn
 from benchmark_core.deployed import Deployed, Predicted, load_run, predict_clips
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import find_record, read_record
+from benchmark_core.records.record import decisions_of, find_record, read_record
+from benchmark_core.records.verify import verify_record
 from benchmark_core.resolve import Request, resolve_plan
 from benchmark_core.runner import run
+from benchmark_core.scoring.predictions import read_predictions
 
 WEIGHTS = "recognizer.safetensors"
 Call = Callable[..., tuple[int, str, str]]
@@ -104,6 +106,16 @@ def test_the_test_clips_come_out_as_the_run_scored_them(call: Call, folder: Path
     assert told["scores"] == record["scores"]
     assert Path(told["file"]) == folder / "predictions.csv.gz"
     assert (folder / "predictions.csv.gz").read_bytes() == (folder / record["predictions"]["file"]).read_bytes()
+
+
+def test_a_run_leaves_what_it_decided_of_clips_with_several_labels(folder: Path) -> None:
+    record = read_record(find_record(folder))
+    predictions = read_predictions(folder / record["predictions"]["file"])
+    found = decisions_of(record)
+    assert record["primary"] == "f1_macro" and record["decisions"]["threshold"] == 0
+    assert np.array_equal(found.truth, predictions.targets > 0)
+    assert np.array_equal(found.predicted, predictions.logits > 0)
+    assert verify_record(find_record(folder), folder).problems == ()
 
 
 def test_the_pool_becomes_the_challenges_answer(call: Call, folder: Path, data: Path, toy_catalog: Catalog) -> None:
@@ -258,6 +270,31 @@ def test_any_folder_of_videos_is_a_pool(
     assert header == ["id", "left", "right", "moves"] and len(rows) == 6
 
 
+def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
+    toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call, data: Path, folder: Path
+) -> None:
+    nested = tmp_path / "Some clips"
+    shutil.copytree(data / "videos" / "test", nested / "deep" / "er")
+    shutil.copy(nested / "deep" / "er" / "00000.mp4", nested)
+    (nested / "notes.txt").write_text("no clip")
+    drawn = run(
+        toy_plan, toy_catalog, data=None, out=tmp_path / "toy", cache=tmp_path / "c", reporter=Silent(), device="cpu"
+    ).folder
+    for out, reason in ((drawn, "dataset 'toy' is drawn by code"), (folder, "it is not laid out as the run's dataset")):
+        code, told, said = call(out, "--data", nested, "--json")
+        assert code == 0, said
+        found = json.loads(told)
+        assert (code, found["dataset"], found["split"], found["clips"]) == (0, "videos:some-clips", "pool", 7)
+        assert f"{nested} is taken as a folder of clips without labels: {reason}" in said
+        with gzip.open(out / "predictions.csv.gz", "rt", newline="") as file:
+            rows = {row[0]: row[1:] for row in list(csv.reader(file))[1:]}
+        assert rows["00000.mp4"] == rows["deep/er/00000.mp4"] and len(rows) == 7
+    assert json.loads(call(folder, "--data", data, "--json")[1])["dataset"] == "tinyvirat-v2"  # its own is its own
+    assert "expected" in refused(call(folder, "--data", nested, "--split", "test"))
+    (tmp_path / "none").mkdir()
+    assert "is empty" in refused(call(drawn, "--data", tmp_path / "none"))
+
+
 def test_a_drawn_dataset_needs_no_folder(toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call) -> None:
     out = run(
         toy_plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"
@@ -267,4 +304,4 @@ def test_a_drawn_dataset_needs_no_folder(toy_catalog: Catalog, toy_plan: Any, tm
     code, told, _ = call(out, "--json")
     assert code == 0 and json.loads(told)["scores"] == read_record(find_record(out))["scores"]
     assert "'toy' lists no clips without labels; --split test" in refused(call(out, "--split", "pool"))
-    assert "reads no folder" in refused(call(out, "--data", tmp_path))
+    assert "reads no folder" in refused(call(out, "--data", tmp_path, "--split", "test"))

@@ -1,4 +1,4 @@
-"""What the README shows is what there is."""
+"""What the README and the pages in docs/ show is what there is."""
 
 import inspect
 import os
@@ -15,7 +15,8 @@ from benchmark_core.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.M | re.S)
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+BLOCKS = [block for text in PAGES.values() for block in re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.M | re.S)]
 
 
 def test_help_is_the_real_one():
@@ -39,7 +40,7 @@ def test_every_hook_is_documented_with_its_signature():
     assert documented == {f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()}
 
 
-def test_every_command_of_the_readme_exists():
+def test_every_command_that_is_shown_exists():
     """First words of the shell lines, and their flags."""
     lines = [line for language, block in BLOCKS if language == "" for line in block.splitlines()]
     shown = [line.split("#")[0] for line in lines if re.match(r"(\w+=\S+ )?elrbench \w", line)]
@@ -63,3 +64,17 @@ def test_every_component_of_the_list_is_in(catalog):
         shown = {name.split(":")[0] for name in re.findall(r"`([\w:.-]+)`", text)}
         assert set(section) <= shown, f"{plural}: the README leaves out {sorted(set(section) - shown)}"
         assert all(name in section for name in shown - {"pretrained"}), f"{plural}: {sorted(shown)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", PAGES[page])
+    assert links
+    for link in (link for link in links if "://" not in link):
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve()
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.*)$", PAGES[target], flags=re.M) if heading else []
+        assert not heading or heading in {
+            re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in headings
+        }, link

@@ -53,6 +53,15 @@ def test_a_file_gives_its_figures_in_the_order_of_its_cells():
     assert paper.figures["acme-2024/table2/theirs/net34"].origin == "Smith, 1999"
 
 
+def test_a_file_may_name_systems_alone():
+    text = "paper: p\ntitle: t\ncitation: c\nsystems: {x: {printed: X, origin: o, datasets: [acts], note: n}}\n"
+    paper = read_reported(text, "p.yaml", "p")
+    (system,) = paper.systems.values()
+    assert not paper.figures and (system.id, system.system, system.datasets) == ("p/x", "X", ("acts",))
+    with pytest.raises(ElrError, match="the file has no 'tables'"):
+        read_reported(text.partition("systems:")[0], "p.yaml", "p")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -78,6 +87,15 @@ def test_a_file_gives_its_figures_in_the_order_of_its_cells():
         ("{printed: Alone, ", "{printed: Alone, ceiling: 1, ", "'ceiling' is 1, not true or false"),
         ("tables:", "tables: !!python/object/apply:os.getcwd []\nx:", "not YAML: could not determine a constructor"),
         (FILE, "", "the file is None, not a mapping"),
+        ("tables:", "systems: {x: {printed: X}}\ntables:", "system x has no 'origin'"),
+        (
+            "tables:",
+            "systems: {x: {printed: X, origin: o, datasets: acts}}\ntables:",
+            "'datasets' is 'acts', not a list",
+        ),
+        ("tables:", "systems: {x: {printed: X, origin: o, figure: 3}}\ntables:", "system x: unknown key 'figure'"),
+        ("tables:", "systems: {X y: {printed: X, origin: o}}\ntables:", "'X y' is not a name"),
+        ("tables:", "systems:\ntables:", "systems is None, not a mapping"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(old: str, new: str, message: str):
@@ -116,7 +134,45 @@ def test_every_cell_of_the_papers_tables_is_there(library: Library):
         ("tinyvirat-2020", "Table III"): 11,
         ("tinyvirat-2020", "Table IV"): 8,
         ("tinyvirat-2020", "Table V"): 4,
+        ("zheng-2025", "Abstract"): 7,
     }
+
+
+def test_later_systems_have_a_figure_where_one_was_seen_and_a_name_where_not(library: Library):
+    best = {key.partition("/")[2]: figure.value for key, figure in library.papers["zheng-2025"].figures.items()}
+    assert best == {
+        "abstract/12x16/hmdb51": 58.70,
+        "abstract/14x14/hmdb51": 62.25,
+        "abstract/14x14/ucf101": 76.74,
+        "abstract/28x28/ucf101": 84.15,
+        "abstract/80x60/hmdb51": 68.94,
+        "abstract/80x60/ucf101": 92.78,
+        "abstract/as-recorded/tinyvirat": 35.63,
+    }
+    assert library.papers["later"].figures == {}
+    named = library.papers["later"].systems
+    words = ("three streams", "Hou", "Tiny Actions Challenge 2022", "ResKD", "Oguz", "Liu", "Dual-branch", "IIT Ropar")
+    assert len(named) == len(words)
+    for word, system in zip(words, named.values(), strict=True):
+        assert word in system.system and system.origin and system.note, word
+    assert named["later/oguz-2024"].datasets == ("ucf101", "hmdb51")
+    earlier = {figure.system for paper in library.papers.values() for figure in paper.figures.values()}
+    assert {"PoT", "ISR", "semi-coupled two-stream", "multi-siamese", "fully-coupled two-stream", "SoSR"} <= earlier
+    assert {"Purwanto et al. (I3D)", "STAT", "CSTAT", "Prog. DVSR", "Zheng et al."} <= earlier
+
+
+def test_track_is_what_the_degradation_is_called_in_tables(library: Library, catalog):
+    named = {
+        (figure.degradation, figure.track) for paper in library.papers.values() for figure in paper.figures.values()
+    }
+    assert {pair for pair in named if pair[1]} == {
+        ("bicubic-14x14", "14x14-centre112"),
+        ("bicubic-28x28", "28x28-centre112"),
+    }
+    for degradation, track in named:
+        if degradation and not degradation[0].isdigit():  # "12x16" is all that some papers say
+            spec = catalog.degradations[degradation.partition(":")[0]]
+            assert spec.track_at((112, 112)) == (track or degradation).partition(":")[0]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +252,7 @@ def test_every_figure_of_another_system_says_whose_it_is(library: Library):
         "stat-2019": attention,
         "purwanto-2019": {"plrn-tennet", "isr", "dai", "semi-coupled", "rahman", "multi-siamese", "fully-coupled"},
         "tinyvirat-2020": {"sosr", "privacy-preserv-12x16", "privacy-preserv-24x32", "f-coupled"},
+        "zheng-2025": set(),
     }
     for name, paper in library.papers.items():
         for key, figure in paper.figures.items():
@@ -312,6 +369,19 @@ def test_a_package_that_is_broken_is_blamed(tmp_path, monkeypatch):
     install(monkeypatch, package(tmp_path, "broken", acme_2024=FILE.replace("40.5", "405")))
     with pytest.raises(ElrError, match=r"acme-2024.yaml of 'broken' .*405 is not a percentage"):
         load_library()
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    good = FILE.replace("acme-2024", "good-2024")
+    broken = FILE.replace("40.5", "405")
+    install(monkeypatch, "nowhere", package(tmp_path, "half", acme_2024=broken, good_2024=good, suites__s="rows: []"))
+    told: list[str] = []
+    library = load_library(problems=told)
+    assert list(library.papers) == ["good-2024"] and list(library.suites) == ["s"]
+    assert len(told) == 2 and not any("\n" in line for line in told)
+    assert any("row alone, column net18: 405 is not a percentage" in line for line in told)
+    assert any("there is no package nowhere" in line for line in told)
 
 
 def test_the_reader_loads_neither_torch_nor_plugins():

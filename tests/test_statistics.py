@@ -16,6 +16,7 @@ from benchmark_core.scoring.statistics import (
     percentile,
     resamples,
     smallest_difference,
+    smallest_paired_difference,
     wilson,
 )
 
@@ -57,7 +58,7 @@ def test_paired_bootstrap_has_the_distribution_of_drawing_clips() -> None:
     a, b = np.array([1, 1, 0, 1, 0]) > 0, np.array([0, 1, 1, 0, 0]) > 0
     differences = a.astype(float) - b  # 1 0 -1 1 0
     every = np.array([np.mean([differences[i] for i in drawn]) for drawn in itertools.product(range(5), repeat=5)])
-    found = paired_bootstrap(a, b, replicates=200_000)
+    found = paired_bootstrap(a, b)
     assert found.value == pytest.approx(0.2) and found.n == 5
     assert (found.low, found.high) == pytest.approx(percentile(every))  # exact: all 3125 equally likely draws
     assert not found.parts
@@ -99,7 +100,38 @@ def test_smallest_difference_unpaired_and_paired() -> None:
     # 1.96 sqrt(2 · 0.59 · 0.41 / 4590)
     assert smallest_difference(4590, 0.59, power=0.5) == pytest.approx(0.0201, abs=1e-4)
     assert smallest_difference(4590, 0.59) == pytest.approx((1.959964 + 0.841621) * (2 * 0.59 * 0.41 / 4590) ** 0.5)
-    assert smallest_difference(2000, 0.5, discordant=0.1) == pytest.approx(2.801585 * (0.1 / 2000) ** 0.5)
+    # d sqrt(n) = 1.96 sqrt(psi) + 0.8416 sqrt(psi - d²): put back in
+    d = smallest_paired_difference(2000, 0.1)
+    assert d is not None
+    assert d * 2000**0.5 == pytest.approx(1.959964 * 0.1**0.5 + 0.841621 * (0.1 - d * d) ** 0.5, rel=1e-6)
+    assert d == pytest.approx(2.801585 * (0.1 / 2000) ** 0.5, rel=1e-2)  # psi - d² is nearly psi
+    assert smallest_paired_difference(2000, 0.1, power=0.5) == pytest.approx(1.959964 * (0.1 / 2000) ** 0.5)
+    assert smallest_paired_difference(50, 0.04) is None  # two clips differ: no 4 points can show
+    assert smallest_paired_difference(50, 0.0) is None
+
+
+def test_smallest_paired_difference_is_found_with_the_power_it_promises() -> None:
+    n, discordant, rng = 1500, 0.12, np.random.default_rng(0)
+    d = smallest_paired_difference(n, discordant)
+    assert d is not None
+    chances = [(discordant + d) / 2, (discordant - d) / 2, 1 - discordant]
+    drawn = rng.multinomial(n, chances, size=4000)
+    z = (drawn[:, 0] - drawn[:, 1]) / np.sqrt(drawn[:, 0] + drawn[:, 1])  # McNemar's
+    assert np.mean(np.abs(z) > 1.959964) == pytest.approx(0.8, abs=0.025)
+    found = []
+    for only_a, only_b, _ in drawn[:300].tolist():
+        a, b = np.zeros((2, n), dtype=bool)
+        a[:only_a], b[only_a : only_a + only_b] = True, True
+        found.append(paired_bootstrap(a, b).parts)
+    assert np.mean(found) == pytest.approx(0.8, abs=0.07)
+
+
+def test_paired_bootstrap_of_folds_that_count_alike() -> None:
+    # Two folds of 2 and 1 clips: (1 + 0) / 2 / 2 + (-1) / 1 / 2; the one clip of the second is always drawn.
+    a, b = np.array([1, 1, 0]) > 0, np.array([0, 1, 1]) > 0
+    found = paired_bootstrap(a, b, folds=(2, 1))
+    assert (found.value, found.n) == (-0.25, 3)
+    assert (found.low, found.high) == pytest.approx((-0.5, 0.0), abs=2e-3)  # of the first both or neither are drawn
 
 
 def test_smallest_difference_is_found_with_the_power_it_promises() -> None:

@@ -22,6 +22,9 @@ COMMANDS: Mapping[str, str] = {
     "suite": "tables of papers, row by row: what they print, what they cost, and run again",
     "publish": "copy a run's record into the leaderboards",
     "leaderboard": "regenerate the tables from the records",
+    "compare": "two runs or rows of a table on the same clips: difference, tests, classes that moved",
+    "verify": "score published records again from their predictions, and check their digests",
+    "rerun": "run a record's plan again: old and new side by side",
     "cache": "what the cache folder holds and what it cost; read it again, or clear it",
     "doctor": "versions, devices, folders and plugins at hand",
 }

@@ -26,15 +26,24 @@ BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weig
 @plan_flags
 @click.option("--low", metavar="HxW", help="Low size of a bare backbone's enhancer, or to trace on a native track.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@click.option("--all", "every", is_flag=True, help="Every backbone and enhancer, where it is published; no data.")
+@click.option("--only", metavar="NAME,NAME", help="With --all: of these alone.")
+@click.option("--refresh", is_flag=True, help="With --all --publish: measure also what a record says already.")
 @click.option("--publish", "keep", is_flag=True, help="Write the cost record into the leaderboards.")
 @board_flag
 @json_flag
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     planfile: Path | None,
     settings: tuple[str, ...],
     plugins: tuple[str, ...],
     low: str | None,
     device: str | None,
+    every: bool,
+    only: str | None,
+    refresh: bool,
     keep: bool,
     folder: Path,
     as_json: bool,
@@ -44,7 +53,15 @@ def command(
 
     Parameters, multiply-adds and latency of a bare backbone, or of the recognizer that a plan deploys: then give
     --method and --dataset and whatever else 'elrbench run' takes. A bare backbone takes the number of its classes.
+
+    With --all: of every backbone and enhancer in the settings that it is published in. What is broken is one line, the
+    rest goes on, and the exit code is 1. With --publish each record is written once it is measured, and what a record
+    of the same structure, device and versions says already is not measured again.
     """
+    if every:
+        _refuse_plan(planfile, low, settings, fields, refresh=refresh, keep=keep)
+    elif only is not None or refresh:
+        raise ElrError(f"{'--refresh' if only is None else '--only'} is for --all: every backbone and enhancer")
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
@@ -52,6 +69,9 @@ def command(
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
     from benchmark_core.training.device import pick_device
 
+    if every:
+        names = tuple(name.strip() for name in only.split(",")) if only is not None else ()
+        ctx.exit(_all(catalog, names, pick_device(device), folder if keep else None, refresh, as_json))
     if planfile is None and fields["method"] is None and fields["dataset"] is None:
         records = [_bare(catalog, low, settings, fields, pick_device(device))]
     else:
@@ -75,6 +95,43 @@ def command(
             click.echo(f"published: {path}")
 
 
+def _refuse_plan(
+    planfile: Path | None,
+    low: str | None,
+    settings: tuple[str, ...],
+    fields: dict[str, Any],
+    *,
+    refresh: bool,
+    keep: bool,
+) -> None:
+    """ElrError where --all is given what is for one network, or nothing is there to be measured again."""
+    given = [f"--{name.replace('_', '-')}" for name, value in fields.items() if value is not None]
+    given += ["--plan"] * (planfile is not None) + ["--low"] * (low is not None) + ["--set"] * bool(settings)
+    if given:
+        raise ElrError(f"{given[0]} is for one network, and --all measures each where it is published; leave one out")
+    if refresh and not keep:
+        raise ElrError("--refresh is for --all --publish: without --publish everything is measured anyway")
+
+
+def _all(
+    catalog: Catalog, only: tuple[str, ...], device: torch.device, folder: Path | None, refresh: bool, as_json: bool
+) -> int:
+    """Of every backbone and enhancer; the exit code."""
+    from benchmark_core.cli.cost_all import as_text as table
+    from benchmark_core.cli.cost_all import every_cost
+    from benchmark_core.records.files import COSTS
+    from benchmark_core.training.device import describe_device
+
+    costs = None if folder is None else folder / COSTS
+    outcomes = list(every_cost(catalog, only, device, costs, refresh=refresh, say=Reporter()))
+    if as_json:
+        found = [outcome.as_json() for outcome in outcomes]
+        print_json({"device": describe_device(device), "costs": found})
+    else:
+        click.echo(table(outcomes, describe_device(device)))
+    return 1 if any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
 def _bare(
     catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: dict[str, Any], device: torch.device
 ) -> dict[str, Any]:
@@ -94,7 +151,7 @@ def _bare(
 
     from benchmark_core.clips.modality import MODALITIES, kind, streams
     from benchmark_core.clips.sampling import Sampling
-    from benchmark_core.cost.structure import cost_of
+    from benchmark_core.cost.structure import cost_of, describe_bare
     from benchmark_core.networks.assemble import build_backbone, build_recognizer
     from benchmark_core.weights_file import place_weights
 
@@ -108,17 +165,15 @@ def _bare(
         raise unknown("modality of a bare backbone", modality, known)
     if kind(modality) == "flow" and enhancer:
         raise ElrError("flow is made of enlarged frames and seen at network size: leave out --enhancer and --low")
-    describe: dict[str, Any] = {
-        "backbone": backbone.name,
-        **({} if modality == "rgb" else {"modality": modality}),
-        "enhancer": enhancer.name if enhancer else "none",
-        "head": "mean-logits",
-        "classes": int(classes),
-        "size": list(size),
-        "sampling": f"{sampling.k}x{sampling.t}",
-        "low": list(read_size("--low", low) if low else size),
-        "options": {},
-    }
+    describe = describe_bare(
+        backbone,
+        classes=int(classes),
+        size=size,
+        sampling=sampling,
+        modality=modality,
+        enhancer=enhancer,
+        low=read_size("--low", low) if low else None,
+    )
     recognizer = build_recognizer(
         backbone_spec=backbone,
         enhancer_spec=enhancer,
@@ -132,7 +187,7 @@ def _bare(
         _, said = build_backbone(backbone, int(classes), weights=weights, modality=modality)
         Reporter().say(f"weights: {said}")
     height, width = describe["low"]
-    return cost_of(recognizer, describe, (height, width), device)
+    return cost_of(recognizer, describe, (height, width), device, thorough=True)
 
 
 def _planned(
@@ -161,7 +216,7 @@ def _planned(
             Reporter().say(f"weights: {said}")
         if not chosen.method.privileged and (said := enhancer_initialisation_of(stream, chosen)):
             Reporter().say(f"enhancer's weights: {said}")
-    return costs_of_plan(plan, chosen, device, read_size("--low", low) if low else None)
+    return costs_of_plan(plan, chosen, device, read_size("--low", low) if low else None, thorough=True)
 
 
 def as_text(record: dict[str, Any]) -> str:
@@ -181,9 +236,31 @@ def as_text(record: dict[str, Any]) -> str:
         rows.append(("operators not counted", ", ".join(f"{name} x{n}" for name, n in record["uncounted"].items())))
     if record["understated"]:
         rows.append(("a lower bound", f"heavy operators are not counted: {', '.join(record['understated'])}"))
-    single = latency and latency["single"]
-    rows.append(("latency of a clip", f"{single['median']:.2f} ms" if single else "- (no GPU)"))
+    rows += _latency(latency) if latency else [("latency of a clip", "- (no GPU)")]
     if flow := record.get("flow"):
         rows.append(("optical flow of a field", f"{flow['field']:.2f} ms ({flow['algorithm']}, on the processor)"))
     rows.append(("device", record["device"]))
     return columns(rows)
+
+
+def _latency(latency: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a clip, of many at once, and of the same in other precisions and compiled."""
+    rows = [("latency of a clip", _timed(latency["single"]))]
+    if "throughput" in latency:
+        rows.append((f"  of {latency['throughput']['batch']} at once", _timed(latency["throughput"])))
+    for variant in latency.get("variants", ()):
+        name = f"  {variant['precision']}{', compiled' if variant['compiled'] else ''}"
+        if "failed" in variant:
+            rows.append((name, f"- ({variant['failed']})"))
+            continue
+        rows.append((name, _timed(variant["single"])))
+        rows.append((f"    of {variant['throughput']['batch']} at once", _timed(variant["throughput"])))
+    return rows
+
+
+def _timed(timed: dict[str, Any]) -> str:
+    """`1.23 ms (1.22 to 1.25), 123 MiB`."""
+    text = f"{timed['median']:.2f} ms ({timed['q1']:.2f} to {timed['q3']:.2f})"
+    if "clips_per_second" in timed:
+        text += f", {timed['clips_per_second']:.0f} clips/s"
+    return text + (f", {timed['peak_memory'] / 2**20:.0f} MiB" if "peak_memory" in timed else "")

@@ -1,4 +1,4 @@
-"""`elrbench leaderboard`: tables from records. Loads no plugin, no torch and no data."""
+"""`elrbench leaderboard`: tables from records and reported figures. Loads no plugin, no torch and no data."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from benchmark_core.errors import ElrError
 def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> None:
     """elrbench leaderboard --check
 
-    Make the Markdown and CSV tables of every track anew from the records, or check that they are those of the records.
-    Exit 1 where a table is stale, or a record cannot be read and is left out.
+    Make the Markdown and CSV tables of every track anew, with those of costs and of what papers report, from the
+    records and the papers that are installed; or check that they are those. Exit 1 where a table is stale, or
+    something cannot be used, such as a record that was cut short: it is named and left out, and the rest is made.
     """
     from benchmark_core.tables import build_tables, check_tables, write_tables
 

@@ -12,7 +12,9 @@ from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_f
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog
     from benchmark_core.deployed import Deployed, Predicted
+    from benchmark_core.records.record import PlanFields
 
 PATH = click.Path(path_type=Path)
 TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
@@ -20,7 +22,9 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 
 @click.command("predict")
 @click.argument("runfolder", type=PATH)
-@click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
+@click.option(
+    "--data", type=PATH, metavar="ROOT", help="A folder of clips, or the dataset's. Default: $ELRBENCH_DATA/NAME."
+)
 @click.option("--dataset", metavar="NAME", help="Another dataset with the run's classes, or a pool without any.")
 @click.option(
     "--split", type=click.Choice(("test", "pool")), help="Test clips, or those without labels. Default: test."
@@ -43,16 +47,23 @@ def command(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """elrbench predict elrbench-runs/3f2a90c14b7d5e68 --data /data/clips --split pool
+    """elrbench predict elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
 
     Rebuild the recognizer of a finished run and write its logits for each clip; for the unlabelled test clips of a
-    challenge, the challenge's answer file. Labelled clips are scored.
+    challenge, the challenge's answer file. Labelled clips are scored. A folder that does not hold the run's dataset is
+    taken as clips without labels, at any depth.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.records.record import find_record, read_record
 
     record = read_record(find_record(runfolder))
-    catalog, name = load_catalog(extra=plugins).placed(dataset or record["plan"]["dataset"], data)
+    catalog = load_catalog(extra=plugins)
+    if dataset is None and split is None and data is not None and data.is_dir():
+        reason = strange_to(catalog, record["plan"], data)
+        if reason and (pool := pool_template(catalog)):
+            Reporter().say(f"{data} is taken as a folder of clips without labels: {reason}")
+            dataset, data = f"{pool}:{data}", None
+    catalog, name = catalog.placed(dataset or record["plan"]["dataset"], data)
     root = data_root(catalog, name, data)
     if out is not None and out.is_dir():
         raise ElrError(f"--out {out} is a folder; name the file to write")
@@ -88,6 +99,32 @@ def command(
         print_json(told)
     else:
         click.echo(summary(told))
+
+
+def strange_to(catalog: Catalog, plan: PlanFields, data: Path) -> str:
+    """Why `data` does not hold the dataset of a run; nothing where it does."""
+    from benchmark_core.listing import list_clips
+    from benchmark_core.resolve import with_options
+    from benchmark_core.specs import DatasetSpec
+
+    try:
+        placed, name = catalog.placed(plan["dataset"], data)
+        spec, options = with_options(placed, "dataset", name)
+        assert isinstance(spec, DatasetSpec)
+        if spec.embedded:
+            return f"dataset '{spec.name}' is drawn by code and lies in none"
+        own = {key.partition(".")[2]: value for key, value in plan["settings"].items() if key.startswith("dataset.")}
+        index = list_clips(spec, plan["protocol"], options | own, data=data, bad_clips="skip")
+    except ElrError as error:
+        return f"it is not laid out as the run's dataset ({error})"
+    return "" if index.clips else f"none of the clips that dataset '{spec.name}' lists is in it"
+
+
+def pool_template(catalog: Catalog) -> str:
+    """The dataset that stands for any folder of clips without labels; nothing where none or several do."""
+    templates = {name: spec for name, spec in catalog.datasets.items() if spec.at is not None}
+    found = [name for name, of in templates.items() if not any(each.folds for each in of.protocols.values())]
+    return found[0] if len(found) == 1 else ""
 
 
 def write(

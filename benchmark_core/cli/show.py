@@ -107,7 +107,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
     if isinstance(spec, DegradationSpec):
         return {"crop": spec.crop, "low": list(spec.low) if spec.low else None}
     if isinstance(spec, EnhancerSpec):
-        return {"frames": spec.frames, "learnt": spec.fit is not None}
+        return {"frames": spec.frames, "learnt": spec.fit is not None, "published": list(map(str, spec.published))}
     if isinstance(spec, BackboneSpec):
         return {
             "dims": spec.dims,
@@ -116,6 +116,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
             "stages": list(spec.stages),
             "weights": ["scratch", *spec.weights],
             "default_weights": spec.default_weights,
+            "published": list(map(str, spec.published)),
         }
     assert isinstance(spec, MethodSpec)
     return {

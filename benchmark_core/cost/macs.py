@@ -1,9 +1,9 @@
 """Parameters and multiply-adds of the deployed recognizer, counted by fvcore on a trace.
 
 One multiply-add is one: what papers print as "FLOPs" (21.34 M and 6.51 G for ResNet-34 on 256x340). Counted by
-fvcore's rules are convolutions, matrix products, attention, normalisation (2 per element in testing) and adaptive
-average pooling. Interpolation, activations, other pooling and element-wise arithmetic are lighter work of their own, in
-operations; what is left is named, with how often it occurs.
+fvcore's rules are convolutions, linear layers, normalisation (2 per element in testing) and adaptive average pooling,
+by the project's own all other products. Interpolation, activations, other pooling and element-wise arithmetic are
+lighter work of their own, in operations; what is left is named, with how often it occurs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -25,13 +26,15 @@ from benchmark_core.networks.recognizer import Recognizer
 class Macs:
     """clip: multiply-adds for one clip of K intervals. view: clip / K. enhancer: the enhancer's part of view.
 
-    extras: lighter work of a view by kind, in operations. uncounted: operators of a clip left out, and how often.
+    kinds: view by kind of operator ("conv", "linear", "batch_norm", …). extras: lighter work of a view by kind, in
+    operations. uncounted: operators of a clip left out, and how often.
     heavy: those of them that are no trifle; while there are any, the multiply-adds are a lower bound.
     """
 
     clip: float
     view: float
     enhancer: float
+    kinds: Mapping[str, float]
     extras: Mapping[str, float]
     uncounted: Mapping[str, int]
 
@@ -61,6 +64,7 @@ def count_macs(recognizer: Recognizer, low: Tensor) -> Macs:
         clip=_macs(clip),
         view=_macs(clip) / intervals,
         enhancer=_macs(by_module["enhancer"]) / intervals,
+        kinds={kind: count / intervals for kind, count in sorted(clip.items()) if kind not in EXTRAS},
         extras={kind: clip.get(kind, 0) / intervals for kind in EXTRAS},
         uncounted=dict(sorted(uncounted.items())),
     )
@@ -69,7 +73,7 @@ def count_macs(recognizer: Recognizer, low: Tensor) -> Macs:
 def _trace(module: nn.Module, low: Tensor) -> tuple[dict[str, Counter[str]], Counter[str]]:
     """Work by module and kind, and uncounted operators; in testing mode, which is then undone."""
     training = module.training
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _each_product_seen():
         warnings.simplefilter("ignore", DeprecationWarning)  # fvcore stands on torch.jit
         from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
 
@@ -80,6 +84,17 @@ def _trace(module: nn.Module, low: Tensor) -> tuple[dict[str, Counter[str]], Cou
             return dict(analysis.by_module_and_operator()), analysis.unsupported_ops()
         finally:
             module.train(training)
+
+
+@contextmanager
+def _each_product_seen() -> Iterator[None]:
+    """Without torch's fast path, by which attention or a whole transformer layer is one operator in testing."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _macs(work: Mapping[str, float]) -> float:

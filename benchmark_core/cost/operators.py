@@ -7,41 +7,29 @@ much work it is, under the name of the kind of work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-Handler = Callable[[Sequence[Any], Sequence[Any]], Counter[str]]
+from benchmark_core.cost.products import (
+    Handler,
+    attention,
+    einsum,
+    numbers,
+    product,
+    same_convolution,
+    shape,
+    summed_product,
+    tensordot,
+)
 
 # Kinds of work that are no multiply-adds of the network: reported beside them, never added to them.
 EXTRAS = ("interpolation", "activation", "pooling", "elementwise")
 
 
-def shape(value: Any) -> list[int]:
-    """The shape of a traced tensor; none for numbers."""
-    return list(value.type().sizes() or ()) if value.isCompleteTensor() else []
-
-
-def numbers(value: Any) -> list[int | None]:
-    """A traced list of numbers, such as a kernel's size; None for one that the network computes."""
-    constant = value.toIValue()
-    return list(constant) if constant is not None else [item.toIValue() for item in value.node().inputs()]
-
-
 def adaptive_pool(inputs: Sequence[Any], outputs: Sequence[Any]) -> Counter[str]:
     """One per input element: fvcore's rule for two dimensions, taken for one and three as well."""
     return Counter({"adaptive_avg_pool": prod(shape(inputs[0]))})
-
-
-def attention(inputs: Sequence[Any], outputs: Sequence[Any]) -> Counter[str]:
-    """softmax(Q Kᵀ) V for Q (…, L, E), K (…, S, E), V (…, S, Ev): L·S·(E + Ev) each."""
-    query, key, value = (shape(tensor) for tensor in inputs[:3])
-    return Counter({"attention": prod(query[:-1]) * key[-2] * (query[-1] + value[-1])})
-
-
-def batched_add(inputs: Sequence[Any], outputs: Sequence[Any]) -> Counter[str]:
-    """baddbmm: C + A B for A (N, L, E), B (N, E, S)."""
-    return Counter({"bmm": prod(shape(inputs[1])) * shape(inputs[2])[-1]})
 
 
 def each_element(kind: str) -> Handler:
@@ -79,8 +67,18 @@ def _named(names: str, handler: Handler | None) -> dict[str, Handler | None]:
 
 HANDLERS: Mapping[str, Handler | None] = {
     **_named("adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d", adaptive_pool),
-    **_named("scaled_dot_product_attention", attention),
-    **_named("baddbmm", batched_add),
+    # attention as networks ask for it, and as each device's own kernels are called
+    **_named("scaled_dot_product_attention _scaled_dot_product_attention_math", attention),
+    **_named("_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu", attention),
+    **_named("_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention", attention),
+    **_named("matmul mm mv dot vdot inner", product("matmul")),  # fvcore's own rule knows no broadcasting
+    **_named("bmm", product("bmm")),
+    **_named("baddbmm", product("bmm", first=1)),
+    **_named("addmv", product("matmul", first=1)),
+    **_named("addbmm", summed_product),
+    **_named("tensordot", tensordot),
+    **_named("einsum", einsum),
+    **_named("_convolution_mode", same_convolution),
     **_named("upsample_nearest1d upsample_nearest2d upsample_nearest3d", taps(1)),
     **_named("_upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d", taps(1)),
     **_named("upsample_linear1d upsample_bilinear2d upsample_trilinear3d grid_sampler", taps(2)),
@@ -88,6 +86,7 @@ HANDLERS: Mapping[str, Handler | None] = {
     **_named("_upsample_bilinear2d_aa", taps(2, widens=True)),
     **_named("_upsample_bicubic2d_aa", taps(4, widens=True)),
     **_named("max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d", window),
+    **_named("max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices", window),
     **_named("adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d", each_element("pooling")),
     **_named("relu relu6 hardtanh leaky_relu prelu elu celu selu gelu silu mish softplus", each_element("activation")),
     **_named("sigmoid hardsigmoid hardswish tanh softmax log_softmax log_sigmoid", each_element("activation")),
@@ -101,9 +100,9 @@ HANDLERS: Mapping[str, Handler | None] = {
 # Left uncounted, any of these would make the multiply-adds of a network a fiction.
 HEAVY = frozenset(
     _named("convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc", None)
-    | _named("mv dot vdot inner outer ger kron tensordot chain_matmul linalg_multi_dot addbmm addmv addr", None)
+    | _named("outer ger kron chain_matmul linalg_multi_dot addr", None)
     | _named("bilinear _trilinear cdist lstm gru rnn_tanh rnn_relu lstm_cell gru_cell", None)
     | _named("_native_multi_head_attention _transformer_encoder_layer_fwd", None)
-    | _named("_scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention", None)
+    | _named("_flash_attention_forward _efficient_attention_forward _cudnn_attention_forward", None)
     | _named("fft_fft fft_rfft fft_fft2 fft_rfft2 fft_fftn fft_rfftn linalg_svd linalg_inv linalg_solve", None)
 )

@@ -17,11 +17,12 @@ from benchmark_core.provenance import versions
 
 
 def costs_of_plan(
-    plan: Plan, chosen: Chosen, device: torch.device, low: tuple[int, int] | None = None
+    plan: Plan, chosen: Chosen, device: torch.device, low: tuple[int, int] | None = None, *, thorough: bool = False
 ) -> list[dict[str, Any]]:
     """Cost records, unsealed: of what `plan` deploys; where that is two networks, their sum first, then each of them.
 
     low: (h, w) to trace where clips are taken as recorded and differ in size; ElrError where it is then missing.
+    thorough: as `cost_of`.
     """
     parts = []
     for stream in plan.streams:
@@ -31,7 +32,7 @@ def costs_of_plan(
         if traced is None:
             raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
         height, width = traced
-        parts.append(cost_of(recognizer, describe, (height, width), device))
+        parts.append(cost_of(recognizer, describe, (height, width), device, thorough=thorough))
     return parts if len(parts) == 1 else [sum_costs(describe_plan(plan, chosen), parts), *parts]
 
 
@@ -59,6 +60,7 @@ def sum_costs(describe: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -
         "streams": [part["structure"] for part in parts],
         "params": total("params"),
         "macs": total("macs"),
+        **({"kinds": total("kinds")} if all("kinds" in part for part in parts) else {}),
         "extras": total("extras"),
         "uncounted": dict(sorted(total("uncounted").items())),
         "understated": sorted({name for part in parts for name in part["understated"]}),

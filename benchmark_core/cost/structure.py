@@ -16,7 +16,7 @@ from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plan import Plan
 from benchmark_core.provenance import versions
-from benchmark_core.specs import EnhancerSpec, MethodSpec, Spec, Value, defaults
+from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 
 def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
@@ -52,6 +52,53 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
     }
 
 
+def describe_bare(
+    backbone: BackboneSpec,
+    *,
+    classes: int,
+    size: tuple[int, int],
+    sampling: Sampling,
+    modality: str = "rgb",
+    enhancer: EnhancerSpec | None = None,
+    low: tuple[int, int] | None = None,
+    options: Mapping[str, Value] = NOTHING,
+) -> dict[str, Any]:
+    """Of a backbone under the mean of its logits, on views of its own size (H, W), or enlarged from low (h, w).
+
+    options: of the backbone; those off its defaults shape it.
+    """
+    return {
+        "backbone": backbone.name,
+        **({} if modality == "rgb" else {"modality": modality}),
+        "enhancer": enhancer.name if enhancer else "none",
+        "head": "mean-logits",
+        "classes": classes,
+        "size": list(size),
+        "sampling": f"{sampling.k}x{sampling.t}",
+        "low": list(low or size),
+        "options": {f"backbone.{key}": value for key, value in sorted(_changed(backbone, options).items())},
+    }
+
+
+def describe_alone(
+    enhancer: EnhancerSpec, *, low: tuple[int, int], size: tuple[int, int], options: Mapping[str, Value] = NOTHING
+) -> dict[str, Any]:
+    """Of an enhancer with nothing behind it, from (h, w) to (H, W): no backbone, no head, no classes.
+
+    A view is as many frames as it takes at once.
+    """
+    return {
+        "backbone": "none",
+        "enhancer": enhancer.name,
+        "head": "none",
+        "classes": 0,
+        "size": list(size),
+        "sampling": f"1x{enhancer.frames}",
+        "low": list(low),
+        "options": {f"enhancer.{key}": value for key, value in sorted(_changed(enhancer, options).items())},
+    }
+
+
 def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
     """Off the spec's default; of a method and a learnt enhancer only what shapes the recognizer."""
     usual = defaults(spec)
@@ -80,16 +127,22 @@ def structure_key(describe: Mapping[str, Any]) -> str:
 
 
 def cost_of(
-    recognizer: Recognizer, describe: Mapping[str, Any], low_size: tuple[int, int], device: torch.device
+    recognizer: Recognizer,
+    describe: Mapping[str, Any],
+    low_size: tuple[int, int],
+    device: torch.device,
+    *,
+    thorough: bool = False,
 ) -> dict[str, Any]:
     """A cost record, unsealed: parameters, multiply-adds, and on a GPU latency and peak memory.
 
     low_size: (h, w) that is traced: describe["low"], or the dataset's median where clips differ in size.
+    thorough: latency also in bf16 and compiled, which takes a minute; in fp32 as it is otherwise.
     understated: heavy operators that could not be counted; where there are any, `macs` is a lower bound.
     flow: of a network for optical flow, what a field takes to calculate; it is in no other number.
     """
     from benchmark_core.cost.flow_time import time_flow
-    from benchmark_core.cost.latency import measure_latency
+    from benchmark_core.cost.latency import VARIANTS, measure_latency
     from benchmark_core.cost.macs import count_macs, count_parameters
     from benchmark_core.training.device import describe_device
 
@@ -99,7 +152,7 @@ def cost_of(
     frames = sampling.widened(recognizer.frames_at_once)
     low = torch.rand(1, sampling.k, recognizer.channels, frames, *low_size, device=device)
     macs = count_macs(recognizer, low)
-    latency = measure_latency(recognizer, low, device)
+    latency = measure_latency(recognizer, low, device, variants=VARIANTS if thorough else ())
     return {
         "schema": 1,
         "kind": "cost",
@@ -108,12 +161,13 @@ def cost_of(
         "low_size": list(low_size),
         "params": count_parameters(recognizer),
         "macs": {"view": macs.view, "clip": macs.clip, "enhancer": macs.enhancer},
+        "kinds": dict(macs.kinds),
         "extras": dict(macs.extras),
         "uncounted": dict(macs.uncounted),
         "understated": list(macs.heavy),
         "latency": latency,
         **({"flow": time_flow(stream, (height, width))} if kind(stream) == "flow" else {}),
-        "peak_memory": latency and latency.pop("peak_memory"),
+        "peak_memory": latency and latency["single"]["peak_memory"],
         "device": describe_device(device),
         "versions": versions(),
     }

@@ -37,14 +37,46 @@ class Quartiles(TypedDict):
     q3: float
 
 
-class Latency(TypedDict):
-    """`single`: a batch of one clip. More is kept beside it."""
+class Timed(Quartiles, total=False):
+    """passes: how many they are of. peak_memory: bytes. Records before these were kept have neither."""
 
-    single: Quartiles
+    passes: int
+    peak_memory: float
 
 
-class CostRecord(TypedDict):
-    """Of one structure on one device.
+class Throughput(Timed, total=False):
+    """A batch of many clips."""
+
+    batch: int
+    clips_per_second: float
+
+
+class _Variant(TypedDict):
+    precision: str
+    compiled: bool
+
+
+class Variant(_Variant, total=False):
+    """Another precision, or compiled; `failed` is why it could not be had, and stands alone then."""
+
+    single: Timed
+    throughput: Throughput
+    failed: str
+
+
+class _Latency(TypedDict):
+    single: Timed
+
+
+class Latency(_Latency, total=False):
+    """`single`: a batch of one clip. It and `throughput` are in fp32 and not compiled; `variants` are the others."""
+
+    throughput: Throughput
+    variants: list[Variant]
+
+
+class _CostRecord(TypedDict):
+    """Of one structure on one device; what every record of a cost has.
 
     uncounted: operators that the counter has no rule for, and how often they ran.
     understated: heavy ones among these; where there are any, `macs` is a lower bound.
@@ -66,6 +98,13 @@ class CostRecord(TypedDict):
     seal: str
 
 
+class CostRecord(_CostRecord, total=False):
+    """kinds: multiply-adds of a view by kind of operator. plugins: who brought the part measured, by kind."""
+
+    kinds: dict[str, float]
+    plugins: dict[str, dict[str, str]]
+
+
 def cost_name(record: Mapping[str, Any]) -> str:
     """STRUCTURE-DEVICE.json"""
     return f"{file_name(record['structure'])}-{file_name(record['device'])}.json"
@@ -82,14 +121,49 @@ def replaces(path: Path, record: Mapping[str, Any]) -> bool:
 
     File names are shortened and stripped of signs, so that two may come to one.
     """
-    if not path.exists():
+    old = _standing(path, record)
+    if old is None:
         return False
+    new = {key: value for key, value in record.items() if key != "seal"}
+    return {key: value for key, value in old.items() if key != "seal"} != new
+
+
+def stands(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether what `record` would measure is measured: of its structure, device, versions and plugins, and in full.
+
+    record: `structure`, `device`, `versions` and `plugins` alone will do. A record that says nothing of plugins is of
+    any. In full is with the variants of latency, where there is a latency. ElrError as by `replaces`.
+    """
+    old = _standing(path, record)
+    if old is None or old["versions"] != record["versions"]:
+        return False
+    if old.get("plugins", record["plugins"]) != record["plugins"]:
+        return False
+    return old["latency"] is not None and "variants" in old["latency"] if _is_gpu(old["device"]) else True
+
+
+def thinner(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a measurement that stands at `path` has all that `record` has, and times of more variants."""
+    old = _standing(path, record)
+    if old is None or old["latency"] is None or record["latency"] is None:
+        return False
+    same = all(old[key] == record[key] for key in ("versions", "params", "macs"))
+    return same and "variants" in old["latency"] and "variants" not in record["latency"]
+
+
+def _is_gpu(device: str) -> bool:
+    return device.startswith("cuda")
+
+
+def _standing(path: Path, record: Mapping[str, Any]) -> CostRecord | None:
+    """What stands at `path`. ElrError where that is of another structure or device."""
+    if not path.exists():
+        return None
     old = read_cost(path)
     for key in ("structure", "device"):
         if old[key] != record[key]:
             raise ElrError(f"{path} is the cost of the {key} '{old[key]}', not of '{record[key]}'; move it away first")
-    new = {key: value for key, value in record.items() if key != "seal"}
-    return {key: value for key, value in old.items() if key != "seal"} != new
+    return old
 
 
 def read_cost(path: Path) -> CostRecord:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
-from benchmark_core.records.cost_record import cost_name, read_cost, replaces
+from benchmark_core.records.cost_record import cost_name, read_cost, replaces, thinner
 from benchmark_core.records.files import COSTS, RECORDS, track_path
 from benchmark_core.records.record import RunRecord, find_record, part_folder, read_record, record_name
 from benchmark_core.records.sealed import read_json
+from benchmark_core.records.stored import stored_bytes
 
 LARGEST = 1 << 20  # bytes of predictions; a repository keeps them for ever
 
@@ -39,6 +39,9 @@ def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] 
     for cost in (other for other in sorted(run_folder.glob("*.json")) if _kind(other) == "cost"):
         measured = read_cost(cost)
         place = leaderboards / COSTS / cost_name(measured)
+        if thinner(place, measured):
+            say(f"{place}: the measurement of the same structure and device that stands there was timed in more ways")
+            continue
         if replaces(place, measured):
             say(f"{place}: an earlier measurement of the same structure and device is replaced")
         written.append(write_whole(place, cost.read_bytes()))
@@ -52,16 +55,9 @@ def _kind(path: Path) -> object:
 
 
 def _predictions(run_folder: Path, record: RunRecord) -> bytes:
-    name = record["predictions"]["file"]
-    if name != record_name(record).removesuffix(".json") + ".predictions.csv.gz":
-        raise ElrError(f"the record in {run_folder} names its predictions '{name}', not after itself; run it again")
-    path = run_folder / name
-    if not path.is_file():
-        raise ElrError(f"{path} is not there; run its plan again")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != record["predictions"]["sha256"]:
-        raise ElrError(f"{path} is not the file that its record was scored from; run its plan again")
+    content = stored_bytes(record, run_folder)
     if len(content) > LARGEST:
+        path = run_folder / record["predictions"]["file"]
         raise ElrError(f"{path} is {len(content) / LARGEST:.2f} MiB, leaderboards take 1 MiB; shorten the clips' ids")
     return content
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
@@ -12,10 +13,21 @@ from benchmark_core.names import file_name
 from benchmark_core.plan import digest_of
 from benchmark_core.records.conform import conform
 from benchmark_core.records.sealed import read_json, read_sealed, seal, write_sealed
-from benchmark_core.scoring.hits import unpack_hits
+from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
+from benchmark_core.scoring.hits import unpack_hits, unpack_rows
 from benchmark_core.scoring.statistics import Hits
 
-__all__ = ["RunRecord", "check_record", "find_record", "hits_of", "read_record", "record_name", "seal", "write_record"]
+__all__ = [
+    "RunRecord",
+    "check_record",
+    "decisions_of",
+    "find_record",
+    "hits_of",
+    "read_record",
+    "record_name",
+    "seal",
+    "write_record",
+]
 
 
 class _PlanFields(TypedDict):
@@ -81,6 +93,17 @@ class PerClassFields(TypedDict):
     classes: list[str]
     n: list[int]
     value: list[float | None]
+
+
+class DecisionsFields(TypedDict):
+    """What was predicted where logits are above `threshold`, and what is true: packed bits, class after class.
+
+    Each class's clips, sorted by id, are packed as `hits` are, its last byte padded with zeros.
+    """
+
+    threshold: float
+    predicted: str
+    truth: str
 
 
 class Clips(TypedDict):
@@ -178,11 +201,13 @@ class _RunRecord(TypedDict):
 class RunRecord(_RunRecord, total=False):
     """See the module. `hits`: packed, clips sorted by id; null for multi-label.
 
+    decisions: multi-label, what the primary F1 is of, so that a record alone supports paired intervals of it.
     notes: sentences that training left, where it left any: what a reader of the score should know of.
     fused: digests of the runs whose probabilities were averaged, one for each modality of the plan.
     unlabelled, high_source, teacher: what training read beside the plan's dataset, where the plan names any.
     """
 
+    decisions: DecisionsFields
     fused: list[str]
     notes: list[str]
     unlabelled: Beside
@@ -251,7 +276,21 @@ def check_record(plain: Mapping[str, Any]) -> RunRecord:
         raise ElrError(f"'fused' is not of the runs of modality {plan['modality']}, which are {', '.join(due)}")
     if record["hits"] is not None:
         hits_of(record)
+    if "decisions" in record:
+        _check_decisions(record)
     return record
+
+
+def _check_decisions(record: RunRecord) -> None:
+    """That they are what the primary score is of."""
+    primary, found = record["primary"], decisions_of(record)
+    if record["hits"] is not None or record["decisions"]["threshold"] != THRESHOLDS.get(primary):
+        raise ElrError(f"'decisions' are not those that '{primary}' of a {record['track']['task']} task is of")
+    value, due = found.value(primary), record["scores"][primary]["value"]
+    if not math.isclose(value, due, abs_tol=1e-9):
+        raise ElrError(f"'decisions' make {primary} {value:.6g}, and 'scores' says {due:.6g}; run its plan again")
+    if found.truth.sum(axis=0).tolist() != record["per_class"]["n"]:
+        raise ElrError("'decisions' have other clips of some class than 'per_class.n'; run its plan again")
 
 
 def hits_of(record: RunRecord) -> Hits:
@@ -259,6 +298,16 @@ def hits_of(record: RunRecord) -> Hits:
     if record["hits"] is None:
         raise ElrError(f"{record['digest']} is {record['track']['task']} and has no hits; compare its intervals")
     return unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
+
+
+def decisions_of(record: RunRecord) -> Decisions:
+    """What was decided of each test clip and class, clips sorted by id. ElrError where the record does not say."""
+    if "decisions" not in record:
+        raise ElrError(f"{record['digest']} is {record['track']['task']} and holds no decisions; compare its intervals")
+    n, classes = record["scores"][record["primary"]]["n"], record["dataset"]["classes"]
+    packed = record["decisions"]
+    truth, predicted = (unpack_rows(packed[key], classes, n).T for key in ("truth", "predicted"))
+    return Decisions(truth, predicted)
 
 
 def clips_of(record: RunRecord) -> str:

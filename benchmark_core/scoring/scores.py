@@ -22,17 +22,16 @@ test code: f1_macro divides by C whatever is predicted. Per class it is left emp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark_core.errors import RunFailed
-from benchmark_core.scoring.hits import pack_hits
+from benchmark_core.scoring.f1 import RAW_THRESHOLD, THRESHOLDS, Decisions
+from benchmark_core.scoring.hits import pack_hits, pack_rows
 from benchmark_core.scoring.statistics import Floats, Hits, bootstrap, wilson
-
-RAW_THRESHOLD = 0.5  # of a logit that is taken for a probability
 
 
 @dataclass(frozen=True)
@@ -57,19 +56,28 @@ class PerClass:
 
 @dataclass(frozen=True)
 class Scored:
-    """All scores of one test set. `hits` (N,) in the order given; None for multi-label."""
+    """All scores of one test set. `hits` (N,) in the order given; None for multi-label.
+
+    decided: multi-label, what each F1 is of, by its name.
+    """
 
     scores: Mapping[str, Score]
     per_class: PerClass
     hits: Hits | None
+    decided: Mapping[str, Decisions] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The keys `scores`, `per_class` and `hits` of a run record."""
-        return {
+    def to_json(self, primary: str = "") -> dict[str, Any]:
+        """The keys `scores`, `per_class` and `hits` of a run record; where `primary` is an F1, also `decisions`."""
+        told: dict[str, Any] = {
             "scores": {name: asdict(score) for name, score in self.scores.items()},
             "per_class": {name: list(values) for name, values in asdict(self.per_class).items()},
             "hits": None if self.hits is None else pack_hits(self.hits),
         }
+        if primary in self.decided:
+            of = self.decided[primary]
+            bits = {"predicted": pack_rows(of.predicted.T), "truth": pack_rows(of.truth.T)}
+            told["decisions"] = {"threshold": THRESHOLDS[primary], **bits}
+        return told
 
 
 def score(logits: npt.NDArray[Any], targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
@@ -118,73 +126,28 @@ def _share(hits: Hits) -> Score:
 def score_multi_label(logits: Floats, targets: npt.NDArray[Any], classes: Sequence[str], seed: int = 0) -> Scored:
     """F1s and mean average precision of logits (N, C) for targets 0/1 (N, C)."""
     truth = targets > 0
-    predicted = logits > 0
-    counts = Counts.of(truth, predicted)
-    raw = Counts.of(truth, logits > RAW_THRESHOLD)
+    usual, raw = Decisions(truth, logits > 0), Decisions(truth, logits > RAW_THRESHOLD)
+    decided = {name: raw if threshold else usual for name, threshold in THRESHOLDS.items()}
     order = np.argsort(-logits, axis=0, kind="stable")
     metrics: dict[str, Callable[[Floats], Floats]] = {
-        "f1_macro": counts.macro,
-        "f1_micro": counts.micro,
-        "f1_samples": counts.samples,
+        "f1_macro": usual.counts.macro,
+        "f1_micro": usual.counts.micro,
+        "f1_samples": usual.counts.samples,
         "map": lambda weights: mean_average_precision(logits, truth, order, weights),
-        f"f1_macro_logit{RAW_THRESHOLD}": raw.macro,
-        f"f1_samples_logit{RAW_THRESHOLD}": raw.samples,
+        f"f1_macro_logit{RAW_THRESHOLD}": raw.counts.macro,
+        f"f1_samples_logit{RAW_THRESHOLD}": raw.counts.samples,
     }
-    per_class = counts.per_class(np.ones((1, len(logits))))[0].tolist()
-    defined = np.any(truth | predicted, axis=0).tolist()
     return Scored(
         scores={name: _bootstrapped(metric, len(logits), seed) for name, metric in metrics.items()},
-        per_class=PerClass(
-            tuple(classes),
-            tuple(int(n) for n in truth.sum(axis=0)),
-            tuple(value if there else None for value, there in zip(per_class, defined, strict=True)),
-        ),
+        per_class=PerClass(tuple(classes), tuple(int(n) for n in truth.sum(axis=0)), usual.per_class()),
         hits=None,
+        decided=decided,
     )
 
 
 def _bootstrapped(metric: Callable[[Floats], Floats], n: int, seed: int) -> Score:
     value = float(metric(np.ones((1, n)))[0])
     return Score(value, *bootstrap(metric, n, seed=seed), n, "bootstrap95")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """True positives, and positives plus predictions (2 TP + FP + FN), of each clip and class: float (N, C).
-
-    Every F1 takes clip weights (r, N) and gives (r,): one definition for the score (weights 1) and for its bootstrap.
-    """
-
-    both: Floats
-    either: Floats
-
-    @classmethod
-    def of(cls, truth: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> Counts:
-        """From 0/1 targets and predictions (N, C)."""
-        return cls((truth & predicted).astype(np.float64), truth.astype(np.float64) + predicted)
-
-    def per_class(self, weights: Floats) -> Floats:
-        """F1 of each class, (r, C)."""
-        return f1(weights @ self.both, weights @ self.either)
-
-    def macro(self, weights: Floats) -> Floats:
-        """Mean over classes."""
-        mean: Floats = self.per_class(weights).mean(axis=1)
-        return mean
-
-    def micro(self, weights: Floats) -> Floats:
-        """Counts summed over classes."""
-        return f1(weights @ self.both.sum(axis=1), weights @ self.either.sum(axis=1))
-
-    def samples(self, weights: Floats) -> Floats:
-        """Mean over clips."""
-        mean: Floats = weights @ f1(self.both.sum(axis=1), self.either.sum(axis=1)) / weights.sum(axis=1)
-        return mean
-
-
-def f1(both: Floats, either: Floats) -> Floats:
-    """2 TP / (2 TP + FP + FN), 0 where that is 0/0."""
-    return np.divide(2 * both, either, out=np.zeros_like(both), where=either > 0)
 
 
 def mean_average_precision(

@@ -1,4 +1,4 @@
-"""Leaderboards from records and costs alone: no torch, no plugin, no data."""
+"""Leaderboards from records, costs and reported figures alone: no torch, no plugin, no data."""
 
 from benchmark_core.tables.build import Tables, build_tables, check_tables, write_tables
 from benchmark_core.tables.compare import Comparison, compare, compare_groups

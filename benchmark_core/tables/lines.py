@@ -15,13 +15,17 @@ from benchmark_core.tables.rows import Interval, Row, fold_rows, matched_control
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table. `rank`, `score` and `gain` are None where there is nothing honest to say."""
+    """One line of a table. `rank`, `score` and `gain` are None where there is nothing honest to say.
+
+    matched: the control that it is to be held against; `gain` is the paired difference from it.
+    """
 
     row: Row
     score: Interval | None
     gain: Comparison | None
     costs: Sequence[CostRecord]
     rank: int | None = None
+    matched: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def _line(row: Row, rows: Sequence[Row], costs: Mapping[str, tuple[CostRecord, .
     score = row.interval(row.first["primary"]) if row.seeds else None
     control = matched_control(row, rows)
     gain = _paired(row, control) if control else None
-    return Line(row, score, gain, costs.get(row.first["structure"], ()))
+    return Line(row, score, gain, costs.get(row.first["structure"], ()), matched=control)
 
 
 def _order(line: Line) -> tuple[float, str, str]:
@@ -100,5 +104,5 @@ def _paired(row: Row, other: Row) -> Comparison | None:
         return None
     try:
         return compare_groups(row.scored, other.scored)
-    except ElrError:  # multi-label, or no seed in common: there is no paired difference to show
+    except ElrError:  # no seed in common, or no answers in the records: there is no paired difference to show
         return None

@@ -39,6 +39,15 @@ class Row:
         """Any of them: what the row's runs have in common is read from it."""
         return next(iter(next(iter(self.runs.values())).values()))
 
+    @cached_property
+    def partners(self) -> str:
+        """All of the plan that is neither the method nor its own, and the data: what a control has in common."""
+        plan: dict[str, Any] = {**self.first["plan"]}
+        settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
+        own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
+        rest = {key: value for key, value in plan.items() if key not in own}
+        return json.dumps([rest, settings, self.first["dataset"]], sort_keys=True)
+
     @property
     def records(self) -> list[RunRecord]:
         """All of them, by seed and fold."""
@@ -139,20 +148,10 @@ def matched_control(row: Row, rows: Iterable[Row]) -> Row | None:
     if row.first["control"] or row.first["privileged"]:
         return None
     rivals = {
-        other: _agreements(row, other)
-        for other in rows
-        if other.first["control"] and _partners(other.first) == _partners(row.first)
+        other: _agreements(row, other) for other in rows if other.first["control"] and other.partners == row.partners
     }
     matched = [other for other, same in rivals.items() if all(same[key] for key in same if _LENGTH.fullmatch(key))]
     return max(matched, key=lambda other: sum(rivals[other].values()), default=None)
-
-
-def _partners(record: RunRecord) -> object:
-    """All of the plan that is neither the method nor its own."""
-    plan: dict[str, Any] = {**record["plan"]}
-    settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
-    own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
-    return {key: value for key, value in plan.items() if key not in own}, settings, record["dataset"]
 
 
 def _agreements(row: Row, other: Row) -> dict[str, bool]:

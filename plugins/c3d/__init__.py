@@ -1,6 +1,6 @@
 """C3D: eight plain convolutions on clips, with the parameter names of its public PyTorch checkpoints."""
 
-from benchmark_core import BackboneSpec, Option, hookimpl
+from benchmark_core import BackboneSpec, Option, Published, hookimpl
 
 GREY_LEVEL = 1 / 255
 
@@ -21,6 +21,7 @@ def elr_backbones() -> list[BackboneSpec]:
             mean=(102 / 255, 98 / 255, 90 / 255),  # grey levels less Sports-1M's mean
             std=(GREY_LEVEL, GREY_LEVEL, GREY_LEVEL),
             options={"dropout": Option(default=0.5, low=0.0, high=0.99, help="dropout behind both hidden layers")},
+            published=(Published(size=(112, 112), sampling="1x16", classes=487),),  # Sports-1M
             unspecified=(
                 "the paper's network takes 16 frames of 112x112 alone; at other sizes its last map is averaged to the "
                 "1x4x4 that its fully connected layers read",

@@ -1,6 +1,6 @@
 """Super-resolution by back-projection: images enlarged and brought back in turns, to learn from what is off."""
 
-from benchmark_core import EnhancerSpec, Option, hookimpl
+from benchmark_core import EnhancerSpec, Option, Published, hookimpl
 from elrbench_plugins.dbpn.options import FITTING, SHAPE, UNITS, USE, budgets
 
 CITATION = "Haris et al., Deep Back-Projection Networks for Super-Resolution, CVPR 2018 (arXiv 1803.02735)"
@@ -10,6 +10,9 @@ PAIRS = (
 )
 NUMBERS = "its numbers in Purwanto et al., ICCVW 2019: scale, weights and training are not given there"
 
+SCALES = tuple(Published(low=(12, 16), size=(12 * scale, 16 * scale)) for scale in (2, 4, 8))
+LONGEST = Published(low=(12, 16), size=(96, 128), options={"units": 10})  # the authors' DBPN-LL
+
 
 @hookimpl
 def elr_enhancers() -> list[EnhancerSpec]:
@@ -17,7 +20,9 @@ def elr_enhancers() -> list[EnhancerSpec]:
     small = {**SHAPE, **FITTING, **USE}
     deep = {**small, "units": UNITS}
 
-    def spec(name: str, summary: str, factory: str, options: dict[str, Option]) -> EnhancerSpec:
+    def spec(
+        name: str, summary: str, factory: str, options: dict[str, Option], published: tuple[Published, ...] = SCALES
+    ) -> EnhancerSpec:
         return EnhancerSpec(
             name=name,
             summary=summary,
@@ -31,11 +36,12 @@ def elr_enhancers() -> list[EnhancerSpec]:
             public="elrbench_plugins.dbpn.enhancer:public_part",
             options=options,
             budgets=budgets(options),
+            published=published,
             unspecified=(PAIRS, NUMBERS),
         )
 
     return [
         spec("dbpn-s", "back-projection by two units, by 2, 4 or 8", "dbpn_s", small),
         spec("dbpn", "back-projection by seven units, by 2, 4 or 8", "dbpn", deep),
-        spec("d-dbpn", "the same, densely connected", "d_dbpn", deep),
+        spec("d-dbpn", "the same, densely connected", "d_dbpn", deep, (*SCALES, LONGEST)),
     ]

@@ -1,6 +1,6 @@
 """Video super-resolution of TinyVIRAT: trained end to end, grown step by step, and with attention to the foreground."""
 
-from benchmark_core import EnhancerSpec, hookimpl
+from benchmark_core import EnhancerSpec, Published, hookimpl
 from elrbench_plugins.dvsr.options import END_TO_END, GROWTH, JOINT, RECONSTRUCTION, SHAPE, budgets
 
 CITATION = "Demir et al., TinyVIRAT: Low-resolution Video Action Recognition, ICPR 2020 (arXiv 2007.07355)"
@@ -14,6 +14,7 @@ PAIRS = (
 )
 LENGTH = "length of training and batch: see the options"
 MODULE = ("scale", "native_input")
+PUBLISHED = (Published(low=(14, 14), size=(112, 112)), Published(low=(28, 28), size=(112, 112)))  # by 8, by 4
 
 
 @hookimpl
@@ -36,6 +37,7 @@ def elr_enhancers() -> list[EnhancerSpec]:
             check=check,
             flow="bicubic",
             recognizer_options=MODULE,
+            published=PUBLISHED,
             options=whole,
             variants={"code": {}},  # nothing of it differs
             budgets=budgets(whole),
@@ -52,6 +54,7 @@ def elr_enhancers() -> list[EnhancerSpec]:
             check=check,
             flow="bicubic",
             recognizer_options=MODULE,
+            published=PUBLISHED,
             options=grown,
             variants={"code": {"fade": "epochs"}},
             budgets=budgets(grown),
@@ -68,6 +71,7 @@ def elr_enhancers() -> list[EnhancerSpec]:
             check=check,
             flow="bicubic",
             recognizer_options=MODULE,
+            published=PUBLISHED,
             options=attended,
             variants={"code": {"fade": "epochs", "classifier_beta1": 0.9, "classifier_beta2": 0.999}},
             budgets=budgets(attended),

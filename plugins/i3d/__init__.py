@@ -1,6 +1,6 @@
 """I3D: Inception inflated to clips, with the parameter names of piergiaj's public checkpoints, RGB and flow."""
 
-from benchmark_core import BackboneSpec, Option, hookimpl
+from benchmark_core import BackboneSpec, Option, Published, hookimpl
 
 
 @hookimpl
@@ -39,6 +39,10 @@ def elr_backbones() -> list[BackboneSpec]:
                     "ends in 7x7 as 224x224 does with it",
                 ),
             },
+            published=(
+                Published(size=(224, 224), sampling="1x64", classes=400),  # Kinetics
+                Published(size=(112, 112), sampling="1x16", classes=26),  # TinyVIRAT
+            ),
             unspecified=(
                 "at other sizes than 224x224 the features are averaged over all of space, where the published network "
                 "takes the mean of 7x7",

@@ -1,6 +1,11 @@
 """Enhancers without parameters: interpolation to the network's size."""
 
-from benchmark_core import EnhancerSpec, hookimpl
+from benchmark_core import EnhancerSpec, Published, hookimpl
+
+PUBLISHED = (
+    Published(low=(12, 16), size=(256, 340)),  # STAT, CSTAT
+    Published(low=(14, 14), size=(112, 112)),  # TinyVIRAT
+)
 
 
 @hookimpl
@@ -8,11 +13,16 @@ def elr_enhancers() -> list[EnhancerSpec]:
     """Nearest neighbour, bilinear, bicubic."""
     factory = "elrbench_plugins.interpolation.interpolation:"
     return [
-        EnhancerSpec(name="nearest", summary="each pixel becomes a block", factory=factory + "nearest"),
-        EnhancerSpec(name="bilinear", summary="linear between pixel centres", factory=factory + "bilinear"),
+        EnhancerSpec(
+            name="nearest", summary="each pixel becomes a block", factory=factory + "nearest", published=PUBLISHED
+        ),
+        EnhancerSpec(
+            name="bilinear", summary="linear between pixel centres", factory=factory + "bilinear", published=PUBLISHED
+        ),
         EnhancerSpec(
             name="bicubic",
             summary="cubic between pixel centres (a = -0.75), clamped to [0, 1]",
             factory=factory + "bicubic",
+            published=PUBLISHED,
         ),
     ]

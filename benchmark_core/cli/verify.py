@@ -1,0 +1,58 @@
+"""`elrbench verify [RECORD…]`: whether records say what their predictions make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark_core.cli.console import print_json
+from benchmark_core.cli.flags import board_flag, json_flag
+
+if TYPE_CHECKING:
+    from benchmark_core.records.verify import Verified
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("verify")
+@click.argument("records", nargs=-1, type=PATH, metavar="[RECORD]...")
+@board_flag
+@json_flag
+@click.pass_context
+def command(ctx: click.Context, records: tuple[Path, ...], folder: Path, as_json: bool) -> None:
+    """elrbench verify leaderboards/records
+
+    Score each record's predictions again and hold every score, interval, per-class score and hit against them; check
+    seals, the digests of plans and predictions, and that each file lies where its content belongs. RECORD is a record's
+    file, or a folder of records or runs; by default, all that is published. Exit 1 where one falls short.
+    """
+    from benchmark_core.records.verify import record_files, verify_record
+
+    found = [verify_record(path, folder) for path in record_files(records, folder)]
+    failed = [one for one in found if one.problems]
+    if as_json:
+        print_json({"records": len(found), "failed": len(failed), "results": [_told(one) for one in found]})
+    else:
+        click.echo(_text(found, len(failed)))
+    ctx.exit(1 if failed else 0)
+
+
+def _told(one: Verified) -> dict[str, object]:
+    return {
+        "path": str(one.path),
+        "digest": one.record["digest"] if one.record else None,
+        "ok": not one.problems,
+        "problems": list(one.problems),
+        "notes": list(one.notes),
+    }
+
+
+def _text(found: list[Verified], failed: int) -> str:
+    lines = [f"{one.path}: {problem}" for one in found for problem in one.problems]
+    lines += [f"{one.path}: note: {note}" for one in found for note in one.notes]
+    count = f"{len(found) - failed} of {len(found)} records hold"
+    if not failed:
+        count += ": seal, digests, place, scores, intervals, classes and hits are what their predictions make"
+    return "\n".join([*lines, count])

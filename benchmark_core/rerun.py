@@ -1,0 +1,130 @@
+"""A record's plan, made and run again: whether it is the same plan on the same data, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark_core.auxiliary import pool_clips, sets_beside, source_clips
+from benchmark_core.beside import Beside
+from benchmark_core.catalog import Catalog
+from benchmark_core.errors import ElrError, RunFailed
+from benchmark_core.plan import Plan
+from benchmark_core.prepare import read_index
+from benchmark_core.records.record import RunRecord, hits_of
+from benchmark_core.resolve import chosen_by
+from benchmark_core.scoring.predictions import Predictions
+
+_SHOWN = 3
+
+
+def refuse_other_plan(record: RunRecord, plan: Plan) -> None:
+    """ElrError where `plan`, resolved from the names and numbers of the record's, is another today."""
+    if plan.digest == record["digest"]:
+        return
+    theirs, ours = _flat(record["plan"]), _flat(plan.to_json())
+    keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+    shown = ", ".join(f"{key} {theirs.get(key, 'not set')!r} is {ours.get(key, 'not set')!r}" for key in keys[:_SHOWN])
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    raise ElrError(
+        f"the plan of {record['digest']} cannot be made again, for components have changed since: {shown}{more}; "
+        f"install what it was run with (elrbench {record['versions'].get('elrbench', 'of unknown version')})"
+    )
+
+
+def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{key: value for key, value in plan.items() if key != "settings"}, **plan["settings"]}
+
+
+def refuse_other_data(
+    record: RunRecord, plan: Plan, catalog: Catalog, *, data: Path | None, beside: Beside, bad_clips: str
+) -> None:
+    """RunFailed, before anything is decoded or trained, where the lists are not those that the record is of."""
+    chosen = chosen_by(catalog, plan)
+    index = read_index(plan, chosen, data, bad_clips)
+    manifests = {"dataset": index.digest()}
+    pool, source = sets_beside(catalog, plan, beside)
+    if pool is not None:
+        manifests["unlabelled"] = pool_clips(pool, plan, bad_clips).manifest
+    if source is not None:
+        manifests["high_source"] = source_clips(source, chosen.dataset, bad_clips).manifest
+    for kind, here in manifests.items():
+        due = record[kind]["manifest"]  # type: ignore[literal-required]
+        if here != due:
+            counts = ""
+            if kind == "dataset":
+                train, test = (len(index.split(plan.fold, part)) for part in ("train", "test"))
+                clips = record["clips"]
+                counts = f" ({train} clips train and {test} test; {clips['train']} and {clips['test']} in the record)"
+            name = {"dataset": plan.dataset, "unlabelled": plan.unlabelled, "high_source": plan.source}[kind]
+            raise RunFailed(
+                f"{name} is other data than {record['digest']} was run on: manifest {here} here, {due} in the record"
+                f"{counts}; nothing was trained. Give the folder with the same clips"
+            )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two runs of one plan, clip by clip. clips: tested in both. same: of those, how many got the same class, or
+    classes; None where the record's predictions are not at hand and clips have several labels. hits: whether `same` is
+    only of who was right, as the record has it. gap: the largest difference of a logit, None without predictions.
+    """
+
+    clips: int
+    same: int | None
+    hits: bool
+    gap: float | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every clip agrees."""
+        return self.same == self.clips
+
+
+def agreement(old: RunRecord, before: Predictions | None, new: RunRecord, after: Predictions) -> Agreement:
+    """before, after: the predictions of `old`, where they are at hand, and of `new`."""
+    if before is None:
+        if old["hits"] is None or old["scores"][old["primary"]]["n"] != len(after.ids):
+            return Agreement(len(after.ids), None, hits=False, gap=None)
+        return Agreement(len(after.ids), int(np.sum(hits_of(old) == hits_of(new))), hits=True, gap=None)
+    places = {key: place for place, key in enumerate(before.ids)}
+    here = [place for place, key in enumerate(after.ids) if key in places]
+    one, other = before.logits[[places[after.ids[place]] for place in here]], after.logits[here]  # (n, C)
+    if after.targets.ndim == 2:
+        same = np.all((one > 0) == (other > 0), axis=1)
+    else:
+        same = one.argmax(axis=1) == other.argmax(axis=1)
+    return Agreement(len(here), int(same.sum()), hits=False, gap=float(np.abs(one - other).max()) if here else None)
+
+
+def differences(old: RunRecord, new: RunRecord) -> dict[str, tuple[str, str]]:
+    """What the two runs were made with and of: devices, versions, plugins, unreadable clips; where they differ."""
+    pairs = dict(_facts(old, new))
+    return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
+
+
+def _facts(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, tuple[str, str]]]:
+    yield "device", (old["device"], new["device"])
+    for name in {**old["versions"], **new["versions"]}:
+        yield name, (old["versions"].get(name, "not recorded"), new["versions"].get(name, "not recorded"))
+    for kind in {**old["plugins"], **new["plugins"]}:
+        one, other = (
+            f"{owner['plugin']} ({owner['distribution']} {owner['version']})".replace(" )", ")") if owner else "none"
+            for owner in (old["plugins"].get(kind), new["plugins"].get(kind))
+        )
+        yield f"plugin of the {kind}", (one, other)
+    yield "clips that could not be read", (_listed(old["clips"]["bad"]), _listed(new["clips"]["bad"]))
+    yield "initialisation", (old["initialisation"], new["initialisation"])
+
+
+def _listed(names: list[str]) -> str:
+    shown = sorted(names)
+    return (
+        "none"
+        if not shown
+        else ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if shown[_SHOWN:] else "")
+    )

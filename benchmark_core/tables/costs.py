@@ -1,0 +1,220 @@
+"""What networks cost: the page of all cost records and its CSV files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark_core.records.cost_record import CostRecord
+from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, gpus, latencies, literal, millions
+from benchmark_core.tables.grid import csv_text, grid
+
+LEGEND = """\
+Parameters and multiply-adds (MACs, of which the papers' "FLOPs" are) of deployed networks. A view is what the network
+sees at once, K x T frames a clip; `≥` where an operator could not be counted. Latency: median milliseconds of one clip,
+fp32, not compiled, on the GPU named; a processor's time is no stand-in, so without a GPU it is `-`."""
+
+LATENCY = """\
+Milliseconds: median, and quartiles in brackets. Peak memory is of the larger batch, in GiB."""
+
+BACKBONES, ENHANCERS, RECOGNIZERS = "Backbones", "Enhancers", "Recognizers"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One structure, as its records on all devices describe it: parameters and multiply-adds are the same in all."""
+
+    costs: Sequence[CostRecord]
+
+    @property
+    def first(self) -> CostRecord:
+        """Any of its records."""
+        return self.costs[0]
+
+    @property
+    def kind(self) -> str:
+        """A backbone under the mean of its logits and nothing before it, an enhancer alone, or more than either."""
+        if self.says("backbone") == "none":
+            return ENHANCERS
+        bare = self.says("enhancer") == "none" and self.says("head") == "mean-logits"
+        return BACKBONES if bare else RECOGNIZERS
+
+    def says(self, key: str) -> str:
+        """What it is described by; `-` where nothing is said. Sizes are `96x128`."""
+        value = self.first["describe"].get(key)
+        if isinstance(value, list):
+            return "x".join(map(str, value))
+        return NOTHING if value is None else str(value)
+
+    def pixels(self, key: str) -> int:
+        """Of a size, to sort by; 0 where it is none."""
+        value = self.first["describe"].get(key)
+        return math.prod(side for side in value if isinstance(side, int)) if isinstance(value, list) else 0
+
+    @property
+    def name(self) -> str:
+        """`resnet34`, `i3d (flow)`, `dbpn x8, units=10`: with what sets it apart."""
+        options = self.first["describe"].get("options")
+        given = options.items() if isinstance(options, dict) else ()
+        marks = [f"{key.partition('.')[2] or key}={value}" for key, value in given]
+        marks += [self.says("modality")] if self.says("modality") != NOTHING else []
+        of = "enhancer" if self.kind == ENHANCERS else "backbone"
+        return self.says(of) + (f" ({', '.join(marks)})" if marks else "")
+
+
+def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[Network]:
+    """By kind, then by what they are called, then by their structure."""
+    found = [Network(records) for records in costs.values() if isinstance(records[0]["describe"], dict)]
+    kinds = (BACKBONES, ENHANCERS, RECOGNIZERS)
+    return sorted(
+        found,
+        key=lambda network: (
+            kinds.index(network.kind),
+            network.name,
+            *(network.pixels(key) for key in ("low", "size")),
+            network.first["structure"],
+        ),
+    )
+
+
+def costs_markdown(found: Sequence[Network], mark: str) -> str:
+    """A table for each kind, and one of latencies where there are any."""
+    devices = gpus(cost for network in found for cost in network.costs)
+    parts = [mark, "# Costs", LEGEND]
+    cells: Mapping[str, Callable[[Network], dict[str, str]]] = {
+        BACKBONES: _backbone,
+        ENHANCERS: _enhancer,
+        RECOGNIZERS: _recognizer,
+    }
+    for kind, of_kind in cells.items():
+        rows = [of_kind(network) | latencies(network.costs, devices) for network in found if network.kind == kind]
+        parts += [f"## {kind}", grid(rows)] if rows else []
+    if times := [_time(network, *entry) for network in found for entry in _timed(network)]:
+        parts += ["## Latency", LATENCY, grid(times)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _backbone(network: Network) -> dict[str, str]:
+    return {
+        "backbone": literal(network.name),
+        "view": literal(f"{network.says('sampling')} of {network.says('size')}"),
+        "classes": literal(network.says("classes")),
+        **_figures(network),
+    }
+
+
+def _enhancer(network: Network) -> dict[str, str]:
+    return {
+        "enhancer": literal(network.name),
+        "from": literal(_low(network)),
+        "to": literal(network.says("size")),
+        "frames": literal(network.says("sampling")),
+        **_figures(network),
+    }
+
+
+def _recognizer(network: Network) -> dict[str, str]:
+    share = enhancer_share(network.first)
+    return {
+        "backbone": literal(network.name),
+        "enhancer": literal(network.says("enhancer")),
+        "head": literal(network.says("head")),
+        "from": literal(_low(network)),
+        "view": literal(f"{network.says('sampling')} of {network.says('size')}"),
+        "classes": literal(network.says("classes")),
+        **_figures(network),
+        "enhancer, % of MACs": NOTHING if share is None else f"{100 * share:.3g}",
+    }
+
+
+def _low(network: Network) -> str:
+    return "as recorded" if network.says("low") == NOTHING else network.says("low")
+
+
+def _figures(network: Network) -> dict[str, str]:
+    cost = network.first
+    return {
+        "params (M)": millions(cost["params"]["total"]),
+        "MACs/view (G)": billions(cost["macs"]["view"], cost["understated"]),
+        "MACs/clip (G)": billions(cost["macs"]["clip"], cost["understated"]),
+    }
+
+
+def _timed(network: Network) -> Iterator[tuple[CostRecord, str, bool, Mapping[str, Any]]]:
+    """(record, precision, compiled, times) of each record with a latency; what could not be had is left out."""
+    for cost in network.costs:
+        if cost["latency"]:
+            yield cost, "fp32", False, cost["latency"]
+            for variant in cost["latency"].get("variants", []):
+                yield cost, variant["precision"], variant["compiled"], variant
+
+
+def _time(
+    network: Network, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
+) -> dict[str, str]:
+    single, many = times.get("single"), times.get("throughput")
+    peak = (many or single or {}).get("peak_memory") or (cost["peak_memory"] if not compiled else None)
+    before = f"{network.says('enhancer')}, " if network.kind == RECOGNIZERS else ""
+    return {
+        "device": literal(cost["device"]),
+        "network": literal(f"{network.name}, {before}{network.says('sampling')} of {network.says('size')}"),
+        "precision": literal(precision),
+        "compiled": "yes" if compiled else "no",
+        "1 clip": _quartiles(single),
+        "batch": str(many.get("batch", NOTHING)) if many else NOTHING,
+        "of a batch": _quartiles(many),
+        "clips/s": f"{many['clips_per_second']:.4g}" if many and "clips_per_second" in many else NOTHING,
+        "peak memory": f"{peak / 2**30:.2f}" if peak else NOTHING,
+        "why not": literal(str(times.get("failed", NOTHING))),
+    }
+
+
+def _quartiles(times: Mapping[str, Any] | None) -> str:
+    return f"{times['median']:.3g} ({times['q1']:.3g} to {times['q3']:.3g})" if times else NOTHING
+
+
+def costs_csv(found: Iterable[Network]) -> str:
+    """A line a record: structure and device."""
+    return csv_text([_fields(network, cost) for network in found for cost in network.costs])
+
+
+def _fields(network: Network, cost: CostRecord) -> dict[str, object]:
+    said = ("backbone", "modality", "enhancer", "head", "classes", "size", "sampling", "low")
+    single = cost["latency"]["single"] if cost["latency"] else None
+    return {
+        "kind": network.kind.lower().removesuffix("s"),
+        "name": network.name,
+        **{key: None if network.says(key) == NOTHING else network.says(key) for key in said},
+        **{f"params_{part}": cost["params"][part] for part in ("total", "backbone", "enhancer", "head")},
+        **{f"macs_{part}": round(cost["macs"][part]) for part in ("view", "clip", "enhancer")},
+        "lower_bound": bool(cost["understated"]),
+        "device": cost["device"],
+        "latency_ms": single["median"] if single else None,
+        "latency_q1": single["q1"] if single else None,
+        "latency_q3": single["q3"] if single else None,
+        "structure": cost["structure"],
+    }
+
+
+def latency_csv(found: Iterable[Network]) -> str | None:
+    """A line a latency; None where there are none."""
+    rows = [_time_fields(network, *entry) for network in found for entry in _timed(network)]
+    return csv_text(rows) if rows else None
+
+
+def _time_fields(
+    network: Network, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
+) -> dict[str, object]:
+    single, many = times.get("single") or {}, times.get("throughput") or {}
+    return {
+        "name": network.name,
+        "structure": cost["structure"],
+        "device": cost["device"],
+        "precision": precision,
+        "compiled": compiled,
+        **{f"single_{key}": single.get(key) for key in ("median", "q1", "q3", "peak_memory")},
+        **{f"batch_{key}": many.get(key) for key in ("batch", "median", "q1", "q3", "clips_per_second", "peak_memory")},
+        "failed": times.get("failed"),
+    }

@@ -1,0 +1,183 @@
+"""What cannot be used is named in one line, and the tables of the rest are made: exit 1."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_records import bits, make_cost, make_record, put
+
+from benchmark_core import papers
+from benchmark_core.cli import main
+from benchmark_core.papers import Library
+from benchmark_core.records.sealed import seal
+from benchmark_core.tables import build_tables
+
+NONE = Library({}, {})
+PAGE = "tables/acts/split1/average-12x16"
+
+
+def rows(board: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(build_tables(board, NONE).files[board / f"{PAGE}.csv"])))
+
+
+def problem(board: Path) -> str:
+    (line,) = build_tables(board, NONE).problems
+    assert "\n" not in line
+    return line
+
+
+def write(path: Path, record: dict[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(seal({key: value for key, value in record.items() if key != "seal"})))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text.replace('"schema": 1', '"schema": 2'), "newer elrbench (schema 2"),
+        (lambda text: text.replace('"schema": 1', '"schema": 0'), "its schema is 0, not 1"),
+        (lambda text: text.replace('"schema": 1', '"schema": "1"'), "its schema is '1'"),
+        (lambda text: text[: len(text) // 2], "is not whole JSON"),
+        (lambda text: "", "is not whole JSON"),
+        (lambda text: "[1, 2]", "it is no run record"),
+        (lambda text: text.replace('"value": 0.5', '"value": NaN'), "NaN is no JSON number"),
+        (lambda text: text.replace('"seed": 0', '"seed": "0"'), "'plan.seed' is not a whole number"),
+        (lambda text: text.replace('"value": 0.5', '"value": 0.75'), "its seal does not fit"),
+    ],
+)
+def test_a_spoilt_record_is_named(tmp_path: Path, spoil: Callable[[str], str], message: str) -> None:
+    _, bad = put(tmp_path, make_record(method="good"), make_record(method="bad"))
+    text = bad.read_text()
+    assert spoil(text) != text
+    bad.write_text(spoil(text))
+    assert message in problem(tmp_path) and problem(tmp_path).startswith(str(bad))
+    assert [row["method"] for row in rows(tmp_path)] == ["good"]
+
+
+def test_two_records_of_one_digest_that_disagree_are_both_left_out(tmp_path: Path) -> None:
+    put(tmp_path, make_record(method="good"))
+    (path,) = put(tmp_path, make_record(bits(*range(10)), method="twice"))
+    other = make_record(bits(*range(19)), method="twice")
+    copy = write(path.with_name("copy.json"), other)
+    line = problem(tmp_path)
+    assert str(path) in line and str(copy) in line
+    assert f"are both of {other['digest']} and disagree in scores, per_class, hits" in line.replace("clips, ", "")
+    assert [row["method"] for row in rows(tmp_path)] == ["good"]
+
+
+def test_two_records_of_one_digest_on_two_tracks_disagree(tmp_path: Path) -> None:
+    (one,) = put(tmp_path, make_record())
+    track = {**make_record()["track"], "degradation": "average-6x8"}
+    (two,) = put(tmp_path, make_record(more={"track": track}))
+    assert one.parent != two.parent and "disagree in track" in problem(tmp_path)
+    assert list(build_tables(tmp_path, NONE).files) == [tmp_path / "tables/README.md"]
+
+
+def test_a_copy_that_agrees_is_only_misplaced(tmp_path: Path) -> None:
+    (path,) = put(tmp_path, make_record())
+    path.with_name("copy.json").write_bytes(path.read_bytes())
+    assert "by its content it belongs at" in problem(tmp_path)
+    assert [row["method"] for row in rows(tmp_path)] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": "others"}, "its track is unknown: of the dataset 'others', where its plan is of 'acts'"),
+        ({"protocol": "split2"}, "its track is unknown: of the protocol 'split2', where its plan is of 'split1'"),
+        ({"degradation": ".."}, "its track is unknown: '..' cannot name a file"),
+        ({"degradation": "\n"}, "its track is unknown: '\\n' cannot name a file"),
+        ({"folds": ["2"]}, "'plan.fold' is '1', which 'track.folds' does not list"),
+        ({"task": "captions"}, "'track.task' is not 'single-label' or 'multi-label'"),
+    ],
+)
+def test_a_record_of_an_unknown_track_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    put(tmp_path, make_record(method="good"))
+    bad = make_record(method="bad")
+    path = write(tmp_path / "records/acts/split1/average-12x16/bad.json", {**bad, "track": {**bad["track"], **change}})
+    assert message in problem(tmp_path) and str(path) in problem(tmp_path)
+    assert [row["method"] for row in rows(tmp_path)] == ["good"]
+
+
+def test_a_broken_cost_is_named_and_its_row_shows_a_dash(tmp_path: Path) -> None:
+    put(tmp_path, make_record())
+    (path,) = put(tmp_path, make_cost("net18-bilinear", params={"total": 1, "backbone": 1, "enhancer": 0, "head": 0}))
+    path.write_text(path.read_text().replace('"total": 1', '"total": "1"'))
+    assert "'params.total' is not a whole number" in problem(tmp_path)
+    assert rows(tmp_path)[0]["params"] == ""
+
+
+def test_costs_of_one_structure_that_disagree_are_left_out(tmp_path: Path) -> None:
+    put(tmp_path, make_record())
+    put(tmp_path, make_cost("net18-bilinear"), make_cost("net18-bilinear", device="cuda: G", ms=1.0))
+    assert rows(tmp_path)[0]["params"] == "11176512"
+    put(tmp_path, make_cost("net18-bilinear", device="cuda: H", macs={"view": 1.0, "clip": 4.0, "enhancer": 0.0}))
+    line = problem(tmp_path)
+    assert "the cost of net18-bilinear differs in macs between" in line and "cuda: H" in line
+    assert rows(tmp_path)[0]["params"] == "" and rows(tmp_path)[0]["mean"] == "0.5"
+
+
+def test_a_figure_out_of_range_is_named_and_other_papers_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "acmepapers"
+    package.mkdir()
+    text = (
+        "paper: {}\ntitle: t\ncitation: c\ncommon: {{metric: top1}}\ntables: {{t1: {{printed: T1, title: t, "
+        "common: {{dataset: acts, protocol: split1, degradation: average-12x16}}, "
+        "columns: {{a: {{printed: A}}}}, rows: {{ours: {{printed: Ours, figures: [{}]}}}}}}}}\n"
+    )
+    (package / "__init__.py").write_text("raise RuntimeError('no code runs')\n")
+    (package / "good.yaml").write_text(text.format("good", 41.5))
+    (package / "bad.yaml").write_text(text.format("bad", 415))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint(name="acme", value="acmepapers", group=papers.GROUP)
+    monkeypatch.setattr(papers, "installed_points", lambda group: [point])
+    board = tmp_path / "board"
+    put(board, make_record())
+    for argv, code in (
+        (["leaderboard", "--folder", str(board)], 1),
+        (["leaderboard", "--check", "--folder", str(board)], 1),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(argv)
+        assert stopped.value.code == code
+        out, err = capsys.readouterr()
+        told = out + err
+        assert "left out: bad.yaml of 'acme'" in told
+        assert "row ours, column a: 415 is not a percentage from 0 to 100" in told
+    page = (board / f"{PAGE}.md").read_text(encoding="utf-8")
+    assert "41.50" in page and "415" not in page and "50.00" in page
+
+
+def test_every_kind_of_name_is_text_in_every_table(tmp_path: Path) -> None:
+    odd = '<script>x</script>|`c`\n# *h* \u202e\u0007"q" $a$ http://e.org www.e.org a@b.org :tada: <!-- -->'
+    put(tmp_path, make_record(method="m", weights=odd, more={"notes": [odd]}))
+    put(tmp_path, make_record(bits(0), method="=cmd()", weights="+1", more={"notes": ["@x", "-1"]}))
+    put(tmp_path, make_cost("net18-bilinear", device=f"cuda: {odd}"[:60], ms=2.0, describe={"backbone": odd}))
+    made = build_tables(tmp_path, NONE)
+    shown = (
+        '&lt;script&gt;x&lt;/script&gt;&#124;&#96;c&#96; # &#42;h&#42;   "q" &#36;a&#36; http&#58;//e.org '
+        "www&#46;e.org a&#64;b.org &#58;tada: &lt;!-- --&gt;"
+    )
+    page = made.files[tmp_path / f"{PAGE}.md"]
+    assert page.count(shown) == 2  # as weights and as a note
+    assert shown in made.files[tmp_path / "tables/costs.md"]
+    for path, text in made.files.items():
+        body = text.replace("<!-- written by", "")
+        assert "\u202e" not in text and "\u0007" not in text
+        if path.suffix == ".md":
+            assert "<script" not in text and "<!--" not in body and "\r" not in text
+    cells = [cell for row in csv.reader(io.StringIO(made.files[tmp_path / f"{PAGE}.csv"])) for cell in row]
+    assert "'=cmd()" in cells and "'+1" in cells and "'@x -1" in cells
+    assert not [cell for cell in cells if cell.lstrip().startswith(("=", "+", "@"))]
+    gains = [cell for cell in cells if cell.startswith("-")]
+    assert all(float(cell) < 0 for cell in gains)  # numbers below nought are numbers

@@ -1,0 +1,398 @@
+"""`elrbench cost --all`: every backbone and enhancer, alone; resumed piece by piece; what is broken is one line."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from run_records import make_cost, make_record, put
+
+from benchmark_core import catalog as catalog_module
+from benchmark_core.catalog import Catalog, Owner, load_catalog
+from benchmark_core.cli import main
+from benchmark_core.cost import every
+from benchmark_core.cost.alone import EnhancerAlone
+from benchmark_core.cost.every import ENLARGED, MOVING, STILL, Subject, measure, settings, standing, subjects
+from benchmark_core.cost.macs import count_macs, count_parameters
+from benchmark_core.cost.structure import structure_key
+from benchmark_core.errors import ElrError
+from benchmark_core.networks.assemble import build_recognizer
+from benchmark_core.published import Published
+from benchmark_core.records import publish
+from benchmark_core.records.cost_record import read_cost, stands, thinner, write_cost
+from benchmark_core.specs import BackboneSpec, EnhancerSpec
+from benchmark_core.tables import build_tables
+
+CPU = torch.device("cpu")
+OWNER = Owner("p", "elrbench-p", "1.0")
+TOY = Path(__file__).with_name("toy.py")
+LEARNT = Path(__file__).with_name("learnt.py")
+BROKEN = """
+from benchmark_core import BackboneSpec, EnhancerSpec, Published, hookimpl
+
+
+def raises(*asked):
+    raise RuntimeError("no such layer\\nmore of it")
+
+
+@hookimpl
+def elr_backbones():
+    return [BackboneSpec(name="broken", summary="", factory=raises, published=(Published(size=(32, 32)),))]
+
+
+@hookimpl
+def elr_enhancers():
+    at = Published(size=(24, 32))
+    return [EnhancerSpec(name="from-nothing", summary="", factory=raises, published=(at,))]
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Catalog:
+    """A toy network, three interpolations, and two components that fail."""
+    path = tmp_path / "broken.py"
+    path.write_text(BROKEN, encoding="utf-8")
+    return load_catalog(["elrbench_plugins.interpolation", str(TOY), str(path)], entry_points=False)
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, small: Catalog):
+    """`call("--only toynet")` -> (exit code, stdout, stderr) of `elrbench cost --all`, on the processor."""
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): small)
+
+    def run(*argv: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(["cost", "--all", "--device", "cpu", *argv])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    folder = tmp_path / "leaderboards"
+    folder.mkdir()
+    return folder
+
+
+# -- what is measured
+
+
+def test_every_backbone_and_enhancer_of_the_project_says_where_it_is_published(catalog: Catalog):
+    every_one = [*catalog.backbones.values(), *catalog.enhancers.values()]
+    assert all(spec.published for spec in every_one)
+    found = subjects(catalog)
+    assert [subject.spec.name for subject in found] == [spec.name for spec in every_one for _ in spec.published]
+    assert {str(subject) for subject in found} >= {
+        "resnet34 1x1 of 256x340 (101 classes)",
+        "resnet34 1x1 of 224x224 (1000 classes)",
+        "c3d 1x16 of 112x112 (487 classes)",
+        "dvsr 14x14 to 112x112",
+        "dvsr 28x28 to 112x112",
+        "d-dbpn 12x16 to 24x32",
+        "d-dbpn 12x16 to 96x128 units=10",
+        "bicubic 12x16 to 256x340",
+    }
+    keys = [structure_key(subject.describe()) for subject in found]
+    assert len(set(keys)) == len(keys)
+
+
+def test_what_says_nothing_is_measured_where_it_is_usual():
+    still = BackboneSpec(name="a", summary="", factory="m:f")
+    moving = dataclasses.replace(still, dims=3)
+    assert settings(still) == STILL and [at.size for at in STILL] == [(256, 340), (224, 224)]
+    assert settings(moving) == MOVING and settings(EnhancerSpec(name="e", summary="", factory="m:f")) == ENLARGED
+    own = Published(size=(64, 64))
+    assert settings(dataclasses.replace(still, published=(own,))) == (own,)
+    described = Subject(dataclasses.replace(moving, sampling="windows-16"), MOVING[0]).describe()
+    assert described["sampling"] == "1x16" and described["classes"] == 101
+
+
+def test_only_some(catalog: Catalog):
+    found = subjects(catalog, ["bicubic", "resnet18"])
+    assert [subject.spec.name for subject in found] == ["resnet18", "resnet18", "bicubic", "bicubic"]
+    with pytest.raises(ElrError, match="unknown backbone or enhancer 'resnet81'. Did you mean 'resnet18'"):
+        subjects(catalog, ["resnet81"])
+
+
+def test_a_backbone_has_the_structure_that_it_has_by_hand(catalog: Catalog):
+    """So that `elrbench cost --backbone …` and `--all` fill one record."""
+    assert Subject(catalog.backbones["resnet34"], Published(size=(256, 340), sampling="1x1")).describe() == {
+        "backbone": "resnet34", "enhancer": "none", "head": "mean-logits", "classes": 101, "size": [256, 340],
+        "sampling": "1x1", "low": [256, 340], "options": {},
+    }  # fmt: skip
+
+
+def test_an_enhancer_alone_has_no_backbone_no_head_and_no_classes(catalog: Catalog):
+    described = Subject(catalog.enhancers["dvsr"], Published(low=(14, 14), size=(112, 112))).describe()
+    assert described == {
+        "backbone": "none", "enhancer": "dvsr", "head": "none", "classes": 0, "size": [112, 112],
+        "sampling": "1x16", "low": [14, 14], "options": {},
+    }  # fmt: skip
+    assert re.fullmatch(r"none-dvsr-none-112x112-1x16-from-14x14-0-[0-9a-f]{8}", structure_key(described))
+
+
+def test_options_of_a_setting_are_built_and_described(catalog: Catalog):
+    deep = Published(low=(2, 3), size=(4, 6), options={"units": 3})
+    subject = Subject(catalog.enhancers["d-dbpn"], deep)
+    assert subject.describe()["options"] == {"enhancer.units": 3}
+    plain = Subject(catalog.enhancers["d-dbpn"], dataclasses.replace(deep, options={}))
+    fewer, seven = (count_parameters(each.build())["total"] for each in (subject, plain))
+    assert fewer < seven == 5_953_526
+    for wrong, says in (({"unit": 3}, "unknown option of enhancer 'd-dbpn' 'unit'"), ({"units": 99}, "is above 10")):
+        with pytest.raises(ElrError, match=says):
+            Subject(catalog.enhancers["d-dbpn"], dataclasses.replace(deep, options=wrong)).describe()
+
+
+def test_an_enhancer_alone_enlarges_a_view(catalog: Catalog):
+    learnt = load_catalog([str(LEARNT)], entry_points=False).enhancers
+    still, four = learnt["framewise"], learnt["four-at-once"]
+    with torch.no_grad():
+        image = EnhancerAlone(still.build((3, 4), (6, 8)), 1)
+        assert image(torch.rand(5, 1, 3, 1, 3, 4)).shape == (5, 3, 1, 6, 8)
+        video = EnhancerAlone(four.build((3, 4), (6, 8)), 4)
+        assert video(torch.rand(2, 1, 3, 4, 3, 4)).shape == (2, 3, 4, 6, 8)
+
+
+@pytest.mark.parametrize("name", ["framewise", "four-at-once"])
+def test_alone_it_costs_what_it_costs_in_a_recognizer(name: str, catalog: Catalog):
+    """By hand: 3x3 filters from three colours to three, over 24x32; of four frames, 3x3x3 over each."""
+    spec = load_catalog([str(LEARNT)], entry_points=False).enhancers[name]
+    at = Published(low=(12, 16), size=(24, 32))
+    record = measure(Subject(spec, at), OWNER, CPU)
+    due = 81 * 24 * 32 if name == "framewise" else 4 * 243 * 24 * 32
+    assert record["macs"] == {"view": due, "clip": due, "enhancer": due}
+    assert record["params"]["total"] == record["params"]["enhancer"] > 0
+    assert record["params"]["backbone"] == record["params"]["head"] == 0
+    whole = build_recognizer(
+        backbone_spec=catalog.backbones["resnet3d-18"],
+        enhancer_spec=spec,
+        classes=3,
+        low=(12, 16),
+        size=(24, 32),
+        sampling=(1, spec.frames),
+    )
+    assert count_macs(whole, torch.rand(1, 1, 3, spec.frames, 12, 16)).enhancer == due
+
+
+def test_an_interpolation_alone_is_no_multiply_adds(catalog: Catalog):
+    record = measure(Subject(catalog.enhancers["bicubic"], Published(low=(3, 4), size=(6, 8))), OWNER, CPU)
+    assert record["macs"]["view"] == 0 and record["params"]["total"] == 0
+    assert record["extras"]["interpolation"] == 16 * 3 * 6 * 8
+    assert record["latency"] is None and record["peak_memory"] is None
+    whose = {"name": "bicubic", "plugin": "p", "distribution": "elrbench-p", "version": "1.0"}
+    assert record["plugins"] == {"enhancer": whose}
+
+
+# -- the command
+
+
+def states(out: str) -> dict[str, str]:
+    """Component and setting -> state."""
+    return {f"{cost['component']} {cost['setting']}": cost["state"] for cost in json.loads(out)["costs"]}
+
+
+def test_what_is_broken_is_one_line_and_the_rest_goes_on(call):
+    code, out, err = call()
+    assert code == 1
+    rows = {line.split("  ")[0]: line for line in out.splitlines()}
+    assert "failed: RuntimeError: no such layer (plugin 'broken' (broken.py))" in rows["broken"]
+    assert "more of it" not in out + err and "Traceback" not in out + err
+    assert "failed: enhancer 'from-nothing' is published at" in rows["from-nothing"]
+    assert rows["toynet"].endswith("measured") and rows["bicubic"].endswith("measured")
+    assert out.splitlines()[-1].endswith("8 measured, 2 failed")
+    progress = [line for line in err.splitlines() if re.match(r"\d+/10 ", line)]
+    assert len(progress) == 10 and progress[0].startswith("1/10 broken")
+
+
+def test_it_is_json_too(call):
+    code, out, _ = call("--only", "toynet,broken", "--json")
+    told = json.loads(out)
+    assert code == 1 and told["device"].startswith("cpu: ")
+    broken, first, second = told["costs"]
+    assert broken["state"] == "failed" and broken["error"].startswith("RuntimeError") and "record" not in broken
+    assert (first["kind"], first["component"], first["state"]) == ("backbone", "toynet", "measured")
+    assert first["record"]["describe"]["size"] == [256, 340] and second["record"]["describe"]["size"] == [224, 224]
+
+
+def test_published_costs_stand_until_they_are_refreshed(call, board: Path, monkeypatch):
+    flags = ("--only", "toynet,bicubic", "--publish", "--folder", str(board), "--json")
+    code, out, _ = call(*flags)
+    assert code == 0 and set(states(out).values()) == {"measured"}
+    paths = sorted((board / "costs").iterdir())
+    assert len(paths) == 4 and {str(path) for path in paths} == {cost["path"] for cost in json.loads(out)["costs"]}
+    assert all(read_cost(path)["latency"] is None for path in paths)
+    before = {path: path.read_bytes() for path in paths}
+
+    def never(*asked, **more):
+        raise AssertionError("measured again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(every, "cost_of", never)
+        code, out, _ = call(*flags)
+    assert code == 0 and set(states(out).values()) == {"stands"}
+    paths[0].unlink()  # resumed: what is missing alone
+    code, out, _ = call(*flags)
+    assert code == 0 and sorted(states(out).values()) == ["measured", "stands", "stands", "stands"]
+    code, out, err = call(*flags, "--refresh")
+    assert set(states(out).values()) == {"measured"} and "replaced" not in err
+    assert {path: path.read_bytes() for path in paths} == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"versions": {"torch": "0.1"}},
+        {"plugins": {"enhancer": {"name": "bicubic", "plugin": "other", "distribution": "other", "version": "9"}}},
+    ],
+    ids=["versions", "plugins"],
+)
+def test_what_other_versions_measured_is_measured_again(call, board: Path, change):
+    flags = ("--only", "bicubic", "--publish", "--folder", str(board), "--json")
+    call(*flags)
+    path = sorted((board / "costs").iterdir())[0]
+    write_cost(board / "costs", {**read_cost(path), **change})
+    code, out, err = call(*flags)
+    assert code == 0 and sorted(states(out).values()) == ["measured", "stands"]
+    assert f"{path}: an earlier measurement of the same structure and device is replaced" in err
+
+
+def test_each_record_is_written_as_soon_as_it_is_measured(call, board: Path, monkeypatch):
+    real = every.measure
+
+    def interrupted(subject, *more):
+        if subject.spec.name == "bilinear":
+            raise KeyboardInterrupt
+        return real(subject, *more)
+
+    monkeypatch.setattr(every, "measure", interrupted)
+    flags = ("--only", "bicubic,bilinear", "--publish", "--folder", str(board))
+    assert call(*flags)[0] != 0
+    assert len(list((board / "costs").iterdir())) == 2
+    monkeypatch.setattr(every, "measure", real)
+    code, out, _ = call(*flags)
+    assert code == 0 and "2 measured, 2 stands" in out
+
+
+def test_a_record_that_cannot_be_read_is_one_line(call, board: Path):
+    flags = ("--only", "bicubic", "--publish", "--folder", str(board))
+    call(*flags)
+    path = sorted((board / "costs").iterdir())[0]
+    path.write_text(path.read_text()[:100])
+    code, out, _ = call(*flags)
+    assert code == 1 and f"failed: {path} is not whole JSON" in out and "1 stands, 1 failed" in out
+
+
+def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
+    put(board, make_record(), make_cost("net18-bilinear"))
+    before = build_tables(board)
+    assert call("--only", "toynet,bicubic", "--publish", "--folder", str(board))[0] == 0
+    after = build_tables(board)
+    assert not after.problems
+    tracks = [path for path in before.files if path.parent.name != "tables"]
+    assert tracks and all(before.files[path] == after.files[path] for path in tracks)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("cost --all --backbone resnet34", "--backbone is for one network"),
+        ("cost --all --enhancer-weights x.pth", "--enhancer-weights is for one network"),
+        ("cost --all --plan p.yaml", "--plan is for one network"),
+        ("cost --all --low 12x16", "--low is for one network"),
+        ("cost --all --set method.lr=1", "--set is for one network"),
+        ("cost --all --refresh", "--refresh is for --all --publish"),
+        ("cost --only resnet34", "--only is for --all"),
+        ("cost --refresh --backbone resnet34", "--refresh is for --all"),
+        ("cost --all --only resnet43", "unknown backbone or enhancer 'resnet43'. Did you mean 'resnet34'?"),
+        ("cost --all --publish --folder nowhere", "there is no folder nowhere to publish into"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(flags, says, capsys, monkeypatch, catalog: Catalog):
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): catalog)
+    with pytest.raises(SystemExit) as stopped:
+        main(flags.split())
+    err = capsys.readouterr().err
+    assert stopped.value.code == 2 and says in err and len(err.splitlines()) == 1
+
+
+# -- records that stand
+
+TIMED = {"median": 1.0, "q1": 1.0, "q3": 1.0}
+FULL = {"single": TIMED, "variants": [{"precision": "bf16", "compiled": False, "failed": "no"}]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ({}, {}, True),
+        ({}, {"versions": {"elrbench": "0.2.0"}}, False),
+        ({"plugins": {"backbone": {"name": "a"}}}, {}, False),
+        ({"plugins": {"backbone": {"name": "a"}}}, {"plugins": {"backbone": {"name": "a"}}}, True),
+        ({"device": "cuda: G"}, {"device": "cuda: G"}, False),  # a GPU, and nothing timed
+        ({"device": "cuda: G", "latency": {"single": TIMED}}, {"device": "cuda: G"}, False),  # not in full
+        ({"device": "cuda: G", "latency": FULL}, {"device": "cuda: G"}, True),
+    ],
+)
+def test_a_record_stands(old, new, same, tmp_path: Path):
+    path = write_cost(tmp_path, {**make_cost("net"), **old})
+    assert stands(path, {**make_cost("net"), "plugins": {}, **new}) is same
+    assert not stands(tmp_path / "absent.json", make_cost("net"))
+
+
+def test_a_record_of_another_structure_under_the_same_name_does_not_stand(tmp_path: Path):
+    path = write_cost(tmp_path, make_cost("net"))
+    with pytest.raises(ElrError, match="is the cost of the structure 'net', not of 'net!'"):
+        stands(path, {**make_cost("net!"), "plugins": {}})
+
+
+def test_what_a_run_timed_does_not_take_the_place_of_more(tmp_path: Path):
+    """A run times itself in fp32 alone; `cost --all` had timed the same structure in full."""
+    record = make_record()
+    board, run = tmp_path / "board", tmp_path / "run"
+    device = "cuda: G"
+    full = write_cost(board / "costs", {**make_cost(record["structure"], device=device), "latency": FULL})
+    thin = make_cost(record["structure"], device=device, ms=2.0)
+    assert thinner(full, thin) and not thinner(full, {**thin, "versions": {"elrbench": "2"}})
+    assert not thinner(full, {**thin, "latency": FULL}) and not thinner(full, {**thin, "latency": None})
+    assert not thinner(tmp_path / "absent", thin)
+    before = full.read_bytes()
+    run_folder(run, record, thin)
+    said: list[str] = []
+    publish(run, board, say=said.append)
+    assert full.read_bytes() == before and "was timed in more ways" in said[0]
+
+
+def run_folder(folder: Path, record, cost) -> None:
+    """As a run leaves it."""
+    import gzip
+    import hashlib
+
+    from benchmark_core.records import write_record
+
+    folder.mkdir()
+    content = gzip.compress(b"id\n")
+    (folder / record["predictions"]["file"]).write_bytes(content)
+    record = {**record, "predictions": {**record["predictions"], "sha256": hashlib.sha256(content).hexdigest()}}
+    write_record(folder, {key: value for key, value in record.items() if key != "seal"})
+    write_cost(folder, cost)
+
+
+def test_whose_code_was_measured(small: Catalog):
+    """Of a file given by --plugin also its digest: it has no version."""
+    spec = small.backbones["toynet"]
+    owner = small.owner(spec)
+    (whose,) = every.brought_by(spec, owner).values()
+    assert whose["plugin"] == "toy" and whose["digest"] == owner.digest and len(owner.digest) == 16
+
+
+def test_standing_reads_the_record_of_its_device(small: Catalog, tmp_path: Path):
+    subject = Subject(small.enhancers["bicubic"], Published(low=(3, 4), size=(6, 8)))
+    assert standing(subject, OWNER, CPU, tmp_path) is None
+    write_cost(tmp_path, measure(subject, OWNER, CPU))
+    found = standing(subject, OWNER, CPU, tmp_path)
+    assert found is not None and found["describe"] == subject.describe()
+    assert standing(subject, Owner("p", "elrbench-p", "2.0"), CPU, tmp_path) is None

@@ -1,0 +1,221 @@
+"""What a record holds of clips with several labels: packed, checked, and enough for a table's paired intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from run_records import make_record, put_scored
+
+from benchmark_core.errors import ElrError
+from benchmark_core.records.record import RunRecord, check_record, decisions_of, read_record
+from benchmark_core.records.sealed import seal
+from benchmark_core.records.stored import decided
+from benchmark_core.scoring.hits import pack_rows, unpack_rows
+from benchmark_core.scoring.predictions import Predictions
+from benchmark_core.scoring.scores import score
+from benchmark_core.tables import compare, compare_groups
+from benchmark_core.tables.lines import Line, track_table
+
+RNG = np.random.default_rng(0)
+TRUTH = (RNG.random((40, 3)) < 0.4).astype(int)
+
+
+def noisy(wrong: float, seed: int = 0) -> np.ndarray:
+    """Logits of which that share has the wrong sign."""
+    rng = np.random.default_rng([seed, int(1000 * wrong)])
+    right = np.where(rng.random(TRUTH.shape) < wrong, 1 - TRUTH, TRUTH)
+    return np.where(right > 0, 1.0, -1.0)
+
+
+def lines(*paths: Path) -> tuple[Line, ...]:
+    """The ranked part of the table that the records in `paths` make."""
+    return track_table([read_record(path) for path in paths], {}).competitors
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 40])
+def test_rows_of_bits_come_back(n: int) -> None:
+    bits = np.random.default_rng(n).random((3, n)) < 0.5
+    assert np.array_equal(unpack_rows(pack_rows(bits), 3, n), bits)
+
+
+def test_rows_of_bits_by_hand() -> None:
+    # "clap" on the first of two clips, "wave" on both: 1000 0000, 1100 0000
+    assert pack_rows(np.array([[True, False], [True, True]])) == "gMA="
+    with pytest.raises(ElrError, match="not base64"):
+        unpack_rows("g MA=", 2, 2)
+    for text, classes, n in (("gMA=", 3, 2), ("gMA=", 2, 9), ("gMA=", 2, 1)):
+        with pytest.raises(ElrError, match="packed bits are 2 bytes, not those of"):
+            unpack_rows(text, classes, n)
+
+
+@pytest.mark.parametrize(("primary", "threshold"), [("f1_macro", 0.0), ("f1_samples", 0.0), ("f1_macro_logit0.5", 0.5)])
+def test_a_score_brings_the_decisions_of_its_primary(primary: str, threshold: float) -> None:
+    logits = np.array([[0.7, 0.2], [0.4, -1.0]])
+    found = score(logits, np.array([[1, 0], [0, 1]]), "ab").to_json(primary)
+    assert found["hits"] is None and found["decisions"]["threshold"] == threshold
+    predicted = unpack_rows(found["decisions"]["predicted"], 2, 2).T
+    assert np.array_equal(predicted, logits > threshold)
+
+
+def test_other_scores_bring_none() -> None:
+    assert "decisions" not in score(np.eye(2), np.array([0, 1]), "ab").to_json("top1")
+    multi = score(np.eye(2), np.eye(2), "ab")
+    assert "decisions" not in multi.to_json("map") and "decisions" not in multi.to_json()
+
+
+def test_a_record_keeps_them(tmp_path: Path) -> None:
+    record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
+    found = decisions_of(record)
+    assert np.array_equal(found.truth, TRUTH > 0) and np.array_equal(found.predicted, noisy(0.2) > 0)
+    assert found.value("f1_macro") == record["scores"]["f1_macro"]["value"]
+    with pytest.raises(ElrError, match="is single-label and holds no decisions"):
+        decisions_of(check_record(make_record()))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            {"predicted": pack_rows((noisy(0.5) > 0).T)},
+            "'decisions' make f1_macro 0.[0-9]+, and 'scores' says 0.[0-9]+",
+        ),
+        ({"predicted": "AAAA"}, "packed bits are 3 bytes, not those of 40 clips in 3 classes"),
+        ({"threshold": 0.5}, "'decisions' are not those that 'f1_macro' of a multi-label task is of"),
+        ({"threshold": "0"}, "'decisions.threshold' is not a number"),
+        ({"truth": None}, "'decisions.truth' is not text"),
+    ],
+)
+def test_decisions_that_are_not_the_scores_are_refused(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
+    record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
+    with pytest.raises(ElrError, match=message):
+        check_record(seal({**record, "decisions": {**record["decisions"], **edit}}))
+
+
+def test_swapped_classes_keep_the_score_and_are_refused(tmp_path: Path) -> None:
+    record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
+    turned = {key: pack_rows(bits.T[::-1]) for key, bits in vars(decisions_of(record)).items() if key != "counts"}
+    with pytest.raises(ElrError, match="have other clips of some class than 'per_class.n'"):
+        check_record(seal({**record, "decisions": {**record["decisions"], **turned}}))
+
+
+def test_hits_and_decisions_do_not_go_together() -> None:
+    bits = {
+        "threshold": 0.0,
+        "predicted": pack_rows(np.zeros((2, 20), bool)),
+        "truth": pack_rows(np.zeros((2, 20), bool)),
+    }
+    with pytest.raises(ElrError, match="'decisions' are not those that 'top1' of a single-label task is of"):
+        check_record(make_record(more={"decisions": bits}))
+
+
+# -- what tables make of them
+
+
+def test_ranks_are_shared_by_a_paired_interval_of_f1(tmp_path: Path) -> None:
+    rivals = (("a", 0.1), ("b", 0.15), ("c", 0.45))
+    found = lines(*(put_scored(tmp_path, TRUTH, noisy(wrong), method=method) for method, wrong in rivals))
+    assert [(line.row.first["plan"]["method"], line.rank) for line in found] == [("a", 1), ("b", 1), ("c", 3)]
+
+
+def test_without_them_only_equal_values_share_a_rank(tmp_path: Path) -> None:
+    rivals = (("a", 0.1), ("b", 0.11), ("c", 0.45))
+    paths = [put_scored(tmp_path, TRUTH, noisy(wrong), method=name, decisions=name != "b") for name, wrong in rivals]
+    assert [line.rank for line in lines(*paths)] == [1, 2, 3]
+
+
+def test_the_gain_over_the_control_is_a_difference_of_f1(tmp_path: Path) -> None:
+    paths = []
+    for seed in (0, 1):
+        paths.append(put_scored(tmp_path, TRUTH, noisy(0.1, seed), method="ours", seed=seed))
+        paths.append(put_scored(tmp_path, TRUTH, noisy(0.4, seed), method="plain", seed=seed, more={"control": True}))
+    ours, plain = lines(*paths)
+    assert ours.gain is not None and ours.score is not None and plain.score is not None and plain.gain is None
+    found = ours.gain.difference
+    assert found.value == pytest.approx(ours.score.mean - plain.score.mean)
+    assert 0 < found.low < found.value < found.high and ours.gain.b == "plain" and ours.gain.seeds == (0, 1)
+
+
+# -- the interval, by brute force
+
+
+def paired_by_hand(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """As often as the product draws, and by its draws, but clip by clip."""
+    rng = np.random.default_rng(0)
+    gaps = []
+    for counts in rng.multinomial(len(TRUTH), np.full(len(TRUTH), 1 / len(TRUTH)), size=1000):
+        drawn = np.repeat(np.arange(len(TRUTH)), counts)
+        gaps.append(macro(TRUTH[drawn] > 0, one[drawn] > 0) - macro(TRUTH[drawn] > 0, other[drawn] > 0))
+    low, high = np.quantile(gaps, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def macro(truth: np.ndarray, said: np.ndarray) -> float:
+    scores = []
+    for true, told in zip(truth.T, said.T, strict=True):
+        both, either = int((true & told).sum()), int(true.sum() + told.sum())
+        scores.append(2 * both / either if either else 0.0)
+    return float(np.mean(scores))
+
+
+def read(path: Path) -> RunRecord:
+    return read_record(path)
+
+
+def test_a_paired_bootstrap_draws_the_same_clips_for_both(tmp_path: Path) -> None:
+    a, b = noisy(0.2), noisy(0.3)
+    one, other = read(put_scored(tmp_path, TRUTH, a, method="a")), read(put_scored(tmp_path, TRUTH, b, method="b"))
+    found = compare(one, other)
+    assert found.difference.value == pytest.approx(macro(TRUTH > 0, a > 0) - macro(TRUTH > 0, b > 0))
+    assert (found.difference.low, found.difference.high) == pytest.approx(paired_by_hand(a, b), abs=1e-9)
+    assert (found.p, found.only, found.metric, found.difference.n) == ((), (), "f1_macro", 40)
+    assert "McNemar" not in found.text()
+    assert found.smallest is not None and found.discordant is None
+
+
+def test_equal_decisions_have_a_difference_without_width(tmp_path: Path) -> None:
+    one, other = (read(put_scored(tmp_path, TRUTH, noisy(0.2), method=name)) for name in "ab")
+    found = compare(one, other)
+    assert (found.difference.value, found.difference.low, found.difference.high) == (0.0, 0.0, 0.0)
+    assert not found.difference.parts and found.smallest is None
+
+
+def test_folds_count_alike_and_are_drawn_apart(tmp_path: Path) -> None:
+    sides = []
+    for name, wrong in (("a", 0.1), ("b", 0.3)):
+        folds = []
+        for fold, part in (("1", slice(0, 30)), ("2", slice(30, 40))):
+            track = {**make_record()["track"], "folds": ["1", "2"], "task": "multi-label"}
+            path = put_scored(
+                tmp_path,
+                TRUTH[part],
+                noisy(wrong)[part],
+                method=name,
+                fold=fold,
+                folds=("1", "2"),
+                more={"track": track},
+            )
+            folds.append(read(path))
+        sides.append(folds)
+    found = compare_groups(*sides)
+    gaps = [
+        macro(TRUTH[part] > 0, noisy(0.1)[part] > 0) - macro(TRUTH[part] > 0, noisy(0.3)[part] > 0)
+        for part in (slice(0, 30), slice(30, 40))
+    ]
+    assert found.difference.value == pytest.approx(np.mean(gaps)) and found.difference.n == 40
+
+
+def test_other_labels_of_the_same_clips_do_not_pair(tmp_path: Path) -> None:
+    one = read(put_scored(tmp_path, TRUTH, noisy(0.2), method="a"))
+    other = read(put_scored(tmp_path, np.roll(TRUTH, 1, axis=0), noisy(0.2), method="b"))
+    with pytest.raises(ElrError, match="do not pair: their labels differ"):
+        compare(one, other)
+
+
+def test_what_is_no_f1_has_no_decisions() -> None:
+    predictions = Predictions(("a",), np.array([[1, 0]]), np.array([[1.0, -1.0]]), ("x", "y"))
+    assert decided(predictions, "f1_micro").predicted.tolist() == [[True, False]]
+    with pytest.raises(ElrError, match="'map' is no F1"):
+        decided(predictions, "map")

@@ -1,0 +1,248 @@
+"""`elrbench rerun`: the same plan again, old and new side by side, and what stops it before it trains."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from run_records import make_record
+from videos import random_planes, write_planes
+
+from benchmark_core import catalog as catalog_module
+from benchmark_core.catalog import Catalog
+from benchmark_core.cli import main
+from benchmark_core.errors import ElrError
+from benchmark_core.plan import Plan
+from benchmark_core.planfile import fields_of
+from benchmark_core.progress import Silent
+from benchmark_core.records.record import check_record, find_record, read_record
+from benchmark_core.records.sealed import write_sealed
+from benchmark_core.rerun import agreement, differences, refuse_other_plan
+from benchmark_core.resolve import Request, resolve_plan
+from benchmark_core.runner import run
+from benchmark_core.scoring.predictions import Predictions
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder; `cache` lies beside it."""
+    folder = tmp_path_factory.mktemp("finished")
+    request = Request(
+        method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32",
+        settings=("method.batch=12", "method.epochs=1"), seed=3,
+    )  # fmt: skip
+    plan = resolve_plan(toy_catalog, request)
+    return run(
+        plan, toy_catalog, data=None, out=folder / "run", cache=folder / "cache", reporter=Silent(), device="cpu"
+    ).folder
+
+
+@pytest.fixture
+def call(
+    toy_catalog: Catalog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Call:
+    """`call(run folder, flags)` -> (exit code, stdout, stderr), into `tmp_path`/again with a cache of its own."""
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): toy_catalog)
+    monkeypatch.delenv("ELRBENCH_DATA", raising=False)
+
+    def rerun(record: Path, *flags: str | Path) -> tuple[int, str, str]:
+        usual = {"--out": tmp_path / "again", "--cache": tmp_path / "cache", "--device": "cpu"}
+        words = [str(word) for pair in usual.items() if pair[0] not in flags for word in pair]
+        with pytest.raises(SystemExit) as stopped:
+            main(["rerun", str(record), *words, *map(str, flags)])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return rerun
+
+
+def refused(answer: tuple[int, str, str], code: int = 2) -> str:
+    assert answer[:2] == (code, ""), answer
+    return answer[2].splitlines()[-1].removeprefix("elrbench: error: ")
+
+
+def resealed(folder: Path, tmp_path: Path, **more: Any) -> Path:
+    """A copy of a run folder with keys of its record changed."""
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = find_record(copy)
+    record = {**read_record(path), **more}
+    del record["seal"]
+    write_sealed(path, record)
+    return copy
+
+
+def test_a_run_comes_out_as_it_was(call: Call, finished: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in finished.iterdir()}
+    code, out, _ = call(finished)
+    record = read_record(find_record(finished))
+    score = record["scores"]["top1"]
+    shown = f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
+    lines = out.splitlines()
+    assert code == 0 and lines[0] == f"{record['digest']}: supervised on toy, budget smoke"
+    assert lines[1].split() == ["recorded", "again", "difference"]
+    assert lines[2].split() == ["top1", *shown.split(), *shown.split(), "+0.00"]
+    assert lines[4:] == [
+        "predictions: 12 of 12 clips are predicted alike; logits are equal",
+        "same device, versions and plugins",
+        f"run folder: {tmp_path / 'again'}",
+    ]
+    assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
+    again = find_record(tmp_path / "again")
+    assert read_record(again)["predictions"] == record["predictions"]
+
+
+def test_what_the_cache_lent_is_said(call: Call, finished: Path) -> None:
+    cache = ("--cache", finished.parent / "cache")
+    code, out, _ = call(finished, *cache)
+    assert code == 0 and "taken from the cache, not fitted again: student; --refit fits them again" in out
+    found = json.loads(call(finished, *cache, "--refit", "--json")[1])
+    assert found["reused"] == [] and found["predictions"]["agree"] is True
+
+
+def test_what_differs_is_shown_side_by_side(call: Call, finished: Path, tmp_path: Path) -> None:
+    record = read_record(find_record(finished))
+    scores = {**record["scores"], "top1": {**record["scores"]["top1"], "value": 0.75}}
+    versions = {**record["versions"], "torch": "2.0.0"}
+    copy = resealed(finished, tmp_path, device="cuda: G", versions=versions, scores=scores)
+    found = json.loads(call(copy, "--json")[1])
+    assert found["scores"]["top1"]["old"]["value"] == 0.75
+    assert found["differ"]["device"][0] == "cuda: G" and found["differ"]["torch"][0] == "2.0.0"
+    assert set(found["differ"]) == {"device", "torch"} and found["predictions"]["agree"] is True
+
+
+def test_a_published_record_without_predictions_is_compared_by_its_hits(
+    call: Call, finished: Path, tmp_path: Path
+) -> None:
+    path = find_record(finished)
+    folder = tmp_path / "board" / "records" / "toy" / "one" / "average-12x16"
+    folder.mkdir(parents=True)
+    shutil.copy(path, folder)
+    digest = read_record(path)["digest"]
+    code, out, _ = call(Path(digest[:8]), "--folder", tmp_path / "board")
+    assert code == 0 and "predictions: 12 of 12 clips are right or wrong alike" in out
+
+
+# -- what stops it
+
+
+def test_other_data_stop_it_before_training(call: Call, finished: Path, tmp_path: Path) -> None:
+    record = read_record(find_record(finished))
+    copy = resealed(finished, tmp_path, dataset={**record["dataset"], "manifest": "feed"})
+    line = refused(call(copy), code=1)
+    here = record["dataset"]["manifest"]
+    assert line == (
+        f"toy is other data than {record['digest']} was run on: manifest {here} here, feed in the record (24 clips "
+        "train and 12 test; 24 and 12 in the record); nothing was trained. Give the folder with the same clips"
+    )
+    assert not (tmp_path / "again").exists() and not (tmp_path / "cache").exists()
+
+
+def test_the_folder_of_the_record_is_not_written_over(call: Call, finished: Path) -> None:
+    line = refused(call(finished, "--out", finished))
+    assert line == f"--out {finished} is the folder of the record itself, which would be lost; give another"
+
+
+def test_a_record_edited_by_hand_is_not_run(call: Call, finished: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished, tmp_path / "copy"))
+    path = find_record(copy)
+    path.write_text(path.read_text().replace('"fp32"', '"bf16"'))
+    assert "its seal does not fit its content" in refused(call(copy))
+
+
+def test_components_that_have_changed_since(toy_catalog: Catalog, toy_plan: Plan) -> None:
+    old = check_record(make_record(**{**toy_plan.to_json(), "settings": {**toy_plan.settings, "method.gone": 3}}))
+    with pytest.raises(ElrError, match="components have changed since: method.gone 3 is 'not set'; install what it"):
+        refuse_other_plan(old, toy_plan)
+    refuse_other_plan(check_record(make_record(**toy_plan.to_json())), toy_plan)
+
+
+def test_a_folder_of_ones_own_clips_is_run_again(call: Call, toy_catalog: Catalog, tmp_path: Path) -> None:
+    data = tmp_path / "My clips"
+    for number, (part, name) in enumerate((part, name) for part in ("train", "test") for name in "ab" for _ in "123"):
+        path = data / part / name / f"{number}.mkv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_planes(path, random_planes(6, 48, 64, seed=number), "yuv420p")
+    catalog, name = toy_catalog.placed(f"folder:{data}")
+    request = Request(
+        method="supervised", dataset=name, backbone="toynet", budget="smoke", size="24x32",
+        settings=("method.batch=3", "method.epochs=1"),
+    )  # fmt: skip
+    plan = resolve_plan(catalog, request)
+    out = tmp_path / "run"
+    run(plan, catalog, data=data, out=out, cache=tmp_path / "c", reporter=Silent(), device="cpu")
+    found = json.loads(call(out, "--data", data, "--json")[1])
+    assert found["predictions"]["agree"] is True
+    moved = next((data / "test" / "a").iterdir())
+    moved.rename(moved.with_name("other.mkv"))
+    assert "folder:my-clips is other data than" in refused(call(out, "--data", data), code=1)
+
+
+# -- plans as flags again
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"method": "supervised:matched", "budget": "small", "seed": 4},
+        {"method": "cstat:mlp+rc", "budget": "paper", "precision": "bf16"},
+        {"method": "supervised", "classes": ("left", "moves"), "budget": "smoke", "sampling": "3x1"},
+    ],
+)
+def test_a_records_plan_resolves_to_itself(toy_catalog: Catalog, fields: dict[str, Any]) -> None:
+    plan = resolve_plan(toy_catalog, Request(dataset="toy", backbone="toynet", size="64x64", **fields))
+    asked = fields_of(json.loads(json.dumps(plan.to_json())), {})
+    assert resolve_plan(toy_catalog, Request(**asked)) == plan
+
+
+def test_files_that_a_plan_knows_by_digest_alone_are_asked_for(toy_plan: Plan) -> None:
+    plain = toy_plan.to_json()
+    held = {**plain, "weights": "file:net@0123456789abcdef"}
+    with pytest.raises(ElrError, match="the plan takes file:net@0123456789abcdef, .* alone: give --weights PATH"):
+        fields_of(held, {})
+    assert fields_of(held, {"weights": "net.pt"})["weights"] == "net.pt"
+    with pytest.raises(ElrError, match="the plan takes no --weights; leave out net.pt"):
+        fields_of(plain, {"weights": "net.pt"})
+    with pytest.raises(ElrError, match="the plan takes teacher@0123, .* alone: give --teacher PATH"):
+        fields_of({**plain, "teacher": "teacher@0123"}, {})
+    settings = {**plain["settings"], "enhancer.weights": "file:sr@0123456789abcdef"}
+    with pytest.raises(ElrError, match="alone: give --enhancer-weights PATH"):
+        fields_of({**plain, "settings": settings}, {})
+    asked = fields_of({**plain, "settings": settings}, {"enhancer_weights": "sr.pt"})
+    assert asked["enhancer_weights"] == "sr.pt" and not any("enhancer.weights" in text for text in asked["settings"])
+
+
+# -- clip by clip
+
+
+def test_agreement_clip_by_clip() -> None:
+    record: Any = check_record(make_record(np.array([True, False, True, False])))
+    ids, targets = ("a", "b", "c", "d"), np.array([0, 1, 0, 1])
+    before = Predictions(ids, targets, np.array([[2.0, 1], [1, 0], [1, 0], [1, 0]]), ("x", "y"))
+    after = Predictions(ids, targets, np.array([[2.5, 1], [0, 1], [1, 0], [1, 0]]), ("x", "y"))
+    found = agreement(record, before, record, after)
+    assert (found.clips, found.same, found.gap, found.whole) == (4, 3, 1.0, False)
+    fewer = Predictions(ids[:2], targets[:2], before.logits[:2], ("x", "y"))  # one clip could not be read then
+    assert (agreement(record, fewer, record, after).clips, agreement(record, fewer, record, after).same) == (2, 1)
+    labels = np.array([[1, 0]] * 4)
+    one = Predictions(ids, labels, np.array([[1.0, -1]] * 4), ("x", "y"))
+    other = Predictions(ids, labels, np.array([[1.0, -1]] * 3 + [[1.0, 1]]), ("x", "y"))
+    assert agreement(record, one, record, other).same == 3
+
+
+def test_devices_versions_and_plugins_that_differ() -> None:
+    one = check_record(make_record())
+    other = check_record(make_record(plugin="mine", more={"device": "cpu: other", "versions": {"torch": "2"}}))
+    assert differences(one, one) == {}
+    assert differences(one, other) == {
+        "device": ("cpu: test", "cpu: other"),
+        "elrbench": ("0.1.0", "not recorded"),
+        "torch": ("not recorded", "2"),
+        "plugin of the method": ("p (elrbench 0.1.0)", "p (mine 0.1.0)"),
+    }

@@ -37,7 +37,7 @@ clean:
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@echo 'building $(VENV) (a few minutes where packages have to come down)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained,flow,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained,flow,report,test]'
 	@touch $@
 
 $(VENV)/linters: $(VENV)/installed

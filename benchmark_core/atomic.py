@@ -55,10 +55,10 @@ def unwritable(path: Path, error: OSError) -> RunFailed:
     )
 
 
-def check_writable(folder: Path) -> None:
-    """ElrError where `folder` could not be made or written in. Makes nothing."""
+def check_writable(folder: Path, flags: str = "--out or --cache") -> None:
+    """ElrError where `folder` could not be made or written in. Makes nothing. flags: what names another."""
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    advice = "choose another with --out or --cache"
+    advice = f"choose another with {flags}"
     if not nearest.is_dir():
         raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; {advice}")
     try:

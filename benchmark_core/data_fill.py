@@ -60,11 +60,7 @@ def fill(
     size: (H, W) of the network, at which high views are kept. What is complete is kept, so that a fill that was stopped
     goes on. bad_clips: "fail" raises BadClips (ElrError for missing files), "skip" leaves such clips out.
     """
-    if degradation.crop == "none" and not dataset.natively_low:
-        raise ElrError(
-            f"degradation '{degradation.name}' takes clips as recorded, but dataset '{dataset.name}' is not natively "
-            "low; use e.g. average-12x16"
-        )
+    refuse_native(dataset, degradation)
     index = list_clips(dataset, protocol, options, data=data, bad_clips=bad_clips)
     wanted = {key: None for fold in index.folds.values() for key in (*fold.train, *fold.test)} | dict.fromkeys(
         index.pool
@@ -78,3 +74,12 @@ def fill(
             ClipStore(cache), clips, recipes, bad_clips=bad_clips, progress=follow(advance), workers=workers
         )
     return Filled(recipes=tuple(recipe.key for recipe in recipes), missing=index.missing, report=report)
+
+
+def refuse_native(dataset: DatasetSpec, degradation: DegradationSpec) -> None:
+    """ElrError where clips would be taken as recorded that are not low by nature."""
+    if degradation.crop == "none" and not dataset.natively_low:
+        raise ElrError(
+            f"degradation '{degradation.name}' takes clips as recorded, but dataset '{dataset.name}' is not natively "
+            "low; use e.g. average-12x16"
+        )

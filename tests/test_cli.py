@@ -58,7 +58,7 @@ def commands() -> dict[str, click.Command]:
 
 
 def test_the_commands_are_these():
-    names = ["run", "list", "show", "cost", "check", "data", "predict", "suite", "publish", "leaderboard"]
+    names = ["run", "list", "show", "cost", "check", "data", "predict", "report", "suite", "publish", "leaderboard"]
     assert list(commands()) == [*names, "compare", "verify", "rerun", "cache", "doctor"]
 
 

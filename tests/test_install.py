@@ -71,7 +71,11 @@ def elrbench(place: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def test_the_wheel_holds_every_file(wheel: Path):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    core = {path.relative_to(ROOT).as_posix() for path in (ROOT / "benchmark_core").rglob("*.py")}
+    core = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "benchmark_core").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     files = (path for ending in ("py", "yaml") for path in (ROOT / "plugins").rglob(f"*.{ending}"))
     plugins = {path.relative_to(ROOT / "plugins").as_posix() for path in files}
     assert packed == core | {f"elrbench_plugins/{name}" for name in plugins}

@@ -98,7 +98,10 @@ def test_constraints_pin_every_requirement(setup):
         if line and not line.startswith("#")
     }
     extras = setup["options.extras_require"]
-    wanted = [setup["options"]["install_requires"], *(extras[name] for name in ("pretrained", "flow", "test", "lint"))]
+    wanted = [
+        setup["options"]["install_requires"],
+        *(extras[name] for name in ("pretrained", "flow", "report", "test", "lint")),
+    ]
     for line in "\n".join(wanted).split():
         name = line.split(">=")[0].lower().replace("_", "-")
         assert name in pins, f"{name} is not pinned in constraints.txt"

@@ -18,7 +18,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.papers import Library
 from benchmark_core.records.record import check_record
 from benchmark_core.scoring.statistics import paired_bootstrap, wilson
-from benchmark_core.tables import build, build_tables, check_tables, compare, compare_groups, write_tables
+from benchmark_core.tables import build_tables, check_tables, compare, compare_groups, gather, write_tables
 
 PAGE = "tables/acts/split1/average-12x16"
 CONTROL = {"control": True}
@@ -27,7 +27,7 @@ CONTROL = {"control": True}
 @pytest.fixture(autouse=True)
 def no_papers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is installed here does not matter; tests/test_printed.py has papers."""
-    monkeypatch.setattr(build, "load_library", lambda problems: Library({}, {}))
+    monkeypatch.setattr(gather, "load_library", lambda problems: Library({}, {}))
 
 
 def texts(board: Path) -> dict[str, str]:

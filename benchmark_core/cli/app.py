@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "test every component of a plugin",
     "data": "what a dataset is, what a folder holds of it, and the clip store filled",
     "predict": "what a finished run's recognizer says of clips, also of those without labels",
+    "report": "a finished run as one page: curves, confusions, attention, best and worst clips",
     "suite": "tables of papers, row by row: what they print, what they cost, and run again",
     "publish": "copy a run's record into the leaderboards",
     "leaderboard": "regenerate the tables from the records",

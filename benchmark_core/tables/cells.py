@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from benchmark_core.records.cost_record import CostRecord
@@ -37,6 +37,11 @@ def unformulated(text: str) -> str:
     """`text` as a CSV cell that a spreadsheet shows as text: one line, and with `'` before what would be a formula."""
     line = flat(text)
     return f"'{line}" if line.lstrip().startswith(_FORMULA) else line
+
+
+def marked(cells: Mapping[str, str]) -> dict[str, str]:
+    """A row of plain text as Markdown that shows just that, headings too."""
+    return {literal(key): literal(cell) for key, cell in cells.items()}
 
 
 def link(text: str, url: str) -> str:
@@ -141,7 +146,7 @@ def latency(costs: Sequence[CostRecord], device: str) -> float | None:
 
 def latencies(costs: Sequence[CostRecord], devices: Sequence[str]) -> dict[str, str]:
     """A cell for each device, under its heading; one that is empty where there is no device."""
-    found = {f"latency (ms), {literal(device)}": latency(costs, device) for device in devices} or {"latency (ms)": None}
+    found = {f"latency (ms), {device}": latency(costs, device) for device in devices} or {"latency (ms)": None}
     return {heading: NOTHING if ms is None else f"{ms:.3g}" for heading, ms in found.items()}
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, gpus, latencies, literal, millions
+from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, gpus, latencies, marked, millions
 from benchmark_core.tables.grid import csv_text, grid
+
+TITLE = "What networks cost"
 
 LEGEND = """\
 Parameters and multiply-adds (MACs, of which the papers' "FLOPs" are) of deployed networks. A view is what the network
@@ -81,36 +83,49 @@ def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[Network]:
 
 def costs_markdown(found: Sequence[Network], mark: str) -> str:
     """A table for each kind, and one of latencies where there are any."""
-    devices = gpus(cost for network in found for cost in network.costs)
     parts = [mark, "# Costs", LEGEND]
+    for kind, rows in cost_tables(found).items():
+        parts += [f"## {kind}", grid([marked(row) for row in rows])]
+    if times := latency_table(found):
+        parts += ["## Latency", LATENCY, grid([marked(row) for row in times])]
+    return "\n\n".join(parts) + "\n"
+
+
+def cost_tables(found: Sequence[Network]) -> dict[str, list[dict[str, str]]]:
+    """Rows of plain text for each kind that there are any of."""
+    devices = gpus(cost for network in found for cost in network.costs)
     cells: Mapping[str, Callable[[Network], dict[str, str]]] = {
         BACKBONES: _backbone,
         ENHANCERS: _enhancer,
         RECOGNIZERS: _recognizer,
     }
-    for kind, of_kind in cells.items():
-        rows = [of_kind(network) | latencies(network.costs, devices) for network in found if network.kind == kind]
-        parts += [f"## {kind}", grid(rows)] if rows else []
-    if times := [_time(network, *entry) for network in found for entry in _timed(network)]:
-        parts += ["## Latency", LATENCY, grid(times)]
-    return "\n\n".join(parts) + "\n"
+    tables = {
+        kind: [of_kind(network) | latencies(network.costs, devices) for network in found if network.kind == kind]
+        for kind, of_kind in cells.items()
+    }
+    return {kind: rows for kind, rows in tables.items() if rows}
+
+
+def latency_table(found: Sequence[Network]) -> list[dict[str, str]]:
+    """Rows of plain text; none where nothing was timed on a GPU."""
+    return [_time(network, *entry) for network in found for entry in _timed(network)]
 
 
 def _backbone(network: Network) -> dict[str, str]:
     return {
-        "backbone": literal(network.name),
-        "view": literal(f"{network.says('sampling')} of {network.says('size')}"),
-        "classes": literal(network.says("classes")),
+        "backbone": network.name,
+        "view": f"{network.says('sampling')} of {network.says('size')}",
+        "classes": network.says("classes"),
         **_figures(network),
     }
 
 
 def _enhancer(network: Network) -> dict[str, str]:
     return {
-        "enhancer": literal(network.name),
-        "from": literal(_low(network)),
-        "to": literal(network.says("size")),
-        "frames": literal(network.says("sampling")),
+        "enhancer": network.name,
+        "from": _low(network),
+        "to": network.says("size"),
+        "frames": network.says("sampling"),
         **_figures(network),
     }
 
@@ -118,12 +133,12 @@ def _enhancer(network: Network) -> dict[str, str]:
 def _recognizer(network: Network) -> dict[str, str]:
     share = enhancer_share(network.first)
     return {
-        "backbone": literal(network.name),
-        "enhancer": literal(network.says("enhancer")),
-        "head": literal(network.says("head")),
-        "from": literal(_low(network)),
-        "view": literal(f"{network.says('sampling')} of {network.says('size')}"),
-        "classes": literal(network.says("classes")),
+        "backbone": network.name,
+        "enhancer": network.says("enhancer"),
+        "head": network.says("head"),
+        "from": _low(network),
+        "view": f"{network.says('sampling')} of {network.says('size')}",
+        "classes": network.says("classes"),
         **_figures(network),
         "enhancer, % of MACs": NOTHING if share is None else f"{100 * share:.3g}",
     }
@@ -158,16 +173,16 @@ def _time(
     peak = (many or single or {}).get("peak_memory") or (cost["peak_memory"] if not compiled else None)
     before = f"{network.says('enhancer')}, " if network.kind == RECOGNIZERS else ""
     return {
-        "device": literal(cost["device"]),
-        "network": literal(f"{network.name}, {before}{network.says('sampling')} of {network.says('size')}"),
-        "precision": literal(precision),
+        "device": cost["device"],
+        "network": f"{network.name}, {before}{network.says('sampling')} of {network.says('size')}",
+        "precision": precision,
         "compiled": "yes" if compiled else "no",
         "1 clip": _quartiles(single),
         "batch": str(many.get("batch", NOTHING)) if many else NOTHING,
         "of a batch": _quartiles(many),
         "clips/s": f"{many['clips_per_second']:.4g}" if many and "clips_per_second" in many else NOTHING,
         "peak memory": f"{peak / 2**30:.2f}" if peak else NOTHING,
-        "why not": literal(str(times.get("failed", NOTHING))),
+        "why not": str(times.get("failed", NOTHING)),
     }
 
 

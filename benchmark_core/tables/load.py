@@ -23,7 +23,7 @@ Part = TypeVar("Part")
 class Board:
     """Run records, cost records by structure, and a line for each that was left out.
 
-    Of a run record, what no table shows is not kept: scores class by class, stages and times.
+    Of a run record, what no table shows is not kept unless it is asked for: scores class by class, stages and times.
     """
 
     runs: tuple[RunRecord, ...]
@@ -31,13 +31,15 @@ class Board:
     problems: tuple[str, ...]
 
 
-def load_board(leaderboards: Path) -> Board:
-    """Reads every record under `leaderboards`, in the order of their names."""
+def load_board(leaderboards: Path, *, whole: bool = False) -> Board:
+    """Reads every record under `leaderboards`, in the order of their names. whole: keeps all that they hold."""
     problems: list[str] = []
-    return Board(_runs(leaderboards, problems), _costs(leaderboards, problems), tuple(problems))
+    return Board(
+        _runs(leaderboards, problems, {} if whole else UNUSED), _costs(leaderboards, problems), tuple(problems)
+    )
 
 
-def _runs(leaderboards: Path, problems: list[str]) -> tuple[RunRecord, ...]:
+def _runs(leaderboards: Path, problems: list[str], unused: Mapping[str, Any]) -> tuple[RunRecord, ...]:
     kept: dict[Path, RunRecord] = {}
     paths: dict[str, list[Path]] = {}  # by digest, also of records in the wrong place
     astray: dict[Path, Path] = {}
@@ -51,7 +53,7 @@ def _runs(leaderboards: Path, problems: list[str]) -> tuple[RunRecord, ...]:
             continue
         paths.setdefault(record["digest"], []).append(path)
         if path == due:
-            kept[path] = _lean(record, shared)
+            kept[path] = _lean(record, shared, unused)
         else:
             astray[path] = due
     for several in (several for several in paths.values() if len(several) > 1):
@@ -89,11 +91,11 @@ def _disagreement(paths: Sequence[Path]) -> str:
     return ""
 
 
-def _lean(record: RunRecord, shared: dict[str, Any]) -> RunRecord:
+def _lean(record: RunRecord, shared: dict[str, Any], unused: Mapping[str, Any]) -> RunRecord:
     """Without what is not used, and with parts that many runs have alike kept once."""
     plan = {**record["plan"], "settings": _once(record["plan"]["settings"], shared)}
     alike = {key: _once(record[key], shared) for key in ("track", "plugins", "versions", "updates", "clips", "dataset")}
-    return cast(RunRecord, {**record, **UNUSED, **alike, "plan": plan})
+    return cast(RunRecord, {**record, **unused, **alike, "plan": plan})
 
 
 def _once(part: Part, shared: dict[str, Any]) -> Part:

@@ -7,10 +7,22 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from benchmark_core.reported import Figure, Paper, System
-from benchmark_core.tables.cells import NOTHING, link, literal, spread
+from benchmark_core.tables.cells import NOTHING, link, literal, marked
 from benchmark_core.tables.grid import grid
 from benchmark_core.tables.page import Page
-from benchmark_core.tables.printed import Printed, Reported, notes_of
+from benchmark_core.tables.printed import Printed, Reported
+from benchmark_core.tables.printed_cells import (
+    ELSEWHERE,
+    beside_cells,
+    of_no_track,
+    open_cells,
+    open_notes,
+    paper_cells,
+    place_in,
+    unseen_cells,
+)
+
+TITLE = "What papers report"
 
 LEGEND = """\
 *Reported*: as the paper prints it. *Measured*, over so many seeds: the same system (method, backbone, modality) by this
@@ -53,34 +65,13 @@ def printed_section(page: Page) -> list[str]:
 
 
 def _beside(line: Printed, urls: Mapping[str, str], footnotes: Footnotes) -> dict[str, str]:
-    first = line.first
-    return {
-        "system": literal(first.system),
-        "backbone": literal(first.backbone or NOTHING),
-        "modality": literal(first.modality or NOTHING),
-        "score": literal(first.metric),
-        "reported": f"{first.value:.2f}",
-        "measured": _measured(line),
-        "difference": NOTHING if line.difference is None else f"{line.difference:+.2f}",
-        "notes": footnotes.of(line.notes),
-        "source": _sources(line.figures, urls),
-    }
-
-
-def _measured(line: Printed) -> str:
-    if line.measured is None or line.row is None:
-        return NOTHING
-    seeds = len(line.row.seeds)
-    of = f"{'1 seed' if seeds == 1 else f'{seeds} seeds'}, {line.row.first['plan']['method']}"
-    return f"{spread(line.measured)} ({literal(of)})"
+    rest = {"notes": footnotes.of(line.notes), "source": _sources(line.figures, urls)}
+    return marked(beside_cells(line)) | rest
 
 
 def _sources(figures: Sequence[Figure], urls: Mapping[str, str]) -> str:
     """`cstat-2021, Table IV, SAT, Resnet-34`, the paper's name leading to it."""
-    return "; ".join(
-        f"{link(figure.paper, urls[figure.paper])}, {literal(', '.join((figure.table, figure.row, figure.column)))}"
-        for figure in figures
-    )
+    return "; ".join(f"{link(figure.paper, urls[figure.paper])}, {literal(place_in(figure))}" for figure in figures)
 
 
 def reported_markdown(reported: Reported, pages: Iterable[PurePosixPath], mark: str) -> str:
@@ -96,47 +87,21 @@ def reported_markdown(reported: Reported, pages: Iterable[PurePosixPath], mark: 
         parts += ["Figures of a track are on its page:", "\n".join(shown)]
     footnotes = Footnotes()
     parts += ["## Of no track", OPEN]
-    datasets = {figure.dataset for figure in reported.elsewhere}
-    for dataset in sorted(datasets.union(*(system.datasets for system in reported.systems))):
-        here = [figure for figure in reported.elsewhere if figure.dataset == dataset]
-        rows = [_open(figure, urls, footnotes) for figure in _best_first(here)]
-        rows += [_unseen(system, footnotes) for system in reported.systems if dataset in system.datasets]
-        parts += [f"### {literal(dataset)}", grid(rows)]
-    if rest := [_unseen(system, footnotes) for system in reported.systems if not system.datasets]:
-        parts += ["### Of other datasets, or not known of which", grid(rest)]
+    for dataset, figures, systems in of_no_track(reported):
+        rows = [_open(figure, urls, footnotes) for figure in figures]
+        rows += [_unseen(system, footnotes) for system in systems]
+        parts += [f"### {literal(dataset) if dataset else ELSEWHERE}", grid(rows)]
     return "\n\n".join([*parts, *footnotes.text()]) + "\n"
 
 
 def _paper(paper: Paper) -> dict[str, str]:
-    return {
-        "paper": link(paper.name, paper.url),
-        "title": literal(paper.title),
-        "figures": str(len(paper.figures)),
-        "systems without": str(len(paper.systems)),
-        "citation": literal(paper.citation),
-    }
-
-
-def _best_first(figures: Iterable[Figure]) -> list[Figure]:
-    return sorted(figures, key=lambda figure: (figure.ceiling, -figure.value, figure.id))
+    return marked(paper_cells(paper)) | {"paper": link(paper.name, paper.url)}
 
 
 def _open(figure: Figure, urls: Mapping[str, str], footnotes: Footnotes) -> dict[str, str]:
-    said = ["seen at full resolution, a ceiling"] if figure.ceiling else []
-    return {
-        "system": literal(figure.system),
-        "protocol": literal(figure.protocol or NOTHING),
-        "low views": literal(figure.degradation or NOTHING),
-        "backbone": literal(figure.backbone or NOTHING),
-        "modality": literal(figure.modality or NOTHING),
-        "score": literal(figure.metric),
-        "reported": f"{figure.value:.2f}",
-        "notes": footnotes.of([*said, *notes_of(figure)]),
-        "source": _sources([figure], urls),
-    }
+    return marked(open_cells(figure)) | {"notes": footnotes.of(open_notes(figure)), "source": _sources([figure], urls)}
 
 
 def _unseen(system: System, footnotes: Footnotes) -> dict[str, str]:
-    empty = dict.fromkeys(("protocol", "low views", "backbone", "modality", "score", "reported"), NOTHING)
     notes = footnotes.of([system.note] if system.note else [])
-    return {"system": literal(system.system), **empty, "notes": notes, "source": link(system.origin, system.url)}
+    return marked(unseen_cells(system)) | {"notes": notes, "source": link(system.origin, system.url)}

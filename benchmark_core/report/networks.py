@@ -1,0 +1,96 @@
+"""The networks of a run: the one that it left, and those of its stages that are still in the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from benchmark_core.deployed import WEIGHTS, Deployed
+from benchmark_core.errors import ElrError
+from benchmark_core.names import file_name
+from benchmark_core.networks.assemble import recognizer_of
+from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.provenance import file_digest
+from benchmark_core.records.record import RunRecord
+from benchmark_core.training import stage_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network by the stage that fitted it. high: it looks at high views. last: it is the one that was scored."""
+
+    name: str
+    recognizer: Recognizer
+    high: bool
+    last: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A stage without a network to show, and why."""
+
+    name: str
+    why: str
+
+
+def networks_of(deployed: Deployed, record: RunRecord, folder: Path, cache: Path) -> Iterator[Network | Missing]:
+    """The networks of the record's stages in the order in which they were fitted, then the run's own, one at a time.
+
+    A stage that left the run's own network is that network. A network that was fitted on low views looks at low ones;
+    one that was fitted on high views alone, at high ones.
+    """
+    own = file_digest(folder / WEIGHTS)
+    names: list[str] = []
+    if teacher := record["plan"].get("teacher"):
+        yield Missing(name=teacher, why="it was given with --teacher, and is no stage of this run")
+    for stage in record["stages"]:
+        path = cache / "stages" / f"{file_name(stage['name'])}-{stage['key']}"
+        note = stage_files.read_note(path)
+        if note is None:
+            yield Missing(name=stage["name"], why=f"its stage is not in the cache ({path})")
+        elif (broken := stage_files.damage(path, note)) is not None:
+            yield Missing(name=stage["name"], why=f"{broken} ({path})")
+        elif file_digest(path / stage_files.WEIGHTS) == own:
+            names.append(stage["name"])
+        else:
+            yield _network(deployed, stage["name"], note, path / stage_files.WEIGHTS)
+    yield Network(
+        name=" = ".join([*names, "the run's network"]),
+        recognizer=deployed.recognizer,
+        high=deployed.chosen.method.privileged,
+        last=True,
+    )
+
+
+def _network(deployed: Deployed, name: str, note: dict[str, Any], weights: Path) -> Network | Missing:
+    """The recognizer that a stage left: of the method's head or of the mean of logits, whichever its tensors fit."""
+    numbers = note.get("numbers")
+    sees = numbers if isinstance(numbers, dict) else {}
+    high = "high" in sees and not {"low", "degradation"} & sees.keys()  # older notes tell low by its degradation
+    try:
+        state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        return Missing(name=name, why=f"its weights cannot be read ({error})")
+    plan = dataclasses.replace(deployed.plan, weights="scratch")
+    for head in (None, "mean-logits"):
+        try:
+            fresh = recognizer_of(plan, deployed.chosen, high=high, head=head)
+        except ElrError:  # the method's own head may refuse a network for high views
+            continue
+        if shapes(fresh.state_dict()) == shapes(state):
+            fresh.load_state_dict(state)
+            return Network(name=name, recognizer=fresh.eval(), high=high)
+    return Missing(name=name, why="what it fitted is no recognizer, but a part of one")
+
+
+def shapes(state: dict[str, Tensor]) -> str:
+    """Names and shapes of tensors, to be compared."""
+    return json.dumps({name: list(value.shape) for name, value in sorted(state.items())})

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmark_core.catalog import Catalog, Owner
-from benchmark_core.combinations import Chosen
+from benchmark_core.plans.combinations import Chosen
 from benchmark_core.specs import Spec
 
 PACKAGES = ("elrbench", "torch", "numpy", "av", "pluggy", "fvcore")

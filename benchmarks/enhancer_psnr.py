@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from benchmark_core.deployed import Deployed
+    from benchmark_core.runs.deployed import Deployed
 
 FRAMES = 16
 BATCH = 4
@@ -59,8 +59,8 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from benchmark_core.catalog import load_catalog
     from benchmark_core.cli.flags import cache_folder, data_root
     from benchmark_core.clips.in_use import in_use
-    from benchmark_core.deployed import load_run
     from benchmark_core.records.record import find_record, read_record
+    from benchmark_core.runs.deployed import load_run
     from benchmark_core.training.device import pick_device
 
     record = read_record(find_record(asked.runfolder))
@@ -119,9 +119,9 @@ def pairs(
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.clips.store import ClipStore
     from benchmark_core.clips.views import Views
-    from benchmark_core.listing import list_clips
-    from benchmark_core.prepare import stock_of
+    from benchmark_core.datasets.listing import list_clips
     from benchmark_core.progress import follow
+    from benchmark_core.runs.prepare import stock_of
 
     plan, chosen, reporter = deployed.plan, deployed.chosen, Reporter()
     options = chosen.options(plan, "dataset")

@@ -42,7 +42,7 @@ def preload() -> None:
     import torch
 
     import benchmark_core.cost.macs
-    import benchmark_core.runner  # noqa: F401
+    import benchmark_core.runs.runner  # noqa: F401
     import elrbench_plugins.cstat.fit  # noqa: F401
 
     torch.set_num_threads(1)
@@ -52,9 +52,9 @@ def preload() -> None:
 def run_once(folder: Path, out: str) -> None:
     """The run: cache and run folder lie in `folder`."""
     from benchmark_core.catalog import load_catalog
+    from benchmark_core.plans.resolve import Request, resolve_plan
     from benchmark_core.progress import Silent
-    from benchmark_core.resolve import Request, resolve_plan
-    from benchmark_core.runner import run
+    from benchmark_core.runs.runner import run
 
     names = [f"elrbench_plugins.{name}" for name in PLUGINS]
     catalog = load_catalog([*names, str(ROOT / "tests" / "toy.py")], entry_points=False)
@@ -205,8 +205,8 @@ def outcome(run: Path) -> dict[str, Any]:
 
 def faults(folder: Path) -> list[str]:
     """What in the cache is not whole."""
-    from benchmark_core.cache import read_cache
-    from benchmark_core.cache_check import verify
+    from benchmark_core.cache.contents import read_cache
+    from benchmark_core.cache.reading import verify
     from benchmark_core.progress import Silent
 
     cache = folder / "cache"

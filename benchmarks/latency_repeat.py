@@ -80,7 +80,7 @@ def one_run(asked: argparse.Namespace) -> Any:
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.cost.latency import VARIANTS, measure_latency
     from benchmark_core.networks.assemble import build_recognizer
-    from benchmark_core.plan import read_size
+    from benchmark_core.plans.plan import read_size
     from benchmark_core.training.device import pick_device
 
     spec = load_catalog(extra=asked.plugin).backbones[asked.backbone]

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.names import file_name
-from benchmark_core.plan import digest_of
+from benchmark_core.plans.plan import digest_of
 from benchmark_core.records.cost_record import cost_name
 from benchmark_core.records.files import COSTS, RECORDS, track_path
 from benchmark_core.records.record import check_record, record_name

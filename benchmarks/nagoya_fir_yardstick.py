@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 
 from benchmark_core import load_catalog
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import prepare
 
 FRAMES = 8
 PENALTY = 1e-2  # C of the usual formulation

@@ -73,9 +73,9 @@ def main() -> int:
     import torch
 
     from benchmark_core.catalog import load_catalog
+    from benchmark_core.plans.resolve import Request, resolve_plan
     from benchmark_core.progress import Silent
-    from benchmark_core.resolve import Request, resolve_plan
-    from benchmark_core.runner import run
+    from benchmark_core.runs.runner import run
 
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports much, which is no part of the first row
     catalog = load_catalog([*(f"elrbench_plugins.{name}" for name in PLUGINS), __file__], entry_points=False)

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from benchmark_core import load_catalog
 from benchmark_core.clips.augment import cut
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_core.catalog import Catalog, load_catalog
-from benchmark_core.plan import Plan
-from benchmark_core.resolve import Request, resolve_plan
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, resolve_plan
 
 TOY = Path(__file__).with_name("toy.py")
 

@@ -15,10 +15,10 @@ from tiny_virat import write_first, write_second
 from videos import random_planes, write_planes
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.lookup import find
+from benchmark_core.plans.lookup import find
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 from elrbench_plugins.hmdb51 import CLASSES as HMDB51
 from elrbench_plugins.jhmdb import CLASSES as JHMDB
 from elrbench_plugins.ucf101 import CLASSES as UCF101

@@ -11,13 +11,13 @@ import torch
 
 from benchmark_core import ElrError, RunFailed
 from benchmark_core.catalog import Catalog
-from benchmark_core.deployed import load_run
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.cstat import phase

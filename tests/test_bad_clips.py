@@ -26,9 +26,9 @@ from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn, VideoFile
 from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Reporter, Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import prepare
 from elrbench_plugins.jhmdb import CLASSES
 
 HIGH = Recipe(kind="high", size=(12, 16), aspect=(3, 4))

@@ -16,19 +16,20 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from benchmark_core import ElrError, runner
-from benchmark_core.cache import KeptStage, held, read_cache
-from benchmark_core.cache_check import CacheReport, verify
-from benchmark_core.cache_clear import Selection, clear
+from benchmark_core import ElrError
+from benchmark_core.cache.clearing import Selection, clear
+from benchmark_core.cache.contents import KeptStage, held, read_cache
+from benchmark_core.cache.reading import CacheReport, verify
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.cli.cache_text import apart_by
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.in_use import in_use, unused
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs import runner
+from benchmark_core.runs.runner import run
 from benchmark_core.training.fitting import Fitting
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stages import StageFolder

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
-from benchmark_core.deployed import load_run
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone
 from benchmark_core.networks.checkpoint import load_checkpoint
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.runner import run
 from benchmark_core.specs import BackboneSpec
 from benchmark_core.weights_file import WeightsFile, digest_of_bytes, place_weights
 

@@ -306,7 +306,7 @@ def test_a_failed_run_exits_1(call, monkeypatch):
 
 
 def test_dry_run_prints_the_plan(call, catalog):
-    from benchmark_core.resolve import Request, resolve_plan
+    from benchmark_core.plans.resolve import Request, resolve_plan
 
     flags = ("--method", "cstat", "--dataset", "puppets", "--budget", "small", "--seed", "2", "--size", "48x64")
     code, out, _ = call("run", *flags, "--set", "method.epochs=3", "--dry-run", "--json")

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
-from benchmark_core.check import Bench
-from benchmark_core.check_kit import with_kit
 from benchmark_core.cli import main
+from benchmark_core.conformance.check import Bench
+from benchmark_core.conformance.kit import with_kit
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone
 from benchmark_core.networks.channels import with_channels

@@ -10,9 +10,9 @@ import torch
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
-from benchmark_core.combinations import RULES
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.combinations import RULES
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.rehearsal import rehearse
 from benchmark_core.training.keys import StageInputs
 
 PAGE = Path(__file__).parents[1] / "docs" / "running.md"

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmark_core.combinations import Chosen
 from benchmark_core.cost.latency import measure_latency
 from benchmark_core.cost.macs import count_macs, count_parameters
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Option, Protocol
 from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.interpolation import elr_enhancers

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
-from benchmark_core.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import Request, resolve_plan
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.attention import TemporalAttention, mean_over_real, spatial_attention, vec
 from elrbench_plugins.cstat.confidence import at_stage, involved, spread, video_score

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
-from benchmark_core.check import check_plugin
 from benchmark_core.cli import main
 from benchmark_core.clips.views import Batch
-from benchmark_core.deployed import load_run
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare
+from benchmark_core.conformance.check import check_plugin
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.training import Training
 from benchmark_core.weights_file import digest_of_bytes, place_enhancer_weights
 from elrbench_plugins.dbpn import fit

@@ -13,7 +13,7 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.cost.macs import count_macs
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import Request, resolve_plan
 from elrbench_plugins.dbpn.enhancer import d_dbpn, dbpn, dbpn_s
 from elrbench_plugins.dbpn.network import Block, Dbpn, DownProjection, UpProjection
 from elrbench_plugins.dbpn.scales import scale_of

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core import ElrError
-from benchmark_core.cache import read_cache
+from benchmark_core.cache.contents import read_cache
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.derived import DerivedViews, as_bytes
-from benchmark_core.prepare import Data, prepare
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.rehearsal import Rehearsal
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import Data, prepare
+from benchmark_core.runs.rehearsal import Rehearsal
 from benchmark_core.training.training import Training
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.training import Training
 from elrbench_plugins.dvsr import elr_enhancers, fit
 from elrbench_plugins.dvsr.network import Dvsr

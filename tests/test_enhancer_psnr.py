@@ -15,9 +15,9 @@ from torch.nn.functional import interpolate
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "enhancer_psnr.py"
 

@@ -23,11 +23,11 @@ from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import stock_of
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.prepare import stock_of
+from benchmark_core.runs.runner import run
 
 __all__ = ["opencv"]  # a fixture
 LEARNT = """
@@ -220,7 +220,7 @@ def test_without_the_extra_a_run_ends_before_data_is_touched(
         return real(name)
 
     monkeypatch.setattr(flow.importlib, "import_module", absent)
-    monkeypatch.setattr("benchmark_core.prepare.read_index", lambda *given: pytest.fail("data was touched"))
+    monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
     out, cache = tmp_path / "out", tmp_path / "cache"
     with pytest.raises(ElrError, match=r"needs the extra 'flow': pip install 'elrbench\[flow\]'"):
         run(asked(toy_catalog, modality=modality), toy_catalog, data=None, out=out, cache=cache, reporter=Silent())

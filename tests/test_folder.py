@@ -11,13 +11,13 @@ import pytest
 from videos import random_planes, write_planes, write_video
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.check import Finding, check_plugin
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import FrameFolder, Index, VideoFile
+from benchmark_core.conformance.check import Finding, check_plugin
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 from elrbench_plugins.folder.files import by_number
 from elrbench_plugins.folder.pool import walk
 

@@ -19,15 +19,15 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.cli.run import summary
 from benchmark_core.cost.streams import costs_of_plan
-from benchmark_core.deployed import load_run
-from benchmark_core.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import check_record, read_record
 from benchmark_core.records.sealed import seal
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.fusion import fuse, mean_of_sigmoids, mean_of_softmax
 from benchmark_core.scoring.predictions import Predictions, read_predictions, write_predictions
 from benchmark_core.tables.build import build_tables

@@ -15,18 +15,18 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchmark_core import ElrError
-from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog
-from benchmark_core.deployed import WEIGHTS
-from benchmark_core.plan import Plan, digest_of
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record, seal, write_record
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.deployed import WEIGHTS
+from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.runs.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.lines import Line
 from benchmark_core.tables.rows import fold_rows
-from benchmark_core.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
 from benchmark_core.training.given import GivenTeacher, wake
 from benchmark_core.weights_file import place_weights
 

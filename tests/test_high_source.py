@@ -16,18 +16,18 @@ from tiny_virat import FILM, write_first
 from videos import random_planes, write_planes
 
 from benchmark_core import ElrError
-from benchmark_core.auxiliary import clip_set, source_clips
-from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import with_classes
 from benchmark_core.clips.views import degrade_to
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import Data, prepare
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.auxiliary import clip_set, source_clips
+from benchmark_core.runs.prepare import Data, prepare
+from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.tinyvirat import CLASSES
 

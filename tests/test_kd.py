@@ -17,15 +17,15 @@ from tiny_virat import write_first
 from torch import Tensor
 
 from benchmark_core import ElrError
-from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog
 from benchmark_core.networks.losses import soft_loss, task_loss
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
-from benchmark_core.teachers import teacher_name
+from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.runs.teachers import teacher_name
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training
 from elrbench_plugins.kd.fit import weighted

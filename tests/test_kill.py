@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from benchmark_core import RunFailed
-from benchmark_core.cache import read_cache
-from benchmark_core.cache_check import verify
+from benchmark_core.cache.contents import read_cache
+from benchmark_core.cache.reading import verify
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import clipfile
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Silent
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill_and_resume.py"
 

@@ -16,41 +16,24 @@ FILES = sorted(CORE.rglob("*.py"))
 LAYERS = (
     ("__init__", "errors", "names", "progress", "atomic", "strict_yaml"),
     ("pages",),
-    ("specs", "published", "hookspecs", "reported", "papers"),
+    ("specs", "published", "hookspecs", "papers"),
     ("clips",),
     ("catalog", "weights_file"),
-    ("plan", "beside", "lookup", "combinations", "resolve_beside", "resolve", "budgets", "planfile"),
+    ("plans",),
     ("networks",),
     ("training",),
     ("scoring",),
     ("records", "provenance"),
     ("cost",),
-    (
-        "listing",
-        "auxiliary",
-        "prepare",
-        "data_report",
-        "data_fill",
-        "sheet_drawing",
-        "contact_sheet",
-        "rehearsal",
-        "fused",
-        "runner",
-        "rerun",
-        "deployed",
-        "teachers",
-        "cache",
-        "cache_check",
-        "cache_clear",
-    ),
-    ("check", "check_kit", "doctor"),
+    ("datasets", "runs", "cache"),
+    ("conformance", "doctor"),
     ("tables",),
     ("site",),
     ("suites",),
     ("report",),
     ("cli",),
 )
-TABLES = {"errors", "names", "records", "scoring", "tables", "atomic", "strict_yaml", "reported", "papers"}
+TABLES = {"errors", "names", "records", "scoring", "tables", "atomic", "strict_yaml", "papers"}
 STATISTICS = "benchmark_core.scoring.statistics"  # numpy and scipy alone; scoring.predict needs torch
 HEAVY = {"torch", "pluggy", "scipy", "av", "fvcore", "accelerate", "torchmetrics", "elrbench_plugins"}
 

@@ -18,13 +18,13 @@ from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.clips.enhanced import Enhanced, Enhancer, ensure_enhanced, of_enhancer
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.cost.structure import cost_of, describe_plan
-from benchmark_core.deployed import load_run, predict_clips
 from benchmark_core.networks.assemble import recognizer_of
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare, stock_of
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.deployed import load_run, predict_clips
+from benchmark_core.runs.prepare import prepare, stock_of
+from benchmark_core.runs.runner import RunResult, run
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")
@@ -226,7 +226,7 @@ def test_a_budget_of_an_enhancer_sets_its_own_options_alone(learnt_catalog: Cata
 
 
 def test_the_conformance_check_fits_it_too(learnt_catalog: Catalog, tmp_path: Path) -> None:
-    from benchmark_core.check import check_plugin
+    from benchmark_core.conformance.check import check_plugin
 
     found = list(check_plugin(learnt_catalog, "learnt", work=tmp_path))
     assert [finding for finding in found if finding.outcome != "ok"] == []
@@ -338,7 +338,7 @@ def test_none_are_kept_where_they_differ_from_epoch_to_epoch(
 
 
 def test_the_cache_lists_them(learnt_catalog: Catalog, tmp_path: Path) -> None:
-    from benchmark_core.cache import read_cache
+    from benchmark_core.cache.contents import read_cache
 
     go(learnt_catalog, asked(learnt_catalog), tmp_path)
     told = [recipe.to_json() for recipe in read_cache(tmp_path / "cache").recipes if recipe.kind == "enhanced"]

@@ -15,9 +15,9 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import TableFrames
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 from benchmark_core.specs import defaults
 from elrbench_plugins.nagoya_fir import CLASSES, DAYS, NAGOYA_FIR
 

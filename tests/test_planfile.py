@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_core import ElrError
-from benchmark_core.planfile import read_planfile
+from benchmark_core.plans.planfile import read_planfile
 
 
 def test_fields_and_settings(tmp_path: Path) -> None:

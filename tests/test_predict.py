@@ -22,12 +22,12 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.cli.predict import write
 from benchmark_core.clips.index import Drawn
-from benchmark_core.deployed import Deployed, Predicted, load_run, predict_clips
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import decisions_of, find_record, read_record
 from benchmark_core.records.verify import verify_record
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.deployed import Deployed, Predicted, load_run, predict_clips
+from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predictions import read_predictions
 
 WEIGHTS = "recognizer.safetensors"

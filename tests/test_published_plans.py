@@ -8,9 +8,9 @@ import pytest
 
 from benchmark_core import Catalog, MethodSpec, Option
 from benchmark_core.catalog import Section
-from benchmark_core.combinations import Chosen
-from benchmark_core.plan import Plan
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 
 RECORDS = sorted((Path(__file__).parents[1] / "leaderboards" / "records").rglob("*.json"))
 FLAGS = ("protocol", "fold", "degradation", "enhancer", "backbone", "weights", "modality", "sampling", "precision")

@@ -19,14 +19,14 @@ from test_purwanto_attention import peak
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips import flow
-from benchmark_core.combinations import Chosen
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.networks.assemble import build_backbone, map_shape, recognizer_of
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import Data, prepare
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.prepare import Data, prepare
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training
@@ -382,7 +382,7 @@ def test_two_streams(toy_catalog: Catalog, tmp_path: Path) -> None:
 def test_heads_that_do_not_divide_the_channels(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr("benchmark_core.prepare.read_index", lambda *given: pytest.fail("data was touched"))
+    monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
     with pytest.raises(ElrError) as caught:
         plan_of(catalog, method, "method.heads=6")
     assert str(caught.value).endswith(
@@ -405,7 +405,7 @@ def test_a_flow_stream_without_the_extra(
         return real(name)
 
     monkeypatch.setattr(flow.importlib, "import_module", absent)
-    monkeypatch.setattr("benchmark_core.prepare.read_index", lambda *given: pytest.fail("data was touched"))
+    monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
     plan = plan_of(toy_catalog, "purwanto:kd+sa", **TOY, modality=modality)
     with pytest.raises(ElrError, match=r"needs the extra 'flow': pip install 'elrbench\[flow\]'"):
         go(toy_catalog, plan, tmp_path)

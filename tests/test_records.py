@@ -12,7 +12,7 @@ import pytest
 from run_records import bits, make_cost, make_record, put
 
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
 from benchmark_core.records import (
     publish,
     read_cost,

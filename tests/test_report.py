@@ -24,7 +24,7 @@ from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
-from benchmark_core.deployed import load_run
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.publish import publish
@@ -33,8 +33,8 @@ from benchmark_core.records.sealed import seal
 from benchmark_core.report import extras
 from benchmark_core.report.make import Report, add_numbers, leave_out_clips
 from benchmark_core.report.read import read_run
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import write_predictions
 
 __all__ = ["opencv"]  # a fixture

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import ElrError, papers
-from benchmark_core.papers import Library, load_library
-from benchmark_core.reported import read_reported
+from benchmark_core import ElrError
+from benchmark_core.papers import library as papers
+from benchmark_core.papers.library import Library, load_library
+from benchmark_core.papers.reported import read_reported
 
 FILE = """
 paper: acme-2024
@@ -386,7 +387,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_loaded(tmp_path, monkeypatc
 
 def test_the_reader_loads_neither_torch_nor_plugins():
     code = (
-        "import sys; from benchmark_core.papers import load_library; assert load_library().papers; print(*sys.modules)"
+        "import sys; from benchmark_core.papers.library import load_library; "
+        "assert load_library().papers; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "av"} & set(loaded)

@@ -17,14 +17,14 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan
-from benchmark_core.planfile import fields_of
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.planfile import fields_of
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import check_record, find_record, read_record
 from benchmark_core.records.sealed import write_sealed
-from benchmark_core.rerun import agreement, differences, refuse_other_plan
-from benchmark_core.resolve import Request, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
+from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predictions import Predictions
 
 Call = Callable[..., tuple[int, str, str]]

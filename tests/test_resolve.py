@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from benchmark_core import ElrError
-from benchmark_core.budgets import at_budget, changed_from_budget
 from benchmark_core.catalog import Catalog
-from benchmark_core.combinations import check_combination, check_extras
-from benchmark_core.plan import Plan
+from benchmark_core.plans.budgets import at_budget, changed_from_budget
+from benchmark_core.plans.combinations import check_combination, check_extras
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan, track_name
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan, track_name
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 
 
 def plan_of(catalog: Catalog, **asked: object) -> Plan:
@@ -154,7 +154,7 @@ def test_an_extra_that_is_absent_is_found_before_any_clip_is_touched(toy_catalog
         check_extras(plan, lacking)
     check_extras(dataclasses.replace(plan, weights="scratch"), lacking)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark_core.runner.chosen_by", lambda *_: lacking)
+        patch.setattr("benchmark_core.runs.runner.chosen_by", lambda *_: lacking)
         with pytest.raises(ElrError, match="needs the extra"):
             run(plan, toy_catalog, data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
     assert not list(tmp_path.iterdir())

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.networks.assemble import recognizer_of
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare, read_index
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, is_control, run
+from benchmark_core.runs.prepare import prepare, read_index
+from benchmark_core.runs.runner import RunResult, is_control, run
 from benchmark_core.scoring.predictions import read_predictions
 
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from run_records import bits, make_cost, make_record, put, put_scored
 
-from benchmark_core import papers
 from benchmark_core.cli import main
 from benchmark_core.pages.bundle import libraries, licences
 from benchmark_core.pages.html import data_script
-from benchmark_core.papers import Library
-from benchmark_core.reported import read_reported
+from benchmark_core.papers import library as papers
+from benchmark_core.papers.library import Library
+from benchmark_core.papers.reported import read_reported
 from benchmark_core.site import build_site
 from benchmark_core.site.blocks import number_of, table
 from benchmark_core.site.classes import class_scores, clips_by_class

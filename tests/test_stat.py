@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.losses import cosine_distance, spatial_distances, temporal_distances

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.networks.heads import MeanLogits
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.rehearsal import rehearse
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.interpolation.interpolation import Interpolation
 from elrbench_plugins.strong_kd import aligned, fit

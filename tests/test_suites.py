@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import Catalog, ElrError, papers
+from benchmark_core import Catalog, ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import load_catalog
 from benchmark_core.cli import main
-from benchmark_core.papers import Library, load_library
+from benchmark_core.papers import library as papers
+from benchmark_core.papers.library import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.suites.campaign import failed_runs, finished, jobs_of, run_jobs
@@ -453,7 +454,7 @@ def test_failures_keep_the_order_of_the_runs(library: Library, toy_catalog: Cata
 
 
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):
-    from benchmark_core.runner import run as run_plan
+    from benchmark_core.runs.runner import run as run_plan
 
     planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked())
     jobs, ran = jobs_of(planned.rows), []

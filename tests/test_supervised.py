@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training
 from elrbench_plugins.cstat.attention import TemporalAttention

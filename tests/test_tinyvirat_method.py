@@ -17,15 +17,15 @@ from tiny_virat import write_first, write_list
 
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
-from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
-from benchmark_core.combinations import Chosen
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import Data, prepare
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.prepare import Data, prepare
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.suites.estimate import Estimator
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of

@@ -18,11 +18,11 @@ from torch import nn
 from benchmark_core import ElrError, RunFailed
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.views import Views
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.rehearsal import rehearse, tell_estimate
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.rehearsal import rehearse, tell_estimate
 from benchmark_core.training.keys import StageInputs, other_source, package_digest, source_digest, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.seeds import seed_of
@@ -373,7 +373,7 @@ def test_a_shorter_budget_that_does_not_go_with_the_rest_stops_no_run(
         def say(self, line: str) -> None:
             heard.append(line)
 
-    monkeypatch.setattr("benchmark_core.rehearsal.HOUR", 0.0)
+    monkeypatch.setattr("benchmark_core.runs.rehearsal.HOUR", 0.0)
     asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
     tell_estimate(plan, chosen_by(catalog, plan), catalog, reporter=Listening(), **asking)
     assert heard[0].startswith("training will take about ")

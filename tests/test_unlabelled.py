@@ -17,21 +17,21 @@ from tiny_virat import write_second
 
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
-from benchmark_core.auxiliary import clip_set, pool_clips
-from benchmark_core.beside import Beside
-from benchmark_core.budgets import changed_from_budget
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.index import VideoFile
-from benchmark_core.deployed import load_run
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import Data, prepare
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.budgets import changed_from_budget
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.rehearsal import rehearse
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import RunResult, run
+from benchmark_core.runs.auxiliary import clip_set, pool_clips
+from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.prepare import Data, prepare
+from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.keys import StageInputs, stage_numbers
 
 ASKS = "method.unlabelled=attention"

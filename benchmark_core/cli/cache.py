@@ -39,7 +39,7 @@ def ls(cache: Path | None, as_json: bool) -> None:
     The clip store's recipes and the stages, latest used first: bytes, what a stage took to fit and where, and at which
     epoch one stands that is not finished.
     """
-    from benchmark_core.cache import read_cache
+    from benchmark_core.cache.contents import read_cache
     from benchmark_core.cli.cache_text import list_text
 
     found = read_cache(cache_folder(cache))
@@ -60,8 +60,8 @@ def verify(ctx: click.Context, remove: bool, cache: Path | None, as_json: bool) 
     Read every clip file whole, decode its frames, and load every stage's weights. Names what is broken, a line each.
     Exit 1 where something broken is left.
     """
-    from benchmark_core.cache import read_cache
-    from benchmark_core.cache_check import verify as read_again
+    from benchmark_core.cache.contents import read_cache
+    from benchmark_core.cache.reading import verify as read_again
     from benchmark_core.cli.cache_text import verify_text
 
     report = read_again(read_cache(cache_folder(cache)), reporter=Reporter(), remove=remove)
@@ -98,9 +98,9 @@ def clear(
     Remove clips, stages, or a selection of them, after asking. What another process is fitting stays, and so do all
     clips in the meantime: exit 1 then. Files that are not the cache's own are not touched, and links not followed.
     """
-    from benchmark_core.cache import read_cache
-    from benchmark_core.cache_clear import Selection
-    from benchmark_core.cache_clear import clear as remove
+    from benchmark_core.cache.clearing import Selection
+    from benchmark_core.cache.clearing import clear as remove
+    from benchmark_core.cache.contents import read_cache
     from benchmark_core.cli.cache_text import choice_text, clear_text
 
     for part in parts:

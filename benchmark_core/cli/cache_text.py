@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from benchmark_core.cache import Cache, KeptRecipe, KeptStage
-from benchmark_core.cache_check import CacheReport
-from benchmark_core.cache_clear import Freed
+from benchmark_core.cache.clearing import Freed
+from benchmark_core.cache.contents import Cache, KeptRecipe, KeptStage
+from benchmark_core.cache.reading import CacheReport
 from benchmark_core.cli.console import columns
 
 # Numbers of a plan that are no option of its method and have no column of their own.

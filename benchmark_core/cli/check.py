@@ -40,7 +40,7 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
             if folder.is_dir() and not spec.embedded:
                 folders[dataset] = folder
 
-    from benchmark_core.check import Finding, check_plugin
+    from benchmark_core.conformance.check import Finding, check_plugin
 
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="elrbench-check-") as work:

@@ -11,7 +11,7 @@ import click
 from benchmark_core.cli.console import Reporter, columns, print_json
 from benchmark_core.cli.flags import board_flag, json_flag, make_plan, plan_flags
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.plan import read_size
+from benchmark_core.plans.plan import read_size
 
 if TYPE_CHECKING:
     import torch
@@ -208,7 +208,7 @@ def _planned(
 
     from benchmark_core.cost.streams import costs_of_plan
     from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
-    from benchmark_core.resolve import chosen_by
+    from benchmark_core.plans.resolve import chosen_by
 
     chosen = chosen_by(catalog, plan)
     for stream in plan.streams:

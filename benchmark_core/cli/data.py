@@ -14,11 +14,11 @@ from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_f
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import unknown
 from benchmark_core.names import ComponentName
-from benchmark_core.plan import read_size
+from benchmark_core.plans.plan import read_size
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
-    from benchmark_core.data_fill import Wanted
+    from benchmark_core.datasets.fill import Wanted
     from benchmark_core.specs import DatasetSpec, DegradationSpec, Value
 
 ROOT = click.option(
@@ -105,7 +105,7 @@ def verify(
         raise unknown(f"protocol of dataset '{spec.name}'", protocol, spec.protocols)
 
     from benchmark_core.clips.sampling import Sampling
-    from benchmark_core.data_report import verify as hold
+    from benchmark_core.datasets.report import verify as hold
     from benchmark_core.specs import BackboneSpec
 
     report = hold(
@@ -167,8 +167,8 @@ def prepare(
         raise unknown(f"protocol of dataset '{spec.name}'", protocol, spec.protocols)
 
     from benchmark_core.atomic import check_writable
-    from benchmark_core.data_fill import fill
-    from benchmark_core.resolve import with_options
+    from benchmark_core.datasets.fill import fill
+    from benchmark_core.plans.resolve import with_options
 
     made, numbers = cast(
         "tuple[DegradationSpec, dict[str, Value]]",
@@ -201,7 +201,7 @@ def find(
 ) -> tuple[Catalog, DatasetSpec, dict[str, Value], Path | None]:
     """What `name` stands for: the dataset, restricted to `classes`, its options, and its folder (None where drawn)."""
     from benchmark_core.clips.classes import pick_classes, with_classes
-    from benchmark_core.resolve import with_options
+    from benchmark_core.plans.resolve import with_options
 
     catalog, name = catalog.placed(name, data)
     found, options = with_options(catalog, "dataset", name)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from benchmark_core.cli.console import columns
 
 if TYPE_CHECKING:
-    from benchmark_core.data_fill import Filled
-    from benchmark_core.data_report import DataReport
+    from benchmark_core.datasets.fill import Filled
+    from benchmark_core.datasets.report import DataReport
     from benchmark_core.specs import DatasetSpec
 
 SHOWN = 10  # lines of one kind of trouble; --json has all

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark_core.beside import NOTHING_BESIDE, Beside
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
+from benchmark_core.plans.beside import NOTHING_BESIDE, Beside
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
-    from benchmark_core.plan import Plan
+    from benchmark_core.plans.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,12 +107,12 @@ def make_plan(
     A dataset given as `folder:PATH`, or as its name beside `data`, is in the catalog that comes back, and so is a file
     of weights. beside: folders of pool and high source, where flags give them; it comes back with the teacher's.
     """
-    from benchmark_core.resolve import Request, resolve_plan
+    from benchmark_core.plans.resolve import Request, resolve_plan
     from benchmark_core.weights_file import place_enhancer_weights, place_weights
 
     asked: dict[str, Any] = {}
     if planfile is not None:
-        from benchmark_core.planfile import read_planfile
+        from benchmark_core.plans.planfile import read_planfile
 
         asked = read_planfile(planfile)
     asked |= {name: value for name, value in fields.items() if value is not None}
@@ -132,7 +132,7 @@ def make_plan(
         elif root is not None:
             raise ElrError(f"{_data_flag(name)} {root} is the folder of a set that no --{name.replace('_', '-')} names")
     if "teacher" in asked:
-        from benchmark_core.teachers import teacher_name
+        from benchmark_core.runs.teachers import teacher_name
 
         beside = dataclasses.replace(beside, teacher=Path(asked["teacher"]))
         asked["teacher"] = teacher_name(Path(asked["teacher"]))

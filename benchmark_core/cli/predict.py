@@ -13,8 +13,8 @@ from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
-    from benchmark_core.deployed import Deployed, Predicted
     from benchmark_core.records.record import PlanFields
+    from benchmark_core.runs.deployed import Deployed, Predicted
 
 PATH = click.Path(path_type=Path)
 TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
@@ -69,7 +69,7 @@ def command(
         raise ElrError(f"--out {out} is a folder; name the file to write")
 
     from benchmark_core.atomic import check_writable
-    from benchmark_core.deployed import load_run, predict_clips
+    from benchmark_core.runs.deployed import load_run, predict_clips
     from benchmark_core.training.device import pick_device
 
     for folder in (runfolder if out is None else out.parent, cache_folder(cache)):
@@ -103,8 +103,8 @@ def command(
 
 def strange_to(catalog: Catalog, plan: PlanFields, data: Path) -> str:
     """Why `data` does not hold the dataset of a run; nothing where it does."""
-    from benchmark_core.listing import list_clips
-    from benchmark_core.resolve import with_options
+    from benchmark_core.datasets.listing import list_clips
+    from benchmark_core.plans.resolve import with_options
     from benchmark_core.specs import DatasetSpec
 
     try:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.beside import Beside
 from benchmark_core.cli.console import Reporter, columns, print_json
 from benchmark_core.cli.flags import (
     beside_flags,
@@ -22,10 +21,11 @@ from benchmark_core.cli.flags import (
 )
 from benchmark_core.cli.run import refuse_other_plan as refuse_other_folder
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.beside import Beside
 
 if TYPE_CHECKING:
     from benchmark_core.records.record import RunRecord, ScoreFields
-    from benchmark_core.rerun import Agreement
+    from benchmark_core.runs.rerun import Agreement
 
 PATH = click.Path(path_type=Path)
 
@@ -70,7 +70,7 @@ def command(
     Nothing is published.
     """
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.planfile import fields_of
+    from benchmark_core.plans.planfile import fields_of
     from benchmark_core.tables.sides import find_side, predictions_of
 
     side = find_side(record, folder)
@@ -81,7 +81,7 @@ def command(
     beside = Beside(unlabelled=unlabelled_data, high_source=high_source_data)
     catalog, plan, beside = make_plan(load_catalog(extra=plugins), None, (), asked, data, beside)
 
-    from benchmark_core.rerun import agreement, differences, refuse_other_data, refuse_other_plan
+    from benchmark_core.runs.rerun import agreement, differences, refuse_other_data, refuse_other_plan
 
     refuse_other_plan(old, plan)
     root, beside = data_root(catalog, plan.dataset, data), located(catalog, plan, beside)
@@ -93,7 +93,7 @@ def command(
 
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.records.stored import stored_predictions
-    from benchmark_core.runner import run
+    from benchmark_core.runs.runner import run
 
     result = run(
         plan,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.beside import Beside
 from benchmark_core.cli.console import Reporter, columns, print_json
 from benchmark_core.cli.flags import (
     beside_flags,
@@ -23,9 +22,10 @@ from benchmark_core.cli.flags import (
     plan_flags,
 )
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.beside import Beside
 
 if TYPE_CHECKING:
-    from benchmark_core.plan import Plan
+    from benchmark_core.plans.plan import Plan
 
 PATH = click.Path(path_type=Path)
 
@@ -81,7 +81,7 @@ def command(
     folder_of_run = out or Path("elrbench-runs") / plan.digest
     refuse_other_plan(folder_of_run, plan.digest)
 
-    from benchmark_core.runner import run
+    from benchmark_core.runs.runner import run
 
     result = run(
         plan,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from benchmark_core.cli.console import Reporter
 from benchmark_core.cli.flags import cache_folder
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.plan import read_size
+from benchmark_core.plans.plan import read_size
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
@@ -25,7 +25,7 @@ def draw_picture(catalog: Catalog, words: tuple[str, ...], path: Path, asked: di
     """
     from benchmark_core.atomic import check_writable, write_whole
     from benchmark_core.cli.data import find
-    from benchmark_core.resolve import with_options
+    from benchmark_core.plans.resolve import with_options
 
     _check_kind(catalog, words)
     if path.suffix.lower() != ".png":
@@ -44,7 +44,7 @@ def draw_picture(catalog: Catalog, words: tuple[str, ...], path: Path, asked: di
         raise ElrError(f"clips as recorded are shown as they are; leave out --enhancer {asked['enhancer']}")
     enhancer, settings = with_options(catalog, "enhancer", asked["enhancer"] or usual_enhancer(catalog))
 
-    from benchmark_core.contact_sheet import contact_sheet
+    from benchmark_core.datasets.contact_sheet import contact_sheet
 
     sheet = contact_sheet(
         dataset,

@@ -14,7 +14,7 @@ from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
-    from benchmark_core.papers import Library
+    from benchmark_core.papers.library import Library
     from benchmark_core.suites.rows import PlannedSuite
     from benchmark_core.suites.suite import Suite
 
@@ -67,7 +67,7 @@ def list_(as_json: bool) -> None:
 
     Every suite that an installed package brings, with its rows and who brought it. Loads no plugin.
     """
-    from benchmark_core.papers import load_library
+    from benchmark_core.papers.library import load_library
     from benchmark_core.suites.suite import read_suite
 
     library = load_library()
@@ -213,7 +213,7 @@ def run(
 def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite]:
     """The suite's rows under the flags of `over_rows`; every name and number is checked before data is touched."""
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.papers import load_library
+    from benchmark_core.papers.library import load_library
     from benchmark_core.suites.rows import Asked, plan_suite
 
     library = load_library()

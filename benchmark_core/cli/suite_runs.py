@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.beside import Beside
 from benchmark_core.cli.console import Reporter
 from benchmark_core.cli.flags import cache_folder, data_root, located
 from benchmark_core.cli.run import refuse_other_plan
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.plan import Plan
 from benchmark_core.records import publish, read_record
 from benchmark_core.records.record import RunRecord, find_record
 from benchmark_core.suites.campaign import Job, RunPlan
@@ -51,7 +51,7 @@ class Runs:
         def run_plan(plan: Plan, out: Path) -> RunRecord:
             if plan.digest in missing:
                 raise missing[plan.digest]
-            from benchmark_core.runner import run  # torch: not for a plan whose clips are not there
+            from benchmark_core.runs.runner import run  # torch: not for a plan whose clips are not there
 
             refuse_other_plan(out, plan.digest)
             root, beside = roots[plan.digest]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark_core.plan import Plan
-from benchmark_core.reported import Figure
+from benchmark_core.papers.reported import Figure
+from benchmark_core.plans.plan import Plan
 from benchmark_core.suites.rows import PlannedSuite
 
 NOTHING = "-"

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from benchmark_core.combinations import Chosen
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import versions
 
 

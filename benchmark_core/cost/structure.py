@@ -11,10 +11,10 @@ import torch
 
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.combinations import Chosen
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import versions
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 

@@ -13,14 +13,14 @@ from torch.nn.functional import interpolate
 
 from benchmark_core.clips.modality import FLOW, RGB, kind
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.channels import with_channels
 from benchmark_core.networks.checkpoint import load_public
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
 from benchmark_core.networks.recognizer import Parts, Recognizer
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Value
 from benchmark_core.weights_file import WeightsFile
 

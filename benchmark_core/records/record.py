@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict, cast
 from benchmark_core.clips.modality import streams
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
-from benchmark_core.plan import digest_of
+from benchmark_core.plans.plan import digest_of
 from benchmark_core.records.conform import conform
 from benchmark_core.records.sealed import read_json, read_sealed, seal, write_sealed
 from benchmark_core.scoring.f1 import THRESHOLDS, Decisions

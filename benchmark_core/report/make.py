@@ -12,7 +12,6 @@ from urllib.parse import quote
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.clips.views import Batch
-from benchmark_core.deployed import load_run
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
 from benchmark_core.records.record import find_record, part_folder, read_record
@@ -20,6 +19,7 @@ from benchmark_core.report import attention, enhanced, features, figures
 from benchmark_core.report.networks import networks_of
 from benchmark_core.report.read import Finished
 from benchmark_core.report.seen import Material, material
+from benchmark_core.runs.deployed import load_run
 from benchmark_core.training.device import pick_device
 
 PAGE = "report.html"

@@ -17,13 +17,13 @@ from benchmark_core.clips.index import Clip
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Batch, View, Views
-from benchmark_core.deployed import Deployed
+from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips
 from benchmark_core.networks.recognizer import Recognizer, Trace
-from benchmark_core.prepare import frames_at_once, stock_of
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.record import RunRecord
+from benchmark_core.runs.deployed import Deployed
+from benchmark_core.runs.prepare import frames_at_once, stock_of
 from benchmark_core.scoring.predict import BATCH
 from benchmark_core.training.device import autocast
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.records.files import RECORDS
 from benchmark_core.records.record import RunRecord, read_record

@@ -23,14 +23,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.views import Batch
-from benchmark_core.combinations import Chosen
 from benchmark_core.cost.macs import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
-from benchmark_core.rehearsal import CLIPS, RandomViews, Rehearsal
+from benchmark_core.runs.rehearsal import CLIPS, RandomViews, Rehearsal
 from benchmark_core.specs import defaults
 from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.keys import StageInputs

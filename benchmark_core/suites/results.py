@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from benchmark_core.papers.reported import Figure
 from benchmark_core.records.record import RunRecord
-from benchmark_core.reported import Figure
 from benchmark_core.suites.campaign import Outcome
 from benchmark_core.suites.rows import PlannedRow
 from benchmark_core.tables.rows import fold_rows

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
-from benchmark_core.papers import Library
-from benchmark_core.plan import Plan
-from benchmark_core.reported import Figure
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.papers.library import Library
+from benchmark_core.papers.reported import Figure
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.suites.suite import Row, Suite
 from benchmark_core.weights_file import place_weights
 

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.planfile import FIELDS as REQUEST
-from benchmark_core.planfile import read_fields
+from benchmark_core.plans.planfile import FIELDS as REQUEST
+from benchmark_core.plans.planfile import read_fields
 
 KEYS = ("suite", "title", "about", "seeds", "common", "rows", "matrix")
 FIELDS = tuple(name for name in REQUEST if name != "teacher")  # a row trains its own: rows share what they train

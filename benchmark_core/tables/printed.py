@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from benchmark_core.errors import ElrError
-from benchmark_core.papers import Library
+from benchmark_core.papers.library import Library
+from benchmark_core.papers.reported import METRICS, Figure, System
 from benchmark_core.records.files import track_path
-from benchmark_core.reported import METRICS, Figure, System
 from benchmark_core.tables.lines import TrackTable
 from benchmark_core.tables.rows import Interval, Row
 from benchmark_core.tables.same import PAPER, Asked, asked_by_suites, is_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark_core.reported import Figure, Paper, System
+from benchmark_core.papers.reported import Figure, Paper, System
 from benchmark_core.tables.cells import NOTHING, spread
 from benchmark_core.tables.printed import Printed, Reported, notes_of
 

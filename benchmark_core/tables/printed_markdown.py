@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from benchmark_core.reported import Figure, Paper, System
+from benchmark_core.papers.reported import Figure, Paper, System
 from benchmark_core.tables.cells import NOTHING, link, literal, marked
 from benchmark_core.tables.grid import grid
 from benchmark_core.tables.page import Page

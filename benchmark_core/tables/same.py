@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.papers import Library
-from benchmark_core.reported import Figure
+from benchmark_core.papers.library import Library
+from benchmark_core.papers.reported import Figure
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.tables.rows import Row
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from torch import nn
 
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan, digest_of
 
 VIEWS = ("low", "high", "unlabelled")  # what a stage may need beside options and other stages
 CLASSIFIER = "classifier"  # and a stage of an enhancer: the plan's backbone, by which it learns

@@ -16,7 +16,7 @@ from benchmark_core.clips.enhanced import weights_digest
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Batch, Views
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import Value
 from benchmark_core.training.device import describe_device

@@ -28,13 +28,13 @@ from benchmark_core.clips.enhanced import Enhancer
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Views
-from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import load_enhancer, recognizer_of
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
 from benchmark_core.training.device import autocast

@@ -8,8 +8,8 @@ from benchmark_core.errors import ElrError
 from elrbench_plugins.cstat import rolling
 
 if TYPE_CHECKING:
-    from benchmark_core.combinations import Chosen
-    from benchmark_core.plan import Plan
+    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.plan import Plan
 
 ALONE = {"teacher": ("T-Net", ("--teacher",)), "student": ("S-Net", ())}  # what `deploys` may be, and what that reads
 

@@ -9,8 +9,8 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
 if TYPE_CHECKING:
-    from benchmark_core.combinations import Chosen
-    from benchmark_core.plan import Plan
+    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.plan import Plan
 
 Size = tuple[int, int]
 SCALES = (2, 4, 8)

@@ -10,8 +10,8 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import resolve
 
 if TYPE_CHECKING:
-    from benchmark_core.combinations import Chosen
-    from benchmark_core.plan import Plan
+    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.plan import Plan
     from benchmark_core.specs import Target, Value
 
 

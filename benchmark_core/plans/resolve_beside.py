@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError
-from benchmark_core.lookup import find
 from benchmark_core.names import ComponentName, placed_name
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.lookup import find
 from benchmark_core.specs import DatasetSpec, DegradationSpec
 
 

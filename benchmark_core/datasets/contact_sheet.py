@@ -18,11 +18,11 @@ from benchmark_core.clips.recipes import Materials, materials
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Batch, Views
-from benchmark_core.data_fill import refuse_native
+from benchmark_core.datasets.fill import refuse_native
+from benchmark_core.datasets.listing import list_clips
+from benchmark_core.datasets.sheet_drawing import Block, Layout, Pictures, Size, draw, gutter_of, lettering
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips
 from benchmark_core.progress import Reporter, follow
-from benchmark_core.sheet_drawing import Block, Layout, Pictures, Size, draw, gutter_of, lettering
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, Value
 
 HEIGHT = 96  # pixels that a picture has at most where no size is asked for

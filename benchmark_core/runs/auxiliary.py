@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
@@ -15,12 +14,13 @@ from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.recipes import Prepared
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.datasets.listing import list_clips, refuse_missing
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips, refuse_missing
 from benchmark_core.names import ComponentName
-from benchmark_core.plan import Plan, digest_of
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.resolve import with_options
 from benchmark_core.progress import Reporter, follow
-from benchmark_core.resolve import with_options
 from benchmark_core.specs import DatasetSpec, Value
 
 UNLABELLED, SOURCE = "unlabelled", "source"  # what messages call the clips of a pool, and of a high source

@@ -15,8 +15,8 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import Clip, Index, Source
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import SECONDS_PER_CLIP
+from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import DatasetSpec, Value
 

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark_core.combinations import Chosen
 from benchmark_core.cost.streams import sum_costs
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
-from benchmark_core.plan import Plan
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
 from benchmark_core.records.record import (

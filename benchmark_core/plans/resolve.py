@@ -11,12 +11,12 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
 from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.combinations import Chosen, check_combination
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.lookup import expand, fields_of, find
 from benchmark_core.names import ComponentName
-from benchmark_core.plan import Plan, read_size
-from benchmark_core.resolve_beside import high_source_name, pool_name
+from benchmark_core.plans.combinations import Chosen, check_combination
+from benchmark_core.plans.lookup import expand, fields_of, find
+from benchmark_core.plans.plan import Plan, read_size
+from benchmark_core.plans.resolve_beside import high_source_name, pool_name
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")

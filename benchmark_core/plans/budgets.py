@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.plan import Plan
-from benchmark_core.resolve import PARTNERS, Request, expanded, resolve_plan
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import PARTNERS, Request, expanded, resolve_plan
 from benchmark_core.specs import Value
 
 

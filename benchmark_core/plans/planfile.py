@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.resolve import Request
+from benchmark_core.plans.resolve import Request
 from benchmark_core.strict_yaml import read_yaml
 from benchmark_core.weights_file import PREFIX
 

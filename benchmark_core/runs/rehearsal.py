@@ -13,17 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark_core.budgets import at_budget
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.enhanced import Enhanced, Enhancer
 from benchmark_core.clips.modality import channels, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
-from benchmark_core.combinations import Chosen
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan
+from benchmark_core.plans.budgets import at_budget
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import chosen_by
 from benchmark_core.progress import Reporter, Silent
-from benchmark_core.resolve import chosen_by
 from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.given import GivenTeacher, wake
 from benchmark_core.training.keys import StageInputs

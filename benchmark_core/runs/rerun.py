@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_core.auxiliary import pool_clips, sets_beside, source_clips
-from benchmark_core.beside import Beside
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import read_index
+from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import chosen_by
 from benchmark_core.records.record import RunRecord, hits_of
-from benchmark_core.resolve import chosen_by
+from benchmark_core.runs.auxiliary import pool_clips, sets_beside, source_clips
+from benchmark_core.runs.prepare import read_index
 from benchmark_core.scoring.predictions import Predictions
 
 _SHOWN = 3

@@ -21,16 +21,16 @@ from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
-from benchmark_core.combinations import Chosen, check_combination
+from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import frames_at_once, stock_of
+from benchmark_core.plans.combinations import Chosen, check_combination
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import chosen_by, with_options
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.record import RunRecord
-from benchmark_core.resolve import chosen_by, with_options
+from benchmark_core.runs.prepare import frames_at_once, stock_of
 from benchmark_core.scoring.predict import predict
 from benchmark_core.specs import DatasetSpec
 

@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.recipes import materials
-from benchmark_core.combinations import Chosen
-from benchmark_core.deployed import WEIGHTS
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.plan import Plan, digest_of
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.resolve import with_options
 from benchmark_core.provenance import file_digest
 from benchmark_core.records.record import RunRecord, find_record, part_folder, read_record
-from benchmark_core.resolve import with_options
+from benchmark_core.runs.deployed import WEIGHTS
 from benchmark_core.specs import DegradationSpec, defaults
 from benchmark_core.training.given import GivenTeacher
 from benchmark_core.weights_file import WeightsFile

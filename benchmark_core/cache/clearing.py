@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.cache import Cache, KeptRecipe, KeptStage, held, read_cache, stage_files
+from benchmark_core.cache.contents import Cache, KeptRecipe, KeptStage, held, read_cache, stage_files
 from benchmark_core.clips.in_use import unused
 from benchmark_core.errors import RunFailed, unknown
 from benchmark_core.training.stage_files import LOCK

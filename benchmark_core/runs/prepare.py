@@ -8,16 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from benchmark_core.auxiliary import (
-    SOURCE,
-    UNLABELLED,
-    Auxiliary,
-    ClipSet,
-    Listed,
-    pool_clips,
-    source_clips,
-    store_beside,
-)
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.enhanced import EnhancedRecipe, Enhancer, ensure_enhanced, of_enhancer
@@ -28,11 +18,21 @@ from benchmark_core.clips.recipes import Materials, materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
-from benchmark_core.combinations import Chosen
+from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips
-from benchmark_core.plan import Plan, digest_of
+from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.plan import Plan, digest_of
 from benchmark_core.progress import Reporter, Silent, follow
+from benchmark_core.runs.auxiliary import (
+    SOURCE,
+    UNLABELLED,
+    Auxiliary,
+    ClipSet,
+    Listed,
+    pool_clips,
+    source_clips,
+    store_beside,
+)
 from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 

@@ -11,8 +11,8 @@ from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.store import ClipStore, StoreReport
+from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
-from benchmark_core.listing import list_clips
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import DatasetSpec, DegradationSpec, Value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import (
     BackboneSpec,
     DatasetSpec,

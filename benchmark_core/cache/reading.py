@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.cache import Cache, KeptRecipe, KeptStage
-from benchmark_core.cache_clear import remove_clips, remove_stage
+from benchmark_core.cache.clearing import remove_clips, remove_stage
+from benchmark_core.cache.contents import Cache, KeptRecipe, KeptStage
 from benchmark_core.clips.clipfile import fault
 from benchmark_core.progress import Reporter
 from benchmark_core.training.stage_files import CHECKPOINT, NOTE, WEIGHTS, damage

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark_core import check_kit as kit
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.sampling import Sampling
+from benchmark_core.conformance import kit
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import recognizer_of
-from benchmark_core.plan import Plan
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runner import run
+from benchmark_core.runs.runner import run
 from benchmark_core.specs import (
     NOTHING,
     BackboneSpec,

@@ -13,30 +13,30 @@ from typing import Any
 import torch
 
 from benchmark_core.atomic import check_writable, sweep_parts, write_whole
-from benchmark_core.auxiliary import sets_beside
-from benchmark_core.beside import NOTHING_BESIDE, Beside
-from benchmark_core.budgets import changed_from_budget
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import opencv
 from benchmark_core.clips.in_use import reads_clips
-from benchmark_core.combinations import Chosen, check_extras
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
-from benchmark_core.fused import finished, fuse_runs
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plan import Plan
-from benchmark_core.prepare import prepare
+from benchmark_core.plans.beside import NOTHING_BESIDE, Beside
+from benchmark_core.plans.budgets import changed_from_budget
+from benchmark_core.plans.combinations import Chosen, check_extras
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import chosen_by, track_name
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import file_digest, owners_of, plugins_of, versions
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, seal, write_record
-from benchmark_core.rehearsal import tell_estimate
-from benchmark_core.resolve import chosen_by, track_name
+from benchmark_core.runs.auxiliary import sets_beside
+from benchmark_core.runs.fused import finished, fuse_runs
+from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.rehearsal import tell_estimate
+from benchmark_core.runs.teachers import check_start, load_teacher, untold
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
-from benchmark_core.teachers import check_start, load_teacher, untold
 from benchmark_core.training.device import describe_device, pick_device
 from benchmark_core.training.stages import packed
 from benchmark_core.training.training import Training

@@ -1,0 +1,1 @@
+"""Whether a plugin keeps what its specs promise: every component built, trained and saved."""

@@ -1,0 +1,1 @@
+"""Printed figures and suites, as data that packages bring."""

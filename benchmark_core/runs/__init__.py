@@ -1,0 +1,1 @@
+"""A plan run from clips to record; a finished run rebuilt, fused, predicted with, run again."""

@@ -16,11 +16,12 @@ demo: $(VENV)/installed
 	mkdir -p $(BOARD)
 	$(RUN) --method supervised --out $(DEMO)/supervised
 	$(RUN) --method cstat --out $(DEMO)/cstat
-	$(BIN)/elrbench leaderboard --folder $(BOARD)
+	@$(BIN)/elrbench leaderboard --folder $(BOARD) >$(DEMO)/tables.txt
+	@$(BIN)/elrbench leaderboard --folder $(BOARD) --site $(DEMO)/site >>$(DEMO)/tables.txt
 	@printf '\nThe table of these two runs. It shows that things run; at this budget it says nothing about accuracy.\n\n'
-	@find $(BOARD)/tables/puppets -name '*.md' -exec cat {} +
-	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\n' \
-	    '$(DEMO)/supervised, $(DEMO)/cstat' '$(BOARD)'
+	@find $(BOARD)/tables/puppets* -name '*.md' -exec cat {} +
+	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\nAs pages: %s\n' \
+	    '$(DEMO)/supervised, $(DEMO)/cstat' '$(BOARD)' '$(DEMO)/site/index.html'
 
 # A process a core, each with one thread: small networks lose more to threads than they gain.
 test: $(VENV)/installed

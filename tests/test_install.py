@@ -122,3 +122,15 @@ def test_the_demos_run(elrbench, place: Path):
     for told in (own, theirs):
         assert (place / told["folder"] / "recognizer.safetensors").is_file()
         assert 0 <= told["record"]["scores"]["top1"]["value"] <= 1
+
+
+def test_make_demo_ends_with_its_table(place: Path, tmp_path: Path):
+    """Its last lines, on fewer clips; `.venv`, which is built otherwise, is taken as built."""
+    board, binaries = tmp_path / "leaderboards", place / "venv" / "bin"
+    few = "--set dataset.train=12 --set dataset.test=12 --budget smoke"
+    run_few = f"{binaries}/elrbench run --dataset puppets {few} --cache {place}/cache --publish --folder {board}"
+    variables = (f"BIN={binaries}", f"DEMO={tmp_path}", f"RUN={run_few}")
+    done = run("make", "-o", ".venv/installed", "demo", *variables, cwd=Path(__file__).parents[1])
+    table = done.stdout.partition("The table of these two runs.")[2]
+    assert "| cstat:mlp+rc" in table and "| supervised" in table and "hmdb51" not in table
+    assert (tmp_path / "site" / "index.html").is_file() and f"{tmp_path}/site/index.html" in table

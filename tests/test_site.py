@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from run_records import bits, make_cost, make_record, put, put_scored
 
+from benchmark_core import pages
 from benchmark_core.cli import main
 from benchmark_core.pages.bundle import libraries, licences
 from benchmark_core.pages.html import data_script
@@ -322,7 +323,7 @@ def test_data_is_read_back_and_ends_no_element() -> None:
 
 
 def test_bundled_libraries_are_as_they_were_published() -> None:
-    folder = Path(papers.__file__).parent / "pages/bundled"
+    folder = Path(pages.__file__).parent / "bundled"
     told = {"libraries.yaml"}
     for each in libraries():
         assert hashlib.sha256(each.content()).hexdigest() == each.sha256, each.file

@@ -21,7 +21,7 @@ import pluggy
 from benchmark_core import hookspecs
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import check_component_name, placed_name
-from benchmark_core.papers.library import GROUP as PAPERS
+from benchmark_core.papers.collection import GROUP as PAPERS
 from benchmark_core.specs import (
     KINDS,
     BackboneSpec,

@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 import leaderboard_speed as generator  # noqa: E402
 from browser import Browser, find_browser  # noqa: E402
 
-from benchmark_core.papers.library import Library  # noqa: E402
+from benchmark_core.papers.collection import Library  # noqa: E402
 from benchmark_core.records.cost_record import cost_name  # noqa: E402
 from benchmark_core.records.files import COSTS, RECORDS, track_path  # noqa: E402
 from benchmark_core.records.record import record_name  # noqa: E402

@@ -14,8 +14,8 @@ import pytest
 from run_records import bits, make_cost, make_record, put
 
 from benchmark_core.cli import main
-from benchmark_core.papers import library as papers
-from benchmark_core.papers.library import Library
+from benchmark_core.papers import collection as papers
+from benchmark_core.papers.collection import Library
 from benchmark_core.records.sealed import seal
 from benchmark_core.tables import build_tables
 

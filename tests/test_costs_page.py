@@ -9,7 +9,7 @@ from typing import Any
 
 from run_records import make_cost, make_record, put
 
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.tables import build_tables
 
 BARE = {"enhancer": "none", "head": "mean-logits", "classes": 101, "size": [256, 340], "low": [256, 340], "options": {}}

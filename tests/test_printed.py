@@ -11,7 +11,7 @@ import pytest
 from run_records import PLAN, bits, make_record, put
 
 from benchmark_core.names import file_name
-from benchmark_core.papers.library import Bringer, DataFile, Library
+from benchmark_core.papers.collection import Bringer, DataFile, Library
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_core import ElrError
-from benchmark_core.papers import library as papers
-from benchmark_core.papers.library import Library, load_library
+from benchmark_core.papers import collection as papers
+from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.papers.reported import read_reported
 
 FILE = """
@@ -387,7 +387,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_loaded(tmp_path, monkeypatc
 
 def test_the_reader_loads_neither_torch_nor_plugins():
     code = (
-        "import sys; from benchmark_core.papers.library import load_library; "
+        "import sys; from benchmark_core.papers.collection import load_library; "
         "assert load_library().papers; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

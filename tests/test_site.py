@@ -20,8 +20,8 @@ from benchmark_core import pages
 from benchmark_core.cli import main
 from benchmark_core.pages.bundle import libraries, licences
 from benchmark_core.pages.html import data_script
-from benchmark_core.papers import library as papers
-from benchmark_core.papers.library import Library
+from benchmark_core.papers import collection as papers
+from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.site import build_site
 from benchmark_core.site.blocks import number_of, table

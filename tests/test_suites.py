@@ -12,8 +12,8 @@ from benchmark_core import Catalog, ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import load_catalog
 from benchmark_core.cli import main
-from benchmark_core.papers import library as papers
-from benchmark_core.papers.library import Library, load_library
+from benchmark_core.papers import collection as papers
+from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.suites.campaign import failed_runs, finished, jobs_of, run_jobs

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark_core.cli.console import Reporter, columns, print_json
-from benchmark_core.cli.flags import board_flag, json_flag, make_plan, plan_flags
+from benchmark_core.cli.flags import (
+    board_flag,
+    device_flag,
+    json_flag,
+    make_plan,
+    plan_flags,
+)
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import read_size
 
@@ -25,7 +31,7 @@ BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weig
 @click.command("cost")
 @plan_flags
 @click.option("--low", metavar="HxW", help="Low size of a bare backbone's enhancer, or to trace on a native track.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@device_flag
 @click.option("--all", "every", is_flag=True, help="Every backbone and enhancer, where it is published; no data.")
 @click.option("--only", metavar="NAME,NAME", help="With --all: of these alone.")
 @click.option("--refresh", is_flag=True, help="With --all --publish: measure also what a record says already.")

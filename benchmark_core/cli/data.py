@@ -10,7 +10,14 @@ import click
 
 from benchmark_core.cli.console import Reporter, print_json
 from benchmark_core.cli.data_text import describe, info_text, prepare_text, verify_text
-from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_flag, plugin_flag
+from benchmark_core.cli.flags import (
+    bad_clips_flag,
+    cache_flag,
+    cache_folder,
+    data_root,
+    json_flag,
+    plugin_flag,
+)
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import unknown
 from benchmark_core.names import ComponentName
@@ -135,7 +142,7 @@ def verify(
 @click.option("--degradation", metavar="NAME", help="How low views are made. Default: the dataset's.")
 @click.option("--size", metavar="HxW", default="256x340", show_default=True, help="Network size, that of high views.")
 @click.option("--views", type=click.Choice(("both", "low", "high")), default="both", help="Which are made.")
-@click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
+@bad_clips_flag
 @WORKERS
 @cache_flag
 @plugin_flag

@@ -1,4 +1,4 @@
-"""Flags that several commands share: the plan's fields, `--plugin`, `--json`, and the folders."""
+"""Flags that several commands share: the plan's fields, `--plugin`, `--json`, the folders, the device."""
 
 from __future__ import annotations
 
@@ -72,6 +72,24 @@ def plugin_flag(function: F) -> F:
     """`--plugin FILE.py|MODULE`, repeatable: a plugin that is not installed."""
     text = "Add a plugin without installing it. Repeatable."
     return click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE", help=text)(function)
+
+
+def data_flag(function: F) -> F:
+    """`--data ROOT`: where the dataset lies."""
+    text = "The dataset's folder. Default: $ELRBENCH_DATA/NAME."
+    return click.option("--data", type=click.Path(path_type=Path), metavar="ROOT", help=text)(function)
+
+
+def bad_clips_flag(function: F) -> F:
+    """`--bad-clips fail|skip`."""
+    choice = click.Choice(("fail", "skip"))
+    return click.option("--bad-clips", type=choice, default="fail", help="On a clip that cannot be read.")(function)
+
+
+def device_flag(function: F) -> F:
+    """`--device NAME`: what `pick_device` takes."""
+    text = "cpu, cuda, cuda:1. Default: the first accelerator, else the processor."
+    return click.option("--device", metavar="NAME", help=text)(function)
 
 
 def json_flag(function: F) -> F:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark_core.cli.console import Reporter, columns, print_json
-from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_flag, plugin_flag
+from benchmark_core.cli.flags import (
+    bad_clips_flag,
+    cache_flag,
+    cache_folder,
+    data_root,
+    device_flag,
+    json_flag,
+    plugin_flag,
+)
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
@@ -29,8 +37,8 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 @click.option(
     "--split", type=click.Choice(("test", "pool")), help="Test clips, or those without labels. Default: test."
 )
-@click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@bad_clips_flag
+@device_flag
 @click.option("--out", type=PATH, metavar="FILE", help=f"Default: {TABLE} or {ANSWER} in the run folder.")
 @cache_flag
 @plugin_flag

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from benchmark_core.cli.console import Reporter, print_json
-from benchmark_core.cli.flags import cache_flag, cache_folder, data_root, json_flag, plugin_flag
+from benchmark_core.cli.flags import (
+    cache_flag,
+    cache_folder,
+    data_flag,
+    data_root,
+    device_flag,
+    json_flag,
+    plugin_flag,
+)
 from benchmark_core.errors import ElrError
 
 PATH = click.Path(path_type=Path)
@@ -16,8 +24,8 @@ PATH = click.Path(path_type=Path)
 
 @click.command("report")
 @click.argument("run", metavar="DIGEST|RUNFOLDER")
-@click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@data_flag
+@device_flag
 @click.option("--out", type=PATH, metavar="FILE", help="Default: report.html in the run folder.")
 @click.option(
     "--clips", type=click.IntRange(0, 100), metavar="N", default=4, show_default=True, help="Best, and worst. 0: none."

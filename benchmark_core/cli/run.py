@@ -11,11 +11,14 @@ import click
 
 from benchmark_core.cli.console import Reporter, columns, print_json
 from benchmark_core.cli.flags import (
+    bad_clips_flag,
     beside_flags,
     board_flag,
     cache_flag,
     cache_folder,
+    data_flag,
     data_root,
+    device_flag,
     json_flag,
     located,
     make_plan,
@@ -32,10 +35,10 @@ PATH = click.Path(path_type=Path)
 
 @click.command("run")
 @plan_flags
-@click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
+@data_flag
 @beside_flags
-@click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@bad_clips_flag
+@device_flag
 @click.option("--out", type=PATH, metavar="FOLDER", help="Run folder. Default: ./elrbench-runs/DIGEST.")
 @cache_flag
 @click.option("--publish", "publish_to", is_flag=True, help="Copy record and predictions into the leaderboards.")

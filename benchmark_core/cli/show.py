@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark_core.cli.console import columns, print_json
-from benchmark_core.cli.flags import cache_flag, json_flag, plugin_flag
+from benchmark_core.cli.flags import (
+    cache_flag,
+    data_flag,
+    json_flag,
+    plugin_flag,
+)
 from benchmark_core.cli.list import KINDS, kind_of
 from benchmark_core.errors import ElrError, unknown
 
@@ -25,7 +30,7 @@ PATH, COUNT = click.Path(path_type=Path), click.IntRange(1)
 @click.option(
     "--picture", type=PATH, metavar="FILE.png", help="Draw a dataset: a few frames of each class, high and low."
 )
-@click.option("--data", type=PATH, metavar="ROOT", help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.")
+@data_flag
 @click.option("--protocol", metavar="NAME", help="Whose training clips. Default: the dataset's first.")
 @click.option("--degradation", metavar="NAME", help="How low views are made. Default: the dataset's.")
 @click.option("--enhancer", metavar="NAME", help="What brings them to network size. Default: that of most methods.")

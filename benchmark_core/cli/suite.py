@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from benchmark_core.cli.console import Reporter, columns, print_json
-from benchmark_core.cli.flags import PLAN, board_flag, cache_flag, json_flag, plugin_flag
+from benchmark_core.cli.flags import (
+    PLAN,
+    bad_clips_flag,
+    board_flag,
+    cache_flag,
+    device_flag,
+    json_flag,
+    plugin_flag,
+)
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
-    from benchmark_core.papers.library import Library
+    from benchmark_core.papers.collection import Library
     from benchmark_core.suites.rows import PlannedSuite
     from benchmark_core.suites.suite import Suite
 
@@ -67,7 +75,7 @@ def list_(as_json: bool) -> None:
 
     Every suite that an installed package brings, with its rows and who brought it. Loads no plugin.
     """
-    from benchmark_core.papers.library import load_library
+    from benchmark_core.papers.collection import load_library
     from benchmark_core.suites.suite import read_suite
 
     library = load_library()
@@ -134,8 +142,8 @@ def _estimates(planned: PlannedSuite) -> Mapping[str, Any]:
 @command.command("run", short_help="run its rows, on their own data or on other, and print paper and ours side by side")
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
-@click.option("--bad-clips", type=click.Choice(("fail", "skip")), default="fail", help="On a clip that cannot be read.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1. Default: the first accelerator, else the processor.")
+@bad_clips_flag
+@device_flag
 @click.option(
     "--out", type=PATH, metavar="FOLDER", default=Path("elrbench-runs"), show_default=True, help="Holds a folder a run."
 )
@@ -213,7 +221,7 @@ def run(
 def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite]:
     """The suite's rows under the flags of `over_rows`; every name and number is checked before data is touched."""
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.papers.library import load_library
+    from benchmark_core.papers.collection import load_library
     from benchmark_core.suites.rows import Asked, plan_suite
 
     library = load_library()

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark_core.cli.console import columns
 from benchmark_core.cli.suite_words import NOTHING, Footnotes, PlanWords, printed_cell
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.record import RunRecord
 from benchmark_core.suites.campaign import Job

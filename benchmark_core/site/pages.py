@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from benchmark_core.pages.bundle import libraries, licences
 from benchmark_core.pages.html import data_script, fill
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.site.blocks import Block, flattened, heading, table, text
 from benchmark_core.site.curves import curves_blocks
 from benchmark_core.site.track import place_of, track_blocks, unmarked

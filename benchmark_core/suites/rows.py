@@ -10,7 +10,7 @@ from typing import Any
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan

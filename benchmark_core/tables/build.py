@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark_core.atomic import write_whole
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.records.files import TABLES
 from benchmark_core.tables.costs import TITLE as COSTS_TITLE
 from benchmark_core.tables.costs import costs_csv, costs_markdown, latency_csv

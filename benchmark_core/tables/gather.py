@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from benchmark_core.errors import ElrError
-from benchmark_core.papers.library import Library, load_library
+from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.records.files import track_path
 from benchmark_core.records.record import RunRecord
 from benchmark_core.tables.costs import Network, networks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from benchmark_core.errors import ElrError
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import METRICS, Figure, System
 from benchmark_core.records.files import track_path
 from benchmark_core.tables.lines import TrackTable

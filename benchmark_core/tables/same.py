@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.papers.library import Library
+from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.tables.rows import Row

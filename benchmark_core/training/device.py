@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 from benchmark_core.errors import ElrError
+from benchmark_core.training.small_maps import SmallMapsInFull
 
 USABLE = ("cpu", "cuda", "mps", "xpu")
 
@@ -48,3 +50,11 @@ def _processor() -> str:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
     """bf16 autocast where the plan asks for it; fp32 otherwise."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def autocast_to_train(device: torch.device, precision: str) -> Iterator[None]:
+    """`autocast`, for passes whose gradients are wanted: see `small_maps` for what a processor needs."""
+    guarded = device.type == "cpu" and precision == "bf16"
+    with autocast(device, precision), SmallMapsInFull() if guarded else nullcontext():
+        yield

@@ -37,7 +37,7 @@ from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
-from benchmark_core.training.device import autocast
+from benchmark_core.training.device import autocast_to_train
 from benchmark_core.training.given import GivenTeacher
 from benchmark_core.training.keys import (
     StageInputs,
@@ -217,4 +217,4 @@ class Training(Staging):
 
     def autocast(self) -> AbstractContextManager[None]:
         """The plan's precision, for forward passes and losses."""
-        return autocast(self.device, self.plan.precision)
+        return autocast_to_train(self.device, self.plan.precision)

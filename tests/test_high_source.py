@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_virat import FILM, write_first
+from tiny_virat import FILM, write_crops, write_first
 from videos import random_planes, write_planes
 
 from benchmark_core import ElrError
@@ -31,26 +31,11 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.tinyvirat import CLASSES
 
-CROPS = ((4, 112, 112), (3, 130, 150), (6, 160, 120), (5, 112, 128))  # frames, rows, columns
 STAGES = ["teacher-tam", "student", "joint", "target"]
 INPUTS = StageInputs(
     clips="c", low="l", high="h", crop="none",
     owners=dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench"),
 )  # fmt: skip
-
-
-def write_crops(root: Path) -> Path:
-    """`virat-crops` as its layout says: four that train, and one that tests."""
-    for part, first, count in (("train", 0, 4), ("test", 4, 1)):
-        entries = []
-        for number in range(first, first + count):
-            frames, rows, columns = CROPS[number % 4]
-            video = root / "videos" / part / FILM / f"{number:05d}.mp4"
-            video.parent.mkdir(parents=True, exist_ok=True)
-            write_planes(video, random_planes(frames, rows, columns, seed=100 + number), "yuv420p", codec="libx264")
-            entries.append({"path": f"{FILM}/{number:05d}.mp4", "label": [CLASSES[number + 3]]})
-        (root / f"crops_{part}.json").write_text(json.dumps(entries))
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tiny_virat import write_crops, write_first
 
 from benchmark_core import Catalog, ElrError
 from benchmark_core import catalog as catalog_module
@@ -14,7 +15,9 @@ from benchmark_core.catalog import load_catalog
 from benchmark_core.cli import main
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
+from benchmark_core.plans.beside import Beside
 from benchmark_core.progress import Silent
+from benchmark_core.records.record import read_record
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.suites.campaign import failed_runs, finished, jobs_of, run_jobs
 from benchmark_core.suites.estimate import Estimator, training_clips
@@ -254,6 +257,8 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
         plan(f"{COMMON}\n{ROWS}", fields={"dataset": "toyy"})
     with pytest.raises(ElrError, match="'mine': videos:x is given as a pool, and no row that is asked for names one"):
         plan(f"{COMMON}\n{ROWS}", fields={"unlabelled": "videos:x"})
+    with pytest.raises(ElrError, match="'mine': --high-source-data .* is the folder of a set that no row names"):
+        plan(f"{COMMON}\n{ROWS}", beside=Beside(high_source=Path("crops")))
     with pytest.raises(ElrError, match="is one dataset's folder, and the rows name tiny-puppets, toy"):
         plan("matrix: {method: [supervised], dataset: [toy, tiny-puppets]}", data=Path())
 
@@ -470,6 +475,20 @@ def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: 
     done = finished(jobs, tmp_path / "runs", None)
     assert list(done) == ran == [jobs[0].plan.digest]
     assert finished(jobs, tmp_path / "nowhere", tmp_path) == {}
+
+
+def test_a_high_source_lies_where_its_flag_says(call, tmp_path: Path):
+    tiny, crops = str(write_first(tmp_path / "tiny")), str(write_crops(tmp_path / "crops"))
+    file = write(
+        "common: {dataset: tinyvirat, high_source: virat-crops, backbone: toynet, budget: smoke, size: 32x32,\n"
+        "         sampling: 2x1, set: {method.batch: 2, method.epochs: 1, method.joint_epochs: 1}}\n"
+        "rows: [{row: ours, method: cstat}]\n"
+    )
+    code, _, err = call("run", file, "--plugin", TOY, "--data", tiny)
+    assert code == 2 and "dataset 'virat-crops' lies in a folder: give --high-source-data ROOT" in err
+    assert call("run", file, "--plugin", TOY, "--data", tiny, "--high-source-data", crops)[0] == 0
+    (record,) = Path("elrbench-runs").glob("*/cstat-*.json")
+    assert read_record(record)["plan"]["high_source"] == "virat-crops"
 
 
 def test_overrides_are_said_with_the_table(call):

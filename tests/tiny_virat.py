@@ -12,6 +12,7 @@ from elrbench_plugins.tinyvirat import CLASSES
 
 FILM = "VIRAT_S_000204_04_000738_000977"
 SHAPES = ((1, 10, 10), (3, 37, 37), (40, 128, 128), (7, 52, 53), (16, 11, 24), (2, 90, 90))  # frames, rows, columns
+CROPS = ((4, 112, 112), (3, 130, 150), (6, 160, 120), (5, 112, 128))  # frames, rows, columns
 
 
 def write_part(root: Path, list_name: str, folder: str, count: int, first: int = 0, labelled: bool = True) -> list[Any]:
@@ -51,4 +52,18 @@ def write_second(root: Path, train: int = 6, val: int = 6, test: int = 6) -> Pat
     write_part(root, "tiny_train_v2.json", "train", train)
     write_part(root, "tiny_val_v2.json", "val", val, first=train)
     write_part(root, "tiny_test_v2_public.json", "test", test, labelled=False)
+    return root
+
+
+def write_crops(root: Path) -> Path:
+    """`virat-crops` as its layout says: four that train, and one that tests."""
+    for part, first, count in (("train", 0, 4), ("test", 4, 1)):
+        entries = []
+        for number in range(first, first + count):
+            frames, rows, columns = CROPS[number % 4]
+            video = root / "videos" / part / FILM / f"{number:05d}.mp4"
+            video.parent.mkdir(parents=True, exist_ok=True)
+            write_planes(video, random_planes(frames, rows, columns, seed=100 + number), "yuv420p", codec="libx264")
+            entries.append({"path": f"{FILM}/{number:05d}.mp4", "label": [CLASSES[number + 3]]})
+        (root / f"crops_{part}.json").write_text(json.dumps(entries))
     return root

@@ -12,14 +12,17 @@ from benchmark_core.cli.console import Reporter, columns, print_json
 from benchmark_core.cli.flags import (
     PLAN,
     bad_clips_flag,
+    beside_flags,
     board_flag,
     cache_flag,
+    data_flag,
     device_flag,
     json_flag,
     plugin_flag,
 )
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.beside import Beside
 
 if TYPE_CHECKING:
     from benchmark_core.papers.collection import Library
@@ -46,10 +49,7 @@ def command(ctx: click.Context) -> None:
 def over_rows(function: F) -> F:
     """The fields of a plan, over what every row says; which rows, which seeds, and where their clips lie."""
     function = plugin_flag(function)
-    text = "The pool's folder. Default: $ELRBENCH_DATA/NAME."
-    function = click.option("--unlabelled-data", type=PATH, metavar="ROOT", help=text)(function)
-    text = "The dataset's folder. Default: $ELRBENCH_DATA/NAME."
-    function = click.option("--data", type=PATH, metavar="ROOT", help=text)(function)
+    function = data_flag(beside_flags(function))
     text = "An option of a component, for the rows that have it. Repeatable."
     function = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
     text = "Seeds, each a run. Default: the suite's."
@@ -233,7 +233,7 @@ def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite
         seeds=_seeds(flags["seeds"]),
         only=tuple(row.strip() for row in (flags["only"] or "").split(",") if row.strip()),
         data=flags["data"],
-        unlabelled_data=flags["unlabelled_data"],
+        beside=Beside(unlabelled=flags["unlabelled_data"], high_source=flags["high_source_data"]),
     )
     return library, plan_suite(suite, load_catalog(extra=flags["plugins"]), library, asked)
 

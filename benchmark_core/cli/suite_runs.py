@@ -73,7 +73,10 @@ class Runs:
         return run_plan
 
     def _roots(self, job: Job) -> tuple[Path | None, Beside]:
-        given = Beside(unlabelled=self.flags["unlabelled_data"] if job.plan.unlabelled else None)
+        given = Beside(
+            unlabelled=self.flags["unlabelled_data"] if job.plan.unlabelled else None,
+            high_source=self.flags["high_source_data"] if job.plan.source else None,
+        )
         catalog = self.planned.catalog
         return data_root(catalog, job.plan.dataset, self.flags["data"]), located(catalog, job.plan, given)
 

@@ -12,6 +12,7 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
+from benchmark_core.plans.beside import NOTHING_BESIDE, Beside
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
@@ -32,7 +33,7 @@ class Asked:
     """What a user changes of a suite. fields: those of a `Request` but for seed and settings.
 
     `unlabelled` among them is for rows that learn from a pool, and so are settings, "KEY=VALUE", for rows that have the
-    option. only: names of rows; all where there are none. data, unlabelled_data: folders of the dataset and the pool.
+    option. only: names of rows; all where there are none. data: the dataset's folder. beside: those of pool and source.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Asked:
     seeds: tuple[int, ...] = ()
     only: tuple[str, ...] = ()
     data: Path | None = None
-    unlabelled_data: Path | None = None
+    beside: Beside = NOTHING_BESIDE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -
         if name not in {row.name for row in suite.rows}:
             raise unknown(f"row of suite '{suite.name}'", name, (row.name for row in suite.rows))
     rows = [row for row in suite.rows if not asked.only or row.name in asked.only]
-    pool = asked.fields.get("unlabelled", asked.unlabelled_data)
+    pool = asked.fields.get("unlabelled", asked.beside.unlabelled)
     if pool and not any("unlabelled" in row.fields for row in rows):
         raise ElrError(
             f"suite '{suite.name}': {pool} is given as a pool, and no row that is asked for names one; rows that learn "
@@ -95,6 +96,12 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -
     if broken and not any(row.plans for row in planned):
         first = broken[0]
         raise ElrError(f"suite '{suite.name}', row {first.row.name}: {first.failed}")
+    root = asked.beside.high_source
+    if root is not None and not any(plan.source for row in planned for plan in row.plans):
+        raise ElrError(
+            f"suite '{suite.name}': --high-source-data {root} is the folder of a set that no row names; give "
+            "--high-source NAME too"
+        )
     return PlannedSuite(suite=suite, rows=tuple(planned), catalog=catalog, remarks=tuple(remarks))
 
 
@@ -113,8 +120,11 @@ def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalo
         str(asked.fields.get("unlabelled", row.fields["unlabelled"])) for row in rows if "unlabelled" in row.fields
     }
     for text in sorted(pools):
-        if asked.unlabelled_data is not None or "unlabelled" in asked.fields or not _unplaced(catalog, text):
-            catalog, names[text] = catalog.placed(text, asked.unlabelled_data, "--unlabelled-data")
+        if asked.beside.unlabelled is not None or "unlabelled" in asked.fields or not _unplaced(catalog, text):
+            catalog, names[text] = catalog.placed(text, asked.beside.unlabelled, "--unlabelled-data")
+    sources = {str({**row.fields, **asked.fields}.get("high_source", "self")) for row in rows}
+    for text in sorted(sources - {"self"}):
+        catalog, names[text] = catalog.placed(text, asked.beside.high_source, "--high-source-data")
     for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
         catalog, names[text] = place_weights(catalog, text)
     return catalog, names
@@ -150,7 +160,7 @@ def _plan_row(
                     fields.pop(other, None)
     kept = tuple(text for text in row.settings if _holds(text, own, asked, settings))
     for each in (own, fields):
-        for name in each.keys() & {"dataset", "unlabelled", "weights"}:
+        for name in each.keys() & {"dataset", "high_source", "unlabelled", "weights"}:
             each[name] = names.get(str(each[name]), each[name])
     try:
         plans = _plans(catalog, fields, (*kept, *settings), asked.seeds or row.seeds or suite.seeds)

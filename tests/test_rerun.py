@@ -21,10 +21,11 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import fields_of
 from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import check_record, find_record, read_record
+from benchmark_core.records.record import check_record, find_record, hits_of, read_record
 from benchmark_core.records.sealed import write_sealed
 from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
 from benchmark_core.runs.runner import run
+from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.predictions import Predictions
 
 Call = Callable[..., tuple[int, str, str]]
@@ -127,6 +128,19 @@ def test_a_published_record_without_predictions_is_compared_by_its_hits(
     digest = read_record(path)["digest"]
     code, out, _ = call(Path(digest[:8]), "--folder", tmp_path / "board")
     assert code == 0 and "predictions: 12 of 12 clips are right or wrong alike" in out
+
+
+def test_other_predictions_on_the_same_device_and_versions_are_exit_1(
+    call: Call, finished: Path, tmp_path: Path
+) -> None:
+    record = read_record(find_record(finished))
+    turned = pack_hits(~hits_of(record))
+    copy = resealed(finished, tmp_path, hits=turned)
+    next(copy.glob("*.predictions.csv.gz")).unlink()
+    code, out, _ = call(find_record(copy))
+    assert code == 1 and "0 of 12 clips are right or wrong alike" in out and "same device, versions and plugins" in out
+    elsewhere = resealed(copy, tmp_path / "more", device="cuda: G")
+    assert call(find_record(elsewhere), "--out", tmp_path / "other")[0] == 0
 
 
 # -- what stops it

@@ -48,7 +48,10 @@ PATH = click.Path(path_type=Path)
 @plugin_flag
 @board_flag
 @json_flag
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     record: str,
     data: Path | None,
     unlabelled_data: Path | None,
@@ -69,8 +72,9 @@ def command(
 
     Run the plan of a record again and print its scores beside the recorded ones, on how many clips the two predict the
     same, and which versions, plugins and devices differ. RECORD is a record's file, a run folder, or the digest of a
-    published run or its first digits. Exit 1, before anything is trained, where the data are not those of the record.
-    Nothing is published.
+    published run or its first digits. Exit 1, before anything is trained, where the data are not those of the record;
+    and, after it, where clips are predicted otherwise though device, versions and plugins are the same. Nothing is
+    published.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
@@ -117,6 +121,7 @@ def command(
         print_json(told)
     else:
         click.echo(_text(told))
+    ctx.exit(0 if found.whole or found.same is None or told["differ"] else 1)
 
 
 def _told(

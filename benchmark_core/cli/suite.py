@@ -54,7 +54,9 @@ def over_rows(function: F) -> F:
     function = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
     text = "Seeds, each a run. Default: the suite's."
     function = click.option("--seeds", metavar="N,N,N", help=text)(function)
-    function = click.option("--only", metavar="ROW,ROW", help="Of its rows, these alone.")(function)
+    function = click.option(
+        "--only", metavar="ROW,ROW", help="Of its rows, these alone; '*-hmdb51' is those that end so."
+    )(function)
     for names, metavar, text in reversed(OVER_ROWS):
         help_text = text.partition(" Default:")[0] + " Default: the row's."
         function = click.option(*names, _field(names), metavar=metavar, help=help_text)(function)

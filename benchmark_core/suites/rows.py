@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class Asked:
     """What a user changes of a suite. fields: those of a `Request` but for seed and settings.
 
     `unlabelled` among them is for rows that learn from a pool, and so are settings, "KEY=VALUE", for rows that have the
-    option. only: names of rows; all where there are none. data: the dataset's folder. beside: those of pool and source.
+    option. only: names of rows, or patterns such as `*-hmdb51`; all where there are none. data: the dataset's folder.
+    beside: those of pool and source.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -75,10 +77,10 @@ class PlannedSuite:
 
 def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -> PlannedSuite:
     """Every row's plans. A row that has none says why; ElrError where that is so of all, or of a name asked for."""
-    for name in asked.only:
-        if name not in {row.name for row in suite.rows}:
-            raise unknown(f"row of suite '{suite.name}'", name, (row.name for row in suite.rows))
-    rows = [row for row in suite.rows if not asked.only or row.name in asked.only]
+    for pattern in asked.only:
+        if not any(fnmatchcase(row.name, pattern) for row in suite.rows):
+            raise unknown(f"row of suite '{suite.name}'", pattern, (row.name for row in suite.rows))
+    rows = [row for row in suite.rows if not asked.only or any(fnmatchcase(row.name, word) for word in asked.only)]
     pool = asked.fields.get("unlabelled", asked.beside.unlabelled)
     if pool and not any("unlabelled" in row.fields for row in rows):
         raise ElrError(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
-from benchmark_core.conformance.check import Bench
+from benchmark_core.conformance.bench import Bench
 from benchmark_core.conformance.kit import with_kit
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone

@@ -1,0 +1,195 @@
+"""How far each loss of an attention-transfer run moves its backbone: the weighted losses' gradients, side by side.
+
+    python benchmarks/loss_shares.py elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
+
+Eq. 4 of CSTAT adds three losses, each with a weight. Printed is the length of each one's gradient over the parameters
+of the backbone, its weight in it; that length's share of the labels' loss's; and the cosine between the two. They are
+means over the first batches of training clips. *start*: the student alone has been trained, and the joint phase begins.
+*end*: with the run's own weights. A confidence map that is trained stands at its first values both times. The run's
+single models come from the cache, and are fitted where they are not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark_core.errors import ElrError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchmark_core.catalog import Catalog
+    from benchmark_core.networks.recognizer import Recognizer
+    from benchmark_core.plans.plan import Plan
+    from benchmark_core.training.training import Training
+
+LOSSES = {"ce": "w_ce", "sat": "w_sat", "tat": "w_tat"}
+
+
+class Measured(Exception):
+    """The joint phase has begun, and all of it that is wanted is seen."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runfolder", type=Path, help="of a finished run of cstat or stat")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
+    parser.add_argument("--cache", type=Path, help="default: $ELRBENCH_CACHE, or ~/.cache/elrbench")
+    parser.add_argument("--batches", type=int, default=8, help="how many; default: 8")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args(arguments)
+    try:
+        told = measure(asked)
+    except ElrError as error:
+        print(f"loss_shares: error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(told, indent=1) if asked.json else table(told))
+    return 0
+
+
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Norms and cosines by when and loss."""
+    from benchmark_core.catalog import load_catalog
+    from benchmark_core.plans.plan import Plan
+    from benchmark_core.plans.resolve import chosen_by
+    from benchmark_core.records.record import find_record, read_record
+
+    record = read_record(find_record(asked.runfolder))
+    catalog, name = load_catalog().placed(record["plan"]["dataset"], asked.data)
+    plan = Plan.from_json({**record["plan"], "dataset": name})
+    chosen = chosen_by(catalog, plan)
+    options = chosen.options(plan, "method")
+    if chosen.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
+        raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase of three losses")
+    if plan.unlabelled or plan.source or plan.teacher or len(plan.streams) > 1:
+        raise ElrError(f"{asked.runfolder} learnt from more than its dataset, or is of two streams; give another")
+    shares = joint_phase(plan, catalog, asked)
+    weights = {loss: options[option] for loss, option in LOSSES.items()}
+    return {"run": asked.runfolder.name, "method": plan.method, "dataset": name, "seed": plan.seed,
+            "batches": asked.batches, "weights": weights, **shares}  # fmt: skip
+
+
+def joint_phase(plan: Plan, catalog: Catalog, asked: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+    """Of the joint phase: "start" and "end" -> loss -> `norm` and `cosine`."""
+    import torch
+    from safetensors.torch import load_file
+
+    from benchmark_core.cli.console import Reporter
+    from benchmark_core.cli.flags import cache_folder, data_root
+    from benchmark_core.clips.in_use import in_use
+    from benchmark_core.plans.resolve import chosen_by
+    from benchmark_core.provenance import owners_of
+    from benchmark_core.runs.deployed import WEIGHTS
+    from benchmark_core.runs.prepare import prepare
+    from benchmark_core.training.training import Training
+    from elrbench_plugins.cstat.fit import fit_phases, pretrain
+
+    chosen, cache, reporter = chosen_by(catalog, plan), cache_folder(asked.cache), Reporter()
+    root = data_root(catalog, plan.dataset, asked.data)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+
+    def look(training: Training, teacher: Recognizer, student: Recognizer) -> None:
+        found["start"] = gradients(training, teacher, student, asked.batches)
+        student.load_state_dict(load_file(asked.runfolder / WEIGHTS))
+        found["end"] = gradients(training, teacher, student, asked.batches)
+        raise Measured
+
+    with in_use(cache):
+        data = prepare(plan, chosen, data=root, cache=cache, bad_clips="fail", reporter=reporter)
+        training = Training(
+            plan=plan,
+            chosen=chosen,
+            inputs=data.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()}),
+            make_views=data.training_views,
+            device=torch.device("cpu"),
+            cache=cache,
+            reporter=reporter,
+        )
+        try:
+            fit_phases(training, pretrain=pretrain, transfer=look, revision=0)
+        except Measured:
+            return found
+    raise ElrError("the joint phase has not begun")
+
+
+def gradients(training: Training, teacher: Recognizer, student: Recognizer, count: int) -> dict[str, dict[str, float]]:
+    """loss -> means over batches of its weighted gradient's norm, and of its cosine to the labels' loss's."""
+    import torch
+    from torch.nn.functional import cosine_similarity
+
+    options = training.options
+    teacher.eval().requires_grad_(False)
+    student.eval()
+    parameters = [parameter for parameter in student.backbone.parameters() if parameter.requires_grad]
+    seen: dict[str, list[tuple[float, float]]] = {loss: [] for loss in LOSSES}
+    losses = terms_of(training, teacher, student)
+    views = training.views("train", low=True, high=True)
+    for number, host in enumerate(views.batches(int(options["batch"]), epoch=0)):
+        if number == count:
+            break
+        directions: dict[str, Tensor] = {}
+        for loss, value in losses(views.to_device(host, training.device)).items():
+            weighted = value * float(options[LOSSES[loss]])
+            parts = torch.autograd.grad(weighted, parameters, retain_graph=True, materialize_grads=True)
+            directions[loss] = torch.cat([part.flatten().double() for part in parts])
+            seen[loss].append(
+                (float(directions[loss].norm()), float(cosine_similarity(directions["ce"], directions[loss], dim=0)))
+            )
+    return {
+        loss: dict(zip(("norm", "cosine"), map(statistics.fmean, zip(*pairs, strict=True)), strict=True))
+        for loss, pairs in seen.items()
+    }
+
+
+def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Callable[[Any], Mapping[str, Tensor]]:
+    """The three losses of a batch, by the method's own functions; inner weights are the first epoch's."""
+    import torch
+
+    from elrbench_plugins.cstat.fit import confidence_of
+    from elrbench_plugins.cstat.losses import cosine_distance
+    from elrbench_plugins.cstat.phase import compare, epochs_of, inner_weights
+    from elrbench_plugins.stat.fit import distance_of
+
+    options = training.options
+    ours = training.chosen.method.name == "cstat"
+    measure = confidence_of(options, student) if ours else None
+    if measure is not None:
+        training.place(measure)
+    distance = cosine_distance if ours else distance_of(options)
+    inner = functools.partial(inner_weights, options, epoch=0, epochs=epochs_of(options, ""))
+
+    def of(batch: Any) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            shown = teacher.trace(batch.high, batch.mask, batch.box)
+        trace = student.trace(batch.low, batch.mask, batch.box)
+        gaps = compare(trace, shown, batch.mask, measure, options, distance)
+        spatial, temporal = (gap @ gap.new_tensor(inner(len(gap))) for gap in (gaps.spatial, gaps.temporal))
+        return {"ce": training.task_loss(trace.logits, batch.target), "sat": spatial, "tat": temporal}
+
+    return of
+
+
+def table(told: Mapping[str, Any]) -> str:
+    """As people read it."""
+    lines = [
+        f"{told['method']} on {told['dataset']}, seed {told['seed']}: gradients of the weighted losses on the backbone",
+        f"{'':6}{'weight':>8}" + "".join(f"{when:>12}{'share':>8}{'cosine':>8}" for when in ("start", "end")),
+    ]
+    for loss in LOSSES:
+        line = f"{loss:6}{told['weights'][loss]:8.3f}"
+        for when in ("start", "end"):
+            of, labels = told[when][loss], told[when]["ce"]
+            line += f"{of['norm']:12.4f}{of['norm'] / labels['norm']:8.3f}{of['cosine']:8.3f}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -500,6 +500,7 @@ def test_inner_weights_follow_the_options() -> None:
         ("cstat", "cstat:mlp+rc", (1 / 3, 1 / 3, 1 / 3, "mlp", "cstat-per-stage")),
         ("cstat:rc+mlp", "cstat:mlp+rc", (1 / 3, 1 / 3, 1 / 3, "mlp", "cstat-per-stage")),
         ("cstat:mlp", "cstat:mlp", (1 / 3, 1 / 3, 1 / 3, "mlp", "none")),
+        ("cstat:ce", "cstat:ce", (1.0, 0.0, 0.0, "none", "none")),
         ("cstat:sat", "cstat:sat", (0.5, 0.5, 0.0, "none", "none")),
         ("cstat:tat", "cstat:tat", (0.5, 0.0, 0.5, "none", "none")),
         ("cstat:stat", "cstat:stat", (1 / 3, 1 / 3, 1 / 3, "none", "none")),

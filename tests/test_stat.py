@@ -147,6 +147,7 @@ def test_all_but_the_first_normalisation_stand_still() -> None:
     ("asked", "numbers"),
     [
         ("stat", {"w_ce": 1 / 3, "w_sat": 1 / 3, "w_tat": 1 / 3, "rolling": "none", "squared": False}),
+        ("stat:ce", {"w_ce": 1.0, "w_sat": 0.0, "w_tat": 0.0}),
         ("stat:sat", {"w_ce": 0.5, "w_sat": 0.5, "w_tat": 0.0}),
         ("stat:tat", {"w_ce": 0.5, "w_sat": 0.0, "w_tat": 0.5}),
         ("stat:rc", {"rolling": "stat", "rolling_turns": "fifths"}),
@@ -245,6 +246,12 @@ def test_the_joint_phase_logs_what_it_minimises(toy_catalog: Catalog, tmp_path: 
         assert last["loss"] == pytest.approx((last["ce"] + last["sat"] + last["tat"]) / 3, abs=1e-4)
         assert last["sat"] == pytest.approx(sum(last[f"sat_{i}"] for i in range(1, 5)) / 4, abs=1e-5)
         assert 0 < last["sat"] < largest and not any(key.startswith("confidence") for key in last)
+
+
+def test_ce_minimises_the_labels_loss_alone(toy_catalog: Catalog, tmp_path: Path) -> None:
+    training, _, _ = fitted(toy_catalog, tmp_path, "stat:ce", "method.joint_epochs=2")
+    for row in training.stages[-1]["history"]:
+        assert row["loss"] == pytest.approx(row["ce"], abs=1e-6) and row["sat"] > 0
 
 
 def test_a_default_cstat_freezes_and_clips_nothing(toy_catalog: Catalog, tmp_path: Path) -> None:

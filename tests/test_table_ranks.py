@@ -32,6 +32,17 @@ def test_ranks_are_shared_where_a_paired_interval_holds_zero(tmp_path: Path) -> 
     assert [(row["method"], row["rank"]) for row in rows(tmp_path)] == [("a", "1"), ("b", "1"), ("c", "3"), ("d", "3")]
 
 
+def test_one_seed_has_no_rank_where_others_have_several(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        put(tmp_path, make_record(bits(*range(18)), method="a", seed=seed))
+        put(tmp_path, make_record(bits(*range(8)), method="c", seed=seed))
+    put(tmp_path, make_record(bits(*range(20)), method="lucky"))
+    put(tmp_path, make_record(bits(*range(12)), method="between"))
+    found = [(row["method"], row["rank"]) for row in rows(tmp_path)]
+    assert found == [("lucky", ""), ("a", "1"), ("between", ""), ("c", "2")]
+    assert "lucky" not in texts(tmp_path)["tables/README.md"]  # what leads the track has a rank
+
+
 def test_without_a_common_seed_only_equal_values_share_a_rank(tmp_path: Path) -> None:
     put(tmp_path, make_record(bits(*range(18)), method="a"), make_record(bits(*range(17)), method="b", seed=1))
     put(tmp_path, make_record(bits(*range(17)), method="c", seed=2))

@@ -42,9 +42,10 @@ single-label, 1 fold, 2 classes, data `feed`.
 Scores in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips: Wilson's for shares
 of clips, bootstrap for F1. *Matched*: the control of the same budget, partners and numbers of epochs; *Δ matched*: the
 paired difference from it, in points, on the same seeds and clips, with its 95 % bootstrap interval. A row shares the
-rank of the one above where the paired interval of the two holds zero. `k/n folds`: not ranked until all folds are in.
-\\*: numbers that are not the budget's, named in the last table. MACs: multiply-adds; `≥` where an operator could not be
-counted. `-`: not measured, or nothing to pair with; it enters no mean.
+rank of the one above where the paired interval of the two holds zero. `k/n folds`: not ranked until all folds are in;
+nor is one seed where other rows have several. \\*: numbers that are not the budget's, named in the last table. MACs:
+multiply-adds; `≥` where an operator could not be counted. `-`: not measured, or nothing to pair with; it enters no
+mean.
 
 ## What the rows are
 
@@ -186,14 +187,14 @@ def test_multi_label_rows(tmp_path: Path) -> None:
         }
 
     put(tmp_path, make_record(scores=scores(0.3, 0.2, 0.5)), make_record(scores=scores(0.4, 0.3, 0.6), seed=1))
-    put(tmp_path, make_record(scores=scores(0.35, 0.3, 0.4), method="same"))
-    put(tmp_path, make_record(scores=scores(0.1, 0, 0.2), method="z"))
+    put(tmp_path, *(make_record(scores=scores(0.35, 0.3, 0.4), method="same", seed=seed) for seed in (0, 1)))
+    put(tmp_path, *(make_record(scores=scores(0.1, 0, 0.2), method="z", seed=seed) for seed in (0, 1)))
     columns = ("rank", "method", "f1_macro", "95 % (bootstrap)", "map", "Δ matched")
     shown = [tuple(row[name] for name in columns) for row in grid(tmp_path)]
     assert shown == [
         ("1", "mine", "35.00 ± 7.07", "25.0 to 55.0", "50.00", "-"),
-        ("1", "same", "35.00", "30.0 to 40.0", "50.00", "-"),  # no hits: equal values share a rank
-        ("3", "z", "10.00", "0.0 to 20.0", "50.00", "-"),
+        ("1", "same", "35.00 ± 0.00", "30.0 to 40.0", "50.00", "-"),  # no hits: equal values share a rank
+        ("3", "z", "10.00 ± 0.00", "0.0 to 20.0", "50.00", "-"),
     ]
 
 

@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True)
 class TrackTable:
-    """One track's lines: competitors (unranked where folds are missing), privileged ceilings, and other clips' rows."""
+    """One track's lines: competitors, some of them unranked; privileged ceilings; and other clips' rows."""
 
     track: RunRecord  # any record of it
     manifest: str
@@ -79,15 +79,21 @@ def _order(line: Line) -> tuple[float, str, str]:
 
 
 def ranked(lines: Iterable[Line]) -> list[Line]:
-    """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with the line above where nothing parts the two."""
+    """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with the ranked line above where nothing parts the two.
+
+    A line of one seed has none where another has several: its mean may be luck that theirs have averaged away.
+    """
+    lines = list(lines)
+    several = any(len(line.row.seeds) > 1 for line in lines)
     out: list[Line] = []
-    for place, line in enumerate(lines, start=1):
-        if line.score is None:
+    above: list[Line] = []
+    for line in lines:
+        if line.score is None or (several and len(line.row.seeds) == 1):
             out.append(line)
-        elif out and not _parted(out[-1], line):
-            out.append(replace(line, rank=out[-1].rank))
-        else:
-            out.append(replace(line, rank=place))
+            continue
+        shared = above and not _parted(above[-1], line)
+        above.append(replace(line, rank=above[-1].rank if shared else len(above) + 1))
+        out.append(above[-1])
     return out
 
 

@@ -116,7 +116,7 @@ def _gain(line: Line) -> str:
 def index_cells(page: Page) -> dict[str, str]:
     """A track's line in the list of tracks."""
     table = page.table
-    leader = next((line for line in table.competitors if line.score), None) if table else None
+    leader = next((line for line in table.competitors if line.rank), None) if table else None
     metric = table.track["primary"] if table else page.printed[0].first.metric
     best = next((line for line in page.printed if line.first.metric == metric and not line.first.ceiling), None)
     return {

@@ -27,6 +27,7 @@ def test_record_resolves_to_its_own_plan(path: Path, catalog: Catalog):
         size="x".join(map(str, plan.size)),
         budget=plan.budget,
         seed=plan.seed,
+        unlabelled=plan.unlabelled or None,
         settings=settings,
         **{name: getattr(plan, name) for name in FLAGS},
     )

@@ -13,7 +13,7 @@ EXTERNAL: Mapping[str, Option] = {  # eq. 4, section IV.E and IV.H
     "w_tat": Option(default=1 / 3, low=0.0, help="W_tat of eq. 4"),
 }
 # The first rows of STAT's Table 3 and of CSTAT's Table IV; and, in no table, the same recipe without what it is for:
-# what of a gain over supervised:matched the attention has no part in, such as the norms that STAT freezes.
+# what of a gain over supervised:matched is not attention's but, say, of STAT's frozen norms and clipped gradients.
 EXTERNAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "ce": {"w_ce": 1.0, "w_sat": 0.0, "w_tat": 0.0},
     "sat": {"w_ce": 0.5, "w_sat": 0.5, "w_tat": 0.0},

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from benchmark_core.catalog import Catalog
     from benchmark_core.networks.recognizer import Recognizer
-    from benchmark_core.plans.plan import Plan
+    from benchmark_core.runs.deployed import Deployed
     from benchmark_core.training.training import Training
 
 LOSSES = {"ce": "w_ce", "sat": "w_sat", "tat": "w_tat"}
@@ -57,47 +57,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Norms and cosines by when and loss."""
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.plans.plan import Plan
-    from benchmark_core.plans.resolve import chosen_by
     from benchmark_core.records.record import find_record, read_record
+    from benchmark_core.runs.deployed import load_run
 
+    if asked.batches < 1:
+        raise ElrError(f"--batches {asked.batches}: it is the number of batches that are looked at, 1 or more")
     record = read_record(find_record(asked.runfolder))
     catalog, name = load_catalog().placed(record["plan"]["dataset"], asked.data)
-    plan = Plan.from_json({**record["plan"], "dataset": name})
-    chosen = chosen_by(catalog, plan)
+    deployed = load_run(asked.runfolder, record, catalog, name)
+    plan, chosen = deployed.plan, deployed.chosen
     options = chosen.options(plan, "method")
     if chosen.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
         raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase of three losses")
-    if plan.unlabelled or plan.source or plan.teacher or len(plan.streams) > 1:
-        raise ElrError(f"{asked.runfolder} learnt from more than its dataset, or is of two streams; give another")
-    shares = joint_phase(plan, catalog, asked)
+    if plan.unlabelled or plan.source or plan.teacher:
+        raise ElrError(f"{asked.runfolder} learnt from more than its dataset; give a run that did not")
+    shares = joint_phase(deployed, catalog, asked)
     weights = {loss: options[option] for loss, option in LOSSES.items()}
     return {"run": asked.runfolder.name, "method": plan.method, "dataset": name, "seed": plan.seed,
             "batches": asked.batches, "weights": weights, **shares}  # fmt: skip
 
 
-def joint_phase(plan: Plan, catalog: Catalog, asked: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+def joint_phase(
+    deployed: Deployed, catalog: Catalog, asked: argparse.Namespace
+) -> dict[str, dict[str, dict[str, float]]]:
     """Of the joint phase: "start" and "end" -> loss -> `norm` and `cosine`."""
     import torch
-    from safetensors.torch import load_file
 
     from benchmark_core.cli.console import Reporter
     from benchmark_core.cli.flags import cache_folder, data_root
     from benchmark_core.clips.in_use import in_use
-    from benchmark_core.plans.resolve import chosen_by
     from benchmark_core.provenance import owners_of
-    from benchmark_core.runs.deployed import WEIGHTS
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.training.training import Training
     from elrbench_plugins.cstat.fit import fit_phases, pretrain
 
-    chosen, cache, reporter = chosen_by(catalog, plan), cache_folder(asked.cache), Reporter()
+    plan, chosen, cache, reporter = deployed.plan, deployed.chosen, cache_folder(asked.cache), Reporter()
     root = data_root(catalog, plan.dataset, asked.data)
     found: dict[str, dict[str, dict[str, float]]] = {}
 
     def look(training: Training, teacher: Recognizer, student: Recognizer) -> None:
         found["start"] = gradients(training, teacher, student, asked.batches)
-        student.load_state_dict(load_file(asked.runfolder / WEIGHTS))
+        student.load_state_dict(deployed.recognizer.state_dict())
         found["end"] = gradients(training, teacher, student, asked.batches)
         raise Measured
 

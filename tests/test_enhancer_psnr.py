@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scripts import load_script
 from torch.nn.functional import interpolate
 
 from benchmark_core import catalog as catalog_module
@@ -19,16 +19,10 @@ from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "enhancer_psnr.py"
-
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("enhancer_psnr", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("enhancer_psnr")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """The script that holds five runs of latency against each other, as far as it goes without a GPU."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,16 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "latency_repeat.py"
+from scripts import BENCHMARKS, load_script
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("latency_repeat", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("latency_repeat")
 
 
 def latency(single, many, **more):
@@ -79,7 +74,7 @@ def test_a_run_that_fails_ends_it(script, monkeypatch, capsys):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("flags", [(), ("--device", "cpu")], ids=["default", "cpu"])
 def test_without_a_gpu_it_says_so(flags):
-    ran = subprocess.run([sys.executable, SCRIPT, *flags], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, BENCHMARKS / "latency_repeat.py", *flags], capture_output=True, text=True)
     assert ran.returncode == 2 and "GPU" in ran.stderr and "no latency is measured" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1 and not ran.stdout
 

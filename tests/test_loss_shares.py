@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from scripts import load_script
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
@@ -16,16 +16,10 @@ from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "loss_shares.py"
-
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("loss_shares", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("loss_shares")
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +64,11 @@ def test_the_table_and_what_is_refused(
     first, heading, *rows = capsys.readouterr().out.splitlines()
     assert first.startswith("cstat:mlp+rc on toy, seed 1: ") and heading.split()[:2] == ["weight", "start"]
     assert [row.split()[0] for row in rows] == ["ce", "sat", "tat"] and rows[0].split()[3] == "1.000"
+    assert script.main([str(folder), "--batches", "0"]) == 2
+    assert "--batches 0: it is the number of batches" in capsys.readouterr().err
     other = finished(toy_catalog, tmp_path, "supervised")
     assert script.main([str(other)]) == 2
     assert "is a run of 'supervised', which has no joint phase of three losses" in capsys.readouterr().err
+    (folder / "recognizer.safetensors").unlink()
+    assert script.main([str(folder)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

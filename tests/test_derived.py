@@ -184,4 +184,24 @@ def test_a_head_is_trained_on_them_and_rehearsed(toy_catalog: Catalog, tmp_path:
     elsewhere = {**parts, "cache": tmp_path / "other", "chosen": dataclasses.replace(parts["chosen"])}
     rehearsal = Rehearsal(clips=24, **elsewhere)
     fit_on_features(rehearsal)
-    assert rehearsal.seconds["head"] > 0
+    assert list(rehearsal.seconds) == ["net", "features", "head"] and rehearsal.seconds["head"] > 0
+
+
+def test_an_estimate_reckons_what_is_derived_by_the_clips_length(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, parts = data_of(toy_catalog, tmp_path)
+    frames = data.mean_frames(high=False)
+    assert frames == 8
+    asked: list[tuple[str, float, int]] = []
+
+    def reckon(self: Rehearsal, name: str, compute: Any, times: float) -> None:
+        asked.append((name, times, self._intervals))
+        compute()
+
+    monkeypatch.setattr(Rehearsal, "_reckon", reckon)
+    fit_on_features(Rehearsal(clips=24, frames=frames, **{**parts, "cache": tmp_path / "other"}))
+    assert asked == [("features", 8 * 24, 8)]  # windows of one frame, of which the rehearsal computes one a clip
+    fit_on_features(Training(**parts, make_views=data.training_views, reporter=Silent()))
+    fit_on_features(Rehearsal(clips=24, frames=frames, **parts))
+    assert len(asked) == 1  # by a stage that is cached: so are they

@@ -15,15 +15,17 @@ from torch import Tensor, nn
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
-from benchmark_core.clips.enhanced import Enhanced, Enhancer, ensure_enhanced, of_enhancer
+from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer, ensure_enhanced, of_enhancer
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.provenance import owners_of
 from benchmark_core.runs.deployed import load_run, predict_clips
 from benchmark_core.runs.prepare import prepare, stock_of
+from benchmark_core.runs.rehearsal import Rehearsal, rehearse
 from benchmark_core.runs.runner import RunResult, run
 
 HERE = Path(__file__).parent
@@ -319,6 +321,35 @@ def test_a_run_makes_them_once_and_other_weights_anew(learnt_catalog: Catalog, t
     assert kept() == first and all(path.stat().st_mtime_ns == when for path, when in files.items())
     go(learnt_catalog, asked(learnt_catalog, "enhancer.lr=0.01"), tmp_path)
     assert len(kept()) == 2
+
+
+def test_an_estimate_reckons_them_by_frames(
+    learnt_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, float]] = []
+
+    def reckon(self: Rehearsal, name: str, compute: Any, times: float) -> None:
+        told.append((name, times))
+        compute()
+
+    monkeypatch.setattr(Rehearsal, "_reckon", reckon)
+
+    def estimate(*settings: str, **fields: Any) -> list[tuple[str, float]]:
+        plan = asked(learnt_catalog, *settings, **fields)
+        chosen = chosen_by(learnt_catalog, plan)
+        data = prepare(plan, chosen, data=None, cache=tmp_path / "cache", bad_clips="fail", reporter=Silent())
+        owners = {kind: owner.identity for kind, owner in owners_of(learnt_catalog, chosen).items()}
+        given = {"inputs": data.stage_inputs(owners), "device": CPU, "cache": tmp_path / "cache"}
+        told.clear()
+        seconds = rehearse(plan, chosen, clips=24, frames=10, **given)
+        assert ("student" in seconds) and seconds["student"] > 0
+        return list(told)
+
+    assert estimate() == [("enhanced clips", 10 * 24 / AT_ONCE)]  # a frame at a time, eight in a batch
+    assert estimate("enhancer.keep=true", enhancer="four-at-once") == [("enhanced clips", 3 * 24)]
+    assert estimate(enhancer="four-at-once") == []
+    go(learnt_catalog, asked(learnt_catalog), tmp_path)
+    assert estimate("method.lr=0.5") == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from benchmark_core.suites.campaign import jobs_of
 from benchmark_core.suites.estimate import Estimator, training_clips
 from benchmark_core.suites.rows import Asked, PlannedSuite, plan_suite
 from benchmark_core.suites.suite import Suite
+from benchmark_core.weights_file import digest_of_bytes
 
 SIZES = {**dict.fromkeys(NINE, (256, 340)), **dict.fromkeys(FOUR, (112, 112)), **dict.fromkeys(TWO, (224, 224))}
 
@@ -133,6 +135,32 @@ def test_settings_are_for_the_rows_that_have_them(library: Library, catalog: Cat
     assert planned.remarks == ("--set method.tam_width=32 is not for student-resnet34: no such option there",)
     with pytest.raises(ElrError, match="unknown setting 'method.tam_widht'. Did you mean 'method.tam_width'"):
         plan_suite(shipped(library, "cstat-table4"), catalog, library, Asked(settings=("method.tam_widht=32",)))
+
+
+def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
+    library: Library, catalog: Catalog, tmp_path: Path
+):
+    path = tmp_path / "dbpn_x8.pth"
+    path.write_bytes(b"weights")
+    name = f"file:dbpn_x8@{digest_of_bytes(b'weights')}"
+    asked = Asked(fields={"enhancer_weights": str(path)}, only=("kd-hmdb51", "sr-hmdb51"))
+    planned = plan_suite(shipped(library, "purwanto-table2"), catalog, library, asked)
+    sr, kd = sorted(planned.rows, key=lambda row: row.row.name, reverse=True)
+    assert sr.plans[0].settings["enhancer.weights"] == name and sr.differs["enhancer.weights"] == ("fit", name)
+    assert "enhancer.weights" not in kd.plans[0].settings and not kd.failed
+    assert planned.remarks == ("--enhancer-weights is not for kd-hmdb51: no such option there",)
+    with pytest.raises(ElrError, match="--enhancer-weights is for enhancers with public checkpoints, and no row"):
+        plan_suite(shipped(library, "purwanto-table2"), catalog, library, replace(asked, only=("kd-hmdb51",)))
+
+    rows = f"{{row: sr, method: supervised, enhancer: dbpn-s, enhancer_weights: {path}}}"
+    suite = of(f"{COMMON}\nrows: [{rows}]")  # 12x16 to 24x32 at the toy's
+    own = plan_suite(suite, catalog, library, Asked(fields={"dataset": "puppets", "backbone": "resnet18"})).rows[0]
+    assert own.plans[0].settings["enhancer.weights"] == name
+    for other in (
+        Asked(fields={"dataset": "puppets", "backbone": "resnet18"}, settings=("enhancer.weights=fit",)),
+        Asked(fields={"dataset": "puppets", "backbone": "resnet18", "enhancer": "d-dbpn"}),
+    ):
+        assert plan_suite(suite, catalog, library, other).rows[0].plans[0].settings["enhancer.weights"] == "fit"
 
 
 def test_a_rows_settings_stand_until_a_flag_takes_their_place(library: Library, toy_catalog: Catalog):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
-OVER_ROWS = tuple(flag for flag in PLAN if flag[0][0] not in ("--method", "--teacher", "--enhancer-weights"))
+OVER_ROWS = tuple(flag for flag in PLAN if flag[0][0] not in ("--method", "--teacher"))
 
 
 @click.group("suite", cls=Group, invoke_without_command=True)

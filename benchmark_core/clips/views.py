@@ -240,8 +240,7 @@ class Views:
         return torch.from_numpy(np.stack([_pad(bundle, most) for bundle in bundles]))
 
     def targets(self, clips: Sequence[Clip]) -> Tensor:
-        """int64 (B,), or float 0/1 (B, C); without labels -1, or zeros."""
-        """A clip without labels has -1, or zeros where labels are several."""
+        """int64 (B,), -1 for a clip without labels; or float 0/1 (B, C), where that has zeros."""
         if not self.multi_label:
             return torch.tensor([-1 if clip.target is None else clip.target for clip in clips], dtype=torch.int64)
         target = torch.zeros(len(clips), self.classes)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.enhanced import Enhanced, Enhancer
+from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer
 from benchmark_core.clips.modality import channels, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
@@ -51,6 +52,7 @@ class RandomViews:
     enhanced: bool = False
     train: bool = True
     derived: tuple[int, ...] | None = None  # shape of an interval's values, instead of views
+    intervals: int = 1  # of a clip, where they are derived
 
     def __len__(self) -> int:
         return self.clips
@@ -72,8 +74,8 @@ class RandomViews:
             return torch.rand(CLIPS, *shape, *size, device=device)
 
         if self.derived is not None:
-            mask = torch.ones(CLIPS, sampling.k, device=device)
-            values = torch.rand(CLIPS, sampling.k, *self.derived, device=device)
+            mask = torch.ones(CLIPS, self.intervals, device=device)
+            values = torch.rand(CLIPS, self.intervals, *self.derived, device=device)
             ids = tuple(map(str, range(CLIPS)))
             target = self.target(classes, device)
             return Batch(low=None, high=None, mask=mask, box=None, target=target, ids=ids, derived=values)
@@ -103,10 +105,19 @@ class RandomViews:
 class Rehearsal(Training):
     """A `Training` whose loops run `STEPS` steps. clips, pool, source: how many train, clips if not told.
 
-    `seconds`: stage -> what it would take; 0 where it is cached.
+    frames: of a clip, on average; those of one view if not told. `seconds`: stage, or what is derived, -> what it would
+    take; 0 where it is cached, which is taken of all that cached stages alone have made.
     """
 
-    def __init__(self, *, clips: int, pool: int | None = None, source: int | None = None, **asked: Any) -> None:
+    def __init__(
+        self,
+        *,
+        clips: int,
+        pool: int | None = None,
+        source: int | None = None,
+        frames: int | None = None,
+        **asked: Any,
+    ) -> None:
         def views(
             *,
             low: bool,
@@ -119,6 +130,8 @@ class Rehearsal(Training):
         ) -> Any:
             others = pool if unlabelled else source if high and self.plan.source else None
             count = clips if others is None else others
+            if enhancer is not None:
+                self._enhance(enhancer, count, others)
             return RandomViews(
                 plan=self.plan,
                 chosen=self.chosen,
@@ -134,6 +147,11 @@ class Rehearsal(Training):
         super().__init__(**asked, make_views=views, reporter=Silent())
         self.seconds: dict[str, float] = {}
         self._name = ""
+        self._cached: set[str] = set()  # keys of stages
+        self._made: set[tuple[str, int | None]] = set()  # of which clips an enhancer's frames are reckoned
+        sampling = Sampling.parse(self.plan.sampling)
+        self._frames = frames or sampling.k * sampling.t
+        self._intervals = len(sampling.numbers(self._frames, None)[0])
 
     def stage(
         self,
@@ -152,13 +170,46 @@ class Rehearsal(Training):
         if StageFolder(self._cache, key).finished() is None or self._refit:
             with seeded("rehearsal"):
                 fn(module)
+        else:
+            self._cached.add(key.digest)
         return module
 
     def derive(
         self, name: str, fn: Callable[[Batch], Tensor], *, of: Any, by: Any, shape: tuple[int, ...], revision: int = 1
     ) -> Any:
-        """Noise of its shape; what making them takes is not in the estimate."""
-        return dataclasses.replace(of, derived=shape)
+        """Noise of its shape; what making them takes is reckoned from one clip of one view."""
+        if not all(self._fitted.key(module, name) in self._cached for module in by):
+            for module in by:
+                module.eval()
+            one = _first_clip(of.batch(self.device))
+            self._reckon(name, lambda: fn(one), self._intervals / one.mask.shape[1] * len(of))
+        return dataclasses.replace(of, derived=shape, intervals=self._intervals)
+
+    def _enhance(self, enhancer: Enhancer, clips: int, others: int | None) -> None:
+        """Reckons what bringing all frames of so many clips to network size takes, once. others: as `clips`, if set."""
+        if enhancer.stage in self._cached or (enhancer.stage, others) in self._made:
+            return
+        self._made.add((enhancer.stage, others))
+        low = self.chosen.degradation.low or (NATIVE, NATIVE)
+        at_once = AT_ONCE if enhancer.frames == 1 else enhancer.frames
+        noise = np.zeros((at_once, 3, *low), np.uint8)
+        self._reckon(
+            "enhanced clips",
+            lambda: enhancer(noise),
+            -(-self._frames // enhancer.frames) * enhancer.frames / at_once * clips,
+        )
+
+    def _reckon(self, name: str, compute: Callable[[], object], times: float) -> None:
+        """Adds to `seconds` what computing it so often takes. The first of two warms up."""
+        took = 0.0
+        for _ in range(2):
+            began = time.monotonic()
+            with torch.inference_mode():
+                compute()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            took = time.monotonic() - began
+        self.seconds[name] = self.seconds.get(name, 0.0) + took * times
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
         """`STEPS` batches, timed; the loop's whole length is reckoned from the quickest after the first."""
@@ -190,16 +241,19 @@ def rehearse(
     refit: bool = False,
     pool: int | None = None,
     source: int | None = None,
+    frames: int | None = None,
     given: GivenTeacher | None = None,
 ) -> dict[str, float]:
     """Stage -> seconds that it would train for on `device`. An estimate: decoding and testing are not in it.
 
-    clips, pool, source: how many train, of the dataset, the pool and the high source; as many as clips if not told.
+    What is derived between stages is, by its name. clips, pool, source: how many train, of the dataset, the pool and
+    the high source; as many as clips if not told. frames: of a clip, on average.
     """
     rehearsal = Rehearsal(
         clips=clips,
         pool=pool,
         source=source,
+        frames=frames,
         plan=plan,
         chosen=chosen,
         inputs=inputs,
@@ -228,6 +282,14 @@ def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Rep
             # A fitted teacher may be too large for the shorter budget: its own teacher is trained there.
             seconds = sum(rehearse(other, chosen_by(catalog, other), **{**asked, "given": None}).values())
             reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
+
+
+def _first_clip(batch: Batch) -> Batch:
+    low, high = (None if view is None else view[:1] for view in (batch.low, batch.high))
+    box = None if batch.box is None else batch.box[:1]
+    return dataclasses.replace(
+        batch, low=low, high=high, mask=batch.mask[:1], box=box, target=batch.target[:1], ids=batch.ids[:1]
+    )
 
 
 def _span(seconds: float) -> str:

@@ -157,6 +157,7 @@ def _run_one(
             given=given,
             pool=len(ready.pool.clips) if ready.pool else None,
             source=len(ready.source.clips) if ready.source else None,
+            frames=ready.mean_frames(high=high),
         )
     training = Training(
         plan=plan,

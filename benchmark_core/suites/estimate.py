@@ -2,8 +2,9 @@
 
 The method's own `fit` runs on tensors that have a shape and no content, one step of each loop, under a counter of
 multiply-adds. Counted are convolutions and matrix products, forward and backward, of all networks that a step passes
-through; normalisation, interpolation, losses and the optimiser are not, nor decoding and testing. What is deployed is
-counted in full, and timed, by 'elrbench cost'.
+through; normalisation, interpolation, losses and the optimiser are not, nor decoding and testing, nor what is derived
+once of all frames of a clip, whose number only the clips tell. What is deployed is counted in full, and timed, by
+'elrbench cost'.
 """
 
 from __future__ import annotations
@@ -146,6 +147,9 @@ class _Counting(Rehearsal):
         per_clip = counter.get_total_flops() / 2 / CLIPS  # torch counts a multiply-add as two
         self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
         self.pool_left_out |= bool(views.unlabelled)
+
+    def _reckon(self, name: str, compute: Callable[[], object], times: float) -> None:
+        """Not counted."""
 
     def autocast(self) -> AbstractContextManager[None]:
         """Precision changes no count."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.suites.suite import Row, Suite
-from benchmark_core.weights_file import place_weights
+from benchmark_core.weights_file import PREFIX, place_enhancer_weights, place_weights
 
 # What a row says along with another field, and what goes with it where the user names another.
 GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "dataset": ("classes", "protocol", "fold", "high_source"),
     "backbone": ("sampling", "weights"),
+    "enhancer": ("enhancer_weights",),
     "protocol": ("fold",),
 }
 PAPER_BUDGET = "paper"  # what methods call the numbers that their paper prints
@@ -33,9 +34,9 @@ PAPER_BUDGET = "paper"  # what methods call the numbers that their paper prints
 class Asked:
     """What a user changes of a suite. fields: those of a `Request` but for seed and settings.
 
-    `unlabelled` among them is for rows that learn from a pool, and so are settings, "KEY=VALUE", for rows that have the
-    option. only: names of rows, or patterns such as `*-hmdb51`; all where there are none. data: the dataset's folder.
-    beside: those of pool and source.
+    `unlabelled` among them is for rows that learn from a pool, `enhancer_weights` for rows whose enhancer has public
+    checkpoints, and settings, "KEY=VALUE", for rows that have the option. only: names of rows, or patterns such as
+    `*-hmdb51`; all where there are none. data: the dataset's folder. beside: those of pool and source.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -88,6 +89,8 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -
             "from a pool say 'unlabelled: videos:NAME'"
         )
     catalog, names = _placed(catalog, asked, rows)
+    if "enhancer_weights" in asked.fields:
+        asked = _as_setting(asked, names)
     planned = [_plan_row(row, suite, catalog, library, asked, names) for row in rows]
     applied, remarks = _settings_remarks(planned, asked)
     if asked.settings:
@@ -129,7 +132,19 @@ def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalo
         catalog, names[text] = catalog.placed(text, asked.beside.high_source, "--high-source-data")
     for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
         catalog, names[text] = place_weights(catalog, text)
+    files = {
+        each["enhancer_weights"] for each in (*(row.fields for row in rows), asked.fields) if "enhancer_weights" in each
+    }
+    for text in sorted(map(str, files)):
+        catalog, names[text] = place_enhancer_weights(catalog, text)
     return catalog, names
+
+
+def _as_setting(asked: Asked, names: Mapping[str, str]) -> Asked:
+    """The file that stands in for fitting an enhancer as what it is in a plan, an option that not every row has."""
+    fields = {key: value for key, value in asked.fields.items() if key != "enhancer_weights"}
+    setting = f"enhancer.weights={names[str(asked.fields['enhancer_weights'])]}"
+    return replace(asked, fields=fields, settings=(*asked.settings, setting))
 
 
 def _unplaced(catalog: Catalog, name: str) -> bool:
@@ -160,9 +175,11 @@ def _plan_row(
             for other in GOES_WITH[name]:
                 if other not in asked.fields:
                     fields.pop(other, None)
+    if any(text.startswith("enhancer.weights=") for text in settings):
+        fields.pop("enhancer_weights", None)
     kept = tuple(text for text in row.settings if _holds(text, own, asked, settings))
     for each in (own, fields):
-        for name in each.keys() & {"dataset", "high_source", "unlabelled", "weights"}:
+        for name in each.keys() & {"dataset", "high_source", "unlabelled", "weights", "enhancer_weights"}:
             each[name] = names.get(str(each[name]), each[name])
     try:
         plans = _plans(catalog, fields, (*kept, *settings), asked.seeds or row.seeds or suite.seeds)
@@ -247,13 +264,16 @@ def _settings_remarks(rows: Sequence[PlannedRow], asked: Asked) -> tuple[dict[st
     for text in asked.settings:
         key = text.partition("=")[0].strip()
         have = [row for row in able if row.chosen is not None and key in _options(row.chosen)]
+        said = "--enhancer-weights" if text.startswith(f"enhancer.weights={PREFIX}") else f"--set {text}"
+        if able and not have and said == "--enhancer-weights":
+            raise ElrError("--enhancer-weights is for enhancers with public checkpoints, and no row has one")
         if able and not have:
             known = {option for row in able if row.chosen is not None for option in _options(row.chosen)}
             raise unknown("setting", key, known)
         for row in have:
             applied[row.row.name] = (*applied.get(row.row.name, ()), text)
         if without := [row.row.name for row in able if row not in have]:
-            remarks.append(f"--set {text} is not for {', '.join(without)}: no such option there")
+            remarks.append(f"{said} is not for {', '.join(without)}: no such option there")
     return applied, remarks
 
 

@@ -32,6 +32,12 @@ def test_ranks_are_shared_where_a_paired_interval_holds_zero(tmp_path: Path) -> 
     assert [(row["method"], row["rank"]) for row in rows(tmp_path)] == [("a", "1"), ("b", "1"), ("c", "3"), ("d", "3")]
 
 
+def test_a_chain_of_near_rows_does_not_share_the_first_ones_rank(tmp_path: Path) -> None:
+    for method, right in (("a", 18), ("b", 15), ("c", 12), ("d", 10)):
+        put(tmp_path, make_record(bits(*range(right)), method=method))
+    assert [row["rank"] for row in rows(tmp_path)] == ["1", "1", "3", "3"]  # c is not told from b, but is from a
+
+
 def test_one_seed_has_no_rank_where_others_have_several(tmp_path: Path) -> None:
     for seed in (0, 1):
         put(tmp_path, make_record(bits(*range(18)), method="a", seed=seed))

@@ -79,21 +79,24 @@ def _order(line: Line) -> tuple[float, str, str]:
 
 
 def ranked(lines: Iterable[Line]) -> list[Line]:
-    """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with the ranked line above where nothing parts the two.
+    """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with its first line where nothing parts the two.
 
-    A line of one seed has none where another has several: its mean may be luck that theirs have averaged away.
+    With that one and not with the line above, or a chain of near lines would all be first. A line of one seed has none
+    where another has several: its mean may be luck that theirs have averaged away.
     """
     lines = list(lines)
     several = any(len(line.row.seeds) > 1 for line in lines)
     out: list[Line] = []
-    above: list[Line] = []
+    first: Line | None = None  # of the rank
+    count = 0
     for line in lines:
         if line.score is None or (several and len(line.row.seeds) == 1):
             out.append(line)
             continue
-        shared = above and not _parted(above[-1], line)
-        above.append(replace(line, rank=above[-1].rank if shared else len(above) + 1))
-        out.append(above[-1])
+        count += 1
+        if first is None or _parted(first, line):
+            first = line = replace(line, rank=count)
+        out.append(replace(line, rank=first.rank))
     return out
 
 

@@ -16,13 +16,13 @@ from benchmark_core.tables.track_cells import BUDGET, MARKED, TrackCells, budget
 MARK = "<!-- written by 'elrbench leaderboard' from the records; edit those, not this -->"
 
 LEGEND = """\
-Scores in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips: Wilson's for shares
-of clips, bootstrap for F1. *Matched*: the control of the same budget, partners and numbers of epochs; *Δ matched*: the
+Scores in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips: Wilson's for shares of
+clips, bootstrap for F1. *Matched*: the control of the same budget, partners and numbers of epochs; *Δ matched*: the
 paired difference from it, in points, on the same seeds and clips, with its 95 % bootstrap interval. A row shares the
-rank of the one above where the paired interval of the two holds zero. `k/n folds`: not ranked until all folds are in;
-nor is one seed where other rows have several. \\*: numbers that are not the budget's, named in the last table. MACs:
-multiply-adds; `≥` where an operator could not be counted. `-`: not measured, or nothing to pair with; it enters no
-mean."""
+rank of that rank's first row where the paired interval of the two holds zero. `k/n folds`: not ranked until all folds
+are in; nor is one seed where other rows have several. \\*: numbers that are not the budget's, named in the last
+table. MACs: multiply-adds; `≥` where an operator could not be counted. `-`: not measured, or nothing to pair with; it
+enters no mean."""
 
 
 def track_markdown(page: Page, root: str) -> str:

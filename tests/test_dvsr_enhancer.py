@@ -175,6 +175,8 @@ def test_the_branch_changes_nothing_of_what_is_deployed() -> None:
 
 # -- pairs
 
+PAIRS = {"pair_least": 1.0, "pair_low": "bicubic"}
+
 
 def batch(low: Any, high: Any, box: Tensor | None = None) -> Batch:
     number = len(low)
@@ -188,20 +190,22 @@ def test_pairs_are_flipped_alike_and_not_cut() -> None:
     high = torch.rand(2, 1, 3, 16, 24, 32)
     low = nn.functional.avg_pool3d(high[:, 0], (1, 4, 4))[:, None]
     box = torch.tensor([[0.1, 0.1, 0.5, 0.5, 0.0], [0.0, 0.0, 1.0, 1.0, 1.0]])
-    seen, due, target = pairs_of(enhance, 4, batch(low, high, box), least=1.0)
+    seen, due, target = pairs_of(enhance, 4, batch(low, high, box), PAIRS)
     assert torch.equal(due[0], high[0, 0]) and torch.equal(due[1], high[1, 0].flip(-1))
     assert torch.equal(seen[0], low[0, 0] * 2 - 1) and target.tolist() == [0, 1]
     torch.testing.assert_close(seen, nn.functional.avg_pool3d(due, (1, 4, 4)) * 2 - 1)
 
 
-def test_natively_low_pairs() -> None:
-    """Each network learns from what it is for: low views of its own sizes, and otherwise large ones brought to it."""
+@pytest.mark.parametrize("pair_low", ["bicubic", "degraded"])
+def test_natively_low_pairs(pair_low: str) -> None:
+    """Bicubically from the high view; or, of views of a network's own sizes, from the low one."""
     enhance = super_resolution(None, (32, 32), options())
     high = [torch.rand(1, 3, 16, side, side) for side in (40, 16, 32)]
     low = [resized(view, (side, side)) for view, side in zip(high, (10, 8, 5), strict=True)]
-    for scale, sources in ((4, [low[0], high[2]]), (8, [high[0], low[2]])):
-        seen, due, target = pairs_of(enhance, scale, batch(low, high), least=1.0)
+    for scale, degraded in ((4, [low[0], high[2]]), (8, [high[0], low[2]])):
+        seen, due, target = pairs_of(enhance, scale, batch(low, high), {**PAIRS, "pair_low": pair_low})
         side = 32 // scale
+        sources = degraded if pair_low == "degraded" else [high[0], high[2]]
         assert target.tolist() == [0, 2] and seen.shape == (2, 3, 16, side, side)
         assert torch.equal(seen, torch.cat([resized(one, (side, side)) * 2 - 1 for one in sources]))
         assert torch.equal(due, torch.cat([resized(high[0], (32, 32)), high[2]]))

@@ -19,6 +19,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.rehearsal import rehearse
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.training import Training
 from elrbench_plugins.dvsr import elr_enhancers, fit
 from elrbench_plugins.dvsr.network import Dvsr
@@ -58,7 +59,7 @@ Fitted = Callable[..., tuple[nn.Module, Training]]
 def fitted(toy_catalog: Catalog, tmp_path: Path) -> Fitted:
     """`fitted(enhancer, *settings, cache="a")`: the enhancer of a fresh recognizer, and the training it is from."""
 
-    def make(enhancer: str, *settings: str, cache: str = "a", die_at: tuple[int, int] | None = None) -> Any:
+    def make(enhancer: str, *settings: str, cache: str = "a", die_at: tuple[int, int, int] | None = None) -> Any:
         plan = asked(toy_catalog, enhancer, *settings)
         training = training_of(toy_catalog, plan, tmp_path / "clips", tmp_path / cache)
         if die_at is not None:
@@ -201,14 +202,14 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-def die_in(training: Training, loop: int, epoch: int) -> None:
-    """At the first update of that epoch of that loop, from 0."""
+def die_in(training: Training, loop: int, epoch: int, update: int) -> None:
+    """Before that update of that epoch of that loop, each from 0."""
     epochs, loops = training.epochs, itertools.count()
 
     def dying(*given: Any, **named: Any) -> Iterator[Any]:
-        number = next(loops)
+        number, updates = next(loops), itertools.count()
         for batch in epochs(*given, **named):
-            if (number, batch.epoch) == (loop, epoch):
+            if (number, next(updates) - batch.epoch * STEPS) == (loop, update) and batch.epoch == epoch:
                 raise Killed
             yield batch
 
@@ -218,11 +219,11 @@ def die_in(training: Training, loop: int, epoch: int) -> None:
 @pytest.mark.parametrize(
     ("enhancer", "settings", "die_at"),
     [
-        ("prog-dvsr", ("epochs_between=3", "epochs_last=2", "fade_step=0.2"), (1, 1)),
-        ("prog-dvsr", ("epochs_last=3", "fade_step=0.2"), (2, 2)),
-        ("prog-dvsr:code", ("epochs_last=3",), (2, 1)),
-        ("dvsr", ("epochs=2",), (0, 1)),
-        ("prog-dvsr-att", ("joint_epochs=2",), (3, 1)),
+        ("prog-dvsr", ("epochs_between=3", "epochs_last=2", "fade_step=0.2"), (1, 1, 1)),
+        ("prog-dvsr", ("epochs_last=3", "fade_step=0.2"), (2, 2, 1)),
+        ("prog-dvsr:code", ("epochs_last=3",), (2, 1, 1)),
+        ("dvsr", ("epochs=2",), (0, 1, 0)),
+        ("prog-dvsr-att", ("joint_epochs=2",), (3, 1, 1)),
     ],
     ids=["fading-in-the-second", "fading-in-the-third", "code", "end-to-end", "joint"],
 )
@@ -230,9 +231,10 @@ def test_a_kill_within_a_step_changes_nothing(
     fitted: Fitted,
     enhancer: str,
     settings: tuple[str, ...],
-    die_at: tuple[int, int],
+    die_at: tuple[int, int, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Weights, the optimiser's moments and alpha have gone on from the checkpoint when the kill comes."""
     numbers = [f"enhancer.{text}" for text in settings]
     whole, straight = fitted(enhancer, *numbers, cache="whole")
     with pytest.raises(Killed):
@@ -311,6 +313,15 @@ def test_an_estimate_reckons_every_step(toy_catalog: Catalog, tmp_path: Path) ->
         cache=tmp_path,
     )
     assert list(seconds) == ["prog-dvsr", "prog-dvsr-att", "student"] and min(seconds.values()) > 0
+
+
+@pytest.mark.parametrize("method", ["kd", "strong-kd", "stat", "st-mhsa"])
+def test_it_goes_with_any_method(toy_catalog: Catalog, tmp_path: Path, method: str) -> None:
+    plan = asked(toy_catalog, "prog-dvsr", method=method, sampling="2x1")
+    inputs = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
+    given = {"inputs": inputs, "device": torch.device("cpu"), "cache": tmp_path}
+    seconds = rehearse(plan, chosen_by(toy_catalog, plan), clips=4, **given)
+    assert "prog-dvsr" in seconds and min(seconds.values()) > 0 and len(seconds) > 2
 
 
 # -- specs

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import task_loss
@@ -160,6 +162,60 @@ def test_slices_cover_every_clip_once() -> None:
     assert list(parts(5, 0)) == list(parts(5, 9)) == [(slice(0, 5), 1.0)]
 
 
+def test_a_slice_is_not_shorter_than_is_asked() -> None:
+    assert list(parts(4, 1, least=2)) == [(slice(0, 2), 0.5), (slice(2, 4), 0.5)]
+    assert list(parts(5, 1, least=2)) == list(parts(5, 2, least=2)) == [(slice(0, 2), 0.4), (slice(2, 5), 0.6)]
+    assert list(parts(3, 2, least=2)) == [(slice(0, 3), 1.0)] and list(parts(1, 4, least=2)) == [(slice(0, 1), 1.0)]
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+@pytest.mark.parametrize("phase", ["reconstruction", "joint"])
+def test_micro_batches_bound_what_is_kept_for_the_backward_pass(phase: str, checkpointed: bool) -> None:
+    """Bytes of the tensors that are kept at once, at most: of 8 clips as of 4, and of 4 less than of all."""
+
+    def most(clips: int, micro: int) -> int:
+        low, high = noise(clips, 3, 4, 3, 3) * 2 - 1, noise(clips, 3, 4, 12, 12, seed=1)
+        numbers = training(micro_batch=micro, checkpoint=checkpointed)
+        kept = Kept()
+        with kept:
+            if phase == "reconstruction":
+                Reconstruction(numbers, double(Dvsr))(low, high)
+            else:
+                target = torch.arange(clips) % 4
+                Joint(numbers, double(Dvsr), double(Attention), classifier())(low, high, target)
+        return kept.most
+
+    few, many = most(4, 2), most(8, 2)
+    assert many <= 1.1 * few < 0.8 * most(4, 0)
+
+
+class Held:
+    """One of them."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+
+class Kept(saved_tensors_hooks):
+    """Counts the bytes that backward passes wait for; `most` of them at once. Weights are not counted."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        super().__init__(self._pack, lambda held: held.value)
+
+    def _pack(self, value: Tensor) -> Held:
+        held = Held(value)
+        if value.dim() == 5 and not isinstance(value, nn.Parameter):
+            size = value.numel() * value.element_size()
+            self.now += size
+            self.most = max(self.most, self.now)
+            weakref.finalize(held, self._free, size)
+        return held
+
+    def _free(self, size: int) -> None:
+        self.now -= size
+
+
 def test_checkpointed_updates_are_the_same_bit_for_bit() -> None:
     low, high = noise(2, 3, 4, 3, 3) * 2 - 1, noise(2, 3, 4, 12, 12, seed=1)
     ends = []
@@ -250,15 +306,18 @@ def test_eq3_by_hand(task: str, mask: str) -> None:
     assert all(parameter.requires_grad for parameter in judge.parameters()) and judge.training
 
 
-@pytest.mark.parametrize("micro", [1, 2])
+@pytest.mark.parametrize("micro", [1, 3])
 def test_joint_micro_batches_add_up_where_nothing_is_normalised(micro: int) -> None:
-    low, high, target = noise(3, 3, 4, 3, 3) * 2 - 1, noise(3, 3, 4, 12, 12, seed=1), torch.tensor([0, 2, 3])
+    low, high, target = noise(5, 3, 4, 3, 3) * 2 - 1, noise(5, 3, 4, 12, 12, seed=1), torch.tensor([0, 2, 3, 1, 0])
     ends = []
     for most in (0, micro):
         modules = double(Dvsr), double(Attention), classifier()
         modules[1].saliency_dec[0].norm = nn.Identity()
+        shown: list[int] = []
+        modules[2].register_forward_pre_hook(lambda _, inputs, shown=shown: shown.append(len(inputs[0])))
         told = Joint(training(micro_batch=most), *modules)(low, high, target)
         ends.append((*map(state, modules), {key: float(value) for key, value in told.items()}))
+        assert shown == [5, 5] if most == 0 else sorted(shown) == [2, 2, 3, 3]  # once to be taught, once to teach
     *whole, figures = ends[0]
     *pieces, others = ends[1]
     assert others == pytest.approx(figures)

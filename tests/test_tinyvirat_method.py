@@ -78,6 +78,16 @@ def test_the_codes_numbers_reach_enhancer_and_classifier(catalog: Catalog) -> No
         assert (options["beta1"], options["beta2"]) == (0.9, 0.999)
 
 
+@pytest.mark.parametrize(("row", "enhancer"), [("classifier", "bicubic"), ("dvsr", "dvsr"), ("prog-dvsr", "prog-dvsr")])
+def test_every_row_has_the_codes_numbers_too(catalog: Catalog, row: str, enhancer: str) -> None:
+    paper, code = (plan_of(catalog, f"tinyvirat:{name}") for name in (row, f"{row}-code"))
+    assert paper.enhancer == enhancer and code.enhancer == (enhancer if row == "classifier" else f"{enhancer}:code")
+    options = code.options("method")
+    beta1 = 0.5 if row == "classifier" else 0.9  # interpolated video has a decay of its own there
+    assert (options["beta1"], options["beta2"], options["schedule"]) == (beta1, 0.999, "step")
+    assert options["sees"] == paper.options("method")["sees"] == "low"
+
+
 @pytest.mark.parametrize(("dataset", "low", "scale"), [("hmdb51", 14, 8), ("ucf101", 28, 4)])
 def test_synthetic_low_views_are_cut_from_the_112_centre(catalog: Catalog, dataset: str, low: int, scale: int) -> None:
     plan = plan_of(catalog, dataset=dataset, degradation=f"bicubic-{low}x{low}", protocol="split1")

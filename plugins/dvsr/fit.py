@@ -16,10 +16,12 @@ from elrbench_plugins.dvsr.pairs import pairs_of
 from elrbench_plugins.dvsr.updates import Joint, Reconstruction
 
 if TYPE_CHECKING:
-    from benchmark_core.clips.views import Views
+    from torch import Tensor
+
+    from benchmark_core.clips.views import Batch, Views
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `learn`, `grow` and `attend`: raised when what they train changes
+REVISION = 2  # of `learn`, `grow` and `attend`: raised when what they train changes
 SAMPLING = f"1x{FRAMES}"
 SAME = ("checkpoint", "train", "keep")  # options that change nothing of what a stage trains
 COMMON = tuple(key for key in (*SHAPE, *RECONSTRUCTION) if key not in SAME)
@@ -52,7 +54,7 @@ def learn(training: Training, module: SuperResolution) -> None:
         update = Reconstruction(training, network)
         views, epochs = pairs(training), int(training.options["epochs"])
         for batch in training.epochs(views, epochs, state=[network, update]):
-            low, high, _ = pairs_of(module, scale, batch, float(training.options["pair_least"]))
+            low, high, _ = pair(training, module, scale, batch)
             training.log(**update(low, high))
 
 
@@ -67,7 +69,7 @@ def grow(training: Training, module: SuperResolution) -> None:
             fade = FadeIn(rise(training, views))
             for batch in training.epochs(views, epochs, state=[network, update, fade]):
                 alpha = fade.alpha if step > 1 else 1.0
-                low, high, _ = pairs_of(module, scale, batch, float(options["pair_least"]))
+                low, high, _ = pair(training, module, scale, batch)
                 target = target_of(high, step, network.steps, str(options["growth_frames"]))
                 training.log(**update(low, target, step, alpha), alpha=alpha)
                 fade.advance()
@@ -88,7 +90,7 @@ def attend(training: Training, module: Attended) -> None:
         update = Joint(training, network, branch, classifier)
         views, epochs = pairs(training), int(training.options["joint_epochs"])
         for batch in training.epochs(views, epochs, state=[network, branch, classifier, update]):
-            low, high, target = pairs_of(module.super_resolution, scale, batch, float(training.options["pair_least"]))
+            low, high, target = pair(training, module.super_resolution, scale, batch)
             training.log(**update(low, high, target))
         mean = training.history[-1]["attention"] if training.history else 0.5
         if not ALIVE[0] < mean < ALIVE[1]:
@@ -100,6 +102,14 @@ def attend(training: Training, module: Attended) -> None:
 def pairs(training: Training) -> Views:
     """16 consecutive frames of each training clip, low and high."""
     return training.views("train", low=True, high=True, sampling=SAMPLING)
+
+
+def pair(training: Training, module: SuperResolution, scale: int, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """See `pairs_of`. Of clips taken as recorded, how many an update learns from is in the stage's history."""
+    low, high, target = pairs_of(module, scale, batch, training.options)
+    if isinstance(batch.high, list):
+        training.log(pairs=float(len(low)))
+    return low, high, target
 
 
 def epochs_of(training: Training, step: int, steps: int) -> int:

@@ -28,6 +28,13 @@ RECONSTRUCTION: Mapping[str, Option] = {
         help="of clips taken as recorded: share of the network's size that a high view has, to be learnt from (of a "
         "batch without any, the largest); 1 is the paper's 112 pixels",
     ),
+    "pair_low": Option(
+        default="bicubic",
+        choices=("bicubic", "degraded"),
+        added=True,
+        help="of clips taken as recorded: a pair's low view is its high view brought bicubically to what the network "
+        "takes (section V.A), or the clip area-averaged to the size of a training clip, and that brought there",
+    ),
     "lr": Option(default=2e-4, low=0.0, help="learning rate of Adam"),
     "beta1": Option(default=0.5, low=0.0, high=0.9999, help="Adam's first beta"),
     "beta2": Option(default=0.9, low=0.0, high=0.9999, help="Adam's second beta"),
@@ -44,9 +51,11 @@ RECONSTRUCTION: Mapping[str, Option] = {
         default=0,
         low=0,
         unspecified=True,
-        help="clips a backward pass, gradients added up to the same update; 0: all at once. An update on 8 clips "
-        "from 16x14x14 to 112x112 has a peak of 2.6 GiB (0.3 for each clip), with 1 of 1.2 GiB or less, whatever the "
-        "batch. Normalisation in the attention branch is then over those clips",
+        help="clips a backward pass, gradients added up to an update; 0: all at once. Of reconstruction the update is "
+        "the same: on 8 clips from 16x14x14 to 112x112 it has a peak of 2.6 GiB (0.3 for each clip; from 28x28 3.7 and "
+        "0.4), with 1 of 1.2 GiB or less, whatever the batch. With attention pieces are of two clips or more, and "
+        "normalisation in branch and classifier is over those: with I3D, 8 at once have a peak of 3.4 GiB, with 2 of "
+        "1.4",
     ),
     "checkpoint": Option(
         default=False,

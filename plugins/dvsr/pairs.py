@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from benchmark_core.clips.views import Batch
 
 
-def pairs_of(module: SuperResolution, scale: int, batch: Batch, least: float) -> tuple[Tensor, Tensor, Tensor]:
+def pairs_of(
+    module: SuperResolution, scale: int, batch: Batch, options: Mapping[str, Any]
+) -> tuple[Tensor, Tensor, Tensor]:
     """What the network by `scale` takes (N, 3, 16, H / scale, W / scale) in [-1, 1], the high views (N, 3, 16, H, W) in
     [0, 1], and the clips' targets.
 
     A pair is flipped where its box is, and not cut: a whole frame's low and high views are a pair as well.
-    Of clips taken as recorded: high views are brought to H x W bicubically, those left out that have less than `least`
-    of it, but for the largest. Their low view is what the network is for, or else the high view brought to its size.
+    Of clips taken as recorded: high views are brought to H x W bicubically, those left out that have less than the
+    option `pair_least` of it, but for the largest. Their low view is the high view brought to the network's size
+    bicubically; or, by the option `pair_low`, the low view, where the network is for such a one.
     """
     assert batch.low is not None and batch.high is not None
     if isinstance(batch.low, Tensor) and isinstance(batch.high, Tensor):
@@ -28,8 +31,9 @@ def pairs_of(module: SuperResolution, scale: int, batch: Batch, least: float) ->
         chosen = list(range(number))
         seen, high = module.prepared(batch.low[:, 0], scale), batch.high[:, 0]
     else:
-        chosen = large(batch.high, module.size, least)
-        seen = torch.cat([taken(module, scale, batch.low[i], batch.high[i]) for i in chosen])
+        chosen = large(batch.high, module.size, float(options["pair_least"]))
+        degraded = options["pair_low"] == "degraded"
+        seen = torch.cat([taken(module, scale, batch.low[i], batch.high[i], degraded) for i in chosen])
         high = torch.cat([resized(batch.high[i], module.size) for i in chosen])
     target = batch.target[chosen]
     if batch.box is None:
@@ -38,9 +42,9 @@ def pairs_of(module: SuperResolution, scale: int, batch: Batch, least: float) ->
     return torch.where(flip, seen.flip(-1), seen), torch.where(flip, high.flip(-1), high), target
 
 
-def taken(module: SuperResolution, scale: int, low: Tensor, high: Tensor) -> Tensor:
+def taken(module: SuperResolution, scale: int, low: Tensor, high: Tensor, degraded: bool) -> Tensor:
     """(1, 3, 16, h, w) of either, as the network by `scale` takes it."""
-    return module.prepared(low if module.scale_of(low) == scale else high, scale)
+    return module.prepared(low if degraded and module.scale_of(low) == scale else high, scale)
 
 
 def large(high: Sequence[Tensor] | Tensor, size: tuple[int, int], least: float) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from elrbench_plugins.dvsr.enhancer import signed, unsigned
 from elrbench_plugins.dvsr.losses import full, masked, psnr, reconstruction, sparsity
 from elrbench_plugins.dvsr.network import Attention, Dvsr
+
+LEAST = 2  # clips that a classifier is shown at once: normalisation over one may be of a single value
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
@@ -67,14 +70,14 @@ class Joint:
 
     def __call__(self, low: Tensor, high: Tensor, target: Tensor) -> dict[str, Tensor]:
         """low (N, 3, 16, h, w) in [-1, 1]; high (N, 3, 16, H, W) in [0, 1]; target as a batch has it."""
-        pieces = list(parts(len(low), int(self.training.options["micro_batch"])))
+        pieces = list(parts(len(low), int(self.training.options["micro_batch"]), least=LEAST))
         made = self._pass(low) if len(pieces) == 1 else None
         if made is None:
             with torch.no_grad(), self.training.autocast():
                 view = torch.cat([unsigned(full(self.network(low[part]))) for part, _ in pieces])
         else:
             view = unsigned(full(made[0].detach()))
-        told = self._teach(view, target)
+        told = self._teach(view, target, pieces)
         self.optimiser.zero_grad(set_to_none=True)
         self.classifier.requires_grad_(False)
         terms = [
@@ -92,13 +95,16 @@ class Joint:
             made, features = self.network.with_features(low)
             return made, self.attention(features)
 
-    def _teach(self, view: Tensor, target: Tensor) -> Tensor:
+    def _teach(self, view: Tensor, target: Tensor, pieces: Sequence[tuple[slice, float]]) -> Tensor:
         """The classifier's own step, without attention."""
-        loss = self._classification(view, target)
         self.classifier_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        losses = []
+        for part, share in pieces:
+            loss = share * self._classification(view[part], target[part])
+            loss.backward()
+            losses.append(loss.detach())
         self.classifier_optimiser.step()
-        return loss.detach()
+        return torch.stack(losses).sum()
 
     def _descend(self, passed: tuple[Tensor, Tensor], high: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:
         """Gradients of eq. 3, `share` of a batch's; its terms, likewise, and attention."""
@@ -119,7 +125,7 @@ class Joint:
     def _classification(self, view: Tensor, target: Tensor) -> Tensor:
         """The task loss on (N, 3, 16, H, W) in [0, 1]; a 2D backbone sees each frame as an interval.
 
-        Of a clip alone the classifier takes its running statistics: a batch's may be of one value.
+        Of a batch that is one clip the classifier takes its running statistics: its own may be of one value.
         """
         view = view.transpose(1, 2).unsqueeze(3) if self.classifier.dims == 2 else view.unsqueeze(1)
         alone = evaluating(self.classifier) if len(view) == 1 else nullcontext()
@@ -161,8 +167,13 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def parts(number: int, most: int) -> Iterator[tuple[slice, float]]:
-    """Slices of at most `most` of `number` clips (0: all), and which share of them each is."""
-    for first in range(0, number, most or number):
-        last = min(number, first + (most or number))
+def parts(number: int, most: int, least: int = 1) -> Iterator[tuple[slice, float]]:
+    """Slices of at most `most` of `number` clips (0: all), and which share of them each is.
+
+    least: clips that a slice has, where there are so many, be it more than `most`.
+    """
+    starts = list(range(0, number, max(most, least) if most else number))
+    if len(starts) > 1 and number - starts[-1] < least:
+        starts.pop()
+    for first, last in pairwise([*starts, number]):
         yield slice(first, last), (last - first) / number

@@ -20,7 +20,10 @@ def elr_methods() -> list[MethodSpec]:
                 "prog-dvsr": {"enhancer": "prog-dvsr"},
                 "prog-dvsr-att": {"enhancer": "prog-dvsr-att"},
                 "high": {"sees": "high", "enhancer": "bicubic"},  # "I3D, 112x112" of Tables III and IV
-                "code": CODE,
+                "code": {"enhancer": "prog-dvsr-att:code", **CODE},
+                "classifier-code": {"enhancer": "bicubic", **CODE, "beta1": 0.5},
+                "dvsr-code": {"enhancer": "dvsr:code", **CODE},
+                "prog-dvsr-code": {"enhancer": "prog-dvsr:code", **CODE},
             },
             default_variants=("prog-dvsr-att",),
             defaults=DEFAULTS,
@@ -29,10 +32,12 @@ def elr_methods() -> list[MethodSpec]:
             unspecified=(
                 "batch and length of the classifier's training: 32 clips and 50 epochs; the authors' code takes 14 to "
                 "64 clips, ends after 500 epochs and keeps the best one by its test clips, which is not done here",
-                "how the learning rate runs: it stands still; in the code (variant code) it is multiplied by 0.999 "
-                "each epoch",
+                "how the learning rate runs: it stands still; in the code (variants code and …-code) it is multiplied "
+                "by 0.999 each epoch",
                 "Adam's decays of the classifier: 0.5 and 0.9, as of the enhancer; in the code torch's, 0.9 and 0.999, "
                 "where it is trained on super-resolved video, and 0.5 and 0.999 on interpolated video",
+                "what these variants leave as the paper has it, since it is of one backbone or of how clips are read: "
+                "I3D's first pooling and the skipping of frames, both below",
                 "weight decay, label smoothing and clipping: none",
                 "which frames: 16 consecutive ones from anywhere in the clip; the code skips every second frame in "
                 "half of its draws. Testing takes all consecutive windows of 16 and the mean of their logits, as the "

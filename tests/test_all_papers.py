@@ -120,8 +120,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("method", METHODS)
 def test_it_runs(toy_catalog: Catalog, place: Path, method: str, dataset: str) -> None:
-    if method not in toy_catalog.methods:
-        pytest.skip(f"there is no method '{method}' here")
     write, numbers = DATASETS[dataset]
     data = place / "data" / dataset.replace(":", "-")
     if write is not None and not data.exists():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmark_core import ElrError
 from benchmark_core.cache.contents import read_cache
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips import derived
 from benchmark_core.clips.derived import DerivedViews, as_bytes
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
@@ -151,6 +152,17 @@ def test_what_cannot_be_kept_is_refused(toy_catalog: Catalog, tmp_path: Path) ->
     net = training.stage("net", lambda module: None, training.recognizer(), needs=("low",))
     with pytest.raises(ElrError, match="not finite, or beyond what float16 holds"):
         training.derive("f", Beyond(net), of=training.views("train", whole=True), by=[net], shape=(8,), revision=2)
+
+
+def test_a_long_clip_is_given_in_pieces(toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _, _ = derive(*data_of(toy_catalog, tmp_path / "a"))
+    monkeypatch.setattr(derived, "AT_ONCE", 3)
+    pieces, features, _ = derive(*data_of(toy_catalog, tmp_path / "b"))
+    clip = whole.views.clips[0]
+    assert features.asked[:3] == [clip.id] * 3 and features.asked[3] != clip.id  # 3, 3 and 2 of its 8 windows
+    one, other = whole.read([clip]), pieces.read([clip])
+    assert one.derived is not None and one.derived.shape == (1, 8, 8)
+    torch.testing.assert_close(other.derived, one.derived, rtol=1e-3, atol=1e-3)
 
 
 def fit_on_features(training: Training) -> Any:

@@ -18,7 +18,7 @@ from videos import random_planes, write_planes
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import with_classes
-from benchmark_core.clips.views import degrade_to
+from benchmark_core.clips.degraded import degrade_to
 from benchmark_core.plans.beside import Beside
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan

@@ -19,13 +19,14 @@ from test_purwanto_attention import peak
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips import flow
+from benchmark_core.clips.recipes import Materials
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.networks.assemble import build_backbone, map_shape, recognizer_of
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.runs.prepare import Data, prepare
+from benchmark_core.runs.prepare import Data, prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
@@ -114,7 +115,19 @@ def test_variants_of_the_head(catalog: Catalog) -> None:
         assert (literal.settings["method.attention"], literal.settings["method.dropout"]) == ("printed", 0.9)
     whole = plan_of(catalog, "purwanto:sr+kd+sa+softmax")
     assert (whole.enhancer, whole.settings["method.kd"], whole.settings["method.sa"]) == ("d-dbpn", True, True)
-    assert softmax.settings["method.sa"] and softmax.enhancer == "bilinear"
+    assert softmax.settings["method.sa"] and softmax.enhancer == "bicubic"
+
+
+@pytest.mark.parametrize("budget", ["paper", "small"])
+def test_flow_is_of_the_same_frames_in_all_rows(catalog: Catalog, budget: str) -> None:
+    """What super-resolution is to show is not a change of interpolation in the stream that does without it."""
+    pytest.importorskip("cv2")
+
+    def flow_of(method: str) -> Materials:
+        plan = plan_of(catalog, method, budget=budget, dataset="puppets", modality="flow")
+        return stock_of(plan, chosen_by(catalog, plan))
+
+    assert flow_of("purwanto:two-stream") == flow_of("purwanto:sr") == flow_of("purwanto")
 
 
 @pytest.mark.parametrize(
@@ -353,14 +366,19 @@ def test_a_killed_attention_stage_ends_as_one_that_was_not(
 
 
 @pytest.mark.slow
-def test_the_smoke_budget_on_chunks(catalog: Catalog, tmp_path: Path) -> None:
+@pytest.mark.parametrize("modality", ["rgb", "rgb+flow"])
+def test_the_smoke_budget_on_chunks(catalog: Catalog, tmp_path: Path, modality: str) -> None:
     """Super-resolution, distillation and attention on a 3D backbone, on few clips."""
-    asked = {"dataset": "puppets", "budget": "smoke", "size": "32x42", "sampling": "windows-8"}
+    if modality != "rgb":
+        pytest.importorskip("cv2", reason="the extra 'flow' is not installed")
+    asked = {"dataset": "puppets", "budget": "smoke", "size": "32x42", "sampling": "windows-8", "modality": modality}
     settings = ("dataset.train=4", "dataset.test=3", "dataset.frames=12")
     record = go(catalog, plan_of(catalog, "purwanto", *settings, **asked), tmp_path).record
-    assert [stage["name"] for stage in record["stages"]] == ["teacher", "dbpn", "student", "attention"]
-    (cost,) = (tmp_path / "runs").rglob("resnet3d-18-*.json")
-    assert json.loads(cost.read_text())["understated"] == []
+    rgb, flow = ["teacher", "dbpn", "student", "attention"], ["teacher", "student", "attention"]
+    each = {"rgb": rgb, "rgb+flow": [*(f"rgb {name}" for name in rgb), *(f"flow {name}" for name in flow)]}
+    assert [stage["name"] for stage in record["stages"]] == each[modality]
+    costs = [json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("resnet3d-18-*.json")]
+    assert costs and all(cost["understated"] == [] for cost in costs)
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from benchmark_core.errors import ElrError
 
 REVISION = 1  # raised when other bytes are kept of the same values
 BYTES = 2  # of a float16
+AT_ONCE = 8  # intervals of a clip that are in memory together
 
 Make = Callable[[Batch], Tensor]
 
@@ -61,22 +62,24 @@ def ensure_derived(
 ) -> None:
     """Makes what is missing; views are whole ones (`train` is off), given to `make` clip by clip.
 
-    make: a batch of one clip of K intervals to (K, *shape). Resumable, whole or not at all, each clip made by one
-    process. Raises ElrError where another shape comes, or a value that float16 cannot hold.
+    make: a batch of one clip, of at most `AT_ONCE` of its intervals, to (K, *shape). Resumable, whole or not at all,
+    each clip made by one process. Raises ElrError where another shape comes, or a value that float16 cannot hold.
     """
 
     def build(job: Job, missing: list[DerivedRecipe]) -> Outcome:
-        with torch.inference_mode():
-            batch = views.to_device(views.read(job.clips[:1]), device)
-            values = make(batch)
-        due = (batch.mask.shape[1], *shape)
-        if tuple(values.shape) != due:
-            raise ElrError(f"derived values of clip '{job.clips[0].id}' are {tuple(values.shape)} where {due} is due")
-        if not bool(torch.isfinite(values.half()).all()):
-            raise ElrError(f"derived values of clip '{job.clips[0].id}' are not finite, or beyond what float16 holds")
+        clip = job.clips[0]
         writer = clipfile.Writer(store.path(job.content, recipe), compressed=False)
         try:
-            writer.add(as_bytes(values))
+            for piece in views.pieces(clip, AT_ONCE):
+                with torch.inference_mode():
+                    batch = views.to_device(piece, device)
+                    values = make(batch)
+                due = (batch.mask.shape[1], *shape)
+                if tuple(values.shape) != due:
+                    raise ElrError(f"derived values of clip '{clip.id}' are {tuple(values.shape)} where {due} is due")
+                if not bool(torch.isfinite(values.half()).all()):
+                    raise ElrError(f"derived values of clip '{clip.id}' are not finite, or beyond what float16 holds")
+                writer.add(as_bytes(values))
             writer.close()
         finally:
             writer.abort()

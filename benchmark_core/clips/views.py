@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,22 +18,17 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.augment import Box, Jitter, draw_box
+from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on_device, degrade_to
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.flow import LEVELS
-from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.recipes import Materials
-from benchmark_core.clips.resample import reduce, to_grey_levels
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
-from benchmark_core.specs import resolve
 
 View: TypeAlias = "Tensor | list[Tensor]"  # (B, K, 3, T, h, w), or B of (K, 3, T, h_i, w_i)
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
-
-SELF_FACTOR = 4.0  # a natively low clip is degraded again by 1 to this
-SELF_SHORTEST = 8  # its shorter side stays at this many pixels or more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +138,16 @@ class Views:
 
     def read(self, clips: Sequence[Clip], epoch: int = 0) -> HostBatch:
         """One batch of the clips given, in their order."""
-        drawn = [self._draw(clip, epoch) for clip in clips]
+        return self._batch([self._draw(clip, epoch) for clip in clips], epoch)
+
+    def pieces(self, clip: Clip, most: int) -> Iterator[HostBatch]:
+        """What a batch of that clip alone has, at most so many intervals at a time: it may have hundreds."""
+        drawn = self._draw(clip, 0)
+        for first in range(0, len(drawn.mask), most):
+            part = slice(first, first + most)
+            yield self._batch([replace(drawn, numbers=drawn.numbers[part], mask=drawn.mask[part])], 0)
+
+    def _batch(self, drawn: list[_Drawn], epoch: int) -> HostBatch:
         most = max(len(one.mask) for one in drawn)
         mask = np.stack([_pad(one.mask, most) for one in drawn])
         low = high = None
@@ -164,8 +168,8 @@ class Views:
             high=self._collate(high, most),
             mask=torch.from_numpy(mask),
             box=torch.from_numpy(np.stack(boxes)) if boxes else None,
-            target=self.targets(clips),
-            ids=tuple(clip.id for clip in clips),
+            target=self.targets([one.clip for one in drawn]),
+            ids=tuple(one.clip.id for one in drawn),
             epoch=epoch,
         )
 
@@ -263,39 +267,6 @@ class _Drawn:
     box: Box | None = None
     place: tuple[float, float] = (0.5, 0.5)
     chance: float = 0.0
-
-
-def degrade_again(bundle: Array, factor: float) -> Array:
-    """A natively low clip (K, 3, T, h, w) area-averaged by `factor`, less where its shorter side would fall under 8."""
-    height, width = bundle.shape[-2:]
-    factor = max(1.0, min(factor, min(height, width) / SELF_SHORTEST))
-    return _averaged(bundle, (round(height / factor), round(width / factor)))
-
-
-def degrade_to(bundle: Array, side: int) -> Array:
-    """A clip (K, 3, T, H, W) area-averaged to a shorter side of `side` pixels; itself where that is no larger."""
-    height, width = bundle.shape[-2:]
-    factor = max(1.0, min(height, width) / side)
-    return _averaged(bundle, (max(1, round(height / factor)), max(1, round(width / factor))))
-
-
-def _averaged(bundle: Array, size: tuple[int, int]) -> Array:
-    height, width = bundle.shape[-2:]
-    if size == (height, width):
-        return bundle
-    intervals, _, frames = bundle.shape[:3]
-    planes = tuple(bundle[:, channel].reshape(-1, height, width) for channel in range(3))
-    small = to_grey_levels(reduce(Frames(planes=planes, colour="rgb"), size))  # (K*T, 3, h', w')
-    again: Array = small.reshape(intervals, frames, 3, *size).swapaxes(1, 2)
-    return again
-
-
-def degrade_on_device(high: Tensor, materials: Materials) -> Tensor:
-    """Low (B, K, 3, T, h, w) of float high (B, K, 3, T, H, W), both in [0, 1], by the degradation's device half."""
-    assert materials.degrade is not None and materials.low_size is not None
-    frames = high.transpose(2, 3)  # (B, K, T, 3, H, W)
-    low: Tensor = resolve(materials.degrade)(frames.flatten(0, 2), materials.low_size, materials.options)
-    return low.reshape(*frames.shape[:3], *low.shape[1:]).transpose(2, 3)
 
 
 def _pad(array: npt.NDArray[np.generic], most: int) -> npt.NDArray[np.generic]:

@@ -204,8 +204,9 @@ class Staging:
     ) -> DerivedViews:
         """What fitted networks make of each clip's whole view, kept in the clip store as float16: views for `epochs`.
 
-        fn: a batch of one clip to (K, *shape), such as features of its K intervals; it is called without gradients, and
-            only for clips of which nothing is kept. of: `views(..., whole=True)`. by: the modules that `fn` uses, each
+        fn: a batch of one clip to (K, *shape), such as features of its K intervals, each of which it sees by itself: of
+            a long clip it gets some at a time. It is called without gradients, and only for clips of which nothing is
+            kept. of: `views(..., whole=True)`. by: the modules that `fn` uses, each
             left by a stage. revision: raised when what `fn` computes changes.
         """
         if of.train:

@@ -82,9 +82,11 @@ def elr_methods() -> list[MethodSpec]:
                 "the super-resolution's scale and network: D-DBPN by 8, 12x16 to 96x128, brought to the network's size "
                 "bicubically, fitted to the training clips; the paper's weights and data are not said. The smaller "
                 "budgets have dbpn-s by 4",
-                "how low views are enlarged without super-resolution: bilinearly",
-                "of what optical flow is calculated: of low frames enlarged bicubically, of the teacher's high ones as "
-                "they are; by which algorithm: dense inverse search, or TV-L1 with --modality rgb+flow:tvl1",
+                "how low views are enlarged without super-resolution: bicubically",
+                "of what optical flow is calculated: of low frames enlarged bicubically, in all rows alike, of the "
+                "teacher's high ones as they are. 'Two-stream I3D using SR videos' (section 3.2) may mean flow of "
+                "super-resolved frames, which is not done here",
+                "by which algorithm: dense inverse search, or TV-L1 with --modality rgb+flow:tvl1",
                 "weights of distillation: see kd; the student starts afresh, and learns as long as without a teacher",
                 "late fusion: the mean of the streams' probabilities",
                 *HEAD,

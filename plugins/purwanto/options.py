@@ -83,11 +83,13 @@ DEFAULTS: Mapping[str, Value] = {**KD_DEFAULTS, "modality": "rgb"}  # I3D, 64 fr
 CHUNKS: Mapping[str, Value] = {"backbone": "resnet3d-18", "size": "64x84", "sampling": "windows-16"}
 
 
-def _budgets(options: Mapping[str, Option], **paper: Value) -> dict[str, dict[str, Value]]:
+def _budgets(
+    options: Mapping[str, Option], *, enhancer: str = "bilinear", **paper: Value
+) -> dict[str, dict[str, Value]]:
     """supervised's small and smoke on chunks; what it sets of options that a method lacks is left out."""
 
     def of(name: str, **changes: Value) -> dict[str, Value]:
-        numbers = {**JOINT_BUDGETS[name], **CHUNKS, **changes}
+        numbers = {**JOINT_BUDGETS[name], **CHUNKS, "enhancer": enhancer, **changes}
         return {key: value for key, value in numbers.items() if "." not in key or key.partition(".")[2] in options}
 
     smoke: dict[str, Value] = {
@@ -97,14 +99,15 @@ def _budgets(options: Mapping[str, Option], **paper: Value) -> dict[str, dict[st
         "method.joint_epochs": 1,
         "method.head_epochs": 2,
     }
-    return {"paper": {**DEFAULTS, **paper}, "small": of("small"), "smoke": of("smoke", **smoke)}
+    return {"paper": {**DEFAULTS, "enhancer": enhancer, **paper}, "small": of("small"), "smoke": of("smoke", **smoke)}
 
 
 ATTENTION_BUDGETS: Mapping[str, Mapping[str, Value]] = _budgets(ATTENTION_OPTIONS)
 
+# Without it low frames are enlarged bicubically, as those are that flow is made of: in all rows, of the same frames.
 SUPER_RESOLUTION: Mapping[str, Value] = {"enhancer": "d-dbpn", "enhancer.resize": True}  # 12x16 by 8, then 224x224
 SHORTER: Mapping[str, Value] = {"sr:enhancer": "dbpn-s", "sr:enhancer.scale": 4}  # 48x64, then 64x84
 SYSTEM_BUDGETS: Mapping[str, Mapping[str, Value]] = {
     name: {**numbers, **({} if name == "paper" else SHORTER)}
-    for name, numbers in _budgets(SYSTEM_OPTIONS, modality="rgb+flow").items()
+    for name, numbers in _budgets(SYSTEM_OPTIONS, enhancer="bicubic", modality="rgb+flow").items()
 }

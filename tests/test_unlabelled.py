@@ -219,10 +219,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "mine", tmp_path / "kinetics"
 
 
-def go(toy_catalog: Catalog, folders: tuple[Path, Path], work: Path, **changes: Any) -> RunResult:
+def go(
+    toy_catalog: Catalog, folders: tuple[Path, Path], work: Path, holdout: float | None = None, **changes: Any
+) -> RunResult:
     catalog, mine = toy_catalog.placed(f"folder:{folders[0]}")
     catalog, pool = catalog.placed(f"videos:{folders[1]}")
-    plan = resolve_plan(catalog, asked(mine, ASKS, "method.batch=2", unlabelled=pool))
+    plan = resolve_plan(catalog, asked(mine, ASKS, "method.batch=2", unlabelled=pool, holdout=holdout))
     return run(
         plan,
         catalog,
@@ -249,6 +251,13 @@ def test_a_run_learns_from_a_pool_and_says_from_what(
     assert read_record(path)["plan"]["unlabelled"] == "videos:kinetics"
     placed, _ = toy_catalog.placed(f"folder:{folders[0]}")  # to predict, nobody needs the pool
     assert load_run(result.folder, read_record(path), placed).plan.digest == record["digest"]
+
+
+def test_test_clips_stay_out_of_a_pool_where_a_run_is_tested_on_others(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    record = go(toy_catalog, folders, tmp_path, holdout=0.5).record
+    assert record["unlabelled"]["tested"] == 1 and record["plan"]["holdout"] == 0.5
 
 
 def test_another_pool_fits_what_reads_it_anew_and_nothing_else(

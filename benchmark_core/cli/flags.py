@@ -27,6 +27,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--classes",), "A,B,C", "Of the dataset's classes, these alone. Default: all."),
     (("--protocol",), "NAME", "Which clips train and which test. Default: the dataset's first."),
     (("--fold", "--split"), "NAME", "One fold of the protocol. Default: its first."),
+    (("--holdout",), "SHARE", "Test on such a share of the training clips, by whole groups, to choose numbers by."),
     (("--degradation",), "NAME", "How low views are made: average-12x16. Default: the dataset's."),
     (("--enhancer",), "NAME", "What brings a low view to network size. Default: the method's."),
     (("--enhancer-weights",), "FILE", "A public checkpoint of the enhancer, instead of fitting it."),

@@ -37,6 +37,7 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
 def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
     """`plan` under another budget, as by the same flags: what differs from its own budget was asked for, and stays."""
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
+    fixed["holdout"] = plan.holdout or None
     usual, _ = expanded(catalog, Request(**fixed, budget=plan.budget, seed=plan.seed))
     asked = (name for name in PARTNERS if getattr(plan, name) != getattr(usual, name))
     kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}

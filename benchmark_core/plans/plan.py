@@ -20,10 +20,11 @@ from benchmark_core.specs import Value
 class Plan:
     """Fully resolved. `settings` holds every option of every component as "KIND.KEY".
 
-    Options marked as added are left out at their default, and so are the last three fields where they are empty.
+    Options marked as added are left out at their default, and so are the last four fields where they are empty.
     classes: those of the dataset that the run is restricted to, in the dataset's order; none where it has them all.
     unlabelled: the pool of clips without labels that a method may also learn from.
     teacher: the fitted network that is taken as the teacher instead of training one, METHOD@DIGEST of its weights.
+    holdout: the share of the training clips that the run is tested on, instead of test clips.
     """
 
     method: str
@@ -45,13 +46,17 @@ class Plan:
     classes: tuple[str, ...] = ()
     unlabelled: str = ""
     teacher: str = ""
+    holdout: float = 0.0
 
     @property
     def protocol_name(self) -> str:
-        """The protocol as tables use it: fewer classes change the name, `split1,classes=6-1a2b3c4d`."""
-        if not self.classes:
-            return self.protocol
-        return f"{self.protocol},classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}"
+        """The protocol as tables use it: other clips change the name, `split1,classes=6-1a2b3c4d,holdout=0.1`."""
+        parts = [self.protocol]
+        if self.classes:
+            parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
+        if self.holdout:
+            parts.append(f"holdout={self.holdout:g}")
+        return ",".join(parts)
 
     @property
     def source(self) -> str:

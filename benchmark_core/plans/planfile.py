@@ -43,7 +43,7 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
             raise ElrError(f"{where}: {unknown('key', str(key), (*FIELDS, 'set'))}")
         elif key == "classes" and isinstance(value, list):
             asked[key] = tuple(map(str, value))
-        elif not isinstance(value, (str, int)) or isinstance(value, bool):
+        elif not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise ElrError(f"{where}: '{key}' is {value!r}, not one name or number")
         else:
             asked[key] = int(value) if key == "seed" and str(value).isdigit() else str(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
+from benchmark_core.clips.holdout import read_share, with_holdout
 from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError, unknown
@@ -47,6 +48,7 @@ class Request:
     teacher: str | None = None  # METHOD@DIGEST
     high_source: str | None = None
     enhancer_weights: str | None = None  # file:STEM@DIGEST
+    holdout: str | float | None = None  # share of the training clips
 
 
 def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
@@ -54,7 +56,7 @@ def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
     return _as_set(
         plan,
         Chosen(
-            dataset=with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes),
+            dataset=with_holdout(with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes), plan.holdout),
             degradation=find(catalog.degradations, plan.degradation)[0],
             enhancer=find(catalog.enhancers, plan.enhancer)[0],
             backbone=find(catalog.backbones, plan.backbone)[0],
@@ -97,7 +99,8 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
             "on it; it is for methods that also learn from unlabelled clips, beside a labelled --dataset"
         )
     classes = _classes(dataset, request.classes)
-    whole, dataset = dataset, with_classes(dataset, classes)
+    holdout = read_share(request.holdout) if request.holdout else 0.0
+    whole, dataset = dataset, with_holdout(with_classes(dataset, classes), holdout)
     if request.budget not in BUDGETS:
         raise unknown("budget", request.budget, BUDGETS)
     budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
@@ -190,6 +193,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         classes=classes,
         unlabelled=pool_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
+        holdout=holdout,
     )
     return plan, _as_set(plan, chosen)
 

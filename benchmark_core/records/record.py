@@ -52,12 +52,14 @@ class _PlanFields(TypedDict):
 class PlanFields(_PlanFields, total=False):
     """`Plan.to_json()`. classes: those that the run is restricted to, where it does not have them all.
 
-    unlabelled: the pool's name, teacher: METHOD@DIGEST of the one given, where there is any.
+    unlabelled: the pool's name, teacher: METHOD@DIGEST of the one given, where there is any. holdout: the share of the
+    training clips that it was tested on, instead of test clips.
     """
 
     classes: list[str]
     unlabelled: str
     teacher: str
+    holdout: float
 
 
 class _Track(TypedDict):

@@ -243,13 +243,16 @@ def prepare(
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
 
+    part_of = {clip.id for part in ("train", "test") for clip in index.split(plan.fold, part)}
+    barred = tuple(clip for clip in index.clips if plan.holdout and clip.id not in part_of)  # its test clips among them
+
     def beside(given: ClipSet | None, listed: Listed | None, label: str) -> Auxiliary | None:
         if given is None or listed is None:
             return None
         return store_beside(
             given,
             listed,
-            test=parts["test"],
+            test=parts["test"] + barred,
             recipes=stock.recipes(low=True, high=chosen.needs_high),
             store=store,
             bad_clips=bad_clips,

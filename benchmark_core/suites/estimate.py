@@ -98,7 +98,7 @@ def training_clips(plan: Plan, chosen: Chosen) -> int | None:
     if dataset.embedded:
         return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
     counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
-    return None if counts is None or plan.classes or options != defaults(dataset) else counts[0]
+    return None if counts is None or plan.classes or plan.holdout or options != defaults(dataset) else counts[0]
 
 
 class _Counting(Rehearsal):

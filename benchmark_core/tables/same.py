@@ -71,6 +71,7 @@ def is_of(row: Row, figure: Figure, asked: Asked) -> bool:
         and all(_text(plan[key]) == value for key, value in due.items())  # type: ignore[literal-required]
         and bool(plan.get("unlabelled")) == bool(asked.pool)
         and not plan.get("teacher")
+        and not plan.get("holdout")
         and all(key in asked.settings or key in asked.fields for key in row.first["changed"])
         and all(_same(plan["settings"].get(key), value) for key, value in asked.settings.items())
     )

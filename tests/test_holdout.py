@@ -1,0 +1,158 @@
+"""`--holdout SHARE`: clips held out of training to choose numbers by, by whole groups; test clips are not looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from videos import drawn
+
+from benchmark_core import DatasetSpec, ElrError, Protocol
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips.holdout import held_out, read_share, with_holdout
+from benchmark_core.clips.index import Clip, Fold, Index
+from benchmark_core.plans.budgets import at_budget, changed_from_budget
+from benchmark_core.plans.planfile import fields_of, read_planfile
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.progress import Silent
+from benchmark_core.records.publish import publish
+from benchmark_core.records.record import read_record
+from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.tables import build_tables
+
+
+def labelled(number: int, target: int | tuple[int, ...] | None, group: str = "") -> Clip:
+    return dataclasses.replace(drawn(number), target=target, group=group)
+
+
+def spec(clips: list[Clip], test: int = 0) -> DatasetSpec:
+    ids = tuple(clip.id for clip in clips)
+    fold = Fold(train=ids[test:], test=ids[:test])
+    return DatasetSpec(
+        name="letters",
+        summary="",
+        classes=("a", "b"),
+        protocols={"one": Protocol(summary="", folds=("1",))},
+        counts={"one": {"1": (len(ids) - test, test)}},
+        index=lambda root, protocol, options: Index(clips=tuple(clips), folds={"1": fold}),  # type: ignore[arg-type]
+    )
+
+
+# -- which clips
+
+
+def test_every_class_gives_its_share() -> None:
+    clips = [labelled(number, number % 3) for number in range(90)]
+    held = held_out(clips, 0.2)
+    assert Counter(clip.target for clip in clips if clip.id in held) == {0: 6, 1: 6, 2: 6}
+    random.Random(1).shuffle(clips)
+    assert held_out(clips, 0.2) == held  # whatever their order
+    assert held < held_out(clips, 0.4)  # a larger share holds out more, not others
+
+
+def test_a_groups_clips_are_held_out_together() -> None:
+    films = [labelled(number, number % 2, f"film-{number // 4}-{number % 2}") for number in range(80)]  # 2 clips each
+    held = held_out(films, 0.25)
+    assert Counter(clip.target for clip in films if clip.id in held) == {0: 10, 1: 10}
+    assert not {clip.group for clip in films if clip.id in held} & {clip.group for clip in films if clip.id not in held}
+    people = [labelled(number, number % 4, f"subject-{number // 8}") for number in range(80)]  # 10, of all classes
+    held = held_out(people, 0.25)
+    assert len({clip.group for clip in people if clip.id in held}) in (2, 3) and len(held) in (16, 24)
+
+
+def test_a_share_is_met_as_nearly_as_groups_allow() -> None:
+    three = [labelled(number, number % 2, f"subject-{number // 4}") for number in range(12)]
+    assert len(held_out(three, 0.25)) == 4  # a third is nearer than nothing
+    assert held_out(three, 0.1) == set()
+
+
+def test_every_class_keeps_clips_to_train_on() -> None:
+    clips = [labelled(0, 0), labelled(1, 1), labelled(2, 1)]
+    assert len(held_out(clips, 0.5)) == 1 and "clip-0" not in held_out(clips, 0.5)
+    several = [labelled(0, (0, 1)), labelled(1, (1,)), labelled(2, (1, 2)), labelled(3, (2,)), labelled(4, (0,))]
+    held = held_out(several, 0.5)
+    left = [label for clip in several if clip.id not in held for label in clip.target]  # type: ignore[union-attr]
+    assert held and set(left) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("text", ["0", "0.6", "1", "-0.1", "some", "nan"])
+def test_a_share_that_is_none(text: str) -> None:
+    with pytest.raises(ElrError, match=f"--holdout {text} is not a share of the training clips above 0 and up to 0.5"):
+        read_share(text)
+
+
+def test_a_dataset_without_its_test_clips() -> None:
+    clips = [labelled(number, number % 2) for number in range(24)]
+    whole = spec(clips, test=4)
+    assert with_holdout(whole, 0.0) is whole
+    part = with_holdout(whole, 0.2)
+    fold = part.read_index(None, "one", {}).folds["1"]
+    assert not part.counts and len(fold.test) == 4 and len(fold.train) == 16
+    assert {*fold.test, *fold.train} == {clip.id for clip in clips[4:]}
+
+
+def test_what_cannot_be_parted_is_refused() -> None:
+    clips = [labelled(number, number % 2, "the one subject") for number in range(8)]
+    with pytest.raises(ElrError, match=r"letters: --holdout 0.1 holds out no clip of fold 1: its groups, such as subj"):
+        with_holdout(spec(clips), 0.1).read_index(None, "one", {})
+
+
+# -- plans
+
+
+def asked(**fields: Any) -> Request:
+    usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32"}
+    return Request(**{**usual, "settings": ("method.batch=6", "method.epochs=1"), **fields})
+
+
+def test_a_plan_says_so_and_others_are_what_they_were(toy_catalog: Catalog, tmp_path: Path) -> None:
+    whole, part = (resolve_plan(toy_catalog, asked(holdout=share)) for share in (None, "0.25"))
+    assert "holdout" not in whole.to_json() and whole.protocol_name == "one"
+    assert part.to_json()["holdout"] == 0.25 and part.protocol_name == "one,holdout=0.25"
+    assert part.digest != whole.digest
+    assert changed_from_budget(toy_catalog, part) == changed_from_budget(toy_catalog, whole)
+    assert resolve_plan(toy_catalog, asked(holdout=0.25)) == part
+    assert resolve_plan(toy_catalog, Request(**fields_of(part.to_json(), {}))) == part
+    assert at_budget(toy_catalog, part, "small").holdout == 0.25
+    fewer = resolve_plan(toy_catalog, asked(holdout=0.25, classes="left,moves"))
+    assert fewer.protocol_name.startswith("one,classes=2-") and fewer.protocol_name.endswith(",holdout=0.25")
+    path = tmp_path / "plan.yaml"
+    path.write_text("holdout: 0.25\n")
+    assert read_planfile(path) == {"holdout": "0.25"}
+
+
+# -- runs
+
+
+def go(catalog: Catalog, folder: Path, **fields: Any) -> RunResult:
+    plan = resolve_plan(catalog, asked(**fields))
+    return run(plan, catalog, data=None, out=folder / plan.digest, cache=folder / "cache", reporter=Silent())
+
+
+def test_a_run_is_tested_on_training_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
+    whole, part = go(toy_catalog, tmp_path), go(toy_catalog, tmp_path, holdout=0.25)
+    plan = resolve_plan(toy_catalog, asked())
+    index = chosen_by(toy_catalog, plan).dataset.read_index(None, "one", plan.options("dataset"))
+    (path,) = part.folder.glob("*.predictions.csv.gz")
+    assert set(read_predictions(path).ids) < set(index.folds["1"].train)
+    record = part.record
+    assert (record["clips"]["train"], record["clips"]["test"]) == (18, 6)  # of 24, and none of the 12 test clips
+    assert record["track"]["protocol"] == "one,holdout=0.25"
+    assert record["dataset"]["manifest"] != whole.record["dataset"]["manifest"]
+    assert not any(stage["reused"] for stage in record["stages"])
+    (path,) = part.folder.glob("supervised-*.json")
+    assert read_record(path)["plan"]["holdout"] == 0.25
+
+
+def test_its_table_is_another(toy_catalog: Catalog, tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    board.mkdir()
+    for fields in ({}, {"holdout": 0.25}):
+        publish(go(toy_catalog, tmp_path, **fields).folder, board)
+    pages = {path.parent.name for path in build_tables(board).files if path.suffix == ".csv"}
+    assert {"one", "one,holdout=0.25"} <= pages

@@ -262,6 +262,25 @@ def test_the_students_rate_warms_up_and_falls_as_a_cosine(toy_catalog: Catalog, 
     assert rates == pytest.approx(expected, abs=1e-7)
 
 
+def test_normalisation_stands_still_and_gradients_are_clipped_where_asked(toy_catalog: Catalog, tmp_path: Path) -> None:
+    settings = ("method.student_freeze_bn=all-but-first", "method.student_clip_norm=0.25")
+    plan = toy(toy_catalog, "strong-kd", *settings, backbone="resnet18")
+    training = training_of(toy_catalog, plan, tmp_path)
+    assert fit.student_recipe(training, training.recognizer(), training.views("train"), 2).clip == 0.25
+    plain = toy(toy_catalog, "strong-kd", "method.clip_norm=3.0", backbone="resnet18")
+    training = training_of(toy_catalog, plain, tmp_path)
+    assert fit.student_recipe(training, training.recognizer(), training.views("train"), 2).clip == 3.0
+
+    weights = scored(go(toy_catalog, plan, tmp_path))
+    fresh = training.recognizer().state_dict()
+    norms = [key.removesuffix(".running_mean") for key in fresh if key.endswith("running_mean")]
+    assert len(norms) == 20 and norms[0] == "backbone.bn1"
+    moved = {name for name in norms for part in ("weight", "bias", "running_mean", "running_var")
+             if not torch.equal(weights[f"{name}.{part}"], fresh[f"{name}.{part}"])}  # fmt: skip
+    assert moved == {"backbone.bn1"}
+    assert not torch.equal(weights["backbone.layer4.1.conv2.weight"], fresh["backbone.layer4.1.conv2.weight"])
+
+
 def test_it_takes_as_many_updates_as_supervised_matched(toy_catalog: Catalog, tmp_path: Path) -> None:
     def updates(method: str) -> int:
         done = go(toy_catalog, toy(toy_catalog, method, "method.joint_epochs=1"), tmp_path).record["updates"]

@@ -37,6 +37,8 @@ def elr_methods() -> list[MethodSpec]:
                 "the student: AdamW, warm-up and half a cosine to 0, label smoothing, one phase of epochs + "
                 "joint_epochs, so that supervised:matched has as many updates (from-student: joint_epochs, after the "
                 "student alone)",
+                "what may stand still or be held back on few clips, as STAT has it: normalisation (student_freeze_bn) "
+                "and the gradient's norm (student_clip_norm); neither is",
                 "augmentation: beside the box that all methods have, brightness, contrast and saturation, one erased "
                 "rectangle and mixup, by the same numbers for the student's view and for the teacher's, at the "
                 "network's size; all frames of a clip alike. The teacher answers for the mixture. Of optical flow, "

@@ -11,6 +11,7 @@ from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.networks.losses import task_loss
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench_plugins.cstat.norms import freeze_norms, wake_norms
 from elrbench_plugins.kd.budgets import SOFT
 from elrbench_plugins.kd.fit import PHASE, t_net, weighted
 from elrbench_plugins.strong_kd import aligned
@@ -68,6 +69,7 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
     strength = {key: float(options[key]) for key in ("jitter", "erase", "mixup")}
     if teacher is not None:
         teacher.eval().requires_grad_(False)
+    frozen = freeze_norms(student.backbone, str(options["student_freeze_bn"]))
     views = training.views("train", low=True, high=teacher is not None)
     recipe = student_recipe(training, student, views, epochs)
     average = Average(student, float(options["ema_decay"]))
@@ -86,11 +88,12 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
         recipe.step(loss)
         average.update(student)
         training.log(loss=loss, task=task)
+    wake_norms(frozen)
     average.into(student)
 
 
 def student_recipe(training: Training, student: Recognizer, views: Views, epochs: int) -> Recipe:
-    """AdamW, a linear warm-up and half a cosine to 0; decays and clipping are the plan's."""
+    """AdamW, a linear warm-up and half a cosine to 0; decays of moments are the plan's."""
     options = training.options
     own = {
         "optimiser": "adamw",
@@ -99,7 +102,9 @@ def student_recipe(training: Training, student: Recognizer, views: Views, epochs
         "weight_decay": options["student_weight_decay"],
         "warmup_epochs": options["student_warmup_epochs"],
     }
-    return Recipe([student], {**options, **own}, epochs=epochs, steps=views.steps(int(options["batch"])))
+    recipe = Recipe([student], {**options, **own}, epochs=epochs, steps=views.steps(int(options["batch"])))
+    recipe.clip = float(options["student_clip_norm"]) or recipe.clip
+    return recipe
 
 
 def answer(network: Recognizer, view: View | None, mask: Tensor, box: Tensor | None, drawn: aligned.Draw) -> Tensor:

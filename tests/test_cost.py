@@ -9,9 +9,11 @@ from torch import nn
 from torch.nn import functional
 
 from benchmark_core.cost.latency import measure_latency
-from benchmark_core.cost.macs import count_macs, count_parameters
+from benchmark_core.cost.macs import count_macs
+from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.networks.assemble import build_recognizer
+from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
@@ -55,6 +57,70 @@ def test_resnet34_costs_what_cstat_prints(enhancer):
     assert macs.extras["interpolation"] == (0 if enhancer is None else 16 * 3 * 256 * 340)
     assert macs.extras["pooling"] == 9 * 64 * 64 * 85  # 3x3 windows after the stem
     assert macs.uncounted == {} and macs.heavy == ()
+
+
+class OwnClassifier(nn.Module):
+    """A head that goes past the backbone's classifier, and past its pooling."""
+
+    pooled = False
+
+    def __init__(self, channels):
+        super().__init__()
+        self.fc = nn.Linear(channels, 5)
+
+    def forward(self, maps, mask):
+        return self.fc(maps.mean((1, 3, 4)))
+
+
+def test_layers_that_the_head_goes_past_are_no_parameters_of_what_is_deployed():
+    model = recognizer()
+    whole = count_parameters(model, view())
+    assert whole == count_parameters(model)
+    model.head = OwnClassifier(512)
+    deployed = count_parameters(model, view())
+    assert deployed["backbone"] == whole["backbone"] - (512 * 5 + 5) and deployed["head"] == 512 * 5 + 5
+    assert count_parameters(model)["backbone"] == whole["backbone"]
+    assert all(not parameter.is_meta for parameter in model.parameters()) and model.training
+
+
+class ReadsWeights(nn.Module):
+    """Reads weights without calling the layer that holds them, and calls a layer without gradients."""
+
+    num_features = 8
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.still = nn.Linear(8, 8)
+        self.past = nn.Linear(8, 8)
+        self.fc = nn.Linear(8, 5)
+
+    def forward_features(self, image):
+        x = self.stem(image).flatten(2).transpose(1, 2)
+        x = self.attention(x, x, x, need_weights=False)[0]
+        with torch.no_grad():
+            still = self.still(x)
+        return [(x + still).transpose(1, 2)[..., None]]
+
+    def pool(self, last):
+        return last.mean((2, 3))
+
+
+def test_weights_count_that_are_read_without_a_call_or_without_gradients():
+    model = recognizer()
+    model.backbone = ReadsWeights()
+    model.head = HEADS["mean-logits"](model.backbone.fc, "single-label")
+    counted = count_parameters(model, view(size=(24, 32)))["backbone"]
+    every = sum(parameter.numel() for parameter in model.backbone.parameters())
+    assert counted == every - (8 * 8 + 8)
+
+
+def test_a_network_that_needs_content_is_counted_whole():
+    model = recognizer()
+    model.head = OwnClassifier(512)
+    model.head.forward = lambda maps, mask: model.head.fc(maps.mean((1, 3, 4))) * (1 if maps.sum() > 0 else 2)
+    assert count_parameters(model, view()) == count_parameters(model)
 
 
 def test_a_clip_costs_its_intervals():

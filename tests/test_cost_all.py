@@ -15,7 +15,8 @@ from benchmark_core.cli import main
 from benchmark_core.cost import every
 from benchmark_core.cost.alone import EnhancerAlone
 from benchmark_core.cost.every import ENLARGED, MOVING, STILL, Subject, measure, settings, standing, subjects
-from benchmark_core.cost.macs import count_macs, count_parameters
+from benchmark_core.cost.macs import count_macs
+from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_recognizer

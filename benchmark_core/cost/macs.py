@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of the deployed recognizer, counted by fvcore on a trace.
+"""Multiply-adds of the deployed recognizer, counted by fvcore on a trace.
 
 One multiply-add is one: what papers print as "FLOPs" (21.34 M and 6.51 G for ResNet-34 on 256x340). Counted by
 fvcore's rules are convolutions, linear layers, normalisation (2 per element in testing) and adaptive average pooling,
@@ -42,17 +42,6 @@ class Macs:
     def heavy(self) -> tuple[str, ...]:
         """Sorted."""
         return tuple(sorted(HEAVY & self.uncounted.keys()))
-
-
-def count_parameters(recognizer: Recognizer) -> dict[str, int]:
-    """total, backbone (with its classifier), enhancer, head; what parts share is counted in the first of them."""
-    counts: dict[str, int] = {}
-    seen: set[Tensor] = set()
-    for name, part in (("backbone", recognizer.backbone), ("enhancer", recognizer.enhancer), ("head", recognizer.head)):
-        new = set(part.parameters()) - seen
-        counts[name] = sum(parameter.numel() for parameter in new)
-        seen |= new
-    return {"total": sum(counts.values()), **counts}
 
 
 def count_macs(recognizer: Recognizer, low: Tensor) -> Macs:

@@ -143,7 +143,8 @@ def cost_of(
     """
     from benchmark_core.cost.flow_time import time_flow
     from benchmark_core.cost.latency import VARIANTS, measure_latency
-    from benchmark_core.cost.macs import count_macs, count_parameters
+    from benchmark_core.cost.macs import count_macs
+    from benchmark_core.cost.parameters import count_parameters
     from benchmark_core.training.device import describe_device
 
     sampling, stream = Sampling.parse(describe["sampling"]), describe.get("modality", "rgb")
@@ -159,7 +160,7 @@ def cost_of(
         "structure": structure_key(describe),
         "describe": dict(describe),
         "low_size": list(low_size),
-        "params": count_parameters(recognizer),
+        "params": count_parameters(recognizer, low),
         "macs": {"view": macs.view, "clip": macs.clip, "enhancer": macs.enhancer},
         "kinds": dict(macs.kinds),
         "extras": dict(macs.extras),

@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.views import Batch
-from benchmark_core.cost.macs import count_parameters
+from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
@@ -183,9 +183,11 @@ def _deployed(plan: Plan, chosen: Chosen) -> tuple[int, float]:
     recognizer = _without_content(plan, chosen, high=high, head=None).eval()
     views = RandomViews(plan=plan, chosen=chosen, clips=1, low=not high, high=high)
     batch = views.batch(META)
+    seen = batch.high if high else batch.low
+    assert seen is not None
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        recognizer(batch.high if high else batch.low, batch.mask)
-    return count_parameters(recognizer)["total"], counter.get_total_flops() / 2 / CLIPS
+        recognizer(seen, batch.mask)
+    return count_parameters(recognizer, seen)["total"], counter.get_total_flops() / 2 / CLIPS
 
 
 def _without_content(plan: Plan, chosen: Chosen, *, high: bool, head: str | None) -> Recognizer:

@@ -1,6 +1,7 @@
 """Kills a run with SIGKILL again and again, resumes it, and holds what comes out against a run that nobody killed.
 
     python benchmarks/kill_and_resume.py --times 20 --writes 32
+    python benchmarks/kill_and_resume.py --run prog-dvsr       # an enhancer that is grown step by step, each faded in
 
 A cstat run on the squares of tests/toy.py, at smoke budget on one thread, from nothing to its record: a few seconds.
 `--times` kills it at random moments; `--writes` kills it inside a write: halfway through the bytes, when they are all
@@ -26,14 +27,21 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGINS = ("cstat", "degradations", "interpolation", "supervised")
-SETTINGS = (
-    "dataset.train=18",
-    "dataset.test=12",
-    "method.batch=6",
-    "method.epochs=4",
-    "method.joint_epochs=4",
-)
+PLUGINS = ("cstat", "degradations", "dvsr", "interpolation", "supervised")
+RUNS: dict[str, dict[str, Any]] = {
+    "cstat": {
+        "method": "cstat", "size": "48x64", "sampling": "2x1",
+        "settings": ("dataset.train=18", "dataset.test=12", "method.batch=6", "method.epochs=4",
+                     "method.joint_epochs=4"),
+    },
+    "prog-dvsr": {
+        "method": "supervised", "size": "16x16", "sampling": "1x1", "degradation": "average-2x2",
+        "enhancer": "prog-dvsr",
+        "settings": ("dataset.train=6", "dataset.test=4", "method.batch=2", "method.epochs=1", "enhancer.batch=2",
+                     "enhancer.epochs_between=3", "enhancer.epochs_last=3", "enhancer.fade_step=0.1"),
+    },
+}  # fmt: skip
+chosen = "cstat"  # of `RUNS`; children are forks
 CHANGING = ("seal", "timings", "finished", "stages")  # of a record
 
 
@@ -43,7 +51,8 @@ def preload() -> None:
 
     import benchmark_core.cost.macs
     import benchmark_core.runs.runner  # noqa: F401
-    import elrbench_plugins.cstat.fit  # noqa: F401
+    import elrbench_plugins.cstat.fit
+    import elrbench_plugins.dvsr.fit  # noqa: F401
 
     torch.set_num_threads(1)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first one imports much
@@ -58,13 +67,7 @@ def run_once(folder: Path, out: str) -> None:
 
     names = [f"elrbench_plugins.{name}" for name in PLUGINS]
     catalog = load_catalog([*names, str(ROOT / "tests" / "toy.py")], entry_points=False)
-    plan = resolve_plan(
-        catalog,
-        Request(
-            method="cstat", dataset="toy", backbone="toynet", budget="smoke", size="48x64", sampling="2x1",
-            settings=SETTINGS,
-        ),
-    )  # fmt: skip
+    plan = resolve_plan(catalog, Request(dataset="toy", backbone="toynet", budget="smoke", **RUNS[chosen]))
     run(plan, catalog, data=None, out=folder / out, cache=folder / "cache", reporter=Silent(), device="cpu")
 
 
@@ -148,7 +151,7 @@ def kind_of(file: Path) -> str:
     if file.name.endswith(".predictions.csv.gz"):
         return "predictions"
     if file.suffix == ".json" and file.parent.name == "run" and file.name != "log.json":
-        return "record" if file.name.startswith("cstat-") else "cost"
+        return "record" if file.name.startswith(f"{RUNS[chosen]['method']}-") else "cost"
     return file.name
 
 
@@ -285,12 +288,15 @@ def spread(moments: list[str], count: int, rng: random.Random) -> list[int]:
 
 
 def main() -> int:
+    global chosen
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", choices=tuple(RUNS), default="cstat", help="which run; default: cstat")
     parser.add_argument("--times", type=int, default=20, help="kills at random moments")
     parser.add_argument("--writes", type=int, default=32, help="kills inside a write")
     parser.add_argument("--chain", type=int, default=1, help="kills of one run at random moments before it may end")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     asked = parser.parse_args()
+    chosen = asked.run
     preload()
     rng = random.Random(asked.seed)
     bad = 0

@@ -39,6 +39,13 @@ def test_a_killed_run_ends_as_one_that_was_not() -> None:
     assert lines[-1] == "2 kills and two runs at once: 0 wrong"
 
 
+@pytest.mark.slow
+def test_a_growing_network_killed_at_any_moment_ends_as_one_that_was_not() -> None:
+    lines = kill_and_resume("--run", "prog-dvsr", "--times", "1", "--writes", "0", "--seed", str(os.getpid()))
+    assert [line.split()[0] for line in lines[1:-1]] == ["same"] * 2
+    assert lines[-1] == "1 kills and two runs at once: 0 wrong"
+
+
 class Full:
     """A file on a disk without room."""
 

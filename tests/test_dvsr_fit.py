@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -285,6 +287,8 @@ def test_natively_low_clips_have_a_network_by_4_and_one_by_8(
     plan = asked(toy_catalog, enhancer, dataset="tiny-puppets", degradation="native", size="16x16", sampling="2x1")
     result = go(toy_catalog, plan, tmp_path)
     assert plan.high_source == "self"
+    logged = [row for each in json.loads((result.folder / "log.json").read_text()).values() for row in each]
+    assert all(1 <= row["pairs"] <= 2 for row in logged if "psnr" in row)
     deployed = load_file(result.folder / "recognizer.safetensors")
     assert {name.split("networks.")[1].split(".")[0] for name in deployed if "networks." in name} == {"x4", "x8"}
     loops = {"dvsr": 2, "prog-dvsr": 2 + 3, "prog-dvsr-att": 2 + 3}[enhancer]
@@ -322,6 +326,23 @@ def test_it_goes_with_any_method(toy_catalog: Catalog, tmp_path: Path, method: s
     given = {"inputs": inputs, "device": torch.device("cpu"), "cache": tmp_path}
     seconds = rehearse(plan, chosen_by(toy_catalog, plan), clips=4, **given)
     assert "prog-dvsr" in seconds and min(seconds.values()) > 0 and len(seconds) > 2
+
+
+def test_few_pairs_an_update_are_said() -> None:
+    notes = told(pairs=[1.0, 2.0])
+    assert notes == [
+        "of a batch of 2 clips 1.5 were large enough for a pair, on average: a larger batch, a smaller "
+        "enhancer.pair_least, or larger clips by --high-source"
+    ]
+    assert told(pairs=[2.0, 2.0]) == [] == told(pairs=[])
+
+
+def told(pairs: list[float]) -> list[str]:
+    """What is noted of a stage with that history."""
+    notes: list[str] = []
+    training: Any = SimpleNamespace(options={"batch": 2}, history=[{"pairs": one} for one in pairs], note=notes.append)
+    fit.tell_pairs(training)
+    return notes
 
 
 # -- specs

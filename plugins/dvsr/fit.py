@@ -25,6 +25,7 @@ REVISION = 2  # of `learn`, `grow` and `attend`: raised when what they train cha
 SAMPLING = f"1x{FRAMES}"
 SAME = ("checkpoint", "train", "keep")  # options that change nothing of what a stage trains
 COMMON = tuple(key for key in (*SHAPE, *RECONSTRUCTION) if key not in SAME)
+FEW = 2.0  # pairs an update
 ALIVE = (0.01, 0.99)  # where the mean of a trained attention map belongs
 
 
@@ -56,6 +57,7 @@ def learn(training: Training, module: SuperResolution) -> None:
         for batch in training.epochs(views, epochs, state=[network, update]):
             low, high, _ = pair(training, module, scale, batch)
             training.log(**update(low, high))
+    tell_pairs(training)
 
 
 def grow(training: Training, module: SuperResolution) -> None:
@@ -78,6 +80,7 @@ def grow(training: Training, module: SuperResolution) -> None:
                     f"the network by {scale} was trained at {2**step} times its size no further than alpha "
                     f"{fade.alpha:.2f}, and is used at 1: more epochs or a quicker fade"
                 )
+    tell_pairs(training)
 
 
 def attend(training: Training, module: Attended) -> None:
@@ -97,6 +100,7 @@ def attend(training: Training, module: Attended) -> None:
             training.note(
                 f"attention of the network by {scale} has mean {mean:.3f}: it tells no foreground from background"
             )
+    tell_pairs(training)
 
 
 def pairs(training: Training) -> Views:
@@ -110,6 +114,17 @@ def pair(training: Training, module: SuperResolution, scale: int, batch: Batch) 
     if isinstance(batch.high, list):
         training.log(pairs=float(len(low)))
     return low, high, target
+
+
+def tell_pairs(training: Training) -> None:
+    """A note where updates on clips taken as recorded had few of them."""
+    counts = [row["pairs"] for row in training.history if "pairs" in row]
+    batch = int(training.options["batch"])
+    if counts and sum(counts) / len(counts) < min(FEW, batch):
+        training.note(
+            f"of a batch of {batch} clips {sum(counts) / len(counts):.1f} were large enough for a pair, on average: a "
+            "larger batch, a smaller enhancer.pair_least, or larger clips by --high-source"
+        )
 
 
 def epochs_of(training: Training, step: int, steps: int) -> int:

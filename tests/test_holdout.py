@@ -13,7 +13,7 @@ from videos import drawn
 
 from benchmark_core import DatasetSpec, ElrError, Protocol
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.holdout import held_out, read_share, with_holdout
+from benchmark_core.clips.holdout import held_out, none_held_out, read_share, with_holdout
 from benchmark_core.clips.index import Clip, Fold, Index
 from benchmark_core.plans.budgets import at_budget, changed_from_budget
 from benchmark_core.plans.planfile import fields_of, read_planfile
@@ -65,6 +65,20 @@ def test_a_groups_clips_are_held_out_together() -> None:
     assert len({clip.group for clip in people if clip.id in held}) in (2, 3) and len(held) in (16, 24)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_groups_of_several_classes_do_not_add_up_beyond_the_share(share: float) -> None:
+    """Forty scenes of five clips, each of several of six classes: all classes together are within a scene of it."""
+    clips = [labelled(i, ((i // 5 + i) % 6, (i + 2 + i // 7) % 6), f"scene-{i // 5}") for i in range(200)]
+    assert abs(len(held_out(clips, share)) - share * 200) <= 5
+
+
+def test_a_class_of_which_no_clip_is_held_out_is_told() -> None:
+    clips = [*(labelled(number, 0) for number in range(10)), *(labelled(10 + n, 1, f"pair-{n % 2}") for n in range(8))]
+    held = held_out(clips, 0.1)  # half of class 1 is too much
+    apart = [[clip for clip in clips if (clip.id in held) == here] for here in (False, True)]
+    assert len(held) == 1 and none_held_out(*apart) == [1] and none_held_out(clips, clips) == []
+
+
 def test_a_share_is_met_as_nearly_as_groups_allow() -> None:
     three = [labelled(number, number % 2, f"subject-{number // 4}") for number in range(12)]
     assert len(held_out(three, 0.25)) == 4  # a third is nearer than nothing
@@ -80,17 +94,17 @@ def test_every_class_keeps_clips_to_train_on() -> None:
     assert held and set(left) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("text", ["0", "0.6", "1", "-0.1", "some", "nan"])
+@pytest.mark.parametrize("text", ["", "0.6", "1", "-0.1", "some", "nan"])
 def test_a_share_that_is_none(text: str) -> None:
-    with pytest.raises(ElrError, match=f"--holdout {text} is not a share of the training clips above 0 and up to 0.5"):
+    with pytest.raises(ElrError, match=f"--holdout '{text}' is not a share of the training clips up to 0.5, e.g. 0.1"):
         read_share(text)
 
 
 def test_a_dataset_without_its_test_clips() -> None:
     clips = [labelled(number, number % 2) for number in range(24)]
     whole = spec(clips, test=4)
-    assert with_holdout(whole, 0.0) is whole
-    part = with_holdout(whole, 0.2)
+    assert with_holdout(whole, 0.0, "one", "1") is whole
+    part = with_holdout(whole, 0.2, "one", "1")
     fold = part.read_index(None, "one", {}).folds["1"]
     assert not part.counts and len(fold.test) == 4 and len(fold.train) == 16
     assert {*fold.test, *fold.train} == {clip.id for clip in clips[4:]}
@@ -99,7 +113,15 @@ def test_a_dataset_without_its_test_clips() -> None:
 def test_what_cannot_be_parted_is_refused() -> None:
     clips = [labelled(number, number % 2, "the one subject") for number in range(8)]
     with pytest.raises(ElrError, match=r"letters: --holdout 0.1 holds out no clip of fold 1: its groups, such as subj"):
-        with_holdout(spec(clips), 0.1).read_index(None, "one", {})
+        with_holdout(spec(clips), 0.1, "one", "1").read_index(None, "one", {})
+
+
+def test_one_fold_stands_alone(toy_catalog: Catalog) -> None:
+    """What folds hold out overlaps, and is what others test on: nothing that could be added up over them."""
+    plan = resolve_plan(toy_catalog, Request(method="supervised", dataset="ixmas-11", fold="julien", holdout=0.2))
+    dataset = chosen_by(toy_catalog, plan).dataset
+    assert list(dataset.protocols) == [plan.protocol] and dataset.protocols[plan.protocol].folds == ("julien",)
+    assert plan.protocol_name == f"{plan.protocol},fold=julien,holdout=0.2"
 
 
 # -- plans
@@ -113,14 +135,16 @@ def asked(**fields: Any) -> Request:
 def test_a_plan_says_so_and_others_are_what_they_were(toy_catalog: Catalog, tmp_path: Path) -> None:
     whole, part = (resolve_plan(toy_catalog, asked(holdout=share)) for share in (None, "0.25"))
     assert "holdout" not in whole.to_json() and whole.protocol_name == "one"
-    assert part.to_json()["holdout"] == 0.25 and part.protocol_name == "one,holdout=0.25"
+    assert part.to_json()["holdout"] == 0.25 and part.protocol_name == "one,fold=1,holdout=0.25"
+    assert resolve_plan(toy_catalog, asked(holdout="0")) == whole
+    assert resolve_plan(toy_catalog, asked(holdout=0.1234567)).protocol_name == "one,fold=1,holdout=0.1234567"
     assert part.digest != whole.digest
     assert changed_from_budget(toy_catalog, part) == changed_from_budget(toy_catalog, whole)
     assert resolve_plan(toy_catalog, asked(holdout=0.25)) == part
     assert resolve_plan(toy_catalog, Request(**fields_of(part.to_json(), {}))) == part
     assert at_budget(toy_catalog, part, "small").holdout == 0.25
     fewer = resolve_plan(toy_catalog, asked(holdout=0.25, classes="left,moves"))
-    assert fewer.protocol_name.startswith("one,classes=2-") and fewer.protocol_name.endswith(",holdout=0.25")
+    assert fewer.protocol_name.startswith("one,classes=2-") and fewer.protocol_name.endswith(",fold=1,holdout=0.25")
     path = tmp_path / "plan.yaml"
     path.write_text("holdout: 0.25\n")
     assert read_planfile(path) == {"holdout": "0.25"}
@@ -142,7 +166,7 @@ def test_a_run_is_tested_on_training_clips(toy_catalog: Catalog, tmp_path: Path)
     assert set(read_predictions(path).ids) < set(index.folds["1"].train)
     record = part.record
     assert (record["clips"]["train"], record["clips"]["test"]) == (18, 6)  # of 24, and none of the 12 test clips
-    assert record["track"]["protocol"] == "one,holdout=0.25"
+    assert record["track"]["protocol"] == "one,fold=1,holdout=0.25" and record["track"]["folds"] == ["1"]
     assert record["dataset"]["manifest"] != whole.record["dataset"]["manifest"]
     assert not any(stage["reused"] for stage in record["stages"])
     (path,) = part.folder.glob("supervised-*.json")
@@ -155,4 +179,4 @@ def test_its_table_is_another(toy_catalog: Catalog, tmp_path: Path) -> None:
     for fields in ({}, {"holdout": 0.25}):
         publish(go(toy_catalog, tmp_path, **fields).folder, board)
     pages = {path.parent.name for path in build_tables(board).files if path.suffix == ".csv"}
-    assert {"one", "one,holdout=0.25"} <= pages
+    assert {"one", "one,fold=1,holdout=0.25"} <= pages

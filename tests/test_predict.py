@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_virat import write_first, write_second
+from tiny_virat import spread, write_first, write_second
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
@@ -170,6 +170,23 @@ def test_another_dataset_of_the_same_classes(call: Call, folder: Path, tmp_path:
     assert (code, told["dataset"], told["clips"]) == (0, "tinyvirat", 2) and told["scores"]["f1_macro"]["n"] == 2
     line = refused(call(folder, "--data", other, "--dataset", "tinyvirat", "--split", "pool"))
     assert line == f"dataset 'tinyvirat' lists no clips without labels under {other}; --split test takes its test clips"
+
+
+def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(
+    toy_catalog: Catalog, tmp_path: Path, call: Call
+) -> None:
+    data = write_second(tmp_path / "v2", val=1, test=1)
+    spread(data / "tiny_train_v2.json")
+    request = Request(
+        method="supervised", dataset="tinyvirat-v2", backbone="toynet", budget="smoke", size="32x32", sampling="4x1",
+        settings=("method.batch=3", "method.epochs=1"), holdout=0.34,
+    )  # fmt: skip
+    plan, cache = resolve_plan(toy_catalog, request), tmp_path / "cache"
+    run(plan, toy_catalog, data=data, out=tmp_path / "run", cache=cache, reporter=Silent(), device="cpu")
+    other = write_first(tmp_path / "first", train=3, test=2)
+    spread(other / "tiny_train.json")
+    told = json.loads(call(tmp_path / "run", "--data", other, "--dataset", "tinyvirat", "--json")[1])
+    assert (told["dataset"], told["clips"]) == ("tinyvirat", 2)
 
 
 def test_a_dataset_of_other_classes_or_another_kind(call: Call, folder: Path, data: Path) -> None:

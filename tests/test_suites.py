@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,11 +157,24 @@ def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
     suite = of(f"{COMMON}\nrows: [{rows}]")  # 12x16 to 24x32 at the toy's
     own = plan_suite(suite, catalog, library, Asked(fields={"dataset": "puppets", "backbone": "resnet18"})).rows[0]
     assert own.plans[0].settings["enhancer.weights"] == name
+    assert own.chosen is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Estimator(catalog).of(own.plans[0], own.chosen).training_macs  # needs no content of the file
+    lost = of(f"{COMMON}\nrows: [{{row: sr, method: supervised, enhancer: dbpn-s, enhancer_weights: absent.pth}}]")
+    there = {"dataset": "puppets", "backbone": "resnet18", "enhancer_weights": str(path)}
+    assert plan_suite(lost, catalog, library, Asked(fields=there)).rows[0].plans[0].settings["enhancer.weights"] == name
     for other in (
         Asked(fields={"dataset": "puppets", "backbone": "resnet18"}, settings=("enhancer.weights=fit",)),
         Asked(fields={"dataset": "puppets", "backbone": "resnet18", "enhancer": "d-dbpn"}),
     ):
         assert plan_suite(suite, catalog, library, other).rows[0].plans[0].settings["enhancer.weights"] == "fit"
+
+
+def test_a_row_on_clips_held_out_is_not_the_papers(library: Library, toy_catalog: Catalog):
+    common = COMMON.replace("budget: smoke", "budget: smoke, holdout: 0.25")
+    (row, *_) = plan_suite(of(f"{common}\n{ROWS}"), toy_catalog, library, Asked()).rows
+    assert row.differs["holdout"] == ("-", "0.25")
 
 
 def test_a_rows_settings_stand_until_a_flag_takes_their_place(library: Library, toy_catalog: Catalog):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import BUILTINS, TOY
 from test_folder import film
-from tiny_virat import write_second
+from tiny_virat import spread, write_part, write_second
 
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
@@ -190,6 +190,16 @@ def test_the_challenges_test_clips_are_the_pool_of_the_second_release(toy_catalo
     batch = next(iter(data.training_views(low=True, high=True, seed=0, unlabelled=True).batches(3)))
     assert batch.target.shape == (3, 26) and not batch.target.any()
     assert [tuple(clip.shape) for clip in batch.low or ()] != [tuple(clip.shape) for clip in batch.high or ()]
+
+
+def test_a_datasets_own_pool_is_not_barred_where_clips_are_held_out(toy_catalog: Catalog, tmp_path: Path) -> None:
+    root = write_second(tmp_path / "data", train=6, val=2, test=0)
+    write_part(root, "tiny_test_v2_public.json", "test", 3, first=20, labelled=False)  # none as one that trains
+    spread(root / "tiny_train_v2.json")
+    usual = {"unlabelled": "tinyvirat-v2", "size": "32x32", "sampling": "2x1", "holdout": 0.34}
+    plan = resolve_plan(toy_catalog, asked("tinyvirat-v2", ASKS, **usual))
+    data = ready(toy_catalog, plan, tmp_path / "cache", root, root)
+    assert data.pool is not None and len(data.pool.clips) == 3 and data.pool.tested == 0
 
 
 def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog, tmp_path: Path) -> None:

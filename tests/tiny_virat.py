@@ -55,6 +55,14 @@ def write_second(root: Path, train: int = 6, val: int = 6, test: int = 6) -> Pat
     return root
 
 
+def spread(path: Path) -> None:
+    """The list again with every clip from a film of its own, of two classes in turn, so that clips can be held out."""
+    entries = json.loads(path.read_text())
+    for number, entry in enumerate(entries):
+        entry |= {"video_id": f"{FILM}_{number}", "label": [CLASSES[number % 2]]}
+    write_list(path, entries)
+
+
 def write_crops(root: Path) -> Path:
     """`virat-crops` as its layout says: four that train, and one that tests."""
     for part, first, count in (("train", 0, 4), ("test", 4, 1)):

@@ -1,4 +1,4 @@
-"""Parameters of the deployed recognizer: those that its answer depends on."""
+"""Parameters of the deployed recognizer: of its backbone those that the answer depends on, of its enhancer all."""
 
 from __future__ import annotations
 

@@ -50,12 +50,12 @@ class Plan:
 
     @property
     def protocol_name(self) -> str:
-        """The protocol as tables use it: other clips change the name, `split1,classes=6-1a2b3c4d,holdout=0.1`."""
+        """The protocol as tables use it: other clips change it, `split1,classes=6-1a2b3c4d,fold=1,holdout=0.1`."""
         parts = [self.protocol]
         if self.classes:
             parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
         if self.holdout:
-            parts.append(f"holdout={self.holdout:g}")
+            parts.append(f"fold={self.fold},holdout={self.holdout}")  # one fold only, see `with_holdout`
         return ",".join(parts)
 
     @property

@@ -56,7 +56,12 @@ def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
     return _as_set(
         plan,
         Chosen(
-            dataset=with_holdout(with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes), plan.holdout),
+            dataset=with_holdout(
+                with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes),
+                plan.holdout,
+                plan.protocol,
+                plan.fold,
+            ),
             degradation=find(catalog.degradations, plan.degradation)[0],
             enhancer=find(catalog.enhancers, plan.enhancer)[0],
             backbone=find(catalog.backbones, plan.backbone)[0],
@@ -99,8 +104,8 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
             "on it; it is for methods that also learn from unlabelled clips, beside a labelled --dataset"
         )
     classes = _classes(dataset, request.classes)
-    holdout = read_share(request.holdout) if request.holdout else 0.0
-    whole, dataset = dataset, with_holdout(with_classes(dataset, classes), holdout)
+    holdout = 0.0 if request.holdout is None else read_share(request.holdout)
+    whole, dataset = dataset, with_classes(dataset, classes)
     if request.budget not in BUDGETS:
         raise unknown("budget", request.budget, BUDGETS)
     budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
@@ -149,6 +154,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     fold = request.fold or folds[0]
     if fold not in folds:
         raise unknown(f"fold of protocol '{protocol}'", fold, folds)
+    chosen = replace(chosen, dataset=with_holdout(dataset, holdout, protocol, fold))
     weights = partner("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))

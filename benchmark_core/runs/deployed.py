@@ -100,8 +100,9 @@ def _moved(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
     settings |= {f"dataset.{key}": value for key, value in options.items()}
     protocol = spec.default_protocol
     fold = (spec.protocols[protocol].folds or ("",))[0]  # a pool has none
+    settings = dict(sorted(settings.items()))
     return dataclasses.replace(
-        plan, dataset=dataset, protocol=protocol, fold=fold, classes=(), settings=dict(sorted(settings.items()))
+        plan, dataset=dataset, protocol=protocol, fold=fold, classes=(), settings=settings, holdout=0.0
     )
 
 

@@ -12,6 +12,7 @@ from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.enhanced import EnhancedRecipe, Enhancer, ensure_enhanced, of_enhancer
 from benchmark_core.clips.flow import ensure_views, of_flow, opencv
+from benchmark_core.clips.holdout import none_held_out
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.recipes import Materials, materials
@@ -243,7 +244,12 @@ def prepare(
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
 
-    part_of = {clip.id for part in ("train", "test") for clip in index.split(plan.fold, part)}
+    if plan.holdout and (without := none_held_out(parts["train"], parts["test"])):
+        names = ", ".join(chosen.dataset.classes[label] for label in without)
+        reporter.warn(
+            f"--holdout {plan.holdout} holds out no clip of {names}: their groups are too large for that share"
+        )
+    part_of = {*index.pool, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
     barred = tuple(clip for clip in index.clips if plan.holdout and clip.id not in part_of)  # its test clips among them
 
     def beside(given: ClipSet | None, listed: Listed | None, label: str) -> Auxiliary | None:

@@ -156,11 +156,16 @@ def _same_dataset(theirs: Plan, plan: Plan, chosen: Chosen) -> bool:
 
 
 def _check_fold(where: str, theirs: Plan, plan: Plan, chosen: Chosen, what: str) -> None:
-    if _same_dataset(theirs, plan, chosen) and (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
+    if not _same_dataset(theirs, plan, chosen):
+        return
+    if (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
         raise ElrError(
             f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which holds clips that fold "
             f"{plan.fold} of {plan.protocol} tests on; give {what} of this fold"
         )
+    if theirs.holdout != plan.holdout:
+        given, due = (f"--holdout {each.holdout}" if each.holdout else "no --holdout" for each in (theirs, plan))
+        raise ElrError(f"{where} was trained with {given}, and this plan has {due}; give {what} trained likewise")
 
 
 def _check_lists(where: str, record: RunRecord, plan: Plan, chosen: Chosen, manifest: str) -> None:

@@ -111,6 +111,9 @@ class _Counting(Rehearsal):
         self._known = known
         self._counted = ""
 
+    def _take_weights(self, module: Any, name: str) -> None:
+        """None: there is no content to take."""
+
     def stage(
         self,
         name: str,

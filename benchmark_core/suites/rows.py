@@ -132,9 +132,8 @@ def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalo
         catalog, names[text] = catalog.placed(text, asked.beside.high_source, "--high-source-data")
     for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
         catalog, names[text] = place_weights(catalog, text)
-    files = {
-        each["enhancer_weights"] for each in (*(row.fields for row in rows), asked.fields) if "enhancer_weights" in each
-    }
+    fields = [asked.fields, *({**row.fields, **asked.fields} for row in rows if not _other_weights(asked))]
+    files = {each["enhancer_weights"] for each in fields if "enhancer_weights" in each}
     for text in sorted(map(str, files)):
         catalog, names[text] = place_enhancer_weights(catalog, text)
     return catalog, names
@@ -145,6 +144,11 @@ def _as_setting(asked: Asked, names: Mapping[str, str]) -> Asked:
     fields = {key: value for key, value in asked.fields.items() if key != "enhancer_weights"}
     setting = f"enhancer.weights={names[str(asked.fields['enhancer_weights'])]}"
     return replace(asked, fields=fields, settings=(*asked.settings, setting))
+
+
+def _other_weights(asked: Asked) -> bool:
+    """Whether an enhancer's weights are asked for, so that those which a row names do not count."""
+    return any(text.partition("=")[0].strip() == "enhancer.weights" for text in asked.settings)
 
 
 def _unplaced(catalog: Catalog, name: str) -> bool:
@@ -175,7 +179,7 @@ def _plan_row(
             for other in GOES_WITH[name]:
                 if other not in asked.fields:
                     fields.pop(other, None)
-    if any(text.startswith("enhancer.weights=") for text in settings):
+    if _other_weights(asked):
         fields.pop("enhancer_weights", None)
     kept = tuple(text for text in row.settings if _holds(text, own, asked, settings))
     for each in (own, fields):
@@ -246,6 +250,8 @@ def _unlike(printed: Sequence[Figure], plan: Plan) -> dict[str, tuple[str, str]]
                 found[name] = (theirs, ours)
         if plan.budget != PAPER_BUDGET:
             found["budget"] = (PAPER_BUDGET, plan.budget)
+        if plan.holdout:
+            found["holdout"] = ("-", str(plan.holdout))
     return found
 
 

@@ -154,16 +154,20 @@ class Training(Staging):
             with seeded(plan.seed, "enhancer"):
                 module = spec.build(self.chosen.degradation.low, plan.size, options).to(self.device)
             if spec.public is not None and options["weights"] != "fit":
-                weights = str(options["weights"])
-                said = load_enhancer(spec, module, self.chosen.degradation.low, plan.size, weights)
-                self.note(f"enhancer '{spec.name}' has the weights {said}, and was not fitted here")
-                self._fitted.add(module, weights)
+                self._take_weights(module, str(options["weights"]))
+                self._fitted.add(module, str(options["weights"]))
             else:
                 with self._as_enhancer(options):
                     spec.load(spec.fit)(self, module)
             self._fitted.key(module, f"enhancer {spec.name}")
             self._enhancer = module.eval()
         return self._enhancer
+
+    def _take_weights(self, module: nn.Module, name: str) -> None:
+        """The enhancer's, from the file of that name."""
+        spec = self.chosen.enhancer
+        said = load_enhancer(spec, module, self.chosen.degradation.low, self.plan.size, name)
+        self.note(f"enhancer '{spec.name}' has the weights {said}, and was not fitted here")
 
     def _kept(self, *, again: bool) -> Enhancer | None:
         """The enhancer, where what it makes of a clip is kept: it stands still, and low views are the same each epoch.

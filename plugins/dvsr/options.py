@@ -31,9 +31,10 @@ RECONSTRUCTION: Mapping[str, Option] = {
     "pair_low": Option(
         default="bicubic",
         choices=("bicubic", "degraded"),
-        added=True,
+        added=True,  # though what was before had "degraded": nothing that was fitted so is of this revision
         help="of clips taken as recorded: a pair's low view is its high view brought bicubically to what the network "
-        "takes (section V.A), or the clip area-averaged to the size of a training clip, and that brought there",
+        "takes (section V.A), or the clip area-averaged, to the size of a training clip (with --high-source) or by a "
+        "factor of 1 to 4, and that brought there",
     ),
     "lr": Option(default=2e-4, low=0.0, help="learning rate of Adam"),
     "beta1": Option(default=0.5, low=0.0, high=0.9999, help="Adam's first beta"),

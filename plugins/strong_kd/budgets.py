@@ -28,11 +28,16 @@ STUDENT: Mapping[str, Option] = {
         default=0.1, low=0.0, high=0.9, unspecified=True, help="label smoothing of the student's task loss"
     ),
     "student_clip_norm": Option(
-        default=0.0, low=0.0, unspecified=True, help="largest gradient norm of the student; 0 is clip_norm's"
+        default=0.0,
+        low=0.0,
+        added=True,
+        unspecified=True,
+        help="largest gradient norm of the student; 0 is clip_norm's",
     ),
     "student_freeze_bn": Option(
         default="none",
         choices=("none", "all-but-first"),
+        added=True,
         unspecified=True,
         help="the student's batch normalisations that stand still, scale, shift and statistics: for one that does not "
         "start from scratch",

@@ -24,9 +24,10 @@ import numpy as np
 
 from benchmark_core.names import file_name
 from benchmark_core.plans.plan import digest_of
+from benchmark_core.records.consistency import check_record
 from benchmark_core.records.cost_record import cost_name
 from benchmark_core.records.files import COSTS, RECORDS, track_path
-from benchmark_core.records.record import check_record, record_name
+from benchmark_core.records.record import record_name
 from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.statistics import wilson

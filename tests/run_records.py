@@ -101,7 +101,10 @@ def make_record(
         "predictions": {"file": f"{method}-{digest}.predictions.csv.gz", "sha256": "0" * 64},
         "finished": "2026-01-01T00:00:00Z",
     }
-    return seal({**record, **(more or {})})
+    whole = {**record, **(more or {})}
+    if "clips" not in (more or {}):
+        whole["clips"] = {**record["clips"], "test": whole["scores"][whole["primary"]]["n"]}
+    return seal(whole)
 
 
 def make_cost(structure: str, *, device: str = "cpu: test", ms: float | None = None, **more: Any) -> dict[str, Any]:

@@ -10,14 +10,18 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from run_records import bits, make_cost, make_record, put
 
 from benchmark_core.cli import main
+from benchmark_core.errors import ElrError
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
+from benchmark_core.records.record import record_name
 from benchmark_core.records.sealed import seal
-from benchmark_core.tables import build_tables
+from benchmark_core.scoring.hits import pack_hits
+from benchmark_core.tables import build_tables, write_tables
 
 NONE = Library({}, {})
 PAGE = "tables/acts/split1/average-12x16"
@@ -75,7 +79,7 @@ def test_two_records_of_one_digest_that_disagree_are_both_left_out(tmp_path: Pat
 
 def test_two_records_of_one_digest_on_two_tracks_disagree(tmp_path: Path) -> None:
     (one,) = put(tmp_path, make_record())
-    track = {**make_record()["track"], "degradation": "average-6x8"}
+    track = {**make_record()["track"], "degradation": "average-12x16:clean"}
     (two,) = put(tmp_path, make_record(more={"track": track}))
     assert one.parent != two.parent and "disagree in track" in problem(tmp_path)
     assert list(build_tables(tmp_path, NONE).files) == [tmp_path / "tables/README.md"]
@@ -91,10 +95,14 @@ def test_a_copy_that_agrees_is_only_misplaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "others"}, "its track is unknown: of the dataset 'others', where its plan is of 'acts'"),
-        ({"protocol": "split2"}, "its track is unknown: of the protocol 'split2', where its plan is of 'split1'"),
-        ({"degradation": ".."}, "its track is unknown: '..' cannot name a file"),
-        ({"degradation": "\n"}, "its track is unknown: '\\n' cannot name a file"),
+        ({"dataset": "others"}, "'track.dataset' is 'others', where its plan is of 'acts'"),
+        ({"protocol": "split2"}, "'track.protocol' is 'split2', where its plan is of 'split1'"),
+        ({"protocol": "split1,fold=1,holdout=0.1"}, "is 'split1,fold=1,holdout=0.1', where its plan is of 'split1'"),
+        (
+            {"degradation": "average-48x64"},
+            "'track.degradation' is 'average-48x64', where its plan is of 'average-12x16'",
+        ),
+        ({"degradation": "\n"}, "'track.degradation' is '\\n', where its plan is of 'average-12x16'"),
         ({"folds": ["2"]}, "'plan.fold' is '1', which 'track.folds' does not list"),
         ({"task": "captions"}, "'track.task' is not 'single-label' or 'multi-label'"),
     ],
@@ -105,6 +113,49 @@ def test_a_record_of_an_unknown_track_is_named(tmp_path: Path, change: dict[str,
     path = write(tmp_path / "records/acts/split1/average-12x16/bad.json", {**bad, "track": {**bad["track"], **change}})
     assert message in problem(tmp_path) and str(path) in problem(tmp_path)
     assert [row["method"] for row in rows(tmp_path)] == ["good"]
+
+
+@pytest.mark.parametrize("name", ["..", "\n"])
+def test_a_track_whose_name_is_no_files(tmp_path: Path, name: str) -> None:
+    put(tmp_path, make_record(method="good"))
+    write(tmp_path / "records/acts/split1/average-12x16/bad.json", make_record(method="bad", degradation=name))
+    assert f"its track is unknown: {name!r} cannot name a file" in problem(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hits": pack_hits(np.arange(20) < 3)}, "'hits' make top1 0.15, and 'scores' says 0.5; run its plan again"),
+        ({"per_class": {"classes": ["a", "b"], "n": [24, -4], "value": [0.5, None]}}, "'per_class.n' is not of the 20"),
+        ({"per_class": {"classes": ["a", "b"], "n": [9, 9], "value": [0.5, None]}}, "'per_class.n' does not add up to"),
+        ({"clips": {"train": 30, "test": 21, "bad": [], "padded": 0}}, "is of 20 clips, and 'clips.test' says 21"),
+        ({"clips": {"train": 30, "test": 0, "bad": [], "padded": 0}}, "'clips.test' is 0: nothing was scored"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_left_out(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    put(tmp_path, make_record(method="good"))
+    bad = make_record(np.arange(20) % 2 == 0, method="bad")
+    write(tmp_path / f"records/acts/split1/average-12x16/{record_name(bad)}", {**bad, **change})
+    assert message in problem(tmp_path) and [row["method"] for row in rows(tmp_path)] == ["good"]
+
+
+@pytest.mark.parametrize("edges", [{"low": 0.6}, {"high": 0.4}, {"low": 0.9, "high": 0.2}])
+def test_a_score_outside_its_interval_is_left_out(tmp_path: Path, edges: dict[str, float]) -> None:
+    put(tmp_path, make_record(method="good"))
+    bad = make_record(np.arange(20) % 2 == 0, method="bad")
+    scores = {**bad["scores"], "top1": {**bad["scores"]["top1"], **edges}}
+    write(tmp_path / f"records/acts/split1/average-12x16/{record_name(bad)}", {**bad, "scores": scores})
+    assert "'scores.top1' is" in problem(tmp_path) and "interval" in problem(tmp_path)
+    assert [row["method"] for row in rows(tmp_path)] == ["good"]
+
+
+def test_what_was_not_made_from_records_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    mine = tmp_path / "tables" / "results.csv"
+    mine.write_text("a,b\n")
+    with pytest.raises(ElrError, match="has tables/ and no records/: those were not made here"):
+        write_tables(tmp_path, build_tables(tmp_path, NONE))
+    assert mine.read_text() == "a,b\n"
 
 
 def test_a_broken_cost_is_named_and_its_row_shows_a_dash(tmp_path: Path) -> None:

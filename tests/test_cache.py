@@ -424,8 +424,9 @@ def test_it_asks_first(cache: Path, call: Call, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("benchmark_core.cli.cache.sys.stdin.isatty", lambda: True, raising=False)
     for answer, left in (("n", before), ("y", {path for path in before if path.parts[0] != "stages"})):
         monkeypatch.setattr("click.termui.visible_prompt_func", lambda text, answer=answer: answer)
-        code, _, _ = call("clear", "stages", "--cache", str(cache))
+        code, _, err = call("clear", "stages", "--cache", str(cache))
         assert code == (answer == "n") and files(cache) == left
+        assert err.endswith("nothing is removed\n") == (answer == "n")
 
 
 @pytest.mark.parametrize(

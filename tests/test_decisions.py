@@ -10,7 +10,10 @@ import pytest
 from run_records import make_record, put_scored
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.record import RunRecord, check_record, decisions_of, read_record
+from benchmark_core.records.answers import decisions_of
+from benchmark_core.records.consistency import check_record, check_result
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import read_record
 from benchmark_core.records.sealed import seal
 from benchmark_core.records.stored import decided
 from benchmark_core.scoring.hits import pack_rows, unpack_rows
@@ -91,14 +94,14 @@ def test_a_record_keeps_them(tmp_path: Path) -> None:
 def test_decisions_that_are_not_the_scores_are_refused(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
     with pytest.raises(ElrError, match=message):
-        check_record(seal({**record, "decisions": {**record["decisions"], **edit}}))
+        check_result(check_record(seal({**record, "decisions": {**record["decisions"], **edit}})))
 
 
 def test_swapped_classes_keep_the_score_and_are_refused(tmp_path: Path) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
     turned = {key: pack_rows(bits.T[::-1]) for key, bits in vars(decisions_of(record)).items() if key != "counts"}
     with pytest.raises(ElrError, match="have other clips of some class than 'per_class.n'"):
-        check_record(seal({**record, "decisions": {**record["decisions"], **turned}}))
+        check_result(check_record(seal({**record, "decisions": {**record["decisions"], **turned}})))
 
 
 def test_hits_and_decisions_do_not_go_together() -> None:
@@ -108,7 +111,7 @@ def test_hits_and_decisions_do_not_go_together() -> None:
         "truth": pack_rows(np.zeros((2, 20), bool)),
     }
     with pytest.raises(ElrError, match="'decisions' are not those that 'top1' of a single-label task is of"):
-        check_record(make_record(more={"decisions": bits}))
+        check_result(check_record(make_record(more={"decisions": bits})))
 
 
 # -- what tables make of them

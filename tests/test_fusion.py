@@ -22,9 +22,10 @@ from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.plans.plan import Plan, digest_of
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.records.consistency import check_record
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
-from benchmark_core.records.record import check_record, read_record
+from benchmark_core.records.record import read_record
 from benchmark_core.records.sealed import seal
 from benchmark_core.runs.deployed import load_run
 from benchmark_core.runs.runner import RunResult, run

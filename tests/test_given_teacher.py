@@ -20,7 +20,8 @@ from benchmark_core.plans.beside import Beside
 from benchmark_core.plans.plan import Plan, digest_of
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import find_record, read_record, seal, write_record
+from benchmark_core.records.record import find_record, read_record, write_record
+from benchmark_core.records.sealed import seal
 from benchmark_core.runs.deployed import WEIGHTS
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
@@ -231,7 +232,8 @@ def test_a_run_says_what_cannot_be_told_of_its_teacher(
     record: Any = read_record(find_record(other))
     find_record(other).unlink()
     plan = {**record["plan"], "dataset": "elsewhere"}
-    write_record(other, seal({**record, "plan": plan, "digest": digest_of(plan)}))
+    track = {**record["track"], "dataset": "elsewhere"}
+    write_record(other, seal({**record, "plan": plan, "digest": digest_of(plan), "track": track}))
     warned: list[str] = []
     reporter = Silent()
     reporter.warn = warned.append  # type: ignore[method-assign]

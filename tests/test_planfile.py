@@ -26,6 +26,7 @@ def test_fields_and_settings(tmp_path: Path) -> None:
         ("", " is not a mapping of flags to values, such as 'method: cstat'"),
         ("metod: cstat", ": unknown key 'metod'. Did you mean 'method'?"),
         ("method: {a: 1}", ": 'method' is {'a': 1}, not one name or number"),
+        ("seed: ²", ": 'seed' is '²', not a whole number"),
         ("seed: two", ": 'seed' is 'two', not a whole number"),
         ("set: 3", ": 'set' is not a mapping, such as 'method.epochs: 5'"),
         ("set: {method.epochs: [1]}", ": set method.epochs is [1], not one name or number"),

@@ -24,7 +24,8 @@ from benchmark_core.cli.predict import write
 from benchmark_core.clips.index import Drawn
 from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import decisions_of, find_record, read_record
+from benchmark_core.records.answers import decisions_of
+from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.deployed import Deployed, Predicted, load_run, predict_clips
 from benchmark_core.runs.runner import run

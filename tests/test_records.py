@@ -22,8 +22,10 @@ from benchmark_core.records import (
     write_cost,
     write_record,
 )
+from benchmark_core.records.answers import hits_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import run_files, track_path
-from benchmark_core.records.record import RunRecord, hits_of, record_name
+from benchmark_core.records.record import find_record, record_name
 from benchmark_core.scoring.predictions import write_predictions
 from benchmark_core.scoring.scores import score
 
@@ -233,6 +235,20 @@ def test_publish_never_replaces_another_result(tmp_path: Path) -> None:
     with pytest.raises(ElrError, match=f"{record['digest']}.json holds other predictions of the same plan; remove it"):
         publish(tmp_path / "two", tmp_path / "board")
     assert published.read_bytes() == before
+    path = find_record(tmp_path / "one")  # the same predictions, scored otherwise
+    write_record(tmp_path / "one", {**read_record(path), "updates": {"student": 41}})
+    with pytest.raises(ElrError, match=f"{record['digest']}.json holds other updates of the same plan; remove it"):
+        publish(tmp_path / "one", tmp_path / "board")
+    assert published.read_bytes() == before
+
+
+def test_a_broken_cost_in_the_leaderboards_stops_it_before_the_first_write(tmp_path: Path) -> None:
+    record = finished_run(tmp_path / "run")
+    broken = write_cost(tmp_path / "board" / "costs", make_cost(record["structure"]))
+    broken.write_text("{")
+    with pytest.raises(ElrError):
+        publish(tmp_path / "run", tmp_path / "board")
+    assert not (tmp_path / "board" / "records").exists()
 
 
 def test_publish_refuses_what_is_not_one_whole_run(tmp_path: Path) -> None:

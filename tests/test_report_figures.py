@@ -228,6 +228,10 @@ def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> Non
         find_run("abcd", tmp_path)
     with pytest.raises(ElrError, match="there is no run 'ffff'"):
         find_run("ffff", tmp_path)
+    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the run's own folder before any other
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"method-abcd0{'0' * 11}.json").write_text(json.dumps({}))
+    assert find_run("abcd0", tmp_path) == tmp_path / ("abcd0" + "0" * 11)
     assert find_run("no/such/folder", tmp_path) == Path("no/such/folder")  # its reader says that it is gone
 
 

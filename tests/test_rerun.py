@@ -21,12 +21,15 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import fields_of
 from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import check_record, find_record, hits_of, read_record
+from benchmark_core.records.answers import hits_of
+from benchmark_core.records.consistency import check_record
+from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.sealed import write_sealed
 from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.predictions import Predictions
+from benchmark_core.scoring.statistics import wilson
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -109,11 +112,12 @@ def test_what_the_cache_lent_is_said(call: Call, finished: Path) -> None:
 
 def test_what_differs_is_shown_side_by_side(call: Call, finished: Path, tmp_path: Path) -> None:
     record = read_record(find_record(finished))
-    scores = {**record["scores"], "top1": {**record["scores"]["top1"], "value": 0.75}}
+    top5 = record["scores"]["top5"]
+    scores = {**record["scores"], "top5": {**top5, "value": top5["low"]}}
     versions = {**record["versions"], "torch": "2.0.0"}
     copy = resealed(finished, tmp_path, device="cuda: G", versions=versions, scores=scores)
     found = json.loads(call(copy, "--json")[1])
-    assert found["scores"]["top1"]["old"]["value"] == 0.75
+    assert found["scores"]["top5"]["old"]["value"] == top5["low"] != top5["value"]
     assert found["differ"]["device"][0] == "cuda: G" and found["differ"]["torch"][0] == "2.0.0"
     assert set(found["differ"]) == {"device", "torch"} and found["predictions"]["agree"] is True
 
@@ -135,7 +139,10 @@ def test_other_predictions_on_the_same_device_and_versions_are_exit_1(
 ) -> None:
     record = read_record(find_record(finished))
     turned = pack_hits(~hits_of(record))
-    copy = resealed(finished, tmp_path, hits=turned)
+    wrong = 1 - record["scores"]["top1"]["value"]
+    low, high = wilson(wrong, 12)
+    top1 = {**record["scores"]["top1"], "value": wrong, "low": low, "high": high}
+    copy = resealed(finished, tmp_path, hits=turned, scores={**record["scores"], "top1": top1})
     next(copy.glob("*.predictions.csv.gz")).unlink()
     code, out, _ = call(find_record(copy))
     assert code == 1 and "0 of 12 clips are right or wrong alike" in out and "same device, versions and plugins" in out

@@ -17,7 +17,7 @@ from benchmark_core.cli import main
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
-from benchmark_core.records.record import read_record
+from benchmark_core.records.record import read_record, write_record
 from benchmark_core.suites.campaign import failed_runs, finished, jobs_of, run_jobs
 from benchmark_core.suites.rows import Asked, plan_suite
 
@@ -108,6 +108,20 @@ def test_published_records_are_not_run_again(call):
         folder.rename(Path("elsewhere"))
     told = json.loads(call("run", file, "--plugin", TOY, "--dry-run", "--json")[1])
     assert [(run["digest"], run["done"]) for run in told["runs"]] == [(record.stem.rpartition("-")[2], True)]
+
+
+def test_what_cannot_be_published_is_said_below_the_table(call):
+    """Another result of the same plan stands there: the table is shown all the same."""
+    file = write(f"{COMMON}\nrows: [{{row: student, method: supervised}}]")
+    Path("leaderboards").mkdir()
+    assert call("run", file, "--plugin", TOY, "--publish")[0] == 0
+    (path,) = Path("leaderboards", "records").rglob("supervised-*.json")
+    record = dict(read_record(path))
+    write_record(path.parent, {**record, "updates": {"student": 1}})
+    code, out, err = call("run", file, "--plugin", TOY, "--publish")
+    assert code == 1 and "student" in cells(out)[1]
+    line = err.splitlines()[-1]
+    assert line.startswith("elrbench: failed: student: ") and "holds other updates of the same plan" in line
 
 
 def test_one_row_that_fails_stops_no_other(call):

@@ -15,7 +15,7 @@ from run_records import bits, make_cost, make_record, put
 
 from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library
-from benchmark_core.records.record import check_record
+from benchmark_core.records.consistency import check_record
 from benchmark_core.tables import build_tables, check_tables, compare, compare_groups, gather, write_tables
 
 

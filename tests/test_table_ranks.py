@@ -46,7 +46,17 @@ def test_one_seed_has_no_rank_where_others_have_several(tmp_path: Path) -> None:
     put(tmp_path, make_record(bits(*range(12)), method="between"))
     found = [(row["method"], row["rank"]) for row in rows(tmp_path)]
     assert found == [("lucky", ""), ("a", "1"), ("between", ""), ("c", "2")]
-    assert "lucky" not in texts(tmp_path)["tables/README.md"]  # what leads the track has a rank
+    index = texts(tmp_path)["tables/README.md"]
+    assert "lucky" not in index and "| a |" not in index  # nobody can say who leads the track
+
+
+def test_a_rank_does_not_go_against_the_seeds_in_common(tmp_path: Path) -> None:
+    """By its four seeds a is above b; on the two that b has too, b is far above a."""
+    for seed, right in enumerate((8, 8, 20, 20)):
+        put(tmp_path, make_record(bits(*range(right)), method="a", seed=seed))
+    for seed in (0, 1):
+        put(tmp_path, make_record(bits(*range(13)), method="b", seed=seed))
+    assert [(row["method"], row["rank"]) for row in rows(tmp_path)] == [("a", "1"), ("b", "1")]
 
 
 def test_without_a_common_seed_only_equal_values_share_a_rank(tmp_path: Path) -> None:
@@ -82,6 +92,14 @@ def test_the_gain_is_over_the_control_of_the_same_seeds(tmp_path: Path) -> None:
 def test_no_gain_over_a_control_that_does_not_match(tmp_path: Path, other: dict[str, Any]) -> None:
     put(tmp_path, make_record(), make_record(method="c", more=CONTROL, **other))
     assert {row["gain"] for row in rows(tmp_path)} == {""}
+
+
+def test_a_control_that_left_clips_out_is_of_other_clips(tmp_path: Path) -> None:
+    put(tmp_path, make_record(bits(*range(18))), make_record(bits(*range(10)), method="c", more=CONTROL))
+    bad = {"train": 29, "test": 20, "bad": ["c29"], "padded": 0}
+    put(tmp_path, make_record(bits(*range(4)), method="a", more={**CONTROL, "clips": bad}))
+    row = next(row for row in rows(tmp_path) if row["method"] == "mine")
+    assert row["gain_over"] == "c" and float(row["gain"]) == pytest.approx(0.4)
 
 
 def test_the_control_may_have_numbers_of_its_own_and_the_nearest_is_taken(tmp_path: Path) -> None:

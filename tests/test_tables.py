@@ -40,12 +40,12 @@ single-label, 1 fold, 2 classes, data `feed`.
 | 3 | - | high | net18 | bilinear | small | 90.00 | 1 | 69.9 to 97.2 | 100.00 | - | - | - | - | - | - |
 
 Scores in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips: Wilson's for shares of
-clips, bootstrap for F1. *Matched*: the control of the same budget, partners and numbers of epochs; *Δ matched*: the
-paired difference from it, in points, on the same seeds and clips, with its 95 % bootstrap interval. A row shares the
-rank of that rank's first row where the paired interval of the two holds zero. `k/n folds`: not ranked until all folds
-are in; nor is one seed where other rows have several. \\*: numbers that are not the budget's, named in the last
-table. MACs: multiply-adds; `≥` where an operator could not be counted. `-`: not measured, or nothing to pair with; it
-enters no mean.
+clips, bootstrap for F1; a clip that several folds test counts in each. *Matched*: the control of the same budget,
+partners and numbers of epochs; *Δ matched*: the paired difference from it, in points, on the same seeds and clips, with
+its 95 % bootstrap interval. A row shares the rank of that rank's first row unless the paired interval of the two is
+above zero. `k/n folds`: not ranked until all folds are in; nor is one seed where other rows have several. \\*: numbers
+that are not the budget's, named in the last table. MACs: multiply-adds; `≥` where an operator could not be counted.
+`-`: not measured, or nothing to pair with; it enters no mean.
 
 ## What the rows are
 

@@ -130,7 +130,7 @@ def test_a_multi_label_record(tmp_path: Path) -> None:
     assert problems(path, tmp_path)[0].startswith("scores.map.value is 0.1234 where its predictions make 0.")
     other = put_scored(tmp_path, LABELS, -LOGITS, seed=1)
     edit(other, lambda r: r.update(decisions={**r["decisions"], "predicted": "AAAA"}))
-    assert "packed bits are 3 bytes" in problems(other, tmp_path)[0]
+    assert "'decisions' are not those of its predictions" in problems(other, tmp_path)[0]
 
 
 def test_a_bootstrap_interval_of_another_numpy_is_said_and_an_edited_one_refused(tmp_path: Path) -> None:

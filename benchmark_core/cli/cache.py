@@ -120,7 +120,9 @@ def clear(
         click.echo(choice_text(chosen), err=True)
         if not sys.stdin.isatty():
             raise ElrError("'elrbench cache clear' asks before it removes, and nobody is there to answer; add --yes")
-        click.confirm("remove?", abort=True, err=True)
+        if not click.confirm("remove?", err=True):
+            click.echo("nothing is removed", err=True)
+            ctx.exit(1)
     freed = remove(chosen)
     if as_json:
         print_json(freed.to_json())

@@ -11,7 +11,7 @@ from benchmark_core.cli.console import columns, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 
 if TYPE_CHECKING:
-    from benchmark_core.records.record import RunRecord
+    from benchmark_core.records.fields import RunRecord
     from benchmark_core.scoring.f1 import Decisions
     from benchmark_core.scoring.predictions import Predictions
     from benchmark_core.tables.compare import Comparison, Pairing
@@ -73,7 +73,7 @@ class _Stored:
 
     def decisions(self, record: RunRecord) -> Decisions:
         from benchmark_core.errors import ElrError
-        from benchmark_core.records.record import decisions_of
+        from benchmark_core.records.answers import decisions_of
         from benchmark_core.records.stored import decided
 
         if "decisions" in record:

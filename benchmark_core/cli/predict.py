@@ -21,7 +21,7 @@ from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
-    from benchmark_core.records.record import PlanFields
+    from benchmark_core.records.fields import PlanFields
     from benchmark_core.runs.deployed import Deployed, Predicted
 
 PATH = click.Path(path_type=Path)

@@ -53,7 +53,9 @@ def find_run(digest: str, out: Path) -> Path:
         raise ElrError(
             f"'{digest}' is neither a run folder nor a digest of 4 to 16 hex digits, as 'elrbench run' printed both"
         )
-    runs = {path.name: path for path in out.iterdir() if path.is_dir()} if out.is_dir() else {}
+    folders = out.iterdir() if out.is_dir() else ()
+    # Others, such as that of a plan that was run again, are named by their path.
+    runs = {path.name: path for path in folders if re.fullmatch("[0-9a-f]{16}", path.name) and path.is_dir()}
     found = [path for name, path in sorted(runs.items()) if name.startswith(digest)]
     if not found:
         raise ElrError(f"no run '{digest}' under {out}. {did_you_mean(digest, runs)}")

@@ -27,7 +27,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.plans.beside import Beside
 
 if TYPE_CHECKING:
-    from benchmark_core.records.record import RunRecord, ScoreFields
+    from benchmark_core.records.fields import RunRecord, ScoreFields
     from benchmark_core.runs.rerun import Agreement
 
 PATH = click.Path(path_type=Path)

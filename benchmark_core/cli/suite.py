@@ -202,19 +202,18 @@ def run(
     if any(job.plan.digest not in done for job in jobs):
         runs = Runs(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
         outcome = run_jobs(jobs, done, out, runs.start(jobs, done), reporter)
-    if publish_to:
-        publish_earlier(jobs, done, out, folder)
+    unpublished = publish_earlier(jobs, done, out, folder, reporter) if publish_to else []
     lines = lines_of(planned.rows, outcome)
     if as_json:
         print_json(run_json(planned, lines))
     else:
         click.echo(run_text(planned, lines))
-    for line in failed_runs(jobs, outcome.failures):
+    for line in (*failed_runs(jobs, outcome.failures), *unpublished):
         click.echo(f"elrbench: failed: {line}", err=True)
     for row in planned.rows:
         if row.failed:
             click.echo(f"elrbench: failed: {row.row.name}: {row.failed}", err=True)
-    ctx.exit(1 if outcome.failures or any(row.failed for row in planned.rows) else 0)
+    ctx.exit(1 if outcome.failures or unpublished or any(row.failed for row in planned.rows) else 0)
 
 
 # -- what a name and the flags stand for

@@ -14,7 +14,8 @@ from benchmark_core.errors import ElrError
 from benchmark_core.plans.beside import Beside
 from benchmark_core.plans.plan import Plan
 from benchmark_core.records import publish, read_record
-from benchmark_core.records.record import RunRecord, find_record
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import find_record
 from benchmark_core.suites.campaign import Job, RunPlan
 from benchmark_core.suites.rows import PlannedSuite
 
@@ -67,7 +68,7 @@ class Runs:
                 reporter=self.reporter,
             )
             if self.publish_to is not None:
-                publish(result.folder, self.publish_to)
+                publish(result.folder, self.publish_to, say=self.reporter.say)
             return read_record(find_record(result.folder))
 
         return run_plan
@@ -81,9 +82,16 @@ class Runs:
         return data_root(catalog, job.plan.dataset, self.flags["data"]), located(catalog, job.plan, given)
 
 
-def publish_earlier(jobs: Sequence[Job], done: Mapping[str, RunRecord], out: Path, folder: Path) -> None:
-    """Runs that an earlier call finished and did not publish."""
+def publish_earlier(
+    jobs: Sequence[Job], done: Mapping[str, RunRecord], out: Path, folder: Path, reporter: Reporter
+) -> list[str]:
+    """Runs that an earlier call finished and did not publish; a line for each that cannot be."""
+    failed = []
     for job in jobs:
         run_folder = out / job.plan.digest
         if job.plan.digest in done and run_folder.is_dir() and list(run_folder.glob(f"*-{job.plan.digest}.json")):
-            publish(run_folder, folder)
+            try:
+                publish(run_folder, folder, say=reporter.say)
+            except ElrError as error:
+                failed.append(f"{', '.join(job.rows)}: {error}")
+    return failed

@@ -9,7 +9,7 @@ from benchmark_core.cli.console import columns
 from benchmark_core.cli.suite_words import NOTHING, Footnotes, PlanWords, printed_cell
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.suites.campaign import Job
 from benchmark_core.suites.estimate import Estimate
 from benchmark_core.suites.results import Line, datasets_of, differences

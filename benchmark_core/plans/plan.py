@@ -116,4 +116,4 @@ _LATER = {field.name for field in dataclasses.fields(Plan) if field.default is n
 def digest_of(plain: object) -> str:
     """16 hex digits of the sha256 of `plain` as canonical JSON."""
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]  # lone surrogates in names

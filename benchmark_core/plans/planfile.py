@@ -46,7 +46,7 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
         elif not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise ElrError(f"{where}: '{key}' is {value!r}, not one name or number")
         else:
-            asked[key] = int(value) if key == "seed" and str(value).isdigit() else str(value)
+            asked[key] = int(value) if key == "seed" and str(value).isdecimal() else str(value)
     if not isinstance(asked.get("seed", 0), int):
         raise ElrError(f"{where}: 'seed' is {asked['seed']!r}, not a whole number")
     return asked

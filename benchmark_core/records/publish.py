@@ -7,9 +7,11 @@ from pathlib import Path
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
+from benchmark_core.records.consistency import RESULT
 from benchmark_core.records.cost_record import cost_name, read_cost, replaces, thinner
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, track_path
-from benchmark_core.records.record import RunRecord, find_record, part_folder, read_record, record_name
+from benchmark_core.records.record import find_record, part_folder, read_record, record_name
 from benchmark_core.records.sealed import read_json
 from benchmark_core.records.stored import stored_bytes
 
@@ -29,6 +31,7 @@ def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] 
     predictions = _predictions(run_folder, record)
     folder = leaderboards / RECORDS / track_path(record["track"])
     _refuse_other_result(folder / record_name(record), record)
+    costs = _costs(run_folder, leaderboards, say)  # all is read before the first is written
 
     written = [
         path
@@ -36,6 +39,14 @@ def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] 
         for path in publish(part_folder(run_folder, record["digest"], part), leaderboards, say=say)
     ]
     written.append(write_whole(folder / record["predictions"]["file"], predictions))
+    written += [write_whole(place, cost.read_bytes()) for cost, place in costs.items()]
+    written.append(write_whole(folder / record_name(record), path.read_bytes()))
+    return written
+
+
+def _costs(run_folder: Path, leaderboards: Path, say: Callable[[str], None]) -> dict[Path, Path]:
+    """Where each measurement of cost that the run left belongs, if it belongs there."""
+    found = {}
     for cost in (other for other in sorted(run_folder.glob("*.json")) if _kind(other) == "cost"):
         measured = read_cost(cost)
         place = leaderboards / COSTS / cost_name(measured)
@@ -44,9 +55,8 @@ def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] 
             continue
         if replaces(place, measured):
             say(f"{place}: an earlier measurement of the same structure and device is replaced")
-        written.append(write_whole(place, cost.read_bytes()))
-    written.append(write_whole(folder / record_name(record), path.read_bytes()))
-    return written
+        found[cost] = place
+    return found
 
 
 def _kind(path: Path) -> object:
@@ -63,6 +73,13 @@ def _predictions(run_folder: Path, record: RunRecord) -> bytes:
 
 
 def _refuse_other_result(path: Path, record: RunRecord) -> None:
-    digest = record["predictions"]["sha256"]
-    if path.exists() and read_record(path)["predictions"]["sha256"] != digest:
-        raise ElrError(f"{path} holds other predictions of the same plan; remove it first if this run is to replace it")
+    if not path.exists():
+        return
+    published = read_record(path)
+    other = [key for key in RESULT if published.get(key) != record.get(key)]
+    if published["predictions"]["sha256"] != record["predictions"]["sha256"]:
+        other.insert(0, "predictions")
+    if other:
+        raise ElrError(
+            f"{path} holds other {', '.join(other)} of the same plan; remove it first if this run is to replace it"
+        )

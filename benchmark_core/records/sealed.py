@@ -48,7 +48,7 @@ def write_sealed(path: Path, record: Mapping[str, Any]) -> Path:
 def read_json(path: Path) -> Any:
     """The JSON in `path`. ElrError, one line that names the file, where there is none."""
     try:
-        return json.loads(path.read_bytes().decode(), parse_constant=_no_constant)
+        return json.loads(path.read_bytes().decode(), parse_constant=_no_constant, parse_int=_whole)
     except OSError as error:
         raise ElrError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -71,6 +71,12 @@ def read_sealed(path: Path, kind: str, hint: Any) -> dict[str, Any]:
     except ElrError as error:
         raise ElrError(f"{path}: {error}") from error
     return record
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 300:  # beyond what a float holds
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
 
 
 def _no_constant(name: str) -> NoReturn:

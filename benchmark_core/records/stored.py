@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.record import RunRecord, record_name
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import record_name
 from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
 from benchmark_core.scoring.predictions import Predictions, read_predictions
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.errors import ElrError
+from benchmark_core.records.consistency import check_record, check_result
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
-from benchmark_core.records.record import RunRecord, check_record, part_folder, read_record, record_name
-from benchmark_core.records.sealed import read_json
+from benchmark_core.records.record import part_folder, read_record, record_name
+from benchmark_core.records.sealed import read_json, read_sealed
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import Predictions
@@ -79,7 +81,7 @@ def verify_record(path: Path, leaderboards: Path) -> Verified:
     """Checks seal, schema and plan's digest, the file's place, the predictions' digest, and all that they make."""
     problems: list[str] = []
     try:
-        record = read_record(path)
+        record = check_record(read_sealed(path, "run", RunRecord))
     except ElrError as error:
         problems.append(str(error).removeprefix(f"{path}: "))
         try:
@@ -105,6 +107,10 @@ def verify_record(path: Path, leaderboards: Path) -> Verified:
             problems += _mean(path, record, stored, notes)
         except ElrError as error:
             problems.append(f"of the runs that it fuses: {error}")
+    try:
+        check_result(record)
+    except ElrError as error:
+        problems += [] if problems else [str(error)]  # else it is told already, and better
     return Verified(path, record, tuple(problems), tuple(notes))
 
 

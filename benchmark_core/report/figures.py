@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.report.read import Log
 from benchmark_core.scoring.f1 import THRESHOLDS
 from benchmark_core.scoring.predictions import Predictions

@@ -18,7 +18,7 @@ from benchmark_core.names import file_name
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.provenance import file_digest
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.deployed import WEIGHTS, Deployed
 from benchmark_core.training import stage_files
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.records.cost_record import CostRecord, read_cost
-from benchmark_core.records.record import RunRecord, find_record, read_record
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.predictions import Predictions
 
@@ -42,14 +43,16 @@ class Finished:
 
 
 def find_run(text: str, runs: Path = RUNS) -> Path:
-    """A run folder by its path, or by the first digits of its run's digest among the folders in `runs`.
+    """A run folder by its path, or by the first digits of its run's digest among the folders in `runs`: of several
+    of one digest, the one that is named by it.
 
     ElrError where neither is there, or the digits begin several digests: then with the candidates.
     """
     path = Path(text)
     if path.exists() or not _DIGEST.fullmatch(text):
         return path
-    named = {match[1]: place.parent for place in sorted(runs.glob("*/*.json")) if (match := _of_run(place))}
+    places = sorted(runs.glob("*/*.json"), key=lambda place: place.parent.name in place.name)  # its own folder last
+    named = {match[1]: place.parent for place in places if (match := _of_run(place))}
     found = [digest for digest in named if digest.startswith(text)]
     if len(found) == 1:
         return named[found[0]]

@@ -21,7 +21,7 @@ from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.recognizer import Recognizer, Trace
 from benchmark_core.progress import Reporter, follow
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.deployed import Deployed
 from benchmark_core.runs.prepare import frames_at_once, stock_of
 from benchmark_core.scoring.predict import BATCH

@@ -29,7 +29,7 @@ from benchmark_core.plans.combinations import Chosen, check_combination
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import chosen_by, with_options
 from benchmark_core.progress import Reporter, follow
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.prepare import frames_at_once, stock_of
 from benchmark_core.scoring.predict import predict
 from benchmark_core.specs import DatasetSpec

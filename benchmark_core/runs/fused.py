@@ -15,16 +15,11 @@ from benchmark_core.names import file_name
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
+from benchmark_core.records.answers import clips_of
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
-from benchmark_core.records.record import (
-    RunRecord,
-    clips_of,
-    find_record,
-    part_folder,
-    read_record,
-    seal,
-    write_record,
-)
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import find_record, part_folder, read_record, write_record
+from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 

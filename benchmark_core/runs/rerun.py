@@ -14,7 +14,8 @@ from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.plans.beside import Beside
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import chosen_by
-from benchmark_core.records.record import RunRecord, hits_of
+from benchmark_core.records.answers import hits_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.auxiliary import pool_clips, sets_beside, source_clips
 from benchmark_core.runs.prepare import read_index
 from benchmark_core.scoring.predictions import Predictions

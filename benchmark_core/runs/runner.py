@@ -29,7 +29,8 @@ from benchmark_core.plans.resolve import chosen_by, track_name
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import file_digest, owners_of, plugins_of, versions
 from benchmark_core.records.cost_record import write_cost
-from benchmark_core.records.record import part_folder, seal, write_record
+from benchmark_core.records.record import part_folder, write_record
+from benchmark_core.records.sealed import seal
 from benchmark_core.runs.auxiliary import sets_beside
 from benchmark_core.runs.fused import finished, fuse_runs
 from benchmark_core.runs.prepare import prepare

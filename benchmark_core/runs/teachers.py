@@ -21,7 +21,8 @@ from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan, digest_of
 from benchmark_core.plans.resolve import with_options
 from benchmark_core.provenance import file_digest
-from benchmark_core.records.record import RunRecord, find_record, part_folder, read_record
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import find_record, part_folder, read_record
 from benchmark_core.runs.deployed import WEIGHTS
 from benchmark_core.specs import DegradationSpec, defaults
 from benchmark_core.training.given import GivenTeacher

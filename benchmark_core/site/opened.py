@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from benchmark_core.records.answers import clips_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
-from benchmark_core.records.record import RunRecord, clips_of, record_name
+from benchmark_core.records.record import record_name
 from benchmark_core.site.blocks import Block
 from benchmark_core.tables.cells import notes, percent
 from benchmark_core.tables.lines import Line

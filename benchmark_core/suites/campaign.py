@@ -10,8 +10,9 @@ from pathlib import Path
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS
-from benchmark_core.records.record import RunRecord, read_record
+from benchmark_core.records.record import read_record
 from benchmark_core.suites.rows import PlannedRow
 
 RunPlan = Callable[[Plan, Path], RunRecord]  # trains and scores one plan into a folder

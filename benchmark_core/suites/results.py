@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmark_core.papers.reported import Figure
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.suites.campaign import Outcome
 from benchmark_core.suites.rows import PlannedRow
 from benchmark_core.tables.rows import fold_rows
@@ -61,7 +61,7 @@ def _lines(row: PlannedRow, outcome: Outcome) -> list[Line]:
             ours=_measured(records, metric),
             runs=len(records),
             of=len(row.plans),
-            state=state or _unscored(records, metric),
+            state=state or _unscored(records, metric) or _apart(records),
         )
         for metric, figure in printed or [(primary, None)]
     ]
@@ -71,6 +71,11 @@ def _unscored(records: list[RunRecord], metric: str) -> str:
     """What to say of finished runs that have no such score: of clips with several labels there is no top1."""
     without = [record for record in records if metric not in record["scores"]]
     return f"{metric} is no score of {without[0]['plan']['dataset']}" if without else ""
+
+
+def _apart(records: list[RunRecord]) -> str:
+    """What to say of finished runs that are not of one row: their data was not the same."""
+    return "its runs are not of the same clips" if len(fold_rows(records)) > 1 else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from benchmark_core.records.cost_record import CostRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
-from benchmark_core.records.record import RunRecord, record_name
+from benchmark_core.records.record import record_name
 from benchmark_core.tables.lines import Line
 from benchmark_core.tables.rows import Interval
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmark_core.papers.reported import Figure
-from benchmark_core.records.record import clips_of
+from benchmark_core.records.answers import clips_of
 from benchmark_core.tables.cells import enhancer_share, flat, gpus, latency, names, notes, plugins, updates
 from benchmark_core.tables.grid import csv_text
 from benchmark_core.tables.lines import Line, TrackTable

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library, load_library
-from benchmark_core.records.files import track_path
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.files import COSTS, RECORDS, TABLES, track_path
 from benchmark_core.tables.costs import Network, networks
 from benchmark_core.tables.lines import TrackTable, track_table
 from benchmark_core.tables.load import load_board
@@ -35,6 +35,8 @@ def gather(leaderboards: Path, library: Library | None = None, *, whole: bool = 
     """
     if not leaderboards.is_dir():
         raise ElrError(f"there is no folder {leaderboards}; name the one that holds records/")
+    if (leaderboards / TABLES).is_dir() and not any((leaderboards / each).is_dir() for each in (RECORDS, COSTS)):
+        raise ElrError(f"{leaderboards} has {TABLES}/ and no {RECORDS}/: those were not made here; name another folder")
     problems: list[str] = []
     board = load_board(leaderboards, whole=whole)
     problems += board.problems

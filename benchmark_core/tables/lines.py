@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark_core.errors import ElrError
+from benchmark_core.records.answers import clips_of
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.records.record import RunRecord, clips_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.compare import Comparison, compare_groups
 from benchmark_core.tables.rows import Interval, Row, fold_rows, matched_control
 
@@ -101,10 +102,10 @@ def ranked(lines: Iterable[Line]) -> list[Line]:
 
 
 def _parted(above: Line, line: Line) -> bool:
-    """By the paired interval where their seeds pair; else by their values."""
+    """By the paired interval where their seeds pair, if it says the same as their means; else by their values."""
     paired = _paired(above.row, line.row)
     if paired is not None:
-        return paired.difference.parts
+        return paired.difference.low > 0
     return above.score is None or line.score is None or above.score.mean != line.score.mean
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from benchmark_core.errors import ElrError
+from benchmark_core.records.consistency import RESULT
 from benchmark_core.records.cost_record import CostRecord, cost_name, read_cost
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, cost_files, run_files, track_path
-from benchmark_core.records.record import RunRecord, read_record, record_name
+from benchmark_core.records.record import read_record, record_name
 
-# What two records of one plan agree in, whoever made them: what was asked for, of which clips, and what came out.
-RESULT = ("track", "primary", "privileged", "control", "dataset", "clips", "scores", "per_class", "hits", "updates")
 UNUSED: Mapping[str, Any] = {"per_class": {"classes": [], "n": [], "value": []}, "stages": [], "timings": {}}
 
 Part = TypeVar("Part")
@@ -67,14 +67,9 @@ def _runs(leaderboards: Path, problems: list[str], unused: Mapping[str, Any]) ->
 
 
 def _folder(record: RunRecord, path: Path) -> Path:
-    """Of its track. ElrError where no track is called so, or the plan is of another."""
-    track, plan = record["track"], record["plan"]
-    for part, sign in (("dataset", ":"), ("protocol", ",")):
-        asked, said = (str(each[part]).partition(",")[0].partition(sign)[0] for each in (plan, track))  # type: ignore[literal-required]
-        if asked != said:
-            raise ElrError(f"{path}: its track is unknown: of the {part} '{said}', where its plan is of '{asked}'")
+    """Of its track. ElrError where no track is called so."""
     try:
-        return Path(track_path(track))
+        return Path(track_path(record["track"]))
     except ElrError as error:
         raise ElrError(f"{path}: its track is unknown: {error}") from error
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from benchmark_core.records.record import RunRecord, decisions_of
+from benchmark_core.records.answers import decisions_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.f1 import f1
 from benchmark_core.scoring.paired import holm, sign_flip, swap_test
 from benchmark_core.scoring.predictions import Predictions

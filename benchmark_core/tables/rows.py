@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from benchmark_core.records.record import RunRecord, clips_of
+from benchmark_core.records.answers import clips_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.statistics import mean_std, wilson
 
 # Settings that say how long a method trains; a control that is to match must agree in those it shares.
@@ -46,7 +47,7 @@ class Row:
         settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
         own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
         rest = {key: value for key, value in plan.items() if key not in own}
-        return json.dumps([rest, settings, self.first["dataset"]], sort_keys=True)
+        return json.dumps([rest, settings, self.first["dataset"], clips_of(self.first)], sort_keys=True)
 
     @property
     def records(self) -> list[RunRecord]:

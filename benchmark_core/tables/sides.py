@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmark_core.errors import ElrError, did_you_mean, unknown
 from benchmark_core.names import file_name
+from benchmark_core.records.answers import clips_of
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, run_files
-from benchmark_core.records.record import RunRecord, clips_of, find_record, read_record
+from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.tables.rows import Row, fold_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark_core.records.record import RunRecord
+from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.cells import (
     NOTHING,
     changes,
@@ -116,7 +116,10 @@ def _gain(line: Line) -> str:
 def index_cells(page: Page) -> dict[str, str]:
     """A track's line in the list of tracks."""
     table = page.table
-    leader = next((line for line in table.competitors if line.rank), None) if table else None
+    # Who is above all others; of one seed, among others of several, nobody can say that.
+    leader = next((line for line in table.competitors if line.score), None) if table else None
+    if leader is not None and leader.rank is None:
+        leader = None
     metric = table.track["primary"] if table else page.printed[0].first.metric
     best = next((line for line in page.printed if line.first.metric == metric and not line.first.ceiling), None)
     return {

@@ -434,7 +434,7 @@ def test_cost_of_a_bare_backbone_is_the_papers(call):
     code, out, _ = call("cost", *flags.split())
     record = json.loads(out)
     assert code == 0
-    assert record["params"]["total"] == 21336485  # CSTAT, Table III: 21.34 M
+    assert record["params"]["total"] == 21336485  # CSTAT, section IV.B: 21.34 M
     assert float(f"{record['macs']['view']:.4e}") == 6.5068e9  # 6.51 G
     assert record["latency"] is None
 

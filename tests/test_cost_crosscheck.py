@@ -131,10 +131,10 @@ STAT = (256, 340)
 @pytest.mark.parametrize(
     ("name", "at", "parameters", "products", "with_norms"),
     [
-        # CSTAT's Table 3: 21.34 M and 6.51 G; He et al.: 3.6 G
+        # CSTAT, section IV.B: 21.34 M and 6.51 G; He et al.: 3.6 G
         ("resnet34", Published(size=STAT, sampling="1x1"), 21.3365e6, 6.4936e9, 6.5067e9),
         ("resnet34", Published(size=(224, 224), sampling="1x1", classes=1000), 21.797672e6, 3.663e9, 3.671e9),
-        # CSTAT's Table 3: 33.43 M and 28.99 G, with activations and pooling in part
+        # CSTAT, section IV.B: 33.43 M and 28.99 G, with activations and pooling in part
         ("r2plus1d-18", Published(size=STAT, sampling="1x5", classes=400), 33.4329e6, 28.866e9, 28.967e9),
         ("r2plus1d-18", Published(size=STAT, sampling="1x5"), 33.2796e6, 28.866e9, 28.967e9),
         ("r2plus1d-18-tv", Published(size=STAT, sampling="1x5"), 31.352e6, 101.06e9, 101.35e9),

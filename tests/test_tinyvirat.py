@@ -91,7 +91,7 @@ def test_larger_crops_come_in_the_same_format(tmp_path: Path) -> None:
 
 def test_the_specs_say_what_the_papers_count() -> None:
     assert TINYVIRAT.counts == {"train-test": {"1": (7663, 5166)}}
-    assert TINYVIRAT_V2.counts == {"train-val": {"1": (16950, 3308)}}
+    assert TINYVIRAT_V2.counts == {"train-val": {"1": (16950, 3308)}} and "6,097 test clips" in TINYVIRAT_V2.summary
     assert len(CLASSES) == len(set(CLASSES)) == 26
     assert [CLASSES[number] for number in (0, 9, 14, 25)] == ["Opening", "activity_running", "activity_walking", "Misc"]
     for spec in (TINYVIRAT, TINYVIRAT_V2):

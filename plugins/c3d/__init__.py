@@ -11,7 +11,7 @@ def elr_backbones() -> list[BackboneSpec]:
     return [
         BackboneSpec(
             name="c3d",
-            summary="C3D, public PyTorch checkpoints' names (Sports-1M), 78.4 M parameters, for 16 frames of 112x112",
+            summary="C3D, public PyTorch checkpoints' names (Sports-1M), 80.0 M parameters, for 16 frames of 112x112",
             citation="Tran et al., Learning Spatiotemporal Features with 3D Convolutional Networks, ICCV 2015",
             licence="MIT (the public PyTorch code; the weights name none)",
             factory="elrbench_plugins.c3d.c3d:c3d",
@@ -25,8 +25,10 @@ def elr_backbones() -> list[BackboneSpec]:
             unspecified=(
                 "the paper's network takes 16 frames of 112x112 alone; at other sizes its last map is averaged to the "
                 "1x4x4 that its fully connected layers read",
-                "the order of colours is that of public PyTorch code, red first; so is the padding of the last "
-                "maximum, a pixel on all four sides where the authors' own code has it on the right and at the bottom",
+                "the order of colours: red first, as in the public PyTorch code of these names, which subtracts no "
+                "mean; the mean of Sports-1M that is subtracted here is that of other public code, turned to this order",
+                "the padding of the last maximum: public PyTorch code's, a pixel on all four sides, where the authors' "
+                "own has it on the right and at the bottom",
             ),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Average down-sampling with lens blur and sensor noise, as CSTAT makes its 12x16 videos (Section 4.1)."""
+"""Average down-sampling with lens blur and sensor noise, as CSTAT makes its 12x16 videos (section IV.A)."""
 
 from __future__ import annotations
 

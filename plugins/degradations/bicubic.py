@@ -1,4 +1,4 @@
-"""Bicubic down-sampling on the device, as TinyVIRAT pairs 14x14 to 56x56 with 112x112."""
+"""Bicubic down-sampling on the device, as TinyVIRAT pairs 14x14 and 28x28 with 112x112 (section V.A)."""
 
 from __future__ import annotations
 

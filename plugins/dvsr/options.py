@@ -46,23 +46,22 @@ RECONSTRUCTION: Mapping[str, Option] = {
         help="weight decay while reconstruction alone is learnt (none in the authors' code)",
     ),
     "batch": Option(
-        default=20, low=1, unspecified=True, help="clips an update (the authors' code has 14 to 64, by size)"
+        default=20, low=1, unspecified=True, help="clips an update (the authors' code has 14 to 128, by size)"
     ),
     "micro_batch": Option(
         default=0,
         low=0,
         unspecified=True,
         help="clips a backward pass, gradients added up to an update; 0: all at once. Of reconstruction the update is "
-        "the same: on 8 clips from 16x14x14 to 112x112 it has a peak of 2.6 GiB (0.3 for each clip; from 28x28 3.7 and "
-        "0.4), with 1 of 1.2 GiB or less, whatever the batch. With attention pieces are of two clips or more, and "
-        "normalisation in branch and classifier is over those: with I3D, 8 at once have a peak of 3.4 GiB, with 2 of "
-        "1.4",
+        "the same: a process that fits on 8 clips from 16x14x14 to 112x112 has a peak of 2.7 GiB (from 28x28 3.6), "
+        "with 1 of 1.6 GiB, whatever the batch. With attention pieces are of two clips or more, and normalisation in branch "
+        "and classifier is over those: with I3D, 8 at once have a peak of 3.5 GiB, with 2 of 1.5",
     ),
     "checkpoint": Option(
         default=False,
         unspecified=True,
         help="keep blocks' inputs alone and compute their insides again in the backward pass: bit for bit the same, a "
-        "third more work; that update's peak is 1.8 GiB (0.2 for each clip), with micro_batch=1 0.9 GiB",
+        "third more work; that process has a peak of 1.8 GiB",
     ),
     "train": Option(default=False, unspecified=True, help="train the fitted enhancer on, with the recognizer"),
     "keep": Option(
@@ -79,16 +78,19 @@ END_TO_END: Mapping[str, Option] = {
 
 GROWTH: Mapping[str, Option] = {
     "epochs_first": Option(
-        default=40, low=1, unspecified=True, help="passes at the first step, to twice the low size (authors' code: 40)"
+        default=40,
+        low=1,
+        unspecified=True,
+        help="passes at the first step, to twice the low size (authors' code: 40 by 4, 30 by 8)",
     ),
     "epochs_between": Option(
-        default=20, low=1, unspecified=True, help="passes at the middle step of a network by 8 (authors' code: 20)"
+        default=20, low=1, unspecified=True, help="passes at the middle step of a network by 8 (authors' code: 30)"
     ),
     "epochs_last": Option(
         default=40,
         low=1,
         unspecified=True,
-        help="passes at the last step (authors' code: up to 440, of which it keeps the best by its test clips)",
+        help="passes at the last step (authors' code: up to 460, of which it keeps the best by its test clips)",
     ),
     "fade": Option(
         default="updates",
@@ -110,7 +112,7 @@ GROWTH: Mapping[str, Option] = {
 JOINT: Mapping[str, Option] = {
     "joint_epochs": Option(default=40, low=1, unspecified=True, help="passes with the attention branch"),
     "joint_weight_decay": Option(
-        default=5e-7, low=0.0, unspecified=True, help="weight decay of network and branch (authors' code)"
+        default=5e-7, low=0.0, unspecified=True, help="weight decay of network and branch (authors' code: 5e-7 or 5e-5)"
     ),
     "lambda_rec": Option(default=1.0, low=0.0, help="weight of eq. 1 in eq. 3"),
     "lambda_att": Option(

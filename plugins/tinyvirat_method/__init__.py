@@ -20,7 +20,7 @@ def elr_methods() -> list[MethodSpec]:
                 "prog-dvsr": {"enhancer": "prog-dvsr"},
                 "prog-dvsr-att": {"enhancer": "prog-dvsr-att"},
                 "high": {"sees": "high", "enhancer": "bicubic"},  # "I3D, 112x112" of Tables III and IV
-                "code": {"enhancer": "prog-dvsr-att:code", **CODE},
+                "code": {"enhancer": "prog-dvsr-att:code", **CODE, "schedule": "constant"},
                 "classifier-code": {"enhancer": "bicubic", **CODE, "beta1": 0.5},
                 "dvsr-code": {"enhancer": "dvsr:code", **CODE},
                 "prog-dvsr-code": {"enhancer": "prog-dvsr:code", **CODE},
@@ -32,8 +32,8 @@ def elr_methods() -> list[MethodSpec]:
             unspecified=(
                 "batch and length of the classifier's training: 32 clips and 50 epochs; the authors' code takes 14 to "
                 "64 clips, ends after 500 epochs and keeps the best one by its test clips, which is not done here",
-                "how the learning rate runs: it stands still; in the code (variants code and …-code) it is multiplied "
-                "by 0.999 each epoch",
+                "how the learning rate runs: it stands still, also in the code where attention was trained (variant "
+                "code); elsewhere in the code (variants …-code) it is multiplied by 0.999 each epoch",
                 "Adam's decays of the classifier: 0.5 and 0.9, as of the enhancer; in the code torch's, 0.9 and 0.999, "
                 "where it is trained on super-resolved video, and 0.5 and 0.999 on interpolated video",
                 "what these variants leave as the paper has it, since it is of one backbone or of how clips are read: "
@@ -51,7 +51,8 @@ def elr_methods() -> list[MethodSpec]:
                 "what becomes of the classifier that teaches the attention: it is thrown away, and the one that is "
                 "deployed starts from the same initial weights as without super-resolution (section V.C)",
                 "whether the enhancer stands still while the classifier is trained: it does, unless enhancer.train is "
-                "set; the code trains both on in some of its configurations",
+                "set; the code trains the enhancer on in most of its configurations of super-resolution without "
+                "attention, by reconstruction and classification together, which variants dvsr-code and prog-dvsr-code do not",
             ),
         )
     ]

@@ -10,8 +10,9 @@ from benchmark_core.specs import Value
 from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.supervised.budgets import SMALL as PLAIN
 
-# Section V.B: Adam with betas 0.5 and 0.9 and a learning rate of 0.0002, for enhancer and classifier alike; 16 frames,
-# 112x112. Variants may set these; budgets, which stand over variants, name only what none of them does.
+# Section V.B: Adam with betas 0.5 and 0.9 and a learning rate of 0.0002, for enhancer and classifier alike; 16 frames
+# (IV.A.2) of 112x112 (V.A, V.C). Variants may set these; budgets, which stand over variants, name only what none of them
+# does.
 OPTIONS: Mapping[str, Option] = {
     **RECIPE,
     "optimiser": replace(RECIPE["optimiser"], default="adam"),
@@ -30,7 +31,8 @@ OPTIONS: Mapping[str, Option] = {
         help="what the classifier sees: low views, enhanced; or high ones, a ceiling that has no use for an enhancer",
     ),
 }
-# What the authors' code has instead, where the classifier is trained on super-resolved video.
+# What the authors' code has instead, where the classifier is trained on super-resolved video; behind attention its
+# learning rate stands still, as the paper's.
 CODE: Mapping[str, Value] = {"beta1": 0.9, "beta2": 0.999, "schedule": "step"}
 DEFAULTS: Mapping[str, Value] = {
     "backbone": "i3d",

@@ -26,7 +26,7 @@ def elr_backbones() -> list[BackboneSpec]:
                 "the paper's network takes 16 frames of 112x112 alone; at other sizes its last map is averaged to the "
                 "1x4x4 that its fully connected layers read",
                 "the order of colours: red first, as in the public PyTorch code of these names, which subtracts no "
-                "mean; the mean of Sports-1M that is subtracted here is that of other public code, turned to this order",
+                "mean; the mean of Sports-1M that is subtracted here is other public code's, turned to this order",
                 "the padding of the last maximum: public PyTorch code's, a pixel on all four sides, where the authors' "
                 "own has it on the right and at the bottom",
             ),

@@ -54,8 +54,8 @@ RECONSTRUCTION: Mapping[str, Option] = {
         unspecified=True,
         help="clips a backward pass, gradients added up to an update; 0: all at once. Of reconstruction the update is "
         "the same: a process that fits on 8 clips from 16x14x14 to 112x112 has a peak of 2.7 GiB (from 28x28 3.6), "
-        "with 1 of 1.6 GiB, whatever the batch. With attention pieces are of two clips or more, and normalisation in branch "
-        "and classifier is over those: with I3D, 8 at once have a peak of 3.5 GiB, with 2 of 1.5",
+        "with 1 of 1.6 GiB, whatever the batch. With attention pieces are of two clips or more, and normalisation in "
+        "branch and classifier is over those: with I3D, 8 at once have a peak of 3.5 GiB, with 2 of 1.5",
     ),
     "checkpoint": Option(
         default=False,

@@ -52,7 +52,8 @@ def elr_methods() -> list[MethodSpec]:
                 "deployed starts from the same initial weights as without super-resolution (section V.C)",
                 "whether the enhancer stands still while the classifier is trained: it does, unless enhancer.train is "
                 "set; the code trains the enhancer on in most of its configurations of super-resolution without "
-                "attention, by reconstruction and classification together, which variants dvsr-code and prog-dvsr-code do not",
+                "attention, by reconstruction and classification together; variants dvsr-code and prog-dvsr-code do "
+                "not",
             ),
         )
     ]

@@ -31,8 +31,8 @@ OPTIONS: Mapping[str, Option] = {
         help="what the classifier sees: low views, enhanced; or high ones, a ceiling that has no use for an enhancer",
     ),
 }
-# What the authors' code has instead, where the classifier is trained on super-resolved video; behind attention its
-# learning rate stands still, as the paper's.
+# What the authors' code has instead, where the classifier is trained on super-resolved video; behind attention its rate
+# stands still, as the paper's.
 CODE: Mapping[str, Value] = {"beta1": 0.9, "beta2": 0.999, "schedule": "step"}
 DEFAULTS: Mapping[str, Value] = {
     "backbone": "i3d",

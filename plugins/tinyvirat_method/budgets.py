@@ -11,8 +11,8 @@ from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.supervised.budgets import SMALL as PLAIN
 
 # Section V.B: Adam with betas 0.5 and 0.9 and a learning rate of 0.0002, for enhancer and classifier alike; 16 frames
-# (IV.A.2) of 112x112 (V.A, V.C). Variants may set these; budgets, which stand over variants, name only what none of them
-# does.
+# (IV.A.2) of 112x112 (V.A, V.C). Variants may set these; budgets, which stand over variants, name only what none of
+# them does.
 OPTIONS: Mapping[str, Option] = {
     **RECIPE,
     "optimiser": replace(RECIPE["optimiser"], default="adam"),

@@ -270,7 +270,7 @@ def test_text_stands_out_from_its_ground(browser: Browser, site: Path, dark: boo
 @pytest.mark.parametrize("width", [1280, 390])
 def test_whatever_names_hold_is_shown_as_text(browser: Browser, tmp_path: Path, width: int) -> None:
     evil = list(EVIL)
-    classes = {"classes": evil, "n": [2] * len(evil), "value": [0.5] * len(evil)}
+    classes = {"classes": evil, "n": [20 - len(evil) + 1, *[1] * (len(evil) - 1)], "value": [0.5] * len(evil)}
     for number, text in enumerate(evil):
         owner = {"name": text, "plugin": text, "distribution": text, "version": text}
         more: dict[str, Any] = {

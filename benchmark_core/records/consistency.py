@@ -47,17 +47,16 @@ def check_result(record: RunRecord) -> None:
 
 
 def _check_track(record: RunRecord) -> None:
-    """That it is one of the plan's; options of a dataset or a degradation may stand behind its name."""
+    """That it is one of the plan's. A dataset may have options; what its track is called is for a degradation to say."""
     plan, track = record["plan"], record["track"]
     if plan["fold"] not in track["folds"]:
         raise ElrError(f"'plan.fold' is '{plan['fold']}', which 'track.folds' does not list")
     due = Plan.from_json(plan).protocol_name
     if track["protocol"] != due:
         raise ElrError(f"'track.protocol' is {track['protocol']!r}, where its plan is of {due!r}")
-    for part in ("dataset", "degradation"):
-        asked, said = (re.split("[:,]", str(each[part]))[0] for each in (plan, track))
-        if asked != said:
-            raise ElrError(f"'track.{part}' is {said!r}, where its plan is of {asked!r}")
+    asked, said = (re.split("[:,]", str(each["dataset"]))[0] for each in (plan, track))
+    if asked != said:
+        raise ElrError(f"'track.dataset' is {said!r}, where its plan is of {asked!r}")
 
 
 def _check_scores(record: RunRecord) -> None:

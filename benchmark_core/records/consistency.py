@@ -47,7 +47,7 @@ def check_result(record: RunRecord) -> None:
 
 
 def _check_track(record: RunRecord) -> None:
-    """That it is one of the plan's. A dataset may have options; what its track is called is for a degradation to say."""
+    """That it is one of the plan's. A dataset may have options; a degradation calls its track as it will."""
     plan, track = record["plan"], record["track"]
     if plan["fold"] not in track["folds"]:
         raise ElrError(f"'plan.fold' is '{plan['fold']}', which 'track.folds' does not list")

@@ -139,6 +139,14 @@ def test_a_score_outside_its_interval_is_left_out(tmp_path: Path, edges: dict[st
     assert [row["method"] for row in rows(tmp_path)] == ["good"]
 
 
+def test_numbers_and_names_that_no_arithmetic_takes(tmp_path: Path) -> None:
+    """A file's name that was no UTF-8 is one that a record may hold; a number of 400 digits is none."""
+    put(tmp_path, make_record(more={"clips": {"train": 30, "test": 20, "bad": ["clip-\udcff"], "padded": 0}}))
+    (path,) = put(tmp_path, make_cost("net18-bilinear"))
+    path.write_text(path.read_text().replace("11176512", "9" * 400))
+    assert "a whole number of 400 digits" in problem(tmp_path) and len(rows(tmp_path)) == 1
+
+
 def test_what_was_not_made_from_records_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     mine = tmp_path / "tables" / "results.csv"

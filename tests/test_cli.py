@@ -389,6 +389,10 @@ def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
     assert json.loads(written[-1].read_text()) == told["record"]
     [run] = (folder / "elrbench-runs").iterdir()
     assert call("publish", str(run), "--folder", str(board), "--json")[0] == 0
+    again = run.with_name(f"{run.name}-again")  # as 'elrbench rerun' names it: the digest does not lead there
+    again.mkdir()
+    assert call("publish", digest, "--folder", str(board), "--json")[0] == 0
+    again.rmdir()
 
     stale, diff, _ = call("leaderboard", "--check", "--folder", str(board))
     assert stale == 1 and "supervised" in diff

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from run_records import make_record
 from suite_rows import COMMON, FOUR, NINE, ROWS, TWO, of
 from tiny_virat import write_crops, write_first
 
@@ -18,7 +19,8 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record, write_record
-from benchmark_core.suites.campaign import failed_runs, finished, jobs_of, run_jobs
+from benchmark_core.suites.campaign import Outcome, failed_runs, finished, jobs_of, run_jobs
+from benchmark_core.suites.results import Line, lines_of
 from benchmark_core.suites.rows import Asked, plan_suite
 
 TOY = str(Path(__file__).with_name("toy.py"))
@@ -199,6 +201,23 @@ def test_failures_keep_the_order_of_the_runs(library: Library, toy_catalog: Cata
     first, second, third = (job.plan.digest for job in jobs)
     assert failed_runs(jobs, {second: "x", third: "y", first: "y"}) == ["2 runs: y", f"{jobs[1]}: x"]
     assert failed_runs(jobs, {}) == []
+
+
+def test_runs_of_other_data_have_no_mean_and_say_so(library: Library, toy_catalog: Catalog):
+    rows = "rows: [{row: student, method: supervised}]"
+    (row,) = plan_suite(of(f"{COMMON}\n{rows}"), toy_catalog, library, Asked(seeds=(0, 1))).rows
+
+    def line(*manifests: str) -> Line:
+        made = [
+            make_record(more={"dataset": {"manifest": manifest, "classes": 2}}, **plan.to_json())
+            for plan, manifest in zip(row.plans, manifests, strict=True)
+        ]
+        outcome = Outcome(records={record["digest"]: record for record in made}, failures={})
+        return lines_of([row], outcome)[0]
+
+    same, apart = line("feed", "feed"), line("feed", "beef")
+    assert same.ours is not None and same.ours.seeds == 2 and same.state == ""
+    assert apart.ours is None and apart.state == "its runs were made of other data than one another"
 
 
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):

@@ -107,10 +107,11 @@ def verify_record(path: Path, leaderboards: Path) -> Verified:
             problems += _mean(path, record, stored, notes)
         except ElrError as error:
             problems.append(f"of the runs that it fuses: {error}")
-    try:
-        check_result(record)
-    except ElrError as error:
-        problems += [] if problems else [str(error)]  # else it is told already, and better
+    if not problems:  # else it is told already, and better
+        try:
+            check_result(record)
+        except ElrError as error:
+            problems.append(str(error))
     return Verified(path, record, tuple(problems), tuple(notes))
 
 

@@ -75,7 +75,7 @@ def _unscored(records: list[RunRecord], metric: str) -> str:
 
 def _apart(records: list[RunRecord]) -> str:
     """What to say of finished runs that are not of one row: their data was not the same."""
-    return "its runs are not of the same clips" if len(fold_rows(records)) > 1 else ""
+    return "its runs were made of other data than one another" if len(fold_rows(records)) > 1 else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:

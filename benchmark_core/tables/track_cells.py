@@ -117,9 +117,8 @@ def index_cells(page: Page) -> dict[str, str]:
     """A track's line in the list of tracks."""
     table = page.table
     # Who is above all others; of one seed, among others of several, nobody can say that.
-    leader = next((line for line in table.competitors if line.score), None) if table else None
-    if leader is not None and leader.rank is None:
-        leader = None
+    above = next((line for line in table.competitors if line.score), None) if table else None
+    leader = above if above and above.rank else None
     metric = table.track["primary"] if table else page.printed[0].first.metric
     best = next((line for line in page.printed if line.first.metric == metric and not line.first.ceiling), None)
     return {

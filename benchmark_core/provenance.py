@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmark_core.catalog import Catalog, Owner
 from benchmark_core.plans.combinations import Chosen
+from benchmark_core.records.fields import Owner as Recorded
 from benchmark_core.specs import Spec
 
 PACKAGES = ("elrbench", "torch", "numpy", "av", "pluggy", "fvcore")
@@ -45,6 +47,19 @@ def plugins_of(catalog: Catalog, chosen: Chosen) -> dict[str, dict[str, str]]:
         }
         for kind, owner in owners_of(catalog, chosen).items()
     }
+
+
+def other_versions(then: Mapping[str, Recorded], here: Mapping[str, Mapping[str, str]]) -> str:
+    """`resnet 0.1.0 (0.2.0 here)` for each distribution of another version.
+
+    then: a record's plugins. here: what `plugins_of` gives.
+    """
+    told: dict[str, None] = {}
+    for kind, owner in then.items():
+        now = here.get(kind, {}).get("version", "none")
+        if owner["version"] != now:
+            told[f"{owner['distribution']} {owner['version']} ({now} here)"] = None
+    return ", ".join(told)
 
 
 def file_digest(path: Path) -> str:

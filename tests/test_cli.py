@@ -251,7 +251,10 @@ HELP = "'elrbench {} --help' lists what it takes"
             ["publish", "../x"],
             "'../x' is neither a run folder nor a digest of 4 to 16 hex digits, as 'elrbench run' printed both",
         ),
-        (["publish", "abcd", "--out", "/nowhere"], "no run 'abcd' under /nowhere. There are none."),
+        (
+            ["publish", "abcd", "--out", "/nowhere"],
+            "there is no run 'abcd' in /nowhere, and no such folder. There are none.",
+        ),
         (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
         (["cost", "--classes", "3"], f"give --backbone {BARE}"),
         (["cost", "--backbone", "resnet18"], f"give --classes {BARE}"),

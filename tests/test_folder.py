@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from videos import random_planes, write_planes, write_video
+from videos import labelled, write_video
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
@@ -29,14 +29,6 @@ def touch(root: Path, *names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     return root
-
-
-def film(path: Path, level: int, seed: int = 0) -> Path:
-    """Six frames of 24x32, MPEG-4 in AVI or H.264 in MP4, as bright as `level`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    y, u, v = random_planes(6, 24, 32, seed)
-    planes = (y // 4 + level, u // 8 + 112, v // 8 + 112)
-    return write_planes(path, planes, "yuv420p", "mpeg4" if path.suffix == ".avi" else "libx264")
 
 
 def read(catalog: Catalog, root: Path) -> Index:
@@ -248,13 +240,6 @@ def test_a_tree_without_videos(catalog: Catalog, tmp_path: Path) -> None:
 
 
 # -- end to end
-
-
-def labelled(root: Path) -> Path:
-    for number, part in enumerate(("train", "train", "test", "test")):
-        film(root / part / "dark!" / f"clip ({number}).avi", 16, number)
-        film(root / part / "bright & big" / f"clip+{number}.mp4", 160, 10 + number)
-    return root
 
 
 def pictured(root: Path) -> Path:

@@ -259,7 +259,7 @@ POOL = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
 @pytest.mark.parametrize(
     ("fields", "other", "message"),
     [
-        ({"dataset": {"manifest": "other", "classes": 3}}, {}, "other clips"),
+        ({"clips": {"train": 24, "test": 12, "bad": ["t01"], "padded": 0}}, {}, "other clips"),
         ({"unlabelled": {**POOL, "manifest": "a"}}, {"unlabelled": {**POOL, "manifest": "b"}}, "clips without labels"),
         ({"high_source": {**POOL, "manifest": "a"}}, {}, "other clips that lend high views"),
     ],

@@ -148,6 +148,8 @@ def test_reported_and_measured_share_no_column_and_no_rank(tmp_path: Path) -> No
         {"settings": {"method.epochs": 20}},
         {"more": {"changed": ["method.w", "method.epochs"]}},
         {"more": {"changed": ["size"]}},
+        {"more": {"changed": ["enhancer"]}},
+        {"high_source": "others"},
         {"unlabelled": "videos:pool"},
         {"teacher": "acme@00"},
         {"fold": "1", "folds": ("1", "2")},

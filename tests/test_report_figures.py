@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +10,10 @@ import torch
 from run_records import make_cost, make_record
 from torch import nn
 
-from benchmark_core import ElrError
 from benchmark_core.networks.recognizer import Recognizer, Trace
 from benchmark_core.report import attention, features, figures, seen
 from benchmark_core.report.page import printable
 from benchmark_core.report.pictures import colours, stretched
-from benchmark_core.report.read import find_run
 from benchmark_core.scoring.predictions import Predictions
 
 CLASSES = ("a", "b", "c")
@@ -216,23 +212,7 @@ def test_foreground_is_of_the_frames_that_are_kept() -> None:
     assert attention.foreground(behind(nn.Identity(), 2), view) is None
 
 
-# -- of folders and names
-
-
-def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> None:
-    for folder, digest in (("mine", "abcd0" + "0" * 11), ("other", "abcd1" + "0" * 11)):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / f"method-{digest}.json").write_text(json.dumps({}))
-    assert find_run("abcd0", tmp_path) == tmp_path / "mine"
-    with pytest.raises(ElrError, match=r"'abcd' begins .* 2 runs: abcd0.*mine.*abcd1.*other"):
-        find_run("abcd", tmp_path)
-    with pytest.raises(ElrError, match="there is no run 'ffff'"):
-        find_run("ffff", tmp_path)
-    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the run's own folder before any other
-        (tmp_path / name).mkdir()
-        (tmp_path / name / f"method-abcd0{'0' * 11}.json").write_text(json.dumps({}))
-    assert find_run("abcd0", tmp_path) == tmp_path / ("abcd0" + "0" * 11)
-    assert find_run("no/such/folder", tmp_path) == Path("no/such/folder")  # its reader says that it is gone
+# -- of names
 
 
 def test_a_page_holds_what_is_no_character_as_text() -> None:

@@ -34,6 +34,7 @@ def test_flags_are_over_the_budget(catalog: Catalog) -> None:
     assert (plan.backbone, plan.size) == ("resnet34", (64, 96))
     assert plan.settings["method.epochs"] == 3 and plan.settings["method.lr"] == 0.01
     assert changed_from_budget(catalog, plan) == ["size", "method.epochs", "method.lr"]
+    assert changed_from_budget(catalog, plan_of(catalog, enhancer="bicubic")) == ["enhancer"]
 
 
 @pytest.mark.parametrize("budget", ["paper", "small", "smoke"])

@@ -69,3 +69,19 @@ def render(key: str) -> Iterator[Frames]:
 def on_disk(path: Path, target: int = 0) -> Clip:
     """A clip of a file."""
     return Clip(id=path.stem, source=VideoFile(path), target=target)
+
+
+def film(path: Path, level: int, seed: int = 0) -> Path:
+    """Six frames of 24x32, MPEG-4 in AVI or H.264 in MP4, as bright as `level`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y, u, v = random_planes(6, 24, 32, seed)
+    planes = (y // 4 + level, u // 8 + 112, v // 8 + 112)
+    return write_planes(path, planes, "yuv420p", "mpeg4" if path.suffix == ".avi" else "libx264")
+
+
+def labelled(root: Path) -> Path:
+    """Two classes, two clips of each that train and two that test, as `folder` reads them; returns `root`."""
+    for number, part in enumerate(("train", "train", "test", "test")):
+        film(root / part / "dark!" / f"clip ({number}).avi", 16, number)
+        film(root / part / "bright & big" / f"clip+{number}.mp4", 160, 10 + number)
+    return root

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from benchmark_core.cli.console import Reporter, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
-from benchmark_core.errors import ElrError, did_you_mean
+from benchmark_core.errors import ElrError
 
 
 @click.command("publish")
@@ -29,6 +28,8 @@ def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
     Copy the record and the predictions of a finished run into the leaderboards' records; tables are then made by
     'elrbench leaderboard'. The first digits of a digest do where they are unique; a run folder may be named instead.
     """
+    from benchmark_core.runs.folder import find_run
+
     source = find_run(run, out)
     if not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
@@ -40,25 +41,3 @@ def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
         print_json({"run": str(source), "written": written})
     else:
         click.echo("\n".join(written))
-
-
-def find_run(digest: str, out: Path) -> Path:
-    """The run folder under `out` whose name begins with `digest`, or the folder of that path.
-
-    Raises ElrError where there is none, or several.
-    """
-    if not re.fullmatch(r"[0-9a-f]{4,16}", digest):
-        if Path(digest).is_dir():
-            return Path(digest)
-        raise ElrError(
-            f"'{digest}' is neither a run folder nor a digest of 4 to 16 hex digits, as 'elrbench run' printed both"
-        )
-    folders = out.iterdir() if out.is_dir() else ()
-    # Others, such as that of a plan that was run again, are named by their path.
-    runs = {path.name: path for path in folders if re.fullmatch("[0-9a-f]{16}", path.name) and path.is_dir()}
-    found = [path for name, path in sorted(runs.items()) if name.startswith(digest)]
-    if not found:
-        raise ElrError(f"no run '{digest}' under {out}. {did_you_mean(digest, runs)}")
-    if len(found) > 1:
-        raise ElrError(f"'{digest}' is the beginning of {len(found)} runs under {out}: give more digits")
-    return found[0]

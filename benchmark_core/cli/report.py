@@ -51,7 +51,8 @@ def command(
     keep the page to yourself where its licence asks for that.
     """
     from benchmark_core.report.extras import check_extra
-    from benchmark_core.report.read import find_run, read_run
+    from benchmark_core.report.read import read_run
+    from benchmark_core.runs.folder import find_run
 
     check_extra()
     folder = find_run(run)

@@ -22,8 +22,7 @@ from benchmark_core.cli.flags import (
     make_plan,
     plugin_flag,
 )
-from benchmark_core.cli.run import refuse_other_plan as refuse_other_folder
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.plans.beside import Beside
 
 if TYPE_CHECKING:
@@ -88,15 +87,19 @@ def command(
     beside = Beside(unlabelled=unlabelled_data, high_source=high_source_data)
     catalog, plan, beside = make_plan(load_catalog(extra=plugins), None, (), asked, data, beside)
 
-    from benchmark_core.runs.rerun import agreement, differences, refuse_other_data, refuse_other_plan
+    from benchmark_core.runs.folder import RUNS
+    from benchmark_core.runs.folder import refuse_other_plan as refuse_other_folder
+    from benchmark_core.runs.lists import other_data
+    from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
 
     refuse_other_plan(old, plan)
     root, beside = data_root(catalog, plan.dataset, data), located(catalog, plan, beside)
-    place = out or Path("elrbench-runs") / f"{plan.digest}-again"
+    place = out or RUNS / f"{plan.digest}-again"
     if place.absolute() == side.folders[old["digest"]].absolute():
         raise ElrError(f"--out {place} is the folder of the record itself, which would be lost; give another")
     refuse_other_folder(place, plan.digest)
-    refuse_other_data(old, plan, catalog, data=root, beside=beside, bad_clips=bad_clips)
+    if other := other_data(old, plan, catalog, data=root, beside=beside, bad_clips=bad_clips):
+        raise RunFailed(f"{other}; nothing was trained. Give the folder with the same clips")
 
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.records.stored import stored_predictions

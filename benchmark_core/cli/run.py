@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +80,9 @@ def command(
     if publish_to and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
 
-    folder_of_run = out or Path("elrbench-runs") / plan.digest
+    from benchmark_core.runs.folder import RUNS, refuse_other_plan
+
+    folder_of_run = out or RUNS / plan.digest
     refuse_other_plan(folder_of_run, plan.digest)
 
     from benchmark_core.runs.runner import run
@@ -111,14 +112,6 @@ def command(
         for part in result.parts:
             click.echo(summary(part.record, part.folder, []))
         click.echo(summary(result.record, result.folder, published))
-
-
-def refuse_other_plan(folder: Path, digest: str) -> None:
-    """A run folder holds one plan's run: another's weights would be overwritten, and its record left behind."""
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-        found = re.search(r"-([0-9a-f]{16})\.json$", path.name)
-        if found and found[1] != digest:
-            raise ElrError(f"{folder} holds the run {found[1]} of another plan ({path.name}); give another --out")
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:

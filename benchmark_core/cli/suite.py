@@ -185,7 +185,9 @@ def run(
     from benchmark_core.suites.results import lines_of
 
     jobs = jobs_of(planned.rows)
-    done = finished(jobs, out, folder if folder.is_dir() else None)
+    reporter = Reporter()
+    runs = Runs(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
+    done, remarks = runs.of_these_clips(jobs, finished(jobs, out, folder if folder.is_dir() else None))
     if dry_run:
         if as_json:
             print_json(jobs_json(planned, jobs, done))
@@ -195,13 +197,11 @@ def run(
     if not jobs:
         row = planned.rows[0]
         raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
-    reporter = Reporter()
     for remark in planned.remarks:
         reporter.warn(remark)
     outcome = Outcome(records=done, failures={})
     if any(job.plan.digest not in done for job in jobs):
-        runs = Runs(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
-        outcome = run_jobs(jobs, done, out, runs.start(jobs, done), reporter)
+        outcome = run_jobs(jobs, done, out, runs.start(jobs, done), reporter, remarks)
     unpublished = publish_earlier(jobs, done, out, folder, reporter) if publish_to else []
     lines = lines_of(planned.rows, outcome)
     if as_json:

@@ -9,13 +9,16 @@ from typing import Any
 
 from benchmark_core.cli.console import Reporter
 from benchmark_core.cli.flags import cache_folder, data_root, located
-from benchmark_core.cli.run import refuse_other_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.beside import Beside
 from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import chosen_by
+from benchmark_core.provenance import other_versions, plugins_of
 from benchmark_core.records import publish, read_record
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record
+from benchmark_core.runs.folder import refuse_other_plan
+from benchmark_core.runs.lists import other_data
 from benchmark_core.suites.campaign import Job, RunPlan
 from benchmark_core.suites.rows import PlannedSuite
 
@@ -31,6 +34,38 @@ class Runs:
     cache: Path | None
     publish_to: Path | None
     reporter: Reporter
+
+    def of_these_clips(
+        self, jobs: Sequence[Job], done: Mapping[str, RunRecord]
+    ) -> tuple[dict[str, RunRecord], dict[str, str]]:
+        """Of `done`, the runs on the clips that lie here; why each other is to be run anew, by digest.
+
+        A plan names its data, and two folders may be called alike. Where the clips are not here, or cannot be listed,
+        there is nothing to compare: what is done is taken. Runs by other versions of plugins are taken, and that is
+        said.
+        """
+        taken, anew = dict(done), {}
+        others: dict[str, int] = {}
+        for job in jobs:
+            if (record := done.get(job.plan.digest)) is None:
+                continue
+            try:
+                root, beside = self._roots(job)
+                other = other_data(
+                    record, job.plan, self.planned.catalog, data=root, beside=beside, bad_clips=self.bad_clips
+                )
+            except ElrError:
+                other = ""
+            if other:
+                anew[job.plan.digest] = other
+                del taken[job.plan.digest]
+                continue
+            here = plugins_of(self.planned.catalog, chosen_by(self.planned.catalog, job.plan))
+            if versions := other_versions(record["plugins"], here):
+                others[versions] = others.get(versions, 0) + 1
+        for versions, count in others.items():
+            self.reporter.say(f"{count} of the finished runs are by {versions}; 'elrbench rerun' makes one anew")
+        return taken, anew
 
     def start(self, jobs: Sequence[Job], done: Mapping[str, RunRecord]) -> RunPlan:
         """What runs one plan. ElrError where no plan's clips are where they should be, or the device is not there."""

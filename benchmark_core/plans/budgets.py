@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from benchmark_core.catalog import Catalog
@@ -11,25 +12,27 @@ from benchmark_core.specs import Value
 
 
 def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
-    """Numbers of `plan` that differ from what its budget expands to: a row shows them beside the budget's name."""
-    plain, _ = expanded(
-        catalog,
-        Request(
-            method=plan.method,
-            dataset=plan.dataset,
-            classes=plan.classes,
-            protocol=plan.protocol,
-            fold=plan.fold,
-            degradation=plan.degradation,
-            enhancer=plan.enhancer,
-            backbone=plan.backbone,
-            weights=plan.weights,
-            modality=plan.modality,
-            budget=plan.budget,
-            seed=plan.seed,
-        ),
+    """What of `plan` differs from what its budget expands to: its enhancer, and numbers of its components.
+
+    A row shows the numbers beside the budget's name; the enhancer has a column of its own.
+    """
+    request = Request(
+        method=plan.method,
+        dataset=plan.dataset,
+        classes=plan.classes,
+        protocol=plan.protocol,
+        fold=plan.fold,
+        degradation=plan.degradation,
+        backbone=plan.backbone,
+        weights=plan.weights,
+        modality=plan.modality,
+        budget=plan.budget,
+        seed=plan.seed,
     )
-    fields = [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
+    usual, _ = expanded(catalog, request)
+    plain, _ = expanded(catalog, replace(request, enhancer=plan.enhancer))
+    fields = ["enhancer"] if plan.enhancer != usual.enhancer else []
+    fields += [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
     keys = sorted(plan.settings.keys() | plain.settings.keys())
     return fields + [key for key in keys if plan.settings.get(key) != plain.settings.get(key)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.predictions import Predictions
 
 LOG = "log.json"
-RUNS = Path("elrbench-runs")  # where `elrbench run` leaves folders that are not named
-_DIGEST = re.compile(r"[0-9a-f]{4,16}")
 
 Log: TypeAlias = Mapping[str, Sequence[Mapping[str, float]]]  # stage -> rows of `epoch` and means of figures
 
@@ -40,31 +37,6 @@ class Finished:
     no_log: str
     costs: tuple[CostRecord, ...]
     no_costs: str
-
-
-def find_run(text: str, runs: Path = RUNS) -> Path:
-    """A run folder by its path, or by the first digits of its run's digest among the folders in `runs`: of several
-    of one digest, the one that is named by it.
-
-    ElrError where neither is there, or the digits begin several digests: then with the candidates.
-    """
-    path = Path(text)
-    if path.exists() or not _DIGEST.fullmatch(text):
-        return path
-    places = sorted(runs.glob("*/*.json"), key=lambda place: place.parent.name in place.name)  # its own folder last
-    named = {match[1]: place.parent for place in places if (match := _of_run(place))}
-    found = [digest for digest in named if digest.startswith(text)]
-    if len(found) == 1:
-        return named[found[0]]
-    if found:
-        several = ", ".join(f"{digest} ({named[digest]})" for digest in sorted(found))
-        raise ElrError(f"'{text}' begins the digests of {len(found)} runs: {several}; give more digits")
-    raise ElrError(f"there is no run '{text}' in {runs}, and no such folder; name the folder that 'elrbench run' left")
-
-
-def _of_run(place: Path) -> re.Match[str] | None:
-    """The digest in a record's file name; names of costs end in a device's, and only by chance so."""
-    return re.search(r"-([0-9a-f]{16})\.json$", place.name)
 
 
 def read_run(folder: Path) -> Finished:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,6 @@ from benchmark_core.clips.recipes import Materials, materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
-from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan, digest_of
@@ -34,6 +32,7 @@ from benchmark_core.runs.auxiliary import (
     source_clips,
     store_beside,
 )
+from benchmark_core.runs.lists import read_index
 from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 
@@ -159,29 +158,6 @@ class Data:
             jitter=Jitter() if train else None,
             sides=sides,
         )
-
-
-def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) -> Index:
-    """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
-    dataset = chosen.dataset
-    index = list_clips(dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=bad_clips)
-    if len(index.by_id) != len(index.clips):
-        twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
-        raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
-    fold = index.folds.get(plan.fold)
-    if fold is not None:
-        if both := set(fold.train) & set(fold.test):
-            raise ElrError(
-                f"{dataset.name}: {len(both)} clips of fold {plan.fold} both train and test (first: {min(both)})"
-            )
-        if strange := (set(fold.train) | set(fold.test)) - index.by_id.keys():
-            raise ElrError(f"{dataset.name}: fold {plan.fold} names '{min(strange)}', which its index does not list")
-    if fold is None or not fold.train or not fold.test:
-        raise ElrError(
-            f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has no clips to train or to test on"
-            + (f" under {data}" if data else "; raise its options")
-        )
-    return index
 
 
 def frames_at_once(plan: Plan, chosen: Chosen) -> int:

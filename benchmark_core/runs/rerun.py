@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark_core.catalog import Catalog
-from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.plans.beside import Beside
+from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import chosen_by
 from benchmark_core.records.answers import hits_of
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.runs.auxiliary import pool_clips, sets_beside, source_clips
-from benchmark_core.runs.prepare import read_index
 from benchmark_core.scoring.predictions import Predictions
 
 _SHOWN = 3
@@ -39,33 +33,6 @@ def refuse_other_plan(record: RunRecord, plan: Plan) -> None:
 
 def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in plan.items() if key != "settings"}, **plan["settings"]}
-
-
-def refuse_other_data(
-    record: RunRecord, plan: Plan, catalog: Catalog, *, data: Path | None, beside: Beside, bad_clips: str
-) -> None:
-    """RunFailed, before anything is decoded or trained, where the lists are not those that the record is of."""
-    chosen = chosen_by(catalog, plan)
-    index = read_index(plan, chosen, data, bad_clips)
-    manifests = {"dataset": index.digest()}
-    pool, source = sets_beside(catalog, plan, beside)
-    if pool is not None:
-        manifests["unlabelled"] = pool_clips(pool, plan, bad_clips).manifest
-    if source is not None:
-        manifests["high_source"] = source_clips(source, chosen.dataset, bad_clips).manifest
-    for kind, here in manifests.items():
-        due = record[kind]["manifest"]  # type: ignore[literal-required]
-        if here != due:
-            counts = ""
-            if kind == "dataset":
-                train, test = (len(index.split(plan.fold, part)) for part in ("train", "test"))
-                clips = record["clips"]
-                counts = f" ({train} clips train and {test} test; {clips['train']} and {clips['test']} in the record)"
-            name = {"dataset": plan.dataset, "unlabelled": plan.unlabelled, "high_source": plan.source}[kind]
-            raise RunFailed(
-                f"{name} is other data than {record['digest']} was run on: manifest {here} here, {due} in the record"
-                f"{counts}; nothing was trained. Give the folder with the same clips"
-            )
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, write_record
 from benchmark_core.records.sealed import seal
 from benchmark_core.runs.auxiliary import sets_beside
+from benchmark_core.runs.folder import refuse_other_data
 from benchmark_core.runs.fused import finished, fuse_runs
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.rehearsal import tell_estimate
@@ -71,7 +72,11 @@ def run(
     A plan of two modalities is two runs, each in its `part_folder`; one that is finished is taken as it is.
     Raises ElrError before work began (folders, lists, names) and RunFailed after.
     """
+    refuse_other_data(out, plan, catalog, data=data, beside=beside, bad_clips=bad_clips)
     if len(plan.streams) > 1:
+        for stream in plan.streams:
+            part = part_folder(out, plan.digest, stream.digest)
+            refuse_other_data(part, stream, catalog, data=data, beside=beside, bad_clips=bad_clips)
 
         def run_stream(stream: Plan, folder: Path) -> RunResult:
             return run(

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
@@ -87,9 +88,14 @@ def finished(jobs: Sequence[Job], out: Path, leaderboards: Path | None) -> dict[
 
 
 def run_jobs(
-    jobs: Sequence[Job], done: Mapping[str, RunRecord], out: Path, run: RunPlan, reporter: Reporter
+    jobs: Sequence[Job],
+    done: Mapping[str, RunRecord],
+    out: Path,
+    run: RunPlan,
+    reporter: Reporter,
+    remarks: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
-    """Runs what is not in `done`, each into `out`/DIGEST.
+    """Runs what is not in `done`, each into `out`/DIGEST. remarks: what is said of a run, by digest.
 
     What a run raises fails its plan alone; what is not an ElrError is shown in full. A stop at the keyboard, or a kill,
     ends the campaign: finished runs stay, and the next call skips them; the one that was broken off goes on from its
@@ -100,10 +106,11 @@ def run_jobs(
     for number, job in enumerate(jobs, 1):
         digest = job.plan.digest
         at = f"[{number}/{len(jobs)}] {job}"
+        told = f" ({remarks[digest]})" if digest in remarks else ""
         if digest in records:
-            reporter.say(f"{at}: done before")
+            reporter.say(f"{at}: done before{told}")
             continue
-        reporter.say(at)
+        reporter.say(f"{at}{told}")
         try:
             records[digest] = run(job.plan, out / digest)
         except ElrError as error:

@@ -92,6 +92,8 @@ def changes(record: RunRecord) -> list[str]:
     everything = {**record["plan"], **record["plan"]["settings"]}
     shown = []
     for key in record["changed"]:
+        if key == "enhancer":  # it has a column
+            continue
         value = everything.get(key, NOTHING)
         shown.append(f"{key}={'x'.join(map(str, value)) if isinstance(value, list) else value}")
     return shown

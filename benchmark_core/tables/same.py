@@ -59,16 +59,19 @@ def _asked(row: Mapping[str, Any], common: Mapping[str, Any]) -> Asked:
 def is_of(row: Row, figure: Figure, asked: Asked) -> bool:
     """Whether `row` is the figure's system with the numbers of its paper.
 
-    That is: the suite's method and whatever else it names, the figure's own backbone and modality, budget `paper`, and
-    no other number than the suite's own off that budget. With which weights a network begins is not compared.
+    That is: the suite's method and whatever else it names, the figure's own backbone and modality, budget `paper`, no
+    other number than the suite's own off that budget, nor another enhancer than the method's, and high views of no set
+    that the suite does not name. With which weights a network begins is not compared.
     """
     plan = row.first["plan"]
     figures = {"backbone": figure.backbone, "modality": figure.modality or "rgb"}
     due = {**{key: value for key, value in figures.items() if value}, **asked.fields}
+    own_high = plan["high_source"] in ("", "self")
     return (
         plan["budget"] == PAPER
         and _parts(plan["method"]) == _parts(asked.method)
         and all(_text(plan[key]) == value for key, value in due.items())  # type: ignore[literal-required]
+        and ("high_source" in asked.fields or own_high)
         and bool(plan.get("unlabelled")) == bool(asked.pool)
         and not plan.get("teacher")
         and not plan.get("holdout")

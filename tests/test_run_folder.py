@@ -1,0 +1,134 @@
+"""Run folders: found by digits of a digest; a finished run of other clips is neither lost nor taken for one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from videos import labelled
+
+from benchmark_core import Catalog
+from benchmark_core import catalog as catalog_module
+from benchmark_core.cli import main
+from benchmark_core.errors import ElrError
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.progress import Silent
+from benchmark_core.provenance import other_versions
+from benchmark_core.records.record import find_record, read_record
+from benchmark_core.runs.folder import find_run
+from benchmark_core.runs.runner import RunResult, run
+
+SETTINGS = ("method.batch=4", "method.epochs=1")
+SUITE = """
+common: {dataset: folder, backbone: toynet, budget: smoke, size: 24x32, set: {method.batch: 4, method.epochs: 1}}
+rows: [{row: student, method: supervised}]
+"""
+
+
+def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> None:
+    for folder, digest in (("mine", "abcd0" + "0" * 11), ("other", "abcd1" + "0" * 11)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"method-{digest}.json").write_text(json.dumps({}))
+    assert find_run("abcd0", tmp_path) == tmp_path / "mine"
+    assert find_run(str(tmp_path / "other"), tmp_path) == tmp_path / "other"
+    with pytest.raises(ElrError, match=r"'abcd' begins .* 2 runs: abcd0.*mine.*abcd1.*other"):
+        find_run("abcd", tmp_path)
+    with pytest.raises(ElrError, match=r"there is no run 'ffff' in .*, and no such folder. Known: abcd0"):
+        find_run("ffff", tmp_path)
+    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the run's own folder before any other
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"method-abcd0{'0' * 11}.json").write_text(json.dumps({}))
+    assert find_run("abcd0", tmp_path) == tmp_path / ("abcd0" + "0" * 11)
+    with pytest.raises(ElrError, match="'no/such/folder' is neither a run folder nor a digest"):
+        find_run("no/such/folder", tmp_path)
+
+
+# -- two folders of clips, called alike
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    return labelled(tmp_path / "here" / "clips")
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """As many clips of the same names; one is another's copy."""
+    root = labelled(tmp_path / "there" / "clips")
+    one, other = sorted((root / "train" / "dark!").iterdir())
+    other.write_bytes(one.read_bytes())
+    return root
+
+
+def ran(toy_catalog: Catalog, root: Path, out: Path, modality: str = "rgb") -> RunResult:
+    catalog, plan = planned(toy_catalog, root, modality)
+    return run(plan, catalog, data=root, out=out, cache=out.parent / "cache", reporter=Silent())
+
+
+def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Catalog, Plan]:
+    catalog, name = toy_catalog.placed(f"folder:{root}")
+    asked = {"dataset": name, "backbone": "toynet", "budget": "smoke", "size": "24x32", "modality": modality}
+    return catalog, resolve_plan(catalog, Request(method="supervised", settings=SETTINGS, **asked))
+
+
+def test_a_run_of_other_clips_is_not_written_over(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    first = ran(toy_catalog, here, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert planned(toy_catalog, there)[1].digest == first.record["digest"]
+    with pytest.raises(ElrError, match=r"folder:clips is other data than .*\(4 clips train and 4 test; 4 and 4 in the"):
+        ran(toy_catalog, there, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert ran(toy_catalog, here, out).record["hits"] == first.record["hits"]
+    assert ran(toy_catalog, there, tmp_path / "other").record["dataset"] != first.record["dataset"]
+
+
+def test_a_stream_of_other_clips_is_not_fused(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
+    pytest.importorskip("cv2", reason="optical flow is the extra elrbench[flow]")
+    stream = planned(toy_catalog, there, "rgb+flow")[1].streams[0]
+    ran(toy_catalog, here, tmp_path / "out" / stream.digest)
+    with pytest.raises(
+        ElrError, match=f"is other data than {stream.digest} was run on: .* and .*{stream.digest} holds"
+    ):
+        ran(toy_catalog, there, tmp_path / "out", "rgb+flow")
+
+
+def test_a_suite_does_not_take_a_run_of_other_clips(
+    toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda **_: toy_catalog)
+    Path("mine.yaml").write_text(SUITE)
+    Path("leaderboards").mkdir()
+
+    def suite(root: Path, *more: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(["suite", "run", "mine.yaml", "--dataset", f"folder:{root}", "--cache", "cache", *more])
+        return (int(stopped.value.code or 0), *capsys.readouterr())
+
+    assert suite(here, "--publish")[0] == 0
+    assert "1 of 1 runs are done" in suite(here, "--dry-run")[1]
+    assert "0 of 1 runs are done" in suite(there, "--dry-run")[1]
+    code, _, err = suite(there)
+    assert code == 1 and "elrbench: failed: student: " in err and "holds that run; give another --out" in err
+    code, _, err = suite(there, "--out", "others")  # the published one is not taken either
+    assert code == 0 and "(folder:clips is other data than " in err
+    records = [read_record(find_record(next(Path(out).iterdir()))) for out in ("elrbench-runs", "others")]
+    assert records[0]["digest"] == records[1]["digest"] and records[0]["dataset"] != records[1]["dataset"]
+    code, out, err = suite(there, "--out", "others")
+    assert (code, err) == (0, "") and f"{100 * records[1]['scores']['top1']['value']:.2f}" in out
+    code, _, err = suite(there, "--out", "others", "--publish")
+    assert code == 1 and "dataset of the same plan" in err
+
+
+def test_other_versions_of_plugins_are_told():
+    def made(version: str, distribution: str = "acme") -> dict[str, str]:
+        return {"name": "a", "plugin": "acme.a", "distribution": distribution, "version": version}
+
+    same = {"method": made("1"), "dataset": made("2", "sets")}
+    assert other_versions(same, same) == ""  # type: ignore[arg-type]
+    then = {"method": made("0.9"), "backbone": made("0.9"), "dataset": made("2", "sets")}
+    here = {"method": made("1"), "backbone": made("1"), "dataset": made("2", "sets")}
+    assert other_versions(then, here) == "acme 0.9 (1 here)"  # type: ignore[arg-type]

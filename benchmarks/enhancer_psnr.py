@@ -1,11 +1,14 @@
 """PSNR on held-out pairs: what a finished run's enhancer makes of low views against high ones, and bicubic beside it.
 
     python benchmarks/enhancer_psnr.py elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
+    python benchmarks/enhancer_psnr.py elrbench-runs/9c14b7d5e683f2a0 --low 14x14        # of clips taken as recorded
 
 Pairs are the middle 16 frames of each test clip of the run, in pixels of [0, 1]; a clip's PSNR is over its frames
 together, and the means are over clips. Where the enhancer has an attention map, PSNR is also weighted by it, the same
 map for both. Clips taken as recorded have no high view: those at least as large as the network's size (a share of it
-by --least) are brought to that bicubically, and low is the clip degraded again, by a drawn factor of 1 to 4.
+by --least) are brought to that bicubically, and low is the clip degraded again, by a drawn factor of 1 to 4. Of such an
+input bicubic enlargement keeps all, and an enhancer what its own input size has room for; with --low, low is the high
+view brought bicubically to that size, as such enhancers' own pairs are, and both see the same.
 Exit 1 where the enhancer is below bicubic: by attention-weighted PSNR where it has attention.
 """
 
@@ -40,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a plugin that is not installed")
     parser.add_argument("--clips", type=int, default=0, help="the first so many test clips; default: all")
     parser.add_argument("--least", type=float, default=1.0, help="of clips taken as recorded; default: 1")
+    parser.add_argument("--low", metavar="HxW", help="of clips taken as recorded: the size of low views")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(arguments)
     try:
@@ -120,6 +124,7 @@ def pairs(
     from benchmark_core.clips.store import ClipStore
     from benchmark_core.clips.views import Views
     from benchmark_core.datasets.listing import list_clips
+    from benchmark_core.plans.plan import read_size
     from benchmark_core.progress import follow
     from benchmark_core.runs.prepare import stock_of
 
@@ -132,6 +137,9 @@ def pairs(
         report = store.ensure(clips, stock.recipes(low=True, high=True), bad_clips="skip", progress=follow(advance))
     bad = {key for key, _ in report.bad}
     recorded = stock.crop == "none"
+    low_size = read_size("--low", asked.low) if asked.low else None
+    if low_size is not None and not recorded:
+        raise ElrError(f"--low is for clips taken as recorded; {plan.degradation} has a low size of its own")
     views = Views(
         [clip for clip in clips if clip.id not in bad],
         store,
@@ -154,8 +162,11 @@ def pairs(
             low, high = batch.low[0], batch.high[0]  # (1, 3, 16, h, w)
             if all(side >= asked.least * due for side, due in zip(high.shape[-2:], plan.size, strict=True)):
                 flat = high[0].transpose(0, 1)  # (16, 3, h, w)
-                flat = interpolate(flat, plan.size, mode="bicubic", align_corners=False, antialias=True)
-                yield low, flat.clamp(0, 1).transpose(0, 1)[None]
+                flat = interpolate(flat, plan.size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+                if low_size is not None:
+                    small = interpolate(flat, low_size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+                    low = small.transpose(0, 1)[None]
+                yield low, flat.transpose(0, 1)[None]
 
 
 def frames_of(enhancer: nn.Module, low: Tensor) -> Tensor:

@@ -62,6 +62,8 @@ def test_bicubic_is_as_good_as_itself_and_pairs_show_the_same(
     assert code == 0 and found["clips"] == 5 and found["better"] == 0
     assert found["enhancer"] == found["bicubic"] and found["enhancer"]["weighted"] is None
     assert found["bicubic"]["psnr"] > 12  # of other clips' frames it would be far less
+    assert script.main([str(folder), "--cache", str(tmp_path / "cache"), "--low", "4x4"]) == 2
+    assert f"--low is for clips taken as recorded; {degradation} has a low size" in capsys.readouterr().err
     _, one = told(script, folder, capsys, "--clips", "1")
     assert one["clips"] == 1 and one["bicubic"]["psnr"] != found["bicubic"]["psnr"]
 
@@ -87,6 +89,11 @@ def test_of_clips_taken_as_recorded(script: ModuleType, toy_catalog: Catalog, tm
     assert found["clips"] == 5
     _, large = told(script, folder, capsys, "--least", "3")  # 48 pixels
     assert 0 < large["clips"] < 5
+    _, given = told(script, folder, capsys, "--least", "0", "--low", "4x4")
+    _, blank = told(script, folder, capsys, "--least", "0", "--low", "1x1")  # a grey square
+    assert given["clips"] == 5 and found["bicubic"]["psnr"] > given["bicubic"]["psnr"] > blank["bicubic"]["psnr"]
+    assert script.main([str(folder), "--cache", str(tmp_path / "cache"), "--low", "4", "--device", "cpu"]) == 2
+    assert "--low 4 is not HxW in pixels" in capsys.readouterr().err
     assert script.main([str(folder), "--cache", str(tmp_path / "cache"), "--least", "9", "--device", "cpu"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("enhancer_psnr: error: none of the test clips of tiny-puppets is as large as the network's")

@@ -10,11 +10,11 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
@@ -272,7 +272,7 @@ def _collect(manager: pluggy.PluginManager, plugins: Mapping[str, Owner]) -> Cat
                     raise ElrError(f"plugin {owner}: {error}") from error
                 if spec.name in specs:
                     raise _clash(kind.kind, spec.name, owners[kind.kind, spec.name], owner)
-                specs[spec.name] = spec
+                specs[spec.name] = _in_file(spec, implementation.plugin) if owner.digest else spec
                 owners[kind.kind, spec.name] = owner
         return Section(kind.kind, specs)
 
@@ -285,6 +285,17 @@ def _collect(manager: pluggy.PluginManager, plugins: Mapping[str, Owner]) -> Cat
         owners=owners,
         plugins=tuple(plugins.values()),
     )
+
+
+def _in_file(spec: S, module: Any) -> S:
+    """The spec of a plugin that is a file: what it names in a module called as the file is in the file itself."""
+    own = f"{Path(module.__file__).stem}:"
+    moved: dict[str, Any] = {
+        name: f"{module.__name__}:{target.removeprefix(own)}"
+        for name, target in spec.targets.items()
+        if isinstance(target, str) and target.startswith(own)
+    }
+    return replace(spec, **moved)
 
 
 def _call(implementation: pluggy.HookImpl) -> Iterable[object]:

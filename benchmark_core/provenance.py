@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmark_core.catalog import Catalog, Owner
+from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.records.fields import Owner as Recorded
 from benchmark_core.specs import Spec
@@ -34,6 +35,15 @@ def owners_of(catalog: Catalog, chosen: Chosen) -> dict[str, Owner]:
     """Kind -> who brought the component chosen."""
     specs: tuple[Spec, ...] = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
     return {spec.kind: catalog.owner(spec) for spec in specs}
+
+
+def check_code(catalog: Catalog, chosen: Chosen) -> None:
+    """Imports what the specs name; ElrError naming the plugin that is to be mended."""
+    for spec in (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method):
+        try:
+            spec.check_code()
+        except ElrError as error:
+            raise ElrError(f"plugin {catalog.owner(spec)}: {error}") from error
 
 
 def plugins_of(catalog: Catalog, chosen: Chosen) -> dict[str, dict[str, str]]:

@@ -6,11 +6,11 @@ import importlib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Value: TypeAlias = bool | int | float | str
 Target: TypeAlias = str | Callable[..., Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+METRICS: Mapping[str, tuple[str, ...]] = {  # scores that clips of a task have, as `benchmark_core.scoring` makes them
+    "single-label": ("top1", "top5"),
+    "multi-label": ("f1_macro", "f1_micro", "f1_samples", "f1_macro_logit0.5", "f1_samples_logit0.5", "map"),
+}
 
 
 def resolve(target: Target) -> Callable[..., Any]:
@@ -47,6 +51,8 @@ class Option:
     `unspecified` marks what the paper leaves open: the default is then this project's judgement, and says so in `help`.
     `added` marks an option that came after plans were published, and whose default changes nothing: a plan leaves it
     out at its default, so that digests, rows and stages of earlier runs stay what they were.
+    `neutral` marks one that changes nothing of what is fitted, such as how much is held in memory: a stage may read it
+    without naming it among its needs.
     """
 
     default: Value
@@ -56,6 +62,7 @@ class Option:
     high: float | None = None
     unspecified: bool = False
     added: bool = False
+    neutral: bool = False
 
     def check(self, where: str, value: object) -> Value:
         """`value` in the default's type, within bounds and choices; ElrError naming `where` otherwise."""
@@ -109,6 +116,20 @@ class Spec:
         self.check_extra()
         return resolve(target)
 
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """Its fields that name code, where they do: field -> "module:attribute" or a callable."""
+        named = [one.name for one in fields(self) if str(one.type).startswith("Target")]
+        return {name: getattr(self, name) for name in named if getattr(self, name) is not None}
+
+    def check_code(self) -> None:
+        """Imports all that `targets` name; ElrError naming the field that is wrong."""
+        for name, target in self.targets.items():
+            try:
+                resolve(target)
+            except ElrError as error:
+                raise ElrError(f"{self.kind} '{self.name}', its {name}: {error}") from error
+
     def check_extra(self) -> None:
         """ElrError where a module of the extra that it needs is not installed."""
         for module in self.requires:
@@ -132,7 +153,8 @@ class DatasetSpec(Spec):
     """A labelled set of clips.
 
     index: `index(root, protocol, options) -> Index`; reads lists, decodes nothing; `root` is None for an embedded set.
-    metric: "top1" for single-label, "f1_macro" for multi-label: what tables rank by.
+    metric: what tables rank by: "top1" or "top5" of single labels, an F1 or "map" of several. By default "top1" and
+        "f1_macro".
     natively_low: clips are recorded at extreme low resolution and differ in size.
     embedded: drawn by code; needs no folder. folder: where it lies under ELRBENCH_DATA, its name by default.
     counts: protocol -> fold -> (training clips, test clips) as its authors publish them; `data verify` compares.
@@ -145,7 +167,7 @@ class DatasetSpec(Spec):
     protocols: Mapping[str, Protocol]
     index: Target
     task: Literal["single-label", "multi-label"] = "single-label"
-    metric: str = "top1"
+    metric: str = ""
     degradation: str = "average-12x16"
     natively_low: bool = False
     embedded: bool = False
@@ -155,6 +177,18 @@ class DatasetSpec(Spec):
     counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
     answer: Target | None = None
     at: Target | None = None
+
+    def __post_init__(self) -> None:
+        """ElrError where classes repeat themselves, or clips of that task have no such score."""
+        if len(set(self.classes)) != len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ElrError(f"dataset '{self.name}': class '{twice}' is listed twice")
+        if self.task not in METRICS:
+            raise unknown(f"task of dataset '{self.name}'", self.task, METRICS)
+        if not self.metric:
+            object.__setattr__(self, "metric", METRICS[self.task][0])
+        if self.metric not in METRICS[self.task]:
+            raise unknown(f"metric of dataset '{self.name}', which is {self.task}:", self.metric, METRICS[self.task])
 
     @property
     def default_protocol(self) -> str:

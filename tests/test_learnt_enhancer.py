@@ -12,6 +12,7 @@ import torch
 from conftest import BUILTINS, TOY
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
@@ -268,7 +269,10 @@ def test_kept_views_are_what_the_recognizer_makes_of_low_ones(learnt_catalog: Ca
     assert torch.equal(kept.high, low.high) and torch.equal(kept.box, low.box)
     with torch.no_grad():
         seen, past = recognizer.trace(low.low, low.mask, low.box), recognizer.trace(kept.low, kept.mask, kept.box)
-    inside = (seen.image > 0.01) & (seen.image < 0.99)  # kept frames end at black and white
+    # Kept frames end at black and white, and the box mixes neighbours: only where none of these went beyond.
+    beyond = ((seen.image <= 0.01) | (seen.image >= 0.99)).float()
+    inside = max_pool2d(beyond, 5, 1, 2) == 0
+    assert inside.float().mean() > 0.2
     assert (seen.image - past.image)[inside].abs().max() < 0.6 / 255
     assert type(past.image) is Tensor
 

@@ -86,6 +86,7 @@ def test_the_gain_is_over_the_control_of_the_same_seeds(tmp_path: Path) -> None:
         {"weights": "big"},
         {"settings": {"method.epochs": 40, "method.batch": 16, "enhancer.train": False}},
         {"settings": {"method.epochs": 20, "method.batch": 16, "enhancer.train": True}},
+        {"settings": {"method.epochs": 20, "method.joint_epochs": 20, "method.batch": 16, "enhancer.train": False}},
         {"seed": 1},
     ],
 )

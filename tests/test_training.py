@@ -25,6 +25,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.rehearsal import rehearse, tell_estimate
 from benchmark_core.training.keys import StageInputs, other_source, package_digest, source_digest, stage_numbers
 from benchmark_core.training.recipe import schedule_of
+from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training
 
@@ -111,12 +112,12 @@ def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: l
 
     fresh: Callable[[Training], nn.Module] = pair if loops is two_loops else Training.recognizer
     whole, broken, again = make("whole"), make("broken"), make("broken")
-    straight = whole.stage("student", loops(whole), fresh(whole), needs=("low",))
+    straight = whole.stage("student", loops(whole), fresh(whole), needs=("low", *RECIPE))
     with pytest.raises(Killed):
-        broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low",))
+        broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low", *RECIPE))
     seen: list[str] = []
     again._reporter.say = seen.append  # type: ignore[method-assign]
-    went_on = again.stage("student", loops(again), fresh(again), needs=("low",))
+    went_on = again.stage("student", loops(again), fresh(again), needs=("low", *RECIPE))
     assert seen == [f"student: going on from epoch {die_at + 1}"]
     assert torch.equal(weights(straight), weights(went_on))
     assert [row["epoch"] for row in again.stages[0]["history"]] == epochs
@@ -124,10 +125,10 @@ def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: l
 
 
 def test_an_equal_stage_is_reused_and_another_number_is_not(make: Make) -> None:
+    needs = ("low", *(key for key in RECIPE if key != "momentum"))  # which AdamW does not read
+
     def run(training: Training) -> tuple[bool, torch.Tensor]:
-        net = training.stage(
-            "student", lambda net: fit(training, net, epochs=1), training.recognizer(), needs=("low", "lr")
-        )
+        net = training.stage("student", lambda net: fit(training, net, epochs=1), training.recognizer(), needs=needs)
         return training.stages[0]["reused"], weights(net)
 
     first, second = run(make()), run(make())
@@ -171,9 +172,9 @@ def test_a_chain_of_stages_on_one_module_depends_on_each_link(make: Make) -> Non
         plan = make().plan
         training = make(settings={**plan.settings, "method.lr": rate})
         net = training.recognizer()
-        training.stage("a", lambda net: fit(training, net, 1), net, needs=("low",))
-        training.stage("b", lambda net: fit(training, net, 1), net, needs=("low", "lr", net))
-        training.stage("c", lambda net: fit(training, net, 1), net, needs=("low", net))
+        training.stage("a", lambda net: fit(training, net, 1), net, needs=("low", *RECIPE))
+        training.stage("b", lambda net: fit(training, net, 1), net, needs=("low", *RECIPE, net))
+        training.stage("c", lambda net: fit(training, net, 1), net, needs=("low", *RECIPE, net))
         return bool(training.stages[2]["reused"])
 
     assert [chain(1e-3), chain(1e-2), chain(1e-3)] == [False, False, True]
@@ -187,6 +188,23 @@ def test_a_need_that_no_stage_fitted_is_named(make: Make) -> None:
         training.stage("b", lambda net: None, training.recognizer(), needs=("epoch",))
 
 
+def test_a_stage_reads_no_option_that_its_key_does_not_hold(make: Make) -> None:
+    """Else a run with another value of it would be given these weights, unseen."""
+
+    def reads(*keys: str) -> Callable[[nn.Module], None]:
+        return lambda net: [training.options[key] for key in keys] and None
+
+    training = make()
+    training.stage("a", reads("lr", "batch"), training.recognizer(), needs=("lr", "batch"))
+    assert training.options["momentum"] and {**training.options}  # outside a stage all are read
+    with pytest.raises(ElrError, match="stage 'b' reads the option 'momentum', which its `needs` do not name"):
+        training.stage("b", reads("lr", "momentum"), training.recognizer(), needs=("lr",))
+    with pytest.raises(ElrError, match="the option 'momentum'"):
+        training.stage("c", lambda net: training.options.get("momentum", 0.0) and None, training.recognizer())
+    absent = training.stage("d", lambda net: training.options.get("no_such", 3), training.recognizer())
+    assert isinstance(absent, nn.Module) and training.options["momentum"]
+
+
 def test_a_diverged_network_is_not_kept(make: Make) -> None:
     def explode(net: nn.Module) -> None:
         with torch.no_grad():
@@ -195,7 +213,7 @@ def test_a_diverged_network_is_not_kept(make: Make) -> None:
     for _ in range(2):
         training = make()
         with pytest.raises(RunFailed, match="is not finite after training, and is not kept; lower the learning rate"):
-            training.stage("student", explode, training.recognizer())
+            training.stage("student", explode, training.recognizer(), needs=tuple(RECIPE))
 
 
 def test_a_later_loop_does_not_change_what_an_earlier_one_left(make: Make) -> None:
@@ -212,8 +230,8 @@ def test_a_later_loop_does_not_change_what_an_earlier_one_left(make: Make) -> No
     kept: list[torch.Tensor] = []
     broken, again = make("broken"), make("broken")
     with pytest.raises(Killed):
-        broken.stage("student", run(broken, 2), broken.recognizer())
-    again.stage("student", run(again), again.recognizer())
+        broken.stage("student", run(broken, 2), broken.recognizer(), needs=tuple(RECIPE))
+    again.stage("student", run(again), again.recognizer(), needs=tuple(RECIPE))
     assert torch.equal(kept[0], kept[1])
 
 
@@ -228,7 +246,7 @@ def test_random_numbers_of_an_epoch_do_not_depend_on_a_kill(make: Make) -> None:
                 drawn.append(float(training.rng.random()))
 
         with contextlib.suppress(Killed):
-            training.stage("student", draw, training.recognizer())
+            training.stage("student", draw, training.recognizer(), needs=tuple(RECIPE))
         return drawn
 
     whole = run(make("whole"))
@@ -247,7 +265,7 @@ def test_notes_of_a_stage_outlive_a_kill_and_are_repeated_where_it_is_reused(mak
 
         training.note("before any stage")
         with contextlib.suppress(Killed):
-            training.stage("student", noted, training.recognizer())
+            training.stage("student", noted, training.recognizer(), needs=tuple(RECIPE))
         return training.notes
 
     assert run(make(), die_at=1) == ["before any stage"]  # no stage was finished
@@ -269,7 +287,7 @@ def test_history_is_what_a_stage_has_logged_before_a_kill_too(make: Make) -> Non
                 seen.append([row["figure"] for row in training.history])
 
         with contextlib.suppress(Killed):
-            training.stage("student", watch, training.recognizer())
+            training.stage("student", watch, training.recognizer(), needs=tuple(RECIPE))
         return seen
 
     training = make("whole")
@@ -282,20 +300,20 @@ def test_history_is_what_a_stage_has_logged_before_a_kill_too(make: Make) -> Non
 def test_a_checkpoint_of_noise_is_no_checkpoint(make: Make) -> None:
     training = make()
     with pytest.raises(Killed):
-        training.stage("student", one_loop(training, 1), training.recognizer())
+        training.stage("student", one_loop(training, 1), training.recognizer(), needs=tuple(RECIPE))
     (path,) = training._cache.rglob("checkpoint.pt")
     path.write_bytes(bytes(range(256)) * 20)
     again = make()
-    again.stage("student", one_loop(again), again.recognizer())
+    again.stage("student", one_loop(again), again.recognizer(), needs=tuple(RECIPE))
     assert [row["epoch"] for row in again.stages[0]["history"]] == [0, 1, 2]
 
 
 def test_what_ran_before_a_stage_does_not_change_it(make: Make) -> None:
     one, other = make("one"), make("other")
     torch.rand(100)
-    a = one.stage("student", lambda net: fit(one, net, 1), one.recognizer(), needs=("low",))
-    other.stage("warm", lambda net: fit(other, net, 2), other.recognizer("warm"), needs=("low",))
-    b = other.stage("student", lambda net: fit(other, net, 1), other.recognizer(), needs=("low",))
+    a = one.stage("student", lambda net: fit(one, net, 1), one.recognizer(), needs=("low", *RECIPE))
+    other.stage("warm", lambda net: fit(other, net, 2), other.recognizer("warm"), needs=("low", *RECIPE))
+    b = other.stage("student", lambda net: fit(other, net, 1), other.recognizer(), needs=("low", *RECIPE))
     assert torch.equal(weights(a), weights(b))
 
 
@@ -307,7 +325,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_place(make: Make) -> None:
             training.log(loss=float("nan"))
 
     with pytest.raises(RunFailed, match="stage 'student', epoch 1, step 1: loss is nan; lower the learning rate"):
-        training.stage("student", diverge, training.recognizer())
+        training.stage("student", diverge, training.recognizer(), needs=tuple(RECIPE))
 
 
 def test_test_clips_cannot_be_reached(make: Make) -> None:

@@ -51,6 +51,7 @@ class Bench:
         yield "installed"
         for module in spec.requires:
             present(spec, module)
+        spec.check_code()
         if isinstance(spec, DatasetSpec):
             yield from self.dataset(spec)
         elif isinstance(spec, DegradationSpec):

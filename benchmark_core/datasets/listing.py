@@ -26,7 +26,12 @@ def list_clips(
         if not data.is_dir() or not any(data.iterdir()):
             state = "is empty" if data.is_dir() else "is not there"
             raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
-    index = dataset.read_index(data, protocol, options)
+    try:
+        index = dataset.read_index(data, protocol, options)
+    except OSError as error:
+        raise ElrError(
+            f"dataset '{dataset.name}': its lists cannot be read: {error}; expected under {data}: {dataset.layout}"
+        ) from error
     if bad_clips == "fail":
         refuse_missing(dataset, index, data)
     return index

@@ -25,6 +25,13 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
+    for clip in index.clips:
+        labels = clip.target if isinstance(clip.target, tuple) else () if clip.target is None else (clip.target,)
+        if not all(0 <= label < len(dataset.classes) for label in labels):
+            raise ElrError(
+                f"{dataset.name}: clip '{clip.id}' is of class {clip.target}, and its {len(dataset.classes)} classes "
+                "are numbered from 0; its plugin must list others"
+            )
     fold = index.folds.get(plan.fold)
     if fold is not None:
         if both := set(fold.train) & set(fold.test):

@@ -17,7 +17,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import opencv
 from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
 from benchmark_core.networks.recognizer import Recognizer
@@ -27,7 +27,7 @@ from benchmark_core.plans.combinations import Chosen, check_extras
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import chosen_by, track_name
 from benchmark_core.progress import Reporter
-from benchmark_core.provenance import file_digest, owners_of, plugins_of, versions
+from benchmark_core.provenance import check_code, file_digest, owners_of, plugins_of, versions
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, write_record
 from benchmark_core.records.sealed import seal
@@ -99,6 +99,7 @@ def run(
         check_writable(folder)
     sweep_parts(out, older=3600)
     check_extras(plan, chosen)
+    check_code(catalog, chosen)
     return _run_one(
         plan,
         chosen,
@@ -178,7 +179,9 @@ def _run_one(
     )
     for sentence in untold(plan, chosen, teacher):
         training.note(sentence)
-    recognizer: Recognizer = chosen.method.load(chosen.method.fit)(training)
+    recognizer = chosen.method.load(chosen.method.fit)(training)
+    if not isinstance(recognizer, Recognizer):
+        raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
     if given is not None and not training.taught:
         raise ElrError(
             f"method '{plan.method}' as set here has not taken the teacher {plan.teacher}; leave out --teacher"

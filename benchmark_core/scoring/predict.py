@@ -34,6 +34,11 @@ def predict(
             view = batch.high if high else batch.low
             with autocast(device, precision):
                 found = recognizer(view, batch.mask).float()
+            if found.ndim != 2 or found.shape != (len(batch.ids), views.classes):
+                raise RunFailed(
+                    f"the recognizer gives logits of shape {tuple(found.shape)} for {len(batch.ids)} clips of "
+                    f"{views.classes} classes; its head is the method's"
+                )
             if not bool(torch.isfinite(found).all()):
                 raise RunFailed(
                     f"logits of clip '{batch.ids[0]}' or one beside it are not finite; use --precision fp32"

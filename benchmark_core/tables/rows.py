@@ -14,8 +14,9 @@ from benchmark_core.records.answers import clips_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.statistics import mean_std, wilson
 
-# Settings that say how long a method trains; a control that is to match must agree in those it shares.
+# Settings that say how long a method trains: what is held against a control has all of the control's, of equal value.
 _LENGTH = re.compile(r"method\.(batch|(\w+_)?epochs)")
+_SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # of the rate within a phase: alike where both have it
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,15 @@ def matched_control(row: Row, rows: Iterable[Row]) -> Row | None:
     rivals = {
         other: _agreements(row, other) for other in rows if other.first["control"] and other.partners == row.partners
     }
-    matched = [other for other, same in rivals.items() if all(same[key] for key in same if _LENGTH.fullmatch(key))]
+    matched = [other for other, same in rivals.items() if _as_long(row, other, same)]
     return max(matched, key=lambda other: sum(rivals[other].values()), default=None)
+
+
+def _as_long(row: Row, control: Row, same: Mapping[str, bool]) -> bool:
+    """Whether `row` has every phase that `control` has, of equal length. same: `_agreements` of the two."""
+    ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
+    phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
+    return phases <= ours.keys() and all(same[key] for key in same if _LENGTH.fullmatch(key))
 
 
 def _agreements(row: Row, other: Row) -> dict[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from torch import nn
 
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.specs import Value
 
 VIEWS = ("low", "high", "unlabelled")  # what a stage may need beside options and other stages
 CLASSIFIER = "classifier"  # and a stage of an enhancer: the plan's backbone, by which it learns
@@ -138,6 +139,30 @@ def other_source(note: Mapping[str, Any], fn: Callable[..., Any]) -> bool:
     if "package" in note:
         return bool(note["package"] != package_digest(fn) or note.get("source") != source_digest(fn))
     return bool(note.get("source") != source_digest(fn))
+
+
+class NamedOptions(dict[str, Value]):
+    """Options inside a stage: those that it names. ElrError where it reads another, which its key does not hold."""
+
+    def __init__(self, options: Mapping[str, Value], stage: str, named: Collection[str]) -> None:
+        super().__init__(options)
+        self._stage, self._named = stage, frozenset(named)
+
+    def __getitem__(self, key: str) -> Value:
+        """The option's value."""
+        if key in self and key not in self._named:
+            raise ElrError(
+                f"stage '{self._stage}' reads the option '{key}', which its `needs` do not name: a run with another "
+                f"{key} would be given the weights of this one; name it"
+            )
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Likewise, or `default` where the component has no such option."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
 
 class FittedModules:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from benchmark_core.training.keys import (
     CLASSIFIER,
     VIEWS,
     FittedModules,
+    NamedOptions,
     StageInputs,
     StageKey,
     function_name,
@@ -52,6 +54,7 @@ class Staging:
         reporter: Reporter,
         refit: bool = False,
         given: GivenTeacher | None = None,
+        neutral: Mapping[str, Collection[str]] = MappingProxyType({}),
     ) -> None:
         self.plan = plan
         self.inputs = inputs
@@ -64,6 +67,7 @@ class Staging:
         self._reporter = reporter
         self._refit = refit
         self._given = given
+        self._neutral = neutral  # "method" or "enhancer" -> its options that change nothing of what is fitted
         self._fitting: Fitting | None = None
         precision = "" if plan.precision == "fp32" else " or use --precision fp32"
         self._figures = Figures(f"lower the learning rate (--set method.lr=…){precision}")
@@ -91,7 +95,8 @@ class Staging:
         """`module`, fitted by `fn(module)`, or as an equal stage has left it.
 
         needs: "low", "high" and "unlabelled" for the views it reads, names of the method's options, and modules of
-            other stages; where an enhancer is fitted, names of its options, and "classifier".
+            other stages; where an enhancer is fitted, names of its options, and "classifier". Inside `fn` no other
+            option can be read, unless it is `neutral`: a plan with another value would be given these weights.
         revision: raised when what `fn` computes changes.
         """
         key = self._key(name, fn, module, needs, revision)
@@ -100,7 +105,8 @@ class Staging:
             note = None if self._refit else folder.finished()
             reused = note is not None
             if note is None:
-                note = self._fit(folder, name, fn, module)
+                named = {need for need in needs if isinstance(need, str)}
+                note = self._fit(folder, name, fn, module, named)
             else:
                 folder.restore(module)
                 self._reporter.say(f"{name}: reused (took {note['seconds']:.0f} s when it was fitted)")
@@ -147,7 +153,9 @@ class Staging:
             return module.eval()
         return self.stage(name, fn, module, needs=(*needs, module), revision=revision)
 
-    def _fit(self, folder: StageFolder, name: str, fn: Callable[[Any], object], module: Any) -> dict[str, Any]:
+    def _fit(
+        self, folder: StageFolder, name: str, fn: Callable[[Any], object], module: Any, named: Collection[str]
+    ) -> dict[str, Any]:
         if self._fitting is not None:
             raise ElrError(
                 f"stage '{name}' begins inside stage '{self._fitting.name}'; fit it before and pass it in `needs`"
@@ -156,10 +164,15 @@ class Staging:
         folder.begin()
         fitting = self._fitting = Fitting(folder, name, self.plan.seed, self._figures, self._reporter, resumed)
         self._rng = generator(self.plan.seed, name, "rng")
+        options, self.options = (
+            self.options,
+            NamedOptions(self.options, name, {*named, *self._neutral.get(self._scope, ())}),
+        )
         try:
             with seeded(self.plan.seed, name):
                 fn(module)
         finally:
+            self.options = options
             self._fitting = None
             self._figures.clear()
         for key, value in module.state_dict().items():

@@ -28,7 +28,7 @@ from benchmark_core.clips.enhanced import Enhancer
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Views
-from benchmark_core.errors import ElrError, unknown
+from benchmark_core.errors import ElrError, RunFailed, unknown
 from benchmark_core.networks.assemble import load_enhancer, recognizer_of
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
@@ -72,6 +72,10 @@ class Training(Staging):
             reporter=reporter,
             refit=refit,
             given=given,
+            neutral={
+                spec.kind: {key for key, option in spec.options.items() if option.neutral}
+                for spec in (chosen.method, chosen.enhancer)
+            },
         )
         self.chosen = chosen
         self.classes = len(chosen.dataset.classes)
@@ -207,6 +211,12 @@ class Training(Staging):
 
     def task_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy, or binary cross-entropy with logits; a scalar in float32."""
+        classes = len(self.chosen.dataset.classes)
+        if logits.shape != (len(target), classes):
+            raise RunFailed(
+                f"method '{self.plan.method}' has logits of shape {tuple(logits.shape)} for {len(target)} clips of "
+                f"{classes} classes"
+            )
         smoothing = float(self.options.get("label_smoothing", 0.0))
         return task_loss(self.chosen.dataset.task, smoothing)(logits.float(), target)
 

@@ -60,6 +60,7 @@ RECONSTRUCTION: Mapping[str, Option] = {
     "checkpoint": Option(
         default=False,
         unspecified=True,
+        neutral=True,
         help="keep blocks' inputs alone and compute their insides again in the backward pass: bit for bit the same, a "
         "third more work; that process has a peak of 1.8 GiB",
     ),

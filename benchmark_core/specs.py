@@ -111,6 +111,20 @@ class Spec:
     requires: tuple[str, ...] = ()
     extra: str = ""
 
+    def __post_init__(self) -> None:
+        """ElrError where an option's default, or a variant's value of one, is not what the option itself takes."""
+        for key, option in self.options.items():
+            if type(option.default) not in _ARTICLES:
+                raise ElrError(
+                    f"{self.kind} '{self.name}': the default of {key}, {option.default!r}, is no number, name, true or "
+                    "false"
+                )
+            option.check(f"{self.kind} '{self.name}': the default of {key}", option.default)
+        for variant, values in self.variants.items():
+            for key, value in values.items():
+                if key in self.options:
+                    self.options[key].check(f"{self.kind} '{self.name}', variant {variant}: {key}", value)
+
     def load(self, target: Target) -> Callable[..., Any]:
         """`resolve(target)`, but an absent extra is named with the command that installs it."""
         self.check_extra()
@@ -179,7 +193,8 @@ class DatasetSpec(Spec):
     at: Target | None = None
 
     def __post_init__(self) -> None:
-        """ElrError where classes repeat themselves, or clips of that task have no such score."""
+        """ElrError also where classes repeat themselves, or clips of that task have no such score."""
+        Spec.__post_init__(self)
         if len(set(self.classes)) != len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise ElrError(f"dataset '{self.name}': class '{twice}' is listed twice")

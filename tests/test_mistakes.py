@@ -8,16 +8,28 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import BUILTINS
 
 from benchmark_core import Catalog, ElrError, RunFailed
+from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Section, load_catalog
+from benchmark_core.cli import main
 from benchmark_core.clips.index import Index
 from benchmark_core.datasets.listing import list_clips
 from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import Request, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
-from benchmark_core.specs import DatasetSpec, Protocol
+from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
 
+ASKED: dict[str, Any] = {
+    "method": "supervised",
+    "dataset": "toy",
+    "backbone": "toynet",
+    "budget": "smoke",
+    "size": "24x32",
+    "settings": ("method.batch=12",),
+}
 EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_example.py"
 
 
@@ -130,3 +142,46 @@ def test_what_a_method_returns(toy_catalog: Catalog, toy_plan: Plan, tmp_path: P
     catalog = replaced(toy_catalog, "methods", "supervised", fit=learns)
     with pytest.raises(RunFailed, match=r"method 'supervised' has logits of shape \(2, 5\) for 2 clips of 3 classes"):
         made(catalog, toy_plan, tmp_path / "loss")
+
+
+def test_sizes_that_are_not_those_asked_for(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    def large(low: Any, size: tuple[int, int], options: Any) -> torch.nn.Module:
+        return torch.nn.Upsample((size[0] + 8, size[1]))
+
+    with pytest.raises(ElrError, match="the enhancer gives 32x32 where 24x32 is due"):
+        made(replaced(toy_catalog, "enhancers", "bilinear", factory=large), toy_plan, tmp_path)
+    bicubic = toy_catalog.degradations["bicubic-12x16"]
+    catalog = replaced(toy_catalog, "degradations", "bicubic-HxW", on_device=lambda high, low, options: high)
+    plan = resolve_plan(catalog, Request(**{**ASKED, "degradation": bicubic.name}))
+    with pytest.raises(ElrError, match=r"the degradation gives \(24, 3, .*\) where \(24, 3, 12, 16\) is due"):
+        made(catalog, plan, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("option", "variants", "message"),
+    [
+        (Option(default=5.0, high=2.0, help=""), {}, "method 'mine': the default of k=5.0 is above 2.0"),
+        (Option(default=None, help=""), {}, "method 'mine': the default of k, None, is no number"),  # type: ignore[arg-type]
+        (Option(default=1.0, help=""), {"v": {"k": "big"}}, "method 'mine', variant v: k='big' is not a number"),
+        (Option(default=1.0, high=2.0, help=""), {"v": {"k": 9.0}}, "method 'mine', variant v: k=9.0 is above 2.0"),
+    ],
+    ids=["beyond its bounds", "none", "another type", "a variant's beyond"],
+)
+def test_options_hold_themselves_to_what_they_take(option: Option, variants: Any, message: str) -> None:
+    with pytest.raises(ElrError) as caught:
+        MethodSpec(name="mine", summary="", fit="a:b", options={"k": option}, variants=variants)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("plugin", [str(EXAMPLE), "elrbench_example"], ids=["file", "module"])
+def test_the_readmes_plugin_passes_its_check_without_being_installed(
+    plugin: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+    usual = [f"elrbench_plugins.{name}" for name in BUILTINS]
+    monkeypatch.setattr(
+        catalog_module, "load_catalog", lambda extra=(): load_catalog([*usual, *extra], entry_points=False)
+    )
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", plugin])
+    assert not stopped.value.code and "14 ok, 0 failed" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from dataclasses import asdict
@@ -28,7 +29,7 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
 
     catalog = load_catalog()
     name = plugin
-    if plugin not in {owner.plugin for owner in catalog.plugins} and (plugin.endswith(".py") or "." in plugin):
+    if plugin not in {owner.plugin for owner in catalog.plugins} and (plugin.endswith(".py") or _importable(plugin)):
         known = set(catalog.plugins)
         catalog = load_catalog(extra=(plugin,))
         name = next(owner.plugin for owner in catalog.plugins if owner not in known)
@@ -57,3 +58,11 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
         ok = len(findings) - failed - skipped
         click.echo(f"plugin '{name}': {ok} ok, {failed} failed, {skipped} skipped")
     ctx.exit(1 if failed else 0)
+
+
+def _importable(name: str) -> bool:
+    """Whether a module is called so; its own name does, of a package that lies on the path and is not installed."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

@@ -9,6 +9,7 @@ from torch import Tensor
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.recipes import Materials
 from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.errors import ElrError
 from benchmark_core.specs import resolve
 
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
@@ -47,4 +48,7 @@ def degrade_on_device(high: Tensor, materials: Materials) -> Tensor:
     assert materials.degrade is not None and materials.low_size is not None
     frames = high.transpose(2, 3)  # (B, K, T, 3, H, W)
     low: Tensor = resolve(materials.degrade)(frames.flatten(0, 2), materials.low_size, materials.options)
+    due = (frames.shape[:3].numel(), 3, *materials.low_size)
+    if low.shape != due:
+        raise ElrError(f"the degradation gives {tuple(low.shape)} where {due} is due; its plugin must mend that")
     return low.reshape(*frames.shape[:3], *low.shape[1:]).transpose(2, 3)

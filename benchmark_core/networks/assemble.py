@@ -110,6 +110,7 @@ def build_recognizer(
         std=(1.0,) * FLOW if flow else backbone_spec.std,
         flow=flow,
         frames=frames,
+        size=size,
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmark_core.clips.augment import cut
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.sampling import middle
+from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
 Low: TypeAlias = Tensor | Sequence[Tensor]
@@ -64,7 +65,8 @@ class Recognizer(nn.Module):
     flow is (B, K, 2, T, H, W) in [-1, 1]. For an enhancer of several frames T is a multiple of them, and the middle
     `frames` are kept of what it gives. `Enhanced` views go past it.
     mask: (B, K), 1 where an interval is real. box: (B, 5) as `clips.augment` draws it, or None in testing.
-    mean, std: of each channel. flow: what it sees is optical flow.
+    mean, std: of each channel. flow: what it sees is optical flow. size: (H, W) that the enhancer is to give; ElrError
+    where it gives another. None: any.
     """
 
     mean: Tensor
@@ -81,9 +83,11 @@ class Recognizer(nn.Module):
         std: Sequence[float],
         flow: bool = False,
         frames: int = 1,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.enhancer = enhancer
+        self.size = size
         self.backbone = backbone
         self.head = head
         self.dims = dims
@@ -135,6 +139,11 @@ class Recognizer(nn.Module):
         else:
             intervals = low[0].shape[0]
             seen = torch.cat([self.enhance(clip) for clip in low])
+        if self.size is not None and seen.shape[-2:] != self.size:
+            raise ElrError(
+                f"the enhancer gives {seen.shape[-2]}x{seen.shape[-1]} where {self.size[0]}x{self.size[1]} is due; its "
+                "plugin must mend that"
+            )
         if box is not None:
             seen = cut(seen, box.repeat_interleave(intervals, 0), flow=self.flow)
         if self.dims == 2:

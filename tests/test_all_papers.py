@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from tables_of_frames import write_nagoya
-from test_folder import film
 from test_ixmas import record as write_recording
 from tiny_virat import write_first, write_second
-from videos import random_planes, write_planes
+from videos import film, random_planes, write_planes
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.lookup import find

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from test_cli import BUILTINS, built_ins
-from test_folder import film, labelled, touch
+from test_folder import touch
+from videos import film, labelled
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main

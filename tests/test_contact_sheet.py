@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import toy
 from test_cli import built_ins
-from test_folder import labelled, touch
+from test_folder import touch
+from videos import labelled
 
 from benchmark_core import Catalog, DatasetSpec, EnhancerSpec, Protocol, hookimpl
 from benchmark_core import catalog as catalog_module

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_folder import film, touch
-from videos import random_planes, write_planes
+from test_folder import touch
+from videos import film, random_planes, write_planes
 
 from benchmark_core import DatasetSpec, Protocol
 from benchmark_core.catalog import Catalog

@@ -20,6 +20,7 @@ from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.rehearsal import Rehearsal
+from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -183,7 +184,7 @@ def fit_on_features(training: Training) -> Any:
             recipe.step(loss)
             training.log(loss=loss)
 
-    training.stage("head", learn, head, needs=("low", "epochs", "batch", net))
+    training.stage("head", learn, head, needs=("low", *RECIPE, net))
     return net
 
 

@@ -175,6 +175,9 @@ def test_the_student_alone_is_supervised_and_other_crops_fit_high_stages_anew(
     first = go(toy_catalog, plan, (roots[0], crops), tmp_path).record
     entries = json.loads((crops / "crops_train.json").read_text())
     (crops / "crops_train.json").write_text(json.dumps(entries[:3]))
+    with pytest.raises(ElrError, match="virat-crops is other data than"):
+        go(toy_catalog, plan, (roots[0], crops), tmp_path)
+    next((tmp_path / plan.digest).glob("*-????????????????.json")).unlink()
     second = go(toy_catalog, plan, (roots[0], crops), tmp_path).record
     own = go(toy_catalog, resolve_plan(toy_catalog, asked(source=None)), roots, tmp_path).record
     reused = [{stage["name"]: stage["reused"] for stage in record["stages"]} for record in (first, second, own)]
@@ -219,7 +222,7 @@ def other_task(catalog: Catalog) -> Catalog:
     """The crops as a single-label set, and a set of strange classes."""
     crops = catalog.datasets["virat-crops"]
     more = {
-        "one-label": dataclasses.replace(crops, name="one-label", task="single-label"),
+        "one-label": dataclasses.replace(crops, name="one-label", task="single-label", metric=""),
         "strange": dataclasses.replace(crops, name="strange", classes=(*CLASSES[:3], "Jumping", "Diving")),
     }
     return dataclasses.replace(catalog, datasets=Section("dataset", {**catalog.datasets, **more}))

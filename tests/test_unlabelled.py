@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 from conftest import BUILTINS, TOY
-from test_folder import film
 from tiny_virat import spread, write_part, write_second
+from videos import film
 
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
@@ -275,6 +275,9 @@ def test_another_pool_fits_what_reads_it_anew_and_nothing_else(
 ) -> None:
     first = go(toy_catalog, folders, tmp_path).record
     film(folders[1] / "later.mp4", 50, 11)
+    with pytest.raises(ElrError, match="videos:kinetics is other data than"):
+        go(toy_catalog, folders, tmp_path)
+    (tmp_path / "out").rename(tmp_path / "earlier")
     second = go(toy_catalog, folders, tmp_path).record
     reused = {stage["name"]: stage["reused"] for stage in second["stages"]}
     assert reused == {"teacher-tam": True, "student": True, "unlabelled": False, "joint": False}

@@ -84,7 +84,13 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
         )
     # A pool has no classes of its own, and its clips are taken as the run took its own: recorded low, where it did.
     low = chosen.dataset.natively_low or (not chosen.dataset.classes and chosen.degradation.crop == "none")
-    spec = dataclasses.replace(chosen.dataset, classes=classes, task=record["track"]["task"], natively_low=low)
+    spec = dataclasses.replace(
+        chosen.dataset,
+        classes=classes,
+        task=record["track"]["task"],
+        metric=record["primary"],
+        natively_low=low,
+    )
     chosen = dataclasses.replace(chosen, dataset=spec)
     check_combination(plan, chosen)
     fresh = dataclasses.replace(plan, weights="scratch")  # the trained weights follow

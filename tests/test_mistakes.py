@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import BUILTINS
+from videos import film
 
 from benchmark_core import Catalog, ElrError, RunFailed
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Section, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.index import Index
+from benchmark_core.conformance.check import check_plugin
 from benchmark_core.datasets.listing import list_clips
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, resolve_plan
@@ -185,3 +188,24 @@ def test_the_readmes_plugin_passes_its_check_without_being_installed(
     with pytest.raises(SystemExit) as stopped:
         main(["check", plugin])
     assert not stopped.value.code and "14 ok, 0 failed" in capsys.readouterr().out
+
+
+def test_the_other_kinds_of_the_documentation_pass_their_check(tmp_path: Path) -> None:
+    lines = ["file,action,part"]
+    for number, (action, part) in enumerate(itertools.product(("jump", "wave"), ("train", "train", "test"))):
+        film(tmp_path / f"{number}.avi", 16 if action == "jump" else 160, number)
+        lines.append(f"{number}.avi,{action},{part}")
+    (tmp_path / "clips.csv").write_text("\n".join(lines))
+    usual = [f"elrbench_plugins.{name}" for name in BUILTINS]
+    catalog = load_catalog([*usual, str(EXAMPLE.with_name("elrbench_kinds.py"))], entry_points=False)
+    found = list(check_plugin(catalog, "elrbench_kinds", work=tmp_path / "work", data={"listed": tmp_path}))
+    assert [finding for finding in found if finding.outcome != "ok"] == [] and len(found) == 17
+
+    wanted = {"dataset": "listed", "degradation": "poster-12x16", "enhancer": "espcn", "size": "48x64"}
+    settings = (*ASKED["settings"], "enhancer.epochs=1")
+    plan = resolve_plan(catalog, Request(**{**ASKED, **wanted, "backbone": "resnet18", "settings": settings}))
+    folders = {"out": tmp_path / "out", "cache": tmp_path / "cache"}
+    result = run(plan, catalog, data=tmp_path, reporter=Silent(), **folders)
+    assert [stage["name"] for stage in result.record["stages"]] == ["espcn", "student"]
+    with pytest.raises(ElrError, match="'espcn' enlarges by a whole number, which .* is not; use --size"):
+        resolve_plan(catalog, Request(**{**ASKED, **wanted, "backbone": "resnet18", "size": "50x64"}))

@@ -27,7 +27,9 @@ def test_help_is_the_real_one():
 
 
 @pytest.mark.parametrize(
-    ("language", "file"), [("python", "elrbench_example.py"), ("toml", "pyproject.toml")], ids=["module", "pyproject"]
+    ("language", "file"),
+    [("python", "elrbench_example.py"), ("python", "elrbench_kinds.py"), ("toml", "pyproject.toml")],
+    ids=["method", "other kinds", "pyproject"],
 )
 def test_the_example_plugin_is_the_tested_one(language, file):
     assert (language, (ROOT / "tests" / "example_plugin" / file).read_text(encoding="utf-8")) in BLOCKS

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark_core.catalog import Catalog, Owner
 from benchmark_core.errors import ElrError
+from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.records.fields import Owner as Recorded
 from benchmark_core.specs import Spec
@@ -57,6 +58,17 @@ def plugins_of(catalog: Catalog, chosen: Chosen) -> dict[str, dict[str, str]]:
         }
         for kind, owner in owners_of(catalog, chosen).items()
     }
+
+
+def refuse_absent(recorded: Mapping[str, Recorded], catalog: Catalog) -> None:
+    """ElrError where a component that a run was made with is not in the catalog: which plugin brings it."""
+    for kind, owner in recorded.items():
+        if ComponentName.parse(owner["name"]).base not in catalog.sections[kind]:
+            told = " ".join(filter(None, (owner["distribution"], owner["version"])))
+            raise ElrError(
+                f"{kind} '{owner['name']}' is from the plugin '{owner['plugin']}' ({told}), which is not here; install "
+                "it, or give --plugin FILE"
+            )
 
 
 def other_versions(then: Mapping[str, Recorded], here: Mapping[str, Mapping[str, str]]) -> str:

@@ -13,9 +13,9 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.provenance import other_versions
+from benchmark_core.provenance import other_versions, plugins_of, refuse_absent
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.runs.folder import find_run
 from benchmark_core.runs.runner import RunResult, run
@@ -132,3 +132,13 @@ def test_other_versions_of_plugins_are_told():
     then = {"method": made("0.9"), "backbone": made("0.9"), "dataset": made("2", "sets")}
     here = {"method": made("1"), "backbone": made("1"), "dataset": made("2", "sets")}
     assert other_versions(then, here) == "acme 0.9 (1 here)"  # type: ignore[arg-type]
+
+
+def test_a_plugin_that_is_not_here_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
+    recorded = plugins_of(toy_catalog, chosen_by(toy_catalog, toy_plan))
+    refuse_absent(recorded, toy_catalog)  # type: ignore[arg-type]
+    with pytest.raises(ElrError, match=r"dataset 'toy' is from the plugin 'toy' \(toy.py\), .* give --plugin FILE"):
+        refuse_absent(recorded, catalog)  # type: ignore[arg-type]
+    own = {"name": "folder:mine", "plugin": "folder", "distribution": "elrbench", "version": "0.1.0"}
+    low = {**own, "name": "average-12x16", "plugin": "degradations"}
+    refuse_absent({"dataset": own, "degradation": low}, catalog)  # type: ignore[dict-item]

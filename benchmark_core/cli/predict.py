@@ -62,10 +62,12 @@ def command(
     taken as clips without labels, at any depth.
     """
     from benchmark_core.catalog import load_catalog
+    from benchmark_core.provenance import refuse_absent
     from benchmark_core.records.record import find_record, read_record
 
     record = read_record(find_record(runfolder))
     catalog = load_catalog(extra=plugins)
+    refuse_absent(record["plugins"], catalog)
     if dataset is None and split is None and data is not None and data.is_dir():
         reason = strange_to(catalog, record["plan"], data)
         if reason and (pool := pool_template(catalog)):

@@ -77,15 +77,18 @@ def command(
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
+    from benchmark_core.provenance import refuse_absent
     from benchmark_core.tables.sides import find_side, predictions_of
 
     side = find_side(record, folder)
     old = side.first
     before = predictions_of(side, old)
     given = {"weights": weights, "enhancer_weights": enhancer_weights, "teacher": teacher}
+    catalog = load_catalog(extra=plugins)
+    refuse_absent(old["plugins"], catalog)
     asked = fields_of(old["plan"], {name: text for name, text in given.items() if text is not None})
     beside = Beside(unlabelled=unlabelled_data, high_source=high_source_data)
-    catalog, plan, beside = make_plan(load_catalog(extra=plugins), None, (), asked, data, beside)
+    catalog, plan, beside = make_plan(catalog, None, (), asked, data, beside)
 
     from benchmark_core.runs.folder import RUNS
     from benchmark_core.runs.folder import refuse_other_plan as refuse_other_folder

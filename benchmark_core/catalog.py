@@ -10,7 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -295,7 +295,7 @@ def _in_file(spec: S, module: Any) -> S:
         for name, target in spec.targets.items()
         if isinstance(target, str) and target.startswith(own)
     }
-    return replace(spec, **moved)
+    return dataclasses.replace(spec, **moved)
 
 
 def _call(implementation: pluggy.HookImpl) -> Iterable[object]:

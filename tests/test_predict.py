@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tiny_virat import spread, write_first, write_second
 
 from benchmark_core import catalog as catalog_module
-from benchmark_core.catalog import Catalog
+from benchmark_core.catalog import Catalog, Section
 from benchmark_core.cli import main
 from benchmark_core.cli.predict import write
 from benchmark_core.clips.index import Drawn
@@ -171,6 +171,21 @@ def test_another_dataset_of_the_same_classes(call: Call, folder: Path, tmp_path:
     assert (code, told["dataset"], told["clips"]) == (0, "tinyvirat", 2) and told["scores"]["f1_macro"]["n"] == 2
     line = refused(call(folder, "--data", other, "--dataset", "tinyvirat", "--split", "pool"))
     assert line == f"dataset 'tinyvirat' lists no clips without labels under {other}; --split test takes its test clips"
+
+
+def test_another_dataset_needs_no_plugin_of_the_runs_own(
+    call: Call, folder: Path, tmp_path: Path, toy_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = toy_catalog.datasets
+    fewer = Section("dataset", {name: old[name] for name in old if name != "tinyvirat-v2"})
+    bare = dataclasses.replace(toy_catalog, datasets=fewer)
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): bare)
+    other = write_first(tmp_path / "first", train=1, test=2)
+    code, out, _ = call(folder, "--data", other, "--dataset", "tinyvirat", "--json")
+    assert (code, json.loads(out)["clips"]) == (0, 2)
+    without = Section("backbone", {name: spec for name, spec in toy_catalog.backbones.items() if name != "toynet"})
+    bare = dataclasses.replace(toy_catalog, backbones=without)
+    assert "backbone 'toynet' is from the plugin 'toy'" in refused(call(folder, "--data", other))
 
 
 def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(

@@ -67,7 +67,8 @@ def command(
 
     record = read_record(find_record(runfolder))
     catalog = load_catalog(extra=plugins)
-    refuse_absent(record["plugins"], catalog)
+    made_with = {kind: owner for kind, owner in record["plugins"].items() if kind != "dataset"}  # it may be another
+    refuse_absent(made_with, catalog)
     if dataset is None and split is None and data is not None and data.is_dir():
         reason = strange_to(catalog, record["plan"], data)
         if reason and (pool := pool_template(catalog)):

@@ -141,6 +141,8 @@ class I3d(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.logits.conv3d.weight, std=0.01)
         nn.init.zeros_(self.logits.conv3d.bias)
+        # Weights in this order lead all maps into it; a step takes 0.6 of the time on a processor, most of it the maxima's.
+        self.to(memory_format=torch.channels_last_3d)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """The outputs of Conv3d_2c_3x3, Mixed_3c, 4f and 5c, each (N, C_i, T_i, h_i, w_i), for x (N, 3, T, H, W)."""

@@ -141,7 +141,7 @@ class I3d(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.logits.conv3d.weight, std=0.01)
         nn.init.zeros_(self.logits.conv3d.bias)
-        # Weights in this order lead all maps into it; a step takes 0.6 of the time on a processor, most of it the maxima's.
+        # Maps follow the weights into this order: 0.6 of a step's time on a processor, most of it spared by the maxima.
         self.to(memory_format=torch.channels_last_3d)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:

@@ -1,0 +1,26 @@
+"""Code that a spec names without importing it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from benchmark_core.errors import ElrError
+
+Target: TypeAlias = str | Callable[..., Any]
+
+
+def resolve(target: Target) -> Callable[..., Any]:
+    """The object behind "module:attribute"; a callable is returned as it is.
+
+    Raises ElrError naming the module where it cannot be imported.
+    """
+    if callable(target):
+        return target
+    module, _, attribute = target.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ElrError(f"'{target}' cannot be loaded: {error}") from error
+    return found

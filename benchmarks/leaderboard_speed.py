@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.names import file_name
-from benchmark_core.plans.plan import digest_of
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.cost_record import cost_name
 from benchmark_core.records.files import COSTS, RECORDS, track_path

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark_core.plans.plan import digest_of
+from benchmark_core.canonical import digest_of
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.files import track_path
 from benchmark_core.records.record import write_record

@@ -305,7 +305,7 @@ def test_it_removes_what_was_selected_and_tells_what_it_freed(cache: Path, call:
         list((cache / "stages").iterdir())
     ) == 1
     code, out, _ = call("clear", "clips", "stages", "--yes", "--cache", str(cache))
-    assert code == 0 and out.startswith("removed 21 files, ")  # 18 clips, their recipe, weights and note
+    assert code == 0 and out.startswith("removed 22 files, ")  # 18 clips, their recipe and its source, weights and note
     assert list((cache / "clips").iterdir()) == list((cache / "stages").iterdir()) == []
     code, out, _ = call("ls", "--cache", str(cache))
     assert code == 0 and out.endswith("0 clips in 0 recipes, 0 B; 0 stages, 0 B, 0 s to fit\n")

@@ -15,11 +15,12 @@ from test_flow import opencv
 
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
+from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.cli.run import summary
 from benchmark_core.cost.streams import costs_of_plan
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.consistency import check_record

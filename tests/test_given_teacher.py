@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchmark_core import ElrError
+from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.beside import Beside
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record, write_record

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import itertools
+import linecache
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,9 @@ from benchmark_core.clips.index import Index
 from benchmark_core.conformance.check import check_plugin
 from benchmark_core.datasets.listing import list_clips
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
 
@@ -34,6 +38,16 @@ ASKED: dict[str, Any] = {
     "settings": ("method.batch=12",),
 }
 EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_example.py"
+
+
+class Told(Silent):
+    """Keeps what is warned of."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, line: str) -> None:
+        self.warnings.append(line)
 
 
 def replaced(catalog: Catalog, section: str, name: str, **fields: Any) -> Catalog:
@@ -209,3 +223,43 @@ def test_the_other_kinds_of_the_documentation_pass_their_check(tmp_path: Path) -
     assert [stage["name"] for stage in result.record["stages"]] == ["espcn", "student"]
     with pytest.raises(ElrError, match="'espcn' enlarges by a whole number, which .* is not; use --size"):
         resolve_plan(catalog, Request(**{**ASKED, **wanted, "backbone": "resnet18", "size": "50x64"}))
+
+
+FLAT = """
+import numpy as np
+
+
+def degrade(frames, low, options, seed):
+    return np.full((len(frames), 3, *low), GREY, np.uint8)
+"""
+
+
+def test_views_of_an_edited_degradation_are_told_of(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An installed module has one name whatever is in it; a file's own name holds its digest."""
+    module = tmp_path / "flat_views.py"
+    module.write_text(FLAT.replace("GREY", "1"))
+    monkeypatch.syspath_prepend(tmp_path)
+    catalog = replaced(toy_catalog, "degradations", "average-HxW", on_clip="flat_views:degrade")
+    plan = resolve_plan(catalog, Request(**ASKED))
+    cache, told = tmp_path / "cache", Told()
+
+    def prepared() -> Any:
+        monkeypatch.delitem(sys.modules, "flat_views", raising=False)
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        return prepare(
+            plan, chosen_by(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=told
+        ).materials.low.key
+
+    key = prepared()
+    assert prepared() == key and told.warnings == []
+    module.write_text(FLAT.replace("GREY", "12"))
+    assert prepared() == key
+    (warning,) = told.warnings
+    assert "low views of 'average-12x16'" in warning and f"'elrbench cache clear clips --recipe {key}'" in warning
+    with pytest.raises(SystemExit):
+        main(["cache", "clear", "clips", "--recipe", key, "--yes", "--cache", str(cache)])
+    assert not (cache / "clips" / key).exists()
+    assert prepared() == key and len(told.warnings) == 1

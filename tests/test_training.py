@@ -23,7 +23,8 @@ from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.rehearsal import rehearse, tell_estimate
-from benchmark_core.training.keys import StageInputs, other_source, package_digest, source_digest, stage_numbers
+from benchmark_core.source_text import other_source, package_digest, source_note
+from benchmark_core.training.keys import StageInputs, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
@@ -406,7 +407,7 @@ def test_the_notice_covers_the_functions_whole_package(tmp_path: Path, monkeypat
     (package / "fit.py").write_text("from fitting_package.loss import SCALE\n\n\ndef fit(net):\n    return SCALE\n")
     monkeypatch.syspath_prepend(tmp_path)
     function = importlib.import_module("fitting_package.fit").fit
-    note = {"source": source_digest(function), "package": package_digest(function)}
+    note = source_note(function)
     old = {"source": note["source"]}
     assert not other_source(note, function) and not other_source(old, functools.partial(function))
     (package / "loss.py").write_text("SCALE = 2\n")

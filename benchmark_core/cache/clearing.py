@@ -89,7 +89,7 @@ def clear(chosen: Cache) -> Freed:
                     continue
                 freed += remove_clips(recipe, recipe.files)
                 if not any(file.exists() for file in recipe.files):
-                    freed += _unlink([recipe.path / "recipe.json"])
+                    freed += _unlink([recipe.path / "recipe.json", recipe.path / "source.json"])
                     _drop_folders([*recipe.path.glob("[0-9a-f][0-9a-f]"), recipe.path])
     return freed
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from benchmark_core.cache.clearing import remove_clips, remove_stage
 from benchmark_core.cache.contents import Cache, KeptRecipe, KeptStage
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips.clipfile import fault
 from benchmark_core.progress import Reporter
 from benchmark_core.training.stage_files import CHECKPOINT, NOTE, WEIGHTS, damage
@@ -82,8 +81,7 @@ def _removed(recipe: KeptRecipe, file: Path, reason: str, remove: bool) -> Broke
 def _recipe_fault(recipe: KeptRecipe) -> str | None:
     if not (recipe.path / "recipe.json").is_file():  # the next run to ask for it writes it
         return None
-    text = json.dumps(recipe.numbers, sort_keys=True, separators=(",", ":"))
-    if hashlib.sha256(text.encode()).hexdigest()[:16] != recipe.key:
+    if digest_of(recipe.numbers) != recipe.key:
         return "its numbers are not those of its key"
     return None
 

@@ -6,8 +6,6 @@ frames they are.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.filling import Job, Outcome
 from benchmark_core.clips.index import Clip
@@ -46,8 +45,7 @@ class DerivedRecipe:
     @property
     def key(self) -> str:
         """16 hex digits of the numbers' canonical JSON."""
-        text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.numbers())
 
 
 def ensure_derived(

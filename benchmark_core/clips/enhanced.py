@@ -7,7 +7,6 @@ what it makes of a clip is the same in every epoch: it is made once. The deploye
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.filling import Job, Outcome
 from benchmark_core.clips.index import Clip
@@ -93,8 +93,7 @@ class EnhancedRecipe:
     @property
     def key(self) -> str:
         """16 hex digits of the numbers' canonical JSON."""
-        text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.numbers())
 
 
 def of_enhancer(stock: Materials, enhancer: Enhancer) -> Materials:

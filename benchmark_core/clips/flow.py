@@ -8,9 +8,7 @@ either way and kept as one of 255 levels: level 128 is exactly none, 1 and 255 a
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.filling import Job, Outcome
@@ -87,8 +86,7 @@ class FlowRecipe:
     @property
     def key(self) -> str:
         """16 hex digits of the numbers' canonical JSON."""
-        text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.numbers())
 
 
 def ensure_flow(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips.decode import DECODER
 from benchmark_core.clips.fit import as_recorded, fitted, high_view, with_margin
 from benchmark_core.clips.frames import Frames
@@ -73,8 +72,12 @@ class Recipe:
     @cached_property
     def key(self) -> str:
         """16 hex digits of the numbers' canonical JSON."""
-        text = json.dumps(self.numbers(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.numbers())
+
+    @property
+    def code(self) -> Callable[..., Any] | None:
+        """What a plugin brought of it."""
+        return None if self.degrade is None else resolve(self.degrade)
 
     def make(self, frames: Frames, seed: int) -> npt.NDArray[np.uint8]:
         """uint8 RGB (T, 3, rows, columns) of some frames; `seed` stands for the clip's content."""

@@ -3,6 +3,7 @@
 | under the root               | what                                                              |
 |------------------------------|-------------------------------------------------------------------|
 | clips/RECIPE/recipe.json     | the recipe's numbers                                              |
+| clips/RECIPE/source.json     | digests of the degradation's source text when it was first made   |
 | clips/RECIPE/CC/CONTENT.clip | one file per clip; CC are the content's first digits              |
 | digests.sqlite               | contents of files by path, size and time: a memory, no more       |
 | locks/CC.lock                | held while a clip of these digits is made; empty, may be deleted  |
@@ -34,10 +35,12 @@ from benchmark_core.clips.filling import Filling, Job, Outcome, R, clip_path, de
 from benchmark_core.clips.index import Clip, Drawn, FrameFolder, Source, TableFrames
 from benchmark_core.clips.recipes import Keyed, Recipe, named
 from benchmark_core.errors import ElrError, RunFailed
+from benchmark_core.source_text import other_source, source_note
 
 Progress = Callable[[int, int], None]  # clips done, clips in all
 
 SECONDS_PER_CLIP = 300.0
+SOURCE = "source.json"
 KNOWN = 4096  # clips whose place a reader remembers: about 2 MB
 
 
@@ -178,6 +181,14 @@ class ClipStore:
             raise BadClips(listed, len(clips))
         return StoreReport(bad=listed, built=counts["built"], reused=counts["reused"], seconds=time.monotonic() - began)
 
+    def by_other_source(self, recipe: Recipe) -> bool:
+        """Whether the recipe's first clips were made when its degradation had other source text."""
+        try:
+            note = json.loads((self.root / "clips" / recipe.key / SOURCE).read_bytes())
+        except (OSError, ValueError):  # of an older version, or of a recipe without code
+            return False
+        return recipe.code is not None and isinstance(note, dict) and other_source(note, recipe.code)
+
     def help(self, clips: Sequence[Clip], recipes: Sequence[Recipe], seconds: float, made: Callable[[], None]) -> None:
         """What a process of a crew does: makes what no other makes or has made. `made` is called after each clip."""
 
@@ -194,22 +205,30 @@ class ClipStore:
                 made()
 
     def _describe(self, recipes: Iterable[Keyed]) -> None:
-        """Write the recipes' numbers beside their clips, where they do not stand there yet."""
+        """Write the recipes' numbers beside their clips, where they do not stand there yet, and who makes the first."""
         for recipe in recipes:
             path = self.root / "clips" / recipe.key / "recipe.json"
             text = json.dumps(recipe.numbers(), indent=1, sort_keys=True) + "\n"
+            code = recipe.code if isinstance(recipe, Recipe) else None
             try:
                 if path.is_file() and path.read_text(encoding="utf-8") == text:
                     with contextlib.suppress(OSError):  # another user's cache
                         os.utime(path)  # last used
                     continue
                 with locked(self.root, "recipes"):
+                    first = not path.parent.exists()
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    temporary = path.with_name(path.name + clipfile.TEMPORARY)
-                    temporary.write_text(text, encoding="utf-8")
-                    os.replace(temporary, path)
+                    if first and code is not None:
+                        _write(path.with_name(SOURCE), json.dumps(source_note(code)))
+                    _write(path, text)
             except OSError as error:
                 raise unwritable(self.root, error) from error
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + clipfile.TEMPORARY)
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
 
 
 def _cores() -> int:

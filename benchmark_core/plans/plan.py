@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips.modality import streams
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
@@ -111,9 +110,3 @@ def read_size(flag: str, text: str, *, smallest: int = 1) -> tuple[int, int]:
 
 
 _LATER = {field.name for field in dataclasses.fields(Plan) if field.default is not dataclasses.MISSING}
-
-
-def digest_of(plain: object) -> str:
-    """16 hex digits of the sha256 of `plain` as canonical JSON."""
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]  # lone surrogates in names

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.plan import digest_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.f1 import Decisions
 from benchmark_core.scoring.hits import unpack_hits, unpack_rows

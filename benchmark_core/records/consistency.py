@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips.modality import streams
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.records.answers import decisions_of, hits_of
 from benchmark_core.records.conform import conform
 from benchmark_core.records.fields import RunRecord

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
@@ -18,7 +19,7 @@ from benchmark_core.datasets.listing import list_clips, refuse_missing
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.beside import Beside
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import DatasetSpec, Value

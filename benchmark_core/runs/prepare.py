@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.enhanced import EnhancedRecipe, Enhancer, ensure_enhanced, of_enhancer
-from benchmark_core.clips.flow import ensure_views, of_flow, opencv
+from benchmark_core.clips.flow import FlowRecipe, ensure_views, of_flow, opencv
 from benchmark_core.clips.holdout import none_held_out
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.modality import algorithm, kind
-from benchmark_core.clips.recipes import Materials, materials
+from benchmark_core.clips.recipes import Materials, Recipe, materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Chosen
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter, Silent, follow
 from benchmark_core.runs.auxiliary import (
     SOURCE,
@@ -213,6 +214,12 @@ def prepare(
         reasons |= dict(report.bad)
         parts[part] = tuple(clip for clip in clips if clip.id not in reasons)
         bad += sorted(key for key, _ in report.bad)
+    low = stock.low.source if isinstance(stock.low, FlowRecipe) else stock.low
+    if isinstance(low, Recipe) and store.by_other_source(low):
+        reporter.warn(
+            f"low views of '{chosen.degradation.name}' were made by other source text of the same revision; "
+            f"'elrbench cache clear clips --recipe {low.key}' has them made anew"
+        )
     if reasons and bad_clips == "fail":
         raise BadClips(tuple(reasons.items()), sum(len(index.split(plan.fold, part)) for part in wanted))
     for key, reason in reasons.items():

@@ -13,12 +13,13 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.recipes import materials
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Chosen
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
 from benchmark_core.provenance import file_digest
 from benchmark_core.records.fields import RunRecord

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.plan import Plan, digest_of
+from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import Value
 
 VIEWS = ("low", "high", "unlabelled")  # what a stage may need beside options and other stages
@@ -115,30 +113,6 @@ def function_name(fn: Callable[..., Any]) -> str:
         bound = ",".join(f"{key}={value!r}" for key, value in sorted(fn.keywords.items()))
         return f"{function_name(fn.func)}({bound})"
     return f"{fn.__module__}:{fn.__qualname__}"
-
-
-def source_digest(fn: Callable[..., Any]) -> str:
-    """Digest of the source text of the function's module: recorded, not keyed; `revision` is what its author raises."""
-    plain = fn.func if isinstance(fn, functools.partial) else fn
-    module = inspect.getmodule(plain)
-    return hashlib.sha256(inspect.getsource(module or plain).encode()).hexdigest()[:16]
-
-
-def package_digest(fn: Callable[..., Any]) -> str:
-    """Digest of the source texts of the package that the function's module is in; empty where it is in none."""
-    module = inspect.getmodule(fn.func if isinstance(fn, functools.partial) else fn)
-    path = getattr(module, "__file__", None)
-    if path is None or not getattr(module, "__package__", None):
-        return ""
-    texts = [[file.name, file.read_text(encoding="utf-8")] for file in sorted(Path(path).parent.glob("*.py"))]
-    return digest_of(texts)
-
-
-def other_source(note: Mapping[str, Any], fn: Callable[..., Any]) -> bool:
-    """Whether a stage was fitted by other source text; notes of older versions know the function's module alone."""
-    if "package" in note:
-        return bool(note["package"] != package_digest(fn) or note.get("source") != source_digest(fn))
-    return bool(note.get("source") != source_digest(fn))
 
 
 class NamedOptions(dict[str, Value]):

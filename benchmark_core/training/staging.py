@@ -19,6 +19,7 @@ from benchmark_core.clips.views import Batch, Views
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter, follow
+from benchmark_core.source_text import other_source, source_note
 from benchmark_core.specs import Value
 from benchmark_core.training.device import describe_device
 from benchmark_core.training.fitting import Figures, Fitting, Stateful
@@ -31,9 +32,6 @@ from benchmark_core.training.keys import (
     StageInputs,
     StageKey,
     function_name,
-    other_source,
-    package_digest,
-    source_digest,
     stage_numbers,
 )
 from benchmark_core.training.seeds import generator, seed_of, seeded
@@ -182,8 +180,7 @@ class Staging:
             "seconds": round(fitting.spent, 2),
             "updates": fitting.updates,
             "history": fitting.history,
-            "source": source_digest(fn),
-            "package": package_digest(fn),
+            **source_note(fn),
             "device": describe_device(self.device),
             "torch": torch.__version__,
             **({"notes": fitting.notes} if fitting.notes else {}),

@@ -25,6 +25,7 @@ it is, where the paper only prints it. `track` is what tables call the degradati
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -32,19 +33,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.specs import METRICS as SCORES
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = (
-    "top1",
-    "top5",
-    "f1_macro",
-    "f1_micro",
-    "f1_samples",
-    "map",
-    "f1_macro_logit0.5",
-    "f1_samples_logit0.5",
-    "f1",
-)
+METRICS = (*itertools.chain(*SCORES.values()), "f1")  # "f1": the paper does not say which
 PLACE = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 

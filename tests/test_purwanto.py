@@ -113,6 +113,7 @@ def test_variants_of_the_head(catalog: Catalog) -> None:
         assert (plain.settings["method.attention"], plain.settings["method.dropout"]) == ("printed", 0.1)
         assert (softmax.settings["method.attention"], softmax.settings["method.dropout"]) == ("softmax", 0.1)
         assert (literal.settings["method.attention"], literal.settings["method.dropout"]) == ("printed", 0.9)
+        assert plan_of(catalog, f"{method}:no-attention").settings["method.attention"] == "none"
     whole = plan_of(catalog, "purwanto:sr+kd+sa+softmax")
     assert (whole.enhancer, whole.settings["method.kd"], whole.settings["method.sa"]) == ("d-dbpn", True, True)
     assert softmax.settings["method.sa"] and softmax.enhancer == "bicubic"

@@ -43,6 +43,8 @@ def test_eq_2_by_hand() -> None:
     assert torch.allclose(attend(B1, B2, B3, BOTH), due, rtol=0, atol=1e-14)
     mean = rows([1.5 / root + 3, 2.5 / root + 1], [3 / root, 1 / root + 2])  # over the two positions
     assert torch.allclose(attend(B1, B2, B3, BOTH, kind="mean"), mean, rtol=0, atol=1e-14)
+    first = torch.tensor([[True, False]])
+    assert torch.equal(attend(B1, B2, B3, first, kind="none", dropout=0.9), rows([3, 1], [0, 0]))
 
 
 def test_eq_2_with_softmax_by_hand() -> None:

@@ -29,10 +29,13 @@ def attend(
 
     one, two, three: B1(V), B2(V), B3(V), each (B, D, N, d) over N positions; dim V is a head's width d. real: bool
     (B, N); other positions take no part in the sum. dropout: on the first term, before B3(V) is added.
-    kind: "printed"; "mean", over as many positions as are summed; "softmax", of the scaled products over positions.
+    kind: "printed"; "mean", over as many positions as are summed; "softmax", of the scaled products over positions;
+    "none", the second term alone.
     """
     there = real[:, None, :, None]  # (B, 1, N, 1)
     three = three * there
+    if kind == "none":
+        return three
     if kind == "softmax":
         # (B, 1, 1, N): the same for every query
         found = F.scaled_dot_product_attention(one, two, three, attn_mask=real[:, None, None])

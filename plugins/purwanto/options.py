@@ -21,9 +21,10 @@ SHAPE: Mapping[str, Option] = {  # what the head computes
     ),
     "attention": Option(
         default="printed",
-        choices=("printed", "mean", "softmax"),
+        choices=("printed", "mean", "softmax", "none"),
         help="eq. 2 as printed, without softmax; mean: its sum over positions divided by their number, as non-local "
-        "networks have it, so that long clips count as short ones; softmax: of the scaled products, as Vaswani et al.",
+        "networks have it, so that long clips count as short ones; softmax: of the scaled products, as Vaswani et al.; none: without the first term of eq. 2, the same "
+        "network that attends to nothing",
     ),
     "projections": Option(
         default="shared",
@@ -61,6 +62,7 @@ TRAINING: Mapping[str, Option] = {  # Table 1, "Spatial-Temporal Self-Attentions
 HEAD: Mapping[str, Option] = {**SHAPE, **TRAINING}
 HEAD_VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "softmax": {"attention": "softmax"},
+    "no-attention": {"attention": "none"},  # a control: convolution and classifier learn as long
     "literal": {"dropout": 0.9},
 }
 

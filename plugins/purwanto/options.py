@@ -23,8 +23,8 @@ SHAPE: Mapping[str, Option] = {  # what the head computes
         default="printed",
         choices=("printed", "mean", "softmax", "none"),
         help="eq. 2 as printed, without softmax; mean: its sum over positions divided by their number, as non-local "
-        "networks have it, so that long clips count as short ones; softmax: of the scaled products, as Vaswani et al.; none: without the first term of eq. 2, the same "
-        "network that attends to nothing",
+        "networks have it, so that long clips count as short ones; softmax: of the scaled products, as Vaswani et al.; "
+        "none: without eq. 2's first term, the same network that attends to nothing",
     ),
     "projections": Option(
         default="shared",

@@ -216,9 +216,9 @@ class ClipStore:
                         os.utime(path)  # last used
                     continue
                 with locked(self.root, "recipes"):
-                    first = not path.parent.exists()
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    if first and code is not None:
+                    empty = not any(file.is_dir() for file in path.parent.iterdir())
+                    if empty and code is not None:
                         _write(path.with_name(SOURCE), json.dumps(source_note(code)))
                     _write(path, text)
             except OSError as error:

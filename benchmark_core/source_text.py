@@ -18,10 +18,13 @@ def source_note(fn: Callable[..., Any]) -> dict[str, str]:
 
 
 def source_digest(fn: Callable[..., Any]) -> str:
-    """16 hex digits of the source text of the function's module."""
+    """16 hex digits of the source text of the function's module; empty where there is none, as of compiled code."""
     plain = fn.func if isinstance(fn, functools.partial) else fn
-    module = inspect.getmodule(plain)
-    return hashlib.sha256(inspect.getsource(module or plain).encode()).hexdigest()[:16]
+    try:
+        text = inspect.getsource(inspect.getmodule(plain) or plain)
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def package_digest(fn: Callable[..., Any]) -> str:

@@ -413,3 +413,6 @@ def test_the_notice_covers_the_functions_whole_package(tmp_path: Path, monkeypat
     (package / "loss.py").write_text("SCALE = 2\n")
     assert other_source(note, function) and not other_source(old, function)
     assert package_digest(one_loop) == ""  # a file that is in no package stands for itself
+    assert source_note(len) == {"source": "", "package": ""} and not other_source(
+        source_note(len), len
+    )  # no text of it

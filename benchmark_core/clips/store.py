@@ -209,7 +209,6 @@ class ClipStore:
         for recipe in recipes:
             path = self.root / "clips" / recipe.key / "recipe.json"
             text = json.dumps(recipe.numbers(), indent=1, sort_keys=True) + "\n"
-            code = recipe.code if isinstance(recipe, Recipe) else None
             try:
                 if path.is_file() and path.read_text(encoding="utf-8") == text:
                     with contextlib.suppress(OSError):  # another user's cache
@@ -218,8 +217,8 @@ class ClipStore:
                 with locked(self.root, "recipes"):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     empty = not any(file.is_dir() for file in path.parent.iterdir())
-                    if empty and code is not None:
-                        _write(path.with_name(SOURCE), json.dumps(source_note(code)))
+                    if empty and isinstance(recipe, Recipe) and recipe.code is not None:
+                        _write(path.with_name(SOURCE), json.dumps(source_note(recipe.code)))
                     _write(path, text)
             except OSError as error:
                 raise unwritable(self.root, error) from error

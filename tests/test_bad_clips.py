@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from listening import Listening
 from mutants import mutants
 from videos import on_disk, random_planes, write_planes, write_video
 
@@ -233,16 +234,6 @@ def test_a_packet_that_fails_makes_the_whole_clip_bad(tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "cache")
     assert len(store.ensure([on_disk(path)], [HIGH], bad_clips="skip").bad) == 1
     assert not list(tmp_path.rglob("*.clip*"))
-
-
-class Listening(Silent):
-    """Keeps what is warned of."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: Catalog, tmp_path: Path) -> None:

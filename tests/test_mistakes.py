@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import BUILTINS
+from listening import Listening
 from videos import film
 
 from benchmark_core import Catalog, ElrError, RunFailed
@@ -38,16 +39,6 @@ ASKED: dict[str, Any] = {
     "settings": ("method.batch=12",),
 }
 EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_example.py"
-
-
-class Told(Silent):
-    """Keeps what is warned of."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, line: str) -> None:
-        self.warnings.append(line)
 
 
 def replaced(catalog: Catalog, section: str, name: str, **fields: Any) -> Catalog:
@@ -243,7 +234,7 @@ def test_views_of_an_edited_degradation_are_told_of(
     monkeypatch.syspath_prepend(tmp_path)
     catalog = replaced(toy_catalog, "degradations", "average-HxW", on_clip="flat_views:degrade")
     plan = resolve_plan(catalog, Request(**ASKED))
-    cache, told = tmp_path / "cache", Told()
+    cache, told = tmp_path / "cache", Listening()
 
     def prepared() -> Any:
         monkeypatch.delitem(sys.modules, "flat_views", raising=False)

@@ -23,7 +23,7 @@ LOW_ON_SPACE = 2 * 1024**3  # bytes; a few thousand clips of 96x128 high views
 
 
 @dataclass
-class Report:
+class DoctorReport:
     """What was found. `troubles`: one sentence each; empty where a run can start."""
 
     versions: dict[str, str | None] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class Report:
             yield "verdict", "nothing stands in the way of a run"
 
 
-def examine(cache: Path, extra: Sequence[str] = ()) -> Report:
+def examine(cache: Path, extra: Sequence[str] = ()) -> DoctorReport:
     """Looks at everything; whatever is wrong becomes a line of `troubles` and hides nothing else."""
-    report = Report(versions={name: version_of(name) for name in DISTRIBUTIONS})
+    report = DoctorReport(versions={name: version_of(name) for name in DISTRIBUTIONS})
     report.troubles += [f"{name} is not installed" for name, version in report.versions.items() if version is None]
     for look in (_devices, _decoder):
         try:
@@ -74,7 +74,7 @@ def examine(cache: Path, extra: Sequence[str] = ()) -> Report:
     return report
 
 
-def _devices(report: Report) -> None:
+def _devices(report: DoctorReport) -> None:
     import torch
 
     report.devices.append(f"cpu: {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
@@ -83,7 +83,7 @@ def _devices(report: Report) -> None:
         report.devices.append(f"cuda:{number}: {facts.name}, {facts.total_memory / 1024**3:.0f} GiB")
 
 
-def _decoder(report: Report) -> None:
+def _decoder(report: DoctorReport) -> None:
     import av
 
     library = ".".join(map(str, av.library_versions["libavcodec"]))
@@ -94,7 +94,7 @@ def _decoder(report: Report) -> None:
         report.troubles.append(f"the decoder knows no {', '.join(lacking)}")
 
 
-def _cache(report: Report, folder: Path) -> None:
+def _cache(report: DoctorReport, folder: Path) -> None:
     report.cache = {"folder": str(folder), "free": None}
     standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
@@ -106,7 +106,7 @@ def _cache(report: Report, folder: Path) -> None:
         report.troubles.append(f"{free}; ELRBENCH_CACHE names another place")
 
 
-def _plugins(report: Report, extra: Sequence[str]) -> None:
+def _plugins(report: DoctorReport, extra: Sequence[str]) -> None:
     report.blocked = [name.strip() for name in os.environ.get("ELRBENCH_BLOCK", "").split(",") if name.strip()]
     try:
         catalog = load_catalog(extra=extra)

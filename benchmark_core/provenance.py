@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmark_core.catalog import Catalog, Owner
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.combinations import Chosen
-from benchmark_core.records.fields import Owner as Recorded
+from benchmark_core.plans.combinations import Components
+from benchmark_core.records.fields import PluginFields
 from benchmark_core.specs import Spec
 
 PACKAGES = ("elrbench", "torch", "numpy", "av", "pluggy", "fvcore")
@@ -32,35 +32,47 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def owners_of(catalog: Catalog, chosen: Chosen) -> dict[str, Owner]:
+def owners_of(catalog: Catalog, components: Components) -> dict[str, Owner]:
     """Kind -> who brought the component chosen."""
-    specs: tuple[Spec, ...] = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
+    specs: tuple[Spec, ...] = (
+        components.dataset,
+        components.degradation,
+        components.enhancer,
+        components.backbone,
+        components.method,
+    )
     return {spec.kind: catalog.owner(spec) for spec in specs}
 
 
-def check_code(catalog: Catalog, chosen: Chosen) -> None:
+def check_code(catalog: Catalog, components: Components) -> None:
     """Imports what the specs name; ElrError naming the plugin that is to be mended."""
-    for spec in (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method):
+    for spec in (
+        components.dataset,
+        components.degradation,
+        components.enhancer,
+        components.backbone,
+        components.method,
+    ):
         try:
             spec.check_code()
         except ElrError as error:
             raise ElrError(f"plugin {catalog.owner(spec)}: {error}") from error
 
 
-def plugins_of(catalog: Catalog, chosen: Chosen) -> dict[str, dict[str, str]]:
+def plugins_of(catalog: Catalog, components: Components) -> dict[str, dict[str, str]]:
     """Kind -> the component's name, plugin, distribution and version."""
     return {
         kind: {
-            "name": getattr(chosen, kind).name,
+            "name": getattr(components, kind).name,
             "plugin": owner.plugin,
             "distribution": owner.distribution,
             "version": owner.version,
         }
-        for kind, owner in owners_of(catalog, chosen).items()
+        for kind, owner in owners_of(catalog, components).items()
     }
 
 
-def refuse_absent(recorded: Mapping[str, Recorded], catalog: Catalog) -> None:
+def refuse_absent(recorded: Mapping[str, PluginFields], catalog: Catalog) -> None:
     """ElrError where a component that a run was made with is not in the catalog: which plugin brings it."""
     for kind, owner in recorded.items():
         if ComponentName.parse(owner["name"]).base not in catalog.sections[kind]:
@@ -71,7 +83,7 @@ def refuse_absent(recorded: Mapping[str, Recorded], catalog: Catalog) -> None:
             )
 
 
-def other_versions(then: Mapping[str, Recorded], here: Mapping[str, Mapping[str, str]]) -> str:
+def other_versions(then: Mapping[str, PluginFields], here: Mapping[str, Mapping[str, str]]) -> str:
     """`resnet 0.1.0 (0.2.0 here)` for each distribution of another version.
 
     then: a record's plugins. here: what `plugins_of` gives.

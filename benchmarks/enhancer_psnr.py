@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from benchmark_core.runs.deployed import Deployed
+    from benchmark_core.runs.loaded_run import LoadedRun
 
 FRAMES = 16
 BATCH = 4
@@ -62,19 +62,19 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
 
     from benchmark_core.catalog import load_catalog
     from benchmark_core.cli.flags import cache_folder, data_root
-    from benchmark_core.clips.in_use import in_use
+    from benchmark_core.clips.reader_lock import in_use
     from benchmark_core.records.record import find_record, read_record
-    from benchmark_core.runs.deployed import load_run
+    from benchmark_core.runs.loaded_run import load_run
     from benchmark_core.training.device import pick_device
 
     record = read_record(find_record(asked.runfolder))
     catalog, name = load_catalog(extra=asked.plugin).placed(record["plan"]["dataset"], asked.data)
     deployed = load_run(asked.runfolder, record, catalog, name)
     plan, device = deployed.plan, pick_device(asked.device)
-    if deployed.chosen.method.privileged or plan.modality != "rgb":
+    if deployed.components.method.oracle or plan.modality != "rgb":
         raise ElrError(f"{asked.runfolder} is of a network for {plan.modality} views that has no enhancer")
     enhancer: Any = deployed.recognizer.enhancer.to(device).eval()
-    bicubic = catalog.enhancers["bicubic"].build(deployed.chosen.degradation.low, plan.size)
+    bicubic = catalog.enhancers["bicubic"].build(deployed.components.degradation.low, plan.size)
     ratios: dict[str, list[float]] = {key: [] for key in ("made", "plain", "made_weighted", "plain_weighted")}
     root, cache = data_root(catalog, name, asked.data), cache_folder(asked.cache)
     with in_use(cache), torch.inference_mode():
@@ -113,13 +113,13 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def pairs(
-    deployed: Deployed, data: Path | None, cache: Path, device: torch.device, asked: argparse.Namespace
+    deployed: LoadedRun, data: Path | None, cache: Path, device: torch.device, asked: argparse.Namespace
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Low (N, 3, 16, h, w) and high (N, 3, 16, H, W) of test clips, in [0, 1], on the device."""
     from torch import Tensor
     from torch.nn.functional import interpolate
 
-    from benchmark_core.cli.console import Reporter
+    from benchmark_core.cli.console import ConsoleReporter
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.clips.store import ClipStore
     from benchmark_core.clips.views import Views
@@ -128,11 +128,11 @@ def pairs(
     from benchmark_core.progress import follow
     from benchmark_core.runs.prepare import stock_of
 
-    plan, chosen, reporter = deployed.plan, deployed.chosen, Reporter()
-    options = chosen.options(plan, "dataset")
-    index = list_clips(chosen.dataset, plan.protocol, options, data=data, bad_clips="skip")
+    plan, components, reporter = deployed.plan, deployed.components, ConsoleReporter()
+    options = components.options(plan, "dataset")
+    index = list_clips(components.dataset, plan.protocol, options, data=data, bad_clips="skip")
     clips = index.split(plan.fold, "test")[: asked.clips or None]
-    stock, store = stock_of(plan, chosen), ClipStore(cache)
+    stock, store = stock_of(plan, components), ClipStore(cache)
     with reporter.steps("test clips", len(clips)) as advance:
         report = store.ensure(clips, stock.recipes(low=True, high=True), bad_clips="skip", progress=follow(advance))
     bad = {key for key, _ in report.bad}
@@ -145,8 +145,8 @@ def pairs(
         store,
         stock,
         sampling=Sampling.parse(f"1x{FRAMES}"),
-        classes=len(chosen.dataset.classes),
-        multi_label=chosen.dataset.task == "multi-label",
+        classes=len(components.dataset.classes),
+        multi_label=components.dataset.task == "multi-label",
         low=True,
         high=True,
         train=recorded,  # which degrades them again

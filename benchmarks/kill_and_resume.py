@@ -41,7 +41,7 @@ RUNS: dict[str, dict[str, Any]] = {
                      "enhancer.epochs_between=3", "enhancer.epochs_last=3", "enhancer.fade_step=0.1"),
     },
 }  # fmt: skip
-chosen = "cstat"  # of `RUNS`; children are forks
+components = "cstat"  # of `RUNS`; children are forks
 CHANGING = ("seal", "timings", "finished", "stages")  # of a record
 
 
@@ -61,13 +61,13 @@ def preload() -> None:
 def run_once(folder: Path, out: str) -> None:
     """The run: cache and run folder lie in `folder`."""
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.plans.resolve import Request, resolve_plan
+    from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.progress import Silent
     from benchmark_core.runs.runner import run
 
     names = [f"elrbench_plugins.{name}" for name in PLUGINS]
     catalog = load_catalog([*names, str(ROOT / "tests" / "toy.py")], entry_points=False)
-    plan = resolve_plan(catalog, Request(dataset="toy", backbone="toynet", budget="smoke", **RUNS[chosen]))
+    plan = resolve_plan(catalog, PlanRequest(dataset="toy", backbone="toynet", budget="smoke", **RUNS[components]))
     run(plan, catalog, data=None, out=folder / out, cache=folder / "cache", reporter=Silent(), device="cpu")
 
 
@@ -151,7 +151,7 @@ def kind_of(file: Path) -> str:
     if file.name.endswith(".predictions.csv.gz"):
         return "predictions"
     if file.suffix == ".json" and file.parent.name == "run" and file.name != "log.json":
-        return "record" if file.name.startswith(f"{RUNS[chosen]['method']}-") else "cost"
+        return "record" if file.name.startswith(f"{RUNS[components]['method']}-") else "cost"
     return file.name
 
 
@@ -288,7 +288,7 @@ def spread(moments: list[str], count: int, rng: random.Random) -> list[int]:
 
 
 def main() -> int:
-    global chosen
+    global components
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", choices=tuple(RUNS), default="cstat", help="which run; default: cstat")
     parser.add_argument("--times", type=int, default=20, help="kills at random moments")
@@ -296,7 +296,7 @@ def main() -> int:
     parser.add_argument("--chain", type=int, default=1, help="kills of one run at random moments before it may end")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     asked = parser.parse_args()
-    chosen = asked.run
+    components = asked.run
     preload()
     rng = random.Random(asked.seed)
     bad = 0

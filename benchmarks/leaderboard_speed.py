@@ -24,11 +24,11 @@ import numpy as np
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.names import file_name
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.cost_record import cost_name
 from benchmark_core.records.files import COSTS, RECORDS, track_path
 from benchmark_core.records.record import record_name
-from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.statistics import wilson
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from benchmark_core.catalog import Catalog
     from benchmark_core.networks.recognizer import Recognizer
-    from benchmark_core.runs.deployed import Deployed
+    from benchmark_core.runs.loaded_run import LoadedRun
     from benchmark_core.training.training import Training
 
 LOSSES = {"ce": "w_ce", "sat": "w_sat", "tat": "w_tat"}
@@ -58,16 +58,16 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Norms and cosines by when and loss."""
     from benchmark_core.catalog import load_catalog
     from benchmark_core.records.record import find_record, read_record
-    from benchmark_core.runs.deployed import load_run
+    from benchmark_core.runs.loaded_run import load_run
 
     if asked.batches < 1:
         raise ElrError(f"--batches {asked.batches}: it is the number of batches that are looked at, 1 or more")
     record = read_record(find_record(asked.runfolder))
     catalog, name = load_catalog().placed(record["plan"]["dataset"], asked.data)
     deployed = load_run(asked.runfolder, record, catalog, name)
-    plan, chosen = deployed.plan, deployed.chosen
-    options = chosen.options(plan, "method")
-    if chosen.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
+    plan, components = deployed.plan, deployed.components
+    options = components.options(plan, "method")
+    if components.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
         raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase of three losses")
     if plan.unlabelled or plan.source or plan.teacher:
         raise ElrError(f"{asked.runfolder} learnt from more than its dataset; give a run that did not")
@@ -78,20 +78,20 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def joint_phase(
-    deployed: Deployed, catalog: Catalog, asked: argparse.Namespace
+    deployed: LoadedRun, catalog: Catalog, asked: argparse.Namespace
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Of the joint phase: "start" and "end" -> loss -> `norm` and `cosine`."""
     import torch
 
-    from benchmark_core.cli.console import Reporter
+    from benchmark_core.cli.console import ConsoleReporter
     from benchmark_core.cli.flags import cache_folder, data_root
-    from benchmark_core.clips.in_use import in_use
+    from benchmark_core.clips.reader_lock import in_use
     from benchmark_core.provenance import owners_of
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.training.training import Training
     from elrbench_plugins.cstat.fit import fit_phases, pretrain
 
-    plan, chosen, cache, reporter = deployed.plan, deployed.chosen, cache_folder(asked.cache), Reporter()
+    plan, components, cache, reporter = deployed.plan, deployed.components, cache_folder(asked.cache), ConsoleReporter()
     root = data_root(catalog, plan.dataset, asked.data)
     found: dict[str, dict[str, dict[str, float]]] = {}
 
@@ -102,11 +102,11 @@ def joint_phase(
         raise Measured
 
     with in_use(cache):
-        data = prepare(plan, chosen, data=root, cache=cache, bad_clips="fail", reporter=reporter)
+        data = prepare(plan, components, data=root, cache=cache, bad_clips="fail", reporter=reporter)
         training = Training(
             plan=plan,
-            chosen=chosen,
-            inputs=data.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()}),
+            components=components,
+            inputs=data.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()}),
             make_views=data.training_views,
             device=torch.device("cpu"),
             cache=cache,
@@ -158,7 +158,7 @@ def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Ca
     from elrbench_plugins.stat.fit import distance_of
 
     options = training.options
-    ours = training.chosen.method.name == "cstat"
+    ours = training.components.method.name == "cstat"
     measure = confidence_of(options, student) if ours else None
     if measure is not None:
         training.place(measure)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from benchmark_core import load_catalog
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 
@@ -31,11 +31,11 @@ def clips(data: Path, cache: Path, protocol: str) -> tuple[Array, npt.NDArray[np
     folds = catalog.datasets["nagoya-fir"].protocols[protocol].folds
     frames, targets, subjects = [], [], []
     for number, fold in enumerate(folds):
-        request = Request(
+        request = PlanRequest(
             method="supervised", dataset="nagoya-fir", protocol=protocol, fold=fold, budget="small", sampling="8x1"
         )
         plan = resolve_plan(catalog, request)
-        ready = prepare(plan, chosen_by(catalog, plan), data=data, cache=cache, bad_clips="fail", reporter=Silent())
+        ready = prepare(plan, components_of(catalog, plan), data=data, cache=cache, bad_clips="fail", reporter=Silent())
         for batch in ready.test_views(high=False).batches(64):
             assert isinstance(batch.low, list)
             frames += [clip[:, 0, 0].flatten(1).numpy() / 255 for clip in batch.low]  # (8, 3, 1, 16, 16) to (8, 256)

@@ -73,7 +73,7 @@ def main() -> int:
     import torch
 
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.plans.resolve import Request, resolve_plan
+    from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.progress import Silent
     from benchmark_core.runs.runner import run
 
@@ -84,7 +84,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="elrbench-sharing-") as work:
 
         def go(method: str, cache: Path, out: str, *more: str) -> dict[str, Any]:
-            request = Request(
+            request = PlanRequest(
                 method=method,
                 dataset="puppets",
                 backbone=asked.backbone,

@@ -21,8 +21,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmark_core.clips.formats import StoredFormat, ViewPlan
 from benchmark_core.clips.index import Clip, VideoFile
-from benchmark_core.clips.recipes import Materials, Recipe
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
@@ -30,7 +30,7 @@ from elrbench_plugins.resnet.resnet import resnet18
 
 COUNT = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "100"))
 ROUNDS = 3
-LOW = Recipe(
+LOW = StoredFormat(
     kind="low",
     size=(12, 16),
     aspect=(3, 4),
@@ -103,7 +103,7 @@ def test_first_pass(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFix
 SCRIPT = """
 import pickle, sys, time
 from pathlib import Path
-from benchmark_core.clips.recipes import Recipe
+from benchmark_core.clips.formats import Recipe
 from benchmark_core.clips.store import ClipStore
 clips, low, warm = pickle.load(open(sys.argv[1], "rb"))
 low = Recipe(**low)
@@ -145,11 +145,11 @@ def together(clips: list[Clip], root: Path, count: int) -> float:
 
 def test_high_views(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """8 frames a clip at 256x340, as one reader thread gives them to training."""
-    high = Recipe(kind="high", size=(256, 340), aspect=(64, 85))
+    high = StoredFormat(kind="high", size=(256, 340), aspect=(64, 85))
     store = ClipStore(tmp_path)
     built = seconds(lambda: store.ensure(clips, [high], workers=1))
     views = Views(
-        clips, store, Materials(crop="after", size=(256, 340), high=high),
+        clips, store, ViewPlan(crop="after", size=(256, 340), high=high),
         sampling=Sampling.parse("8x1"), classes=21, low=False, high=True,
     )  # fmt: skip
     took = [
@@ -167,11 +167,11 @@ def test_high_views(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFix
 def test_waiting_for_views(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Share of a ResNet-18 training step at 96x128 that is spent waiting: 16 clips of 4 frames, low and high read."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    high = Recipe(kind="high", size=(96, 128), aspect=(3, 4))
+    high = StoredFormat(kind="high", size=(96, 128), aspect=(3, 4))
     store = ClipStore(tmp_path)
     store.ensure(clips, [LOW, high])
     views = Views(
-        clips, store, Materials(crop="after", size=(96, 128), low=LOW, high=high),
+        clips, store, ViewPlan(crop="after", size=(96, 128), low=LOW, high=high),
         sampling=Sampling.parse("4x1"), classes=21, high=True, train=True,
     )  # fmt: skip
     net = resnet18(21).to(device).train()

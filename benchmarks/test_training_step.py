@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from benchmark_core import load_catalog
 from benchmark_core.clips.augment import cut
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training
@@ -32,12 +32,12 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     folder = tmp_path_factory.mktemp("store")
     catalog = load_catalog()
     settings = (f"dataset.train={CLIPS}", "dataset.test=12")
-    plan = resolve_plan(catalog, Request(method="supervised", dataset="puppets", budget="small", settings=settings))
-    chosen = chosen_by(catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=folder, bad_clips="fail", reporter=Silent())
+    plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", budget="small", settings=settings))
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, data=None, cache=folder, bad_clips="fail", reporter=Silent())
     return Training(
         plan=plan,
-        chosen=chosen,
+        components=components,
         inputs=data.stage_inputs(OWNERS),
         make_views=data.training_views,
         device=torch.device("cpu"),

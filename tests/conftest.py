@@ -8,7 +8,7 @@ import pytest
 
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 
 TOY = Path(__file__).with_name("toy.py")
 
@@ -57,7 +57,7 @@ def toy_catalog() -> Catalog:
 def toy_plan(toy_catalog: Catalog) -> Plan:
     """The student alone on the toy dataset, small enough for a second."""
     settings = ("method.batch=12", "method.epochs=2")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     return resolve_plan(toy_catalog, request)

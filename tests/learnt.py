@@ -53,7 +53,7 @@ def elr_methods() -> list[MethodSpec]:
     ]
 
 
-def refuse_thirds(plan: Any, chosen: Any) -> None:
+def refuse_thirds(plan: Any, components: Any) -> None:
     """As a real one refuses a scale."""
     if plan.size[0] % 4:
         raise ElrError(f"enhancer '{plan.enhancer}' brings views to heights that four divides, not to {plan.size[0]}")

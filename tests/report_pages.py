@@ -18,12 +18,12 @@ from run_records import make_cost, make_record
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import write_record
 from benchmark_core.report import extras
-from benchmark_core.report.make import Report, add_numbers, leave_out_clips
+from benchmark_core.report.make import RunReport, add_numbers, leave_out_clips
 from benchmark_core.report.read import read_run
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import write_predictions
@@ -121,7 +121,7 @@ def go(catalog: Catalog, folder: Path, **fields: Any) -> RunResult:
         "settings": ("method.batch=12", "method.epochs=2"),
     }  # fmt: skip
     data = fields.pop("data", None)
-    plan = resolve_plan(catalog, Request(**{**asked, **fields}))
+    plan = resolve_plan(catalog, PlanRequest(**{**asked, **fields}))
     out = folder / "runs" / plan.digest
     return run(plan, catalog, data=data, out=out, cache=folder / "cache", reporter=Silent(), device="cpu")
 
@@ -158,7 +158,7 @@ def cache_of(result: RunResult) -> Path:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> Report:
+def hostile(tmp_path: Path) -> RunReport:
     """A record whose classes, clips, plugin, stages and notes have names that would be markup, made by hand."""
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed: jinja2")
     classes = list(HOSTILE)
@@ -181,7 +181,7 @@ def hostile(tmp_path: Path) -> Report:
     write_record(folder, {key: value for key, value in record.items() if key != "seal"})
     write_cost(folder, make_cost(record["structure"], device=HOSTILE[1], ms=2.0))
     (folder / "log.json").write_text(json.dumps({name: [{"epoch": 0, name: 1.0}] for name in HOSTILE}))
-    report = Report(run=read_run(folder))
+    report = RunReport(run=read_run(folder))
     add_numbers(report)
     leave_out_clips(report, "; ".join(HOSTILE))
     return report

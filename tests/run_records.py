@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.canonical import digest_of
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.files import track_path
 from benchmark_core.records.record import write_record
-from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.scoring.statistics import wilson

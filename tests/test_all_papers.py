@@ -15,7 +15,7 @@ from videos import film, random_planes, write_planes
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.lookup import find
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 from elrbench_plugins.hmdb51 import CLASSES as HMDB51
@@ -127,7 +127,7 @@ def test_it_runs(toy_catalog: Catalog, place: Path, method: str, dataset: str) -
     catalog, name = toy_catalog.placed(f"folder:{data}") if dataset == "folder" else (toy_catalog, dataset)
     enhancer, quick = METHODS[method]
     natively_low = find(catalog.datasets, name)[0].natively_low
-    request = Request(
+    request = PlanRequest(
         method=method,
         dataset=name,
         **FEWER.get(dataset, {}),

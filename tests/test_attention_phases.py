@@ -12,12 +12,12 @@ import torch
 from benchmark_core import ElrError, RunFailed
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.deployed import load_run
-from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import run
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.cstat import phase
@@ -32,7 +32,7 @@ def plan_of(catalog: Catalog, method: str, *settings: str, **asked: Any) -> Plan
         settings = tuple(text for text in settings if "joint" not in text)
     return resolve_plan(
         catalog,
-        Request(method=method, dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings,
+        PlanRequest(method=method, dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings,
                 **asked),
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_the_teachers_row_is_a_ceiling_and_costs_no_stage_of_its_own(toy_catalog
     assert keys(record)["teacher-tam"] == keys(joint)["teacher-tam"]
     deployed = load_run(out, read_record(next(out.glob(f"*-{plan.digest}.json"))), toy_catalog)
     assert deployed.recognizer(torch.rand(1, 2, 3, 1, 24, 32)).shape == (1, 3)  # high views
-    assert deployed.chosen.method.privileged
+    assert deployed.components.method.oracle
 
 
 def test_the_students_row_is_the_student_alone(toy_catalog: Catalog, tmp_path: Path) -> None:
@@ -114,20 +114,20 @@ def test_the_students_row_is_the_student_alone(toy_catalog: Catalog, tmp_path: P
 
 def test_a_ceiling_has_no_place_on_a_native_track(catalog: Catalog) -> None:
     asked = {"dataset": "tiny-puppets", "budget": "smoke", "backbone": "resnet18"}
-    resolve_plan(catalog, Request(method="cstat", **asked))
+    resolve_plan(catalog, PlanRequest(method="cstat", **asked))
     with pytest.raises(ElrError, match="method 'cstat:teacher' is scored on high views, and a native track has none"):
-        resolve_plan(catalog, Request(method="cstat:teacher", **asked))
+        resolve_plan(catalog, PlanRequest(method="cstat:teacher", **asked))
 
 
 def test_on_another_datasets_high_views_it_ends_on_its_own_low_ones(toy_catalog: Catalog, tmp_path: Path) -> None:
     def stages(lent: str | None, **more: int) -> list[str]:
-        request = Request(
+        request = PlanRequest(
             method="cstat", dataset="tinyvirat", backbone="toynet", budget="smoke", size="32x48",
             settings=("method.batch=4",), high_source=lent,
         )  # fmt: skip
         plan = resolve_plan(toy_catalog, request)
-        chosen, device = chosen_by(toy_catalog, plan), torch.device("cpu")
-        return list(rehearse(plan, chosen, clips=4, inputs=INPUTS, device=device, cache=tmp_path, **more))
+        components, device = components_of(toy_catalog, plan), torch.device("cpu")
+        return list(estimate_times(plan, components, clips=4, inputs=INPUTS, device=device, cache=tmp_path, **more))
 
     assert stages(None) == ["teacher-tam", "student", "joint"]
     assert stages("virat-crops", source=4) == ["teacher-tam", "student", "joint", "target"]

@@ -23,28 +23,28 @@ from videos import on_disk, random_planes, write_planes, write_video
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.decode import LONGEST_SIDE, BadClip, decode
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn, VideoFile
-from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Reporter, Silent
 from benchmark_core.runs.prepare import prepare
 from elrbench_plugins.jhmdb import CLASSES
 
-HIGH = Recipe(kind="high", size=(12, 16), aspect=(3, 4))
+HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 SECONDS = 20.0  # a clip; none of these is a second's work
 
 SCRIPT = """
 import json, sys
 from pathlib import Path
 from benchmark_core.clips.index import Clip, VideoFile
-from benchmark_core.clips.recipes import Recipe
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.store import ClipStore
 folder, cache, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-low = Recipe(kind="low", size=(12, 16), aspect=(3, 4), options={"sigma_blur": 0.25, "sigma_noise": 2.0},
+low = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4), options={"sigma_blur": 0.25, "sigma_noise": 2.0},
              degrade="elrbench_plugins.degradations.average:degrade")
-recipes = [low, Recipe(kind="high", size=(24, 32), aspect=(3, 4))]
+recipes = [low, StoredFormat(kind="high", size=(24, 32), aspect=(3, 4))]
 clips = [Clip(id=path.name, source=VideoFile(path), target=0) for path in sorted(folder.iterdir())]
 store = ClipStore(cache)
 report = store.ensure(clips, recipes, bad_clips="skip", workers=1, seconds_per_clip=seconds)
@@ -251,11 +251,11 @@ def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: C
             path.write_bytes(b"nothing to see" * number)
         lines.append(f"{path.name} {1 if number < 3 else 2} \n")
     (root / "splits" / "wave_test_split1.txt").write_text("".join(lines))
-    plan = resolve_plan(catalog, Request(method="supervised", dataset="jhmdb", budget="smoke"))
-    chosen = chosen_by(catalog, plan)
+    plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="jhmdb", budget="smoke"))
+    components = components_of(catalog, plan)
 
     def prepared(bad_clips: str, reporter: Reporter):
-        return prepare(plan, chosen, data=root, cache=tmp_path / "cache", bad_clips=bad_clips, reporter=reporter)
+        return prepare(plan, components, data=root, cache=tmp_path / "cache", bad_clips=bad_clips, reporter=reporter)
 
     told = r"^2 of 6 clips cannot be decoded: 'wave/.*_1' \(.*'wave/.*_4' \(.* skip"
     with pytest.raises(BadClips, match=told) as caught:

@@ -18,8 +18,8 @@ from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.record import record_name
-from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.tables import build_tables, write_tables
 

@@ -24,22 +24,22 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.cli.cache_text import apart_by
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.in_use import in_use, unused
+from benchmark_core.clips.reader_lock import in_use, unused
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs import runner
 from benchmark_core.runs.runner import run
-from benchmark_core.training.fitting import Fitting
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stages import StageFolder
+from benchmark_core.training.training_loop import TrainingLoop
 
 Call = Callable[..., tuple[int, str, str]]
 
 
 def matched(catalog: Catalog) -> Plan:
     settings = ("method.batch=12", "method.epochs=2", "dataset.test=6", "dataset.train=12", "method.joint_epochs=3")
-    request = Request(
+    request = PlanRequest(
         method="supervised:matched", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     return resolve_plan(catalog, request)
@@ -51,14 +51,14 @@ def filled(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("cache")
     plan = matched(toy_catalog)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Fitting, "_save", stop_after(Fitting._save, ("joint", 0)))
+        patch.setattr(TrainingLoop, "_save", stop_after(TrainingLoop._save, ("joint", 0)))
         with pytest.raises(KeyboardInterrupt):
             go(plan, toy_catalog, folder)
     return folder
 
 
 def stop_after(save: Callable[..., None], moment: tuple[str, int]) -> Callable[..., None]:
-    def saving(self: Fitting, loop: int, epoch: int, *rest: Any) -> None:
+    def saving(self: TrainingLoop, loop: int, epoch: int, *rest: Any) -> None:
         save(self, loop, epoch, *rest)
         if (self.name, epoch) == moment:
             raise KeyboardInterrupt
@@ -272,7 +272,7 @@ def test_a_clip_of_an_older_store_has_no_checksum(cache: Path) -> None:
 # -- clear
 
 
-def chosen(cache: Path, **asked: Any) -> set[str]:
+def components(cache: Path, **asked: Any) -> set[str]:
     found = Selection(**asked).of(read_cache(cache))
     return {one.kind for one in found.recipes} | {one.name for one in found.stages}
 
@@ -280,21 +280,21 @@ def chosen(cache: Path, **asked: Any) -> set[str]:
 def test_what_a_selection_is(cache: Path) -> None:
     (low,) = read_cache(cache).recipes
     student = stage(cache, "student")
-    assert chosen(cache, clips=True) == {"low"} and chosen(cache, stages=True) == {"student", "joint"}
-    assert chosen(cache, stages=True, unfinished=True) == {"joint"}
+    assert components(cache, clips=True) == {"low"} and components(cache, stages=True) == {"student", "joint"}
+    assert components(cache, stages=True, unfinished=True) == {"joint"}
     assert (
-        chosen(cache, stages=True, names=("student",))
+        components(cache, stages=True, names=("student",))
         == {"student"}
-        == chosen(cache, stages=True, names=(student.name,))
+        == components(cache, stages=True, names=(student.name,))
     )
-    assert chosen(cache, clips=True, recipes=(low.key[:6],)) == {"low"}
+    assert components(cache, clips=True, recipes=(low.key[:6],)) == {"low"}
     old = time.time() - 3 * 86400
     os.utime(student / "stage.json", (old, old))
-    assert chosen(cache, clips=True, stages=True, before=time.time() - 86400) == {"student"}
+    assert components(cache, clips=True, stages=True, before=time.time() - 86400) == {"student"}
     with pytest.raises(ElrError, match="unknown stage 'studen'. Did you mean 'student'"):
-        chosen(cache, stages=True, names=("studen",))
+        components(cache, stages=True, names=("studen",))
     with pytest.raises(ElrError, match="unknown recipe 'ffff'"):
-        chosen(cache, clips=True, recipes=("ffff",))
+        components(cache, clips=True, recipes=("ffff",))
 
 
 def test_it_removes_what_was_selected_and_tells_what_it_freed(cache: Path, call: Call) -> None:

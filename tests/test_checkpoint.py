@@ -21,10 +21,10 @@ from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone
 from benchmark_core.networks.checkpoint import load_checkpoint
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import BackboneSpec
 from benchmark_core.weights_file import WeightsFile, digest_of_bytes, place_weights
@@ -267,7 +267,7 @@ def test_a_file_that_changes_after_it_was_named_is_refused(tmp_path):
 def test_a_plan_holds_name_and_content_and_no_path(tmp_path, catalog: Catalog):
     def plan(path: Path) -> tuple[str, str]:
         placed, name = place_weights(catalog, str(path))
-        asked = Request(method="supervised", dataset="puppets", budget="smoke", weights=name)
+        asked = PlanRequest(method="supervised", dataset="puppets", budget="smoke", weights=name)
         found = resolve_plan(placed, asked)
         return found.weights, found.digest
 
@@ -322,7 +322,7 @@ def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def toy_run(catalog: Catalog, out: Path, cache: Path, weights: str | None = None, classes: str | None = None) -> None:
     settings = ("method.batch=12", "method.epochs=1")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32", sampling="2x1",
         weights=weights, classes=classes, settings=settings,
     )  # fmt: skip

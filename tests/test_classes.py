@@ -16,7 +16,7 @@ from benchmark_core.clips.index import Clip, Fold, Index
 from benchmark_core.plans.budgets import changed_from_budget
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import read_planfile
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
 from benchmark_core.runs.runner import RunResult, run
@@ -89,7 +89,7 @@ def test_classes_keep_the_datasets_order() -> None:
 )
 def test_what_is_refused(toy_catalog: Catalog, asked: str, message: str) -> None:
     with pytest.raises(ElrError) as caught:
-        resolve_plan(toy_catalog, Request(method="supervised", dataset="toy", backbone="toynet", classes=asked))
+        resolve_plan(toy_catalog, PlanRequest(method="supervised", dataset="toy", backbone="toynet", classes=asked))
     assert str(caught.value) == message
 
 
@@ -134,13 +134,13 @@ def test_a_restricted_dataset_reads_a_restricted_index() -> None:
     assert with_classes(whole, ()) is whole
 
 
-def asked(**fields: object) -> Request:
+def asked(**fields: object) -> PlanRequest:
     settings = ("method.batch=6", "method.epochs=1")
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32"}
-    return Request(**{**usual, "settings": settings, **fields})  # type: ignore[arg-type]
+    return PlanRequest(**{**usual, "settings": settings, **fields})  # type: ignore[arg-type]
 
 
-def go(catalog: Catalog, request: Request, folder: Path, **more: object) -> RunResult:
+def go(catalog: Catalog, request: PlanRequest, folder: Path, **more: object) -> RunResult:
     folders = {"data": None, "out": folder / "out", "cache": folder / "cache"}
     return run(resolve_plan(catalog, request), catalog, **{**folders, "reporter": Silent(), **more})  # type: ignore[arg-type]
 
@@ -149,7 +149,7 @@ def test_all_classes_by_name_are_the_whole_plan(toy_catalog: Catalog) -> None:
     plans = [resolve_plan(toy_catalog, asked(classes=classes)) for classes in (None, "moves,right,left", ())]
     assert len({plan.digest for plan in plans}) == 1
     plan = resolve_plan(toy_catalog, asked(classes="moves, left"))
-    assert plan.classes == ("left", "moves") and chosen_by(toy_catalog, plan).dataset.classes == plan.classes
+    assert plan.classes == ("left", "moves") and components_of(toy_catalog, plan).dataset.classes == plan.classes
     assert changed_from_budget(toy_catalog, plan) == changed_from_budget(toy_catalog, plans[0])
     assert resolve_plan(toy_catalog, asked(classes=("left", "moves"))).digest == plan.digest
 

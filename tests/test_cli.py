@@ -12,7 +12,7 @@ import pytest
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import COMMANDS, cli, main
-from benchmark_core.cli.console import Reporter, columns
+from benchmark_core.cli.console import ConsoleReporter, columns
 from benchmark_core.errors import ElrError
 
 HERE = Path(__file__).parent
@@ -309,11 +309,11 @@ def test_a_failed_run_exits_1(call, monkeypatch):
 
 
 def test_dry_run_prints_the_plan(call, catalog):
-    from benchmark_core.plans.resolve import Request, resolve_plan
+    from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 
     flags = ("--method", "cstat", "--dataset", "puppets", "--budget", "small", "--seed", "2", "--size", "48x64")
     code, out, _ = call("run", *flags, "--set", "method.epochs=3", "--dry-run", "--json")
-    request = Request(
+    request = PlanRequest(
         method="cstat", dataset="puppets", budget="small", seed=2, size="48x64", settings=("method.epochs=3",)
     )
     plan = resolve_plan(catalog, request)
@@ -492,7 +492,7 @@ def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
 
 def test_plain_lines_without_a_terminal():
     stream = io.StringIO()
-    with Reporter(stream).steps("student", 4) as advance:
+    with ConsoleReporter(stream).steps("student", 4) as advance:
         for _ in range(4):
             advance(1, loss=0.25)
     assert stream.getvalue().startswith("student 4/4 ") and stream.getvalue().endswith(" loss 0.25\n")
@@ -505,7 +505,7 @@ def test_plain_lines_come_every_ten_seconds(monkeypatch):
     now = iter(range(0, 1000, 3))
     monkeypatch.setattr(console.time, "monotonic", lambda: float(next(now)))
     stream = io.StringIO()
-    with Reporter(stream).steps("student", 12) as advance:
+    with ConsoleReporter(stream).steps("student", 12) as advance:
         for _ in range(12):
             advance()
     assert 2 <= stream.getvalue().count("\n") <= 8
@@ -513,7 +513,7 @@ def test_plain_lines_come_every_ten_seconds(monkeypatch):
 
 def test_a_bar_on_a_terminal():
     stream = io.StringIO()
-    with Reporter(stream, terminal=True).steps("student", 2) as advance:
+    with ConsoleReporter(stream, terminal=True).steps("student", 2) as advance:
         advance(2, loss=0.5)
     assert "student" in stream.getvalue() and "2/2" in stream.getvalue()
 

@@ -19,23 +19,23 @@ from videos import drawn, on_disk, random_planes, write_planes
 
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import SHOWN, BadClips
+from benchmark_core.clips.build_queue import CHUNK, BuildResult, BuildTask, decode_into
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.filling import CHUNK, Job, Outcome, decode_into
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn
-from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError, RunFailed
 
-LOW = Recipe(
+LOW = StoredFormat(
     kind="low",
     size=(3, 4),
     aspect=(3, 4),
     degrade="elrbench_plugins.degradations.average:degrade",
     options={"sigma_blur": 0.25, "sigma_noise": 2.0},
 )
-HIGH = Recipe(kind="high", size=(12, 16), aspect=(3, 4))
-NATIVE = Recipe(kind="native")
+HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
+NATIVE = StoredFormat(kind="native")
 
 DECODED: Counter[str] = Counter()
 
@@ -45,8 +45,8 @@ def counted(key: str) -> Iterator[Frames]:
     return videos.render(key)
 
 
-def _decode_into(root: Path, job: Job, missing: list[Recipe]) -> Outcome:
-    return decode_into(root, job, missing, 60)
+def _decode_into(root: Path, task: BuildTask, missing: list[StoredFormat]) -> BuildResult:
+    return decode_into(root, task, missing, 60)
 
 
 def counting(number: int) -> Clip:
@@ -54,7 +54,7 @@ def counting(number: int) -> Clip:
 
 
 @pytest.mark.parametrize("recipe", [LOW, HIGH, NATIVE])
-def test_frames_come_back_as_made(tmp_path: Path, recipe: Recipe) -> None:
+def test_frames_come_back_as_made(tmp_path: Path, recipe: StoredFormat) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
     store.ensure([clip], [recipe])
     seed = int(store.content_key(clip.source)[:16], 16)
@@ -90,7 +90,7 @@ def test_a_recipe_is_described_beside_its_clips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", [LOW, HIGH])
 @pytest.mark.parametrize("harm", ["cut", "emptied", "scribbled"])
-def test_a_damaged_file_is_made_anew(tmp_path: Path, recipe: Recipe, harm: str) -> None:
+def test_a_damaged_file_is_made_anew(tmp_path: Path, recipe: StoredFormat, harm: str) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
     store.ensure([clip], [recipe])
     path = store.path(store.content_key(clip.source), recipe)

@@ -11,8 +11,8 @@ import torch
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.combinations import RULES
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
 
 PAGE = Path(__file__).parents[1] / "docs" / "running.md"
@@ -28,8 +28,10 @@ REFUSED = {  # (method, dataset, degradation) -> the rule
 
 def tried(catalog: Catalog, cache: Path, **asked: str) -> dict[str, float]:
     settings = ("method.batch=4",)
-    plan = resolve_plan(catalog, Request(**{"budget": "smoke", "size": "32x48", **asked}, settings=settings))  # type: ignore[arg-type]
-    return rehearse(plan, chosen_by(catalog, plan), clips=4, inputs=INPUTS, device=torch.device("cpu"), cache=cache)
+    plan = resolve_plan(catalog, PlanRequest(**{"budget": "smoke", "size": "32x48", **asked}, settings=settings))  # type: ignore[arg-type]
+    return estimate_times(
+        plan, components_of(catalog, plan), clips=4, inputs=INPUTS, device=torch.device("cpu"), cache=cache
+    )
 
 
 @pytest.mark.parametrize(

@@ -224,8 +224,8 @@ class Toy3d(nn.Module):
     def trace(self, image: Tensor) -> SimpleNamespace:
         one = self.one(image).relu()
         two = self.two(one).relu()
-        taps = {"fc1": two.mean((2, 3, 4)).reshape(1, -1), "fc2": two.mean((1, 2, 3, 4)).reshape(1, -1)}
-        return SimpleNamespace(image=image, stages=[one, two], taps=taps)
+        head_outputs = {"fc1": two.mean((2, 3, 4)).reshape(1, -1), "fc2": two.mean((1, 2, 3, 4)).reshape(1, -1)}
+        return SimpleNamespace(image=image, stages=[one, two], head_outputs=head_outputs)
 
 
 @pytest.mark.parametrize("over_time", ["keep", "mean"])

@@ -15,7 +15,7 @@ from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Option, Protocol
 from benchmark_core.training.recipe_options import RECIPE
@@ -259,11 +259,11 @@ def test_cost_record_on_a_cpu():
     assert {"torch", "fvcore", "python"} <= record["versions"].keys()
 
 
-def describe(head=None, *, privileged=False, low=(12, 16), **changed):
+def describe(head=None, *, oracle=False, low=(12, 16), **changed):
     """Of a plan as a user would have it; `head` is the method's `recognizer`."""
     options = {**RECIPE, "tokens": Option(default=4, help="")}
     protocols = {"p": Protocol(summary="", folds=("1",))}
-    chosen = Chosen(
+    components = Components(
         dataset=DatasetSpec(name="d", summary="", classes=tuple("abcde"), index="m:f", protocols=protocols),
         degradation=DegradationSpec(name="average-12x16", summary="", low=low),
         enhancer=ENHANCERS["bicubic"],
@@ -275,7 +275,7 @@ def describe(head=None, *, privileged=False, low=(12, 16), **changed):
             options=options,
             recognizer=head,
             recognizer_options=("tokens",),
-            privileged=privileged,
+            oracle=oracle,
         ),
     )
     fields = {
@@ -284,7 +284,7 @@ def describe(head=None, *, privileged=False, low=(12, 16), **changed):
         "size": (48, 64), "sampling": "2x1", "precision": "fp32", "budget": "small", "seed": 0,
         "settings": {"method.lr": 0.3, "method.tokens": 4},
     }  # fmt: skip
-    return describe_plan(Plan(**{**fields, **changed}), chosen)
+    return describe_plan(Plan(**{**fields, **changed}), components)
 
 
 def test_describe_a_plan():
@@ -303,7 +303,7 @@ def test_a_methods_own_head_is_described_by_its_options():
 
 
 def test_a_privileged_network_has_no_enhancer():
-    assert describe(privileged=True) == {**DESCRIBE, "enhancer": "none", "low": [48, 64]}
+    assert describe(oracle=True) == {**DESCRIBE, "enhancer": "none", "low": [48, 64]}
 
 
 def test_clips_taken_as_recorded_have_no_low_size():

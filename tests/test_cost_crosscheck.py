@@ -16,7 +16,7 @@ from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import structure_key
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.published import Published
 from benchmark_core.records.cost_record import CostRecord, read_cost
 from benchmark_core.records.files import cost_files
@@ -92,11 +92,11 @@ def test_torch_counts_the_same_products_at_other_scales(name: str, times: int, c
 @pytest.mark.parametrize("method", ["cstat", "purwanto", "purwanto:softmax"])
 def test_torch_counts_the_same_products_of_methods_heads(method: str, toy_catalog: Catalog):
     """Within 1 %: on a processor torch passes attention over."""
-    request = Request(
+    request = PlanRequest(
         method=method, dataset="toy", backbone="resnet3d-18", size="32x32", sampling="2x8", modality="rgb"
     )
     plan = resolve_plan(toy_catalog, request)
-    recognizer = recognizer_of(plan, chosen_by(toy_catalog, plan))
+    recognizer = recognizer_of(plan, components_of(toy_catalog, plan))
     low = torch.rand(1, 2, 3, 8, 12, 16)
     counted = count_macs(recognizer, low)
     assert sum(2 * counted.kinds.get(kind, 0) for kind in PRODUCTS) == pytest.approx(

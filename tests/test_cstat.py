@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench_plugins.cstat import rolling
 from elrbench_plugins.cstat.attention import TemporalAttention, mean_over_real, spatial_attention, vec
 from elrbench_plugins.cstat.losses import cosine_distance, spatial_distances, temporal_distances, total
@@ -47,21 +47,25 @@ def test_vec_keeps_or_averages_a_3d_backbones_time() -> None:
 
 
 def test_tam_shapes_and_weights() -> None:
-    logits, taps = tam(start="default")(torch.randn(2, 4, 5), torch.ones(2, 4))
+    logits, head_outputs = tam(start="default")(torch.randn(2, 4, 5), torch.ones(2, 4))
     assert logits.shape == (2, 3)
-    assert {name: tuple(tap.shape) for name, tap in taps.items()} == {"fc1": (2, 64), "fc2": (2, 4), "weights": (2, 4)}
-    assert torch.allclose(taps["weights"], taps["fc2"].softmax(1))
-    assert torch.allclose(taps["weights"].sum(1), torch.ones(2))
+    assert {name: tuple(tap.shape) for name, tap in head_outputs.items()} == {
+        "fc1": (2, 64),
+        "fc2": (2, 4),
+        "weights": (2, 4),
+    }
+    assert torch.allclose(head_outputs["weights"], head_outputs["fc2"].softmax(1))
+    assert torch.allclose(head_outputs["weights"].sum(1), torch.ones(2))
 
 
 def test_tam_classifies_the_weighted_sum_which_is_the_weighted_sum_of_classifications() -> None:
     head = tam(start="default").double()
     head.shared[0].double()
     features = torch.randn(2, 4, 5, dtype=torch.float64)
-    logits, taps = head(features, torch.ones(2, 4, dtype=torch.float64))
+    logits, head_outputs = head(features, torch.ones(2, 4, dtype=torch.float64))
     each = head.shared[0](features)  # (B, K, C)
-    weights = taps["weights"].double()
-    assert taps["weights"].std() > 0
+    weights = head_outputs["weights"].double()
+    assert head_outputs["weights"].std() > 0
     # the weights are a float32 softmax, so they sum to 1 within 1e-7
     assert torch.allclose(logits, (each * weights.unsqueeze(-1)).sum(1), atol=1e-6)
 
@@ -69,8 +73,8 @@ def test_tam_classifies_the_weighted_sum_which_is_the_weighted_sum_of_classifica
 def test_tam_starts_as_the_mean_over_intervals() -> None:
     head = tam()
     features = torch.randn(2, 4, 5)
-    logits, taps = head(features, torch.ones(2, 4))
-    assert torch.equal(taps["weights"], torch.full((2, 4), 0.25))
+    logits, head_outputs = head(features, torch.ones(2, 4))
+    assert torch.equal(head_outputs["weights"], torch.full((2, 4), 0.25))
     assert torch.allclose(logits, head.shared[0](features).mean(1), atol=1e-6)
 
 
@@ -87,8 +91,8 @@ def test_tam_starts_where_eq3_has_a_bounded_gradient() -> None:
 def test_tam_has_no_part_for_padded_intervals() -> None:
     head = tam(start="default")
     features, mask = torch.randn(2, 4, 5), torch.tensor([[1.0, 1, 1, 0], [1, 0, 0, 0]])
-    logits, taps = head(features, mask)
-    assert torch.equal(taps["weights"] > 0, mask > 0)
+    logits, head_outputs = head(features, mask)
+    assert torch.equal(head_outputs["weights"] > 0, mask > 0)
     assert torch.allclose(logits[1], head.shared[0](features[1, 0]), atol=1e-6)
     changed = features.clone()
     changed[mask == 0] = 99.0
@@ -280,7 +284,7 @@ def test_stats_list_is_for_four_blocks() -> None:
     ],
 )
 def test_variants_are_the_rows_of_table_4(catalog, asked: str, canonical: str, numbers: tuple[object, ...]) -> None:
-    plan = resolve_plan(catalog, Request(method=asked, dataset="puppets", budget="small"))
+    plan = resolve_plan(catalog, PlanRequest(method=asked, dataset="puppets", budget="small"))
     assert plan.method == canonical
     keys = ("w_ce", "w_sat", "w_tat", "confidence", "rolling")
     assert tuple(plan.options("method")[key] for key in keys) == numbers

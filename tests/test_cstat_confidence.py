@@ -166,8 +166,8 @@ class Toy(nn.Module):
     def trace(self, image: Tensor, mask: Tensor) -> SimpleNamespace:
         one = self.one(image).relu()
         two = self.two(one).relu()
-        logits, taps = self.head(two.mean((2, 3)).reshape(-1, 2, 6), mask)
-        return SimpleNamespace(image=image, stages=[one, two], taps=taps, logits=logits)
+        logits, head_outputs = self.head(two.mean((2, 3)).reshape(-1, 2, 6), mask)
+        return SimpleNamespace(image=image, stages=[one, two], head_outputs=head_outputs, logits=logits)
 
 
 OPTIONS = {

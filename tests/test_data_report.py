@@ -12,8 +12,8 @@ from videos import film, random_planes, write_planes
 
 from benchmark_core import DatasetSpec, Protocol
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
-from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.datasets.fill import Filled, fill
@@ -166,7 +166,7 @@ def test_the_store_is_filled_and_then_reused(catalog: Catalog, root: Path, tmp_p
     again = filled(catalog, root, tmp_path / "cache")
     assert (again.report.built, again.report.reused, again.recipes) == (0, 5, first.recipes)
     degradation = catalog.degradations["average-6x8"]
-    stock = materials(degradation, defaults(degradation), size=(24, 32))
+    stock = view_plan(degradation, defaults(degradation), size=(24, 32))
     index = dataset_of(catalog, root).read_index(root, "split", {})
     for recipe in stock.recipes(low=True, high=True):
         reader = ClipStore(tmp_path / "cache").reader(recipe)

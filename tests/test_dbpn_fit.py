@@ -21,10 +21,10 @@ from benchmark_core.cli import main
 from benchmark_core.clips.views import Batch
 from benchmark_core.conformance.check import check_plugin
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.training import Training
@@ -43,7 +43,7 @@ def asked(catalog: Catalog, *settings: str, **fields: Any) -> Plan:
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "8x8"}
     clips = ("dataset.train=4", "dataset.test=2", "method.batch=2", "method.epochs=1", "enhancer.batch=2")
     request = {**usual, "enhancer": "dbpn-s", "degradation": "average-4x4", **fields}
-    return resolve_plan(catalog, Request(**request, settings=(*clips, *settings)))
+    return resolve_plan(catalog, PlanRequest(**request, settings=(*clips, *settings)))
 
 
 Fitted = Callable[..., tuple[nn.Module, Training]]
@@ -55,11 +55,11 @@ def fitted(toy_catalog: Catalog, tmp_path: Path) -> Fitted:
 
     def make(*settings: str, cache: str = "a", catalog: Catalog = toy_catalog, **fields: Any) -> Any:
         plan = asked(catalog, *settings, **fields)
-        chosen = chosen_by(catalog, plan)
-        data = prepare(plan, chosen, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
+        components = components_of(catalog, plan)
+        data = prepare(plan, components, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
         training = Training(
             plan=plan,
-            chosen=chosen,
+            components=components,
             inputs=data.stage_inputs(OWNERS),
             make_views=data.training_views,
             device=torch.device("cpu"),
@@ -239,7 +239,7 @@ def test_a_run_with_a_file(toy_catalog: Catalog, tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
     catalog, name = place_enhancer_weights(toy_catalog, str(path))
     plan = asked(catalog, enhancer_weights=name)
-    assert chosen_by(catalog, asked(catalog)).needs_high and not chosen_by(catalog, plan).needs_high
+    assert components_of(catalog, asked(catalog)).needs_high and not components_of(catalog, plan).needs_high
 
     def go(catalog: Catalog, plan: Plan, out: str) -> RunResult:
         return run(plan, catalog, data=None, out=tmp_path / out, cache=tmp_path / "cache", reporter=Silent())

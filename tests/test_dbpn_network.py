@@ -13,7 +13,7 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.cost.macs import count_macs
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench_plugins.dbpn.enhancer import d_dbpn, dbpn, dbpn_s
 from elrbench_plugins.dbpn.network import Block, Dbpn, DownProjection, UpProjection
 from elrbench_plugins.dbpn.scales import scale_of
@@ -270,8 +270,8 @@ def test_a_size_out_of_reach_is_refused_with_those_that_are_not(
 @pytest.mark.parametrize("name", ["dbpn-s", "dbpn", "d-dbpn"])
 def test_a_plan_is_refused_before_data_is_touched(catalog: Catalog, name: str) -> None:
     with pytest.raises(ElrError, match=rf"^enhancer '{name}' enlarges 12x16 by 2 or 4 or 8, which does not give 60x80"):
-        resolve_plan(catalog, Request(method="supervised", dataset="puppets", enhancer=name, size="60x80"))
-    plan = resolve_plan(catalog, Request(method="supervised", dataset="puppets", enhancer=name, size="96x128"))
+        resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", enhancer=name, size="60x80"))
+    plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", enhancer=name, size="96x128"))
     assert plan.settings["enhancer.scale"] == 0 and plan.settings["enhancer.weights"] == "fit"
 
 

@@ -10,17 +10,17 @@ import pytest
 from run_records import make_record, put_scored
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.answers import decisions_of
+from benchmark_core.records.checksum import seal
+from benchmark_core.records.clip_results import decisions_of
 from benchmark_core.records.consistency import check_record, check_result
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import read_record
-from benchmark_core.records.sealed import seal
 from benchmark_core.records.stored import decided
 from benchmark_core.scoring.hits import pack_rows, unpack_rows
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.scores import score
 from benchmark_core.tables import compare, compare_groups
-from benchmark_core.tables.lines import Line, track_table
+from benchmark_core.tables.ranking import RankedRow, track_table
 
 RNG = np.random.default_rng(0)
 TRUTH = (RNG.random((40, 3)) < 0.4).astype(int)
@@ -33,7 +33,7 @@ def noisy(wrong: float, seed: int = 0) -> np.ndarray:
     return np.where(right > 0, 1.0, -1.0)
 
 
-def lines(*paths: Path) -> tuple[Line, ...]:
+def lines(*paths: Path) -> tuple[RankedRow, ...]:
     """The ranked part of the table that the records in `paths` make."""
     return track_table([read_record(path) for path in paths], {}).competitors
 

@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional as F
 
 from benchmark_core.clips.fit import fitted
+from benchmark_core.clips.formats import StoredFormat, view_plan
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.recipes import Recipe, materials
 from benchmark_core.clips.resample import reduce, to_grey_levels
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import defaults
@@ -134,22 +134,22 @@ def test_bicubic_is_antialiased_and_clamped() -> None:
 
 
 def test_materials_of_each_crop() -> None:
-    after = materials(dataclasses.replace(AVERAGE, low=(12, 16)), {"sigma_noise": 0.0}, size=(96, 128))
+    after = view_plan(dataclasses.replace(AVERAGE, low=(12, 16)), {"sigma_noise": 0.0}, size=(96, 128))
     assert after.low is not None and after.low.aspect == (3, 4) and after.low.size == (12, 16)
     assert after.low.options == NOISELESS
-    assert after.high == Recipe(kind="high", size=(96, 128), aspect=(3, 4))
-    assert after.recipes(low=True, high=False) == (after.low,)
-    before = materials(dataclasses.replace(BICUBIC, low=(14, 14)), {}, size=(112, 112))
+    assert after.high == StoredFormat(kind="high", size=(96, 128), aspect=(3, 4))
+    assert after.formats(low=True, high=False) == (after.low,)
+    before = view_plan(dataclasses.replace(BICUBIC, low=(14, 14)), {}, size=(112, 112))
     assert before.low is None and before.high is not None and before.high.size == (128, 128)
-    assert before.recipes(low=True, high=False) == (before.high,) == before.recipes(low=True, high=True)
-    native = materials(NATIVE, {}, size=(112, 112))
-    assert native.recipes(low=True, high=True) == (Recipe(kind="native"),)
+    assert before.formats(low=True, high=False) == (before.high,) == before.formats(low=True, high=True)
+    native = view_plan(NATIVE, {}, size=(112, 112))
+    assert native.formats(low=True, high=True) == (StoredFormat(kind="native"),)
     with pytest.raises(ElrError, match="needs a low size"):
-        materials(AVERAGE, {}, size=(96, 128))
+        view_plan(AVERAGE, {}, size=(96, 128))
 
 
 def test_every_number_is_in_the_key() -> None:
-    recipe = Recipe(kind="low", size=(12, 16), aspect=(3, 4), degrade="m:f", options={"a": 1.0})
+    recipe = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4), degrade="m:f", options={"a": 1.0})
     others = [
         dataclasses.replace(recipe, **change)
         for change in (
@@ -167,7 +167,7 @@ def test_every_number_is_in_the_key() -> None:
 
 
 def test_a_plugin_that_returns_another_shape_is_blamed() -> None:
-    recipe = Recipe(kind="low", size=(3, 4), aspect=(3, 4), degrade=lambda *_: np.zeros((1, 3, 4, 4), np.uint8))
+    recipe = StoredFormat(kind="low", size=(3, 4), aspect=(3, 4), degrade=lambda *_: np.zeros((1, 3, 4, 4), np.uint8))
     with pytest.raises(ElrError, match=r"returned uint8 \(1, 3, 4, 4\) where uint8 \(1, 3, 3, 4\) is due"):
         recipe.make(grey(5, 1), 0)
 
@@ -176,7 +176,7 @@ def test_a_recipe_makes_low_of_the_fitted_region() -> None:
     planes = np.zeros((1, 24, 64), np.uint8)
     planes[..., 16:48] = 200  # the 3:4 centre
     frames = Frames(planes=(planes,), colour="grey")
-    made = materials(dataclasses.replace(AVERAGE, low=(3, 4)), AVERAGE.variants["clean"], size=(6, 8))
+    made = view_plan(dataclasses.replace(AVERAGE, low=(3, 4)), AVERAGE.variants["clean"], size=(6, 8))
     assert made.low is not None and made.high is not None
     assert (made.low.make(frames, 0) == 200).all() and (made.high.make(frames, 0) == 200).all()
     assert to_grey_levels(reduce(frames, (3, 4))).min() == 0

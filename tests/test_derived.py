@@ -16,10 +16,10 @@ from benchmark_core.cache.contents import read_cache
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import derived
 from benchmark_core.clips.derived import DerivedViews, as_bytes
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import Data, prepare
-from benchmark_core.runs.rehearsal import Rehearsal
+from benchmark_core.runs.time_estimate import TimeEstimator
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training
 
@@ -30,10 +30,16 @@ CPU = torch.device("cpu")
 def data_of(catalog: Catalog, cache: Path, sampling: str = "windows-1", **fields: Any) -> tuple[Data, dict[str, Any]]:
     asked = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32"}
     settings = ("method.batch=8", "method.epochs=1")
-    plan = resolve_plan(catalog, Request(**{**asked, **fields}, sampling=sampling, settings=settings))
-    chosen = chosen_by(catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
-    return data, {"plan": plan, "chosen": chosen, "inputs": data.stage_inputs(OWNERS), "device": CPU, "cache": cache}
+    plan = resolve_plan(catalog, PlanRequest(**{**asked, **fields}, sampling=sampling, settings=settings))
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    return data, {
+        "plan": plan,
+        "components": components,
+        "inputs": data.stage_inputs(OWNERS),
+        "device": CPU,
+        "cache": cache,
+    }
 
 
 class Features:
@@ -194,8 +200,8 @@ def test_a_head_is_trained_on_them_and_rehearsed(toy_catalog: Catalog, tmp_path:
     fit_on_features(training)
     assert [stage["name"] for stage in training.stages] == ["net", "head"]
     assert training.stages[1]["updates"] == 2 * 3 and len(training.stages[1]["history"]) == 2
-    elsewhere = {**parts, "cache": tmp_path / "other", "chosen": dataclasses.replace(parts["chosen"])}
-    rehearsal = Rehearsal(clips=24, **elsewhere)
+    elsewhere = {**parts, "cache": tmp_path / "other", "components": dataclasses.replace(parts["chosen"])}
+    rehearsal = TimeEstimator(clips=24, **elsewhere)
     fit_on_features(rehearsal)
     assert list(rehearsal.seconds) == ["net", "features", "head"] and rehearsal.seconds["head"] > 0
 
@@ -208,13 +214,13 @@ def test_an_estimate_reckons_what_is_derived_by_the_clips_length(
     assert frames == 8
     asked: list[tuple[str, float, int]] = []
 
-    def reckon(self: Rehearsal, name: str, compute: Any, times: float) -> None:
+    def reckon(self: TimeEstimator, name: str, compute: Any, times: float) -> None:
         asked.append((name, times, self._intervals))
         compute()
 
-    monkeypatch.setattr(Rehearsal, "_reckon", reckon)
-    fit_on_features(Rehearsal(clips=24, frames=frames, **{**parts, "cache": tmp_path / "other"}))
+    monkeypatch.setattr(TimeEstimator, "_reckon", reckon)
+    fit_on_features(TimeEstimator(clips=24, frames=frames, **{**parts, "cache": tmp_path / "other"}))
     assert asked == [("features", 8 * 24, 8)]  # windows of one frame, of which the rehearsal computes one a clip
     fit_on_features(Training(**parts, make_views=data.training_views, reporter=Silent()))
-    fit_on_features(Rehearsal(clips=24, frames=frames, **parts))
+    fit_on_features(TimeEstimator(clips=24, frames=frames, **parts))
     assert len(asked) == 1  # by a stage that is cached: so are they

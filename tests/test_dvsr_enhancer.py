@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.views import Batch
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench_plugins.dvsr.enhancer import Attended, SuperResolution, attended, resized, super_resolution
 from elrbench_plugins.dvsr.pairs import large, pairs_of
 from elrbench_plugins.dvsr.scales import scale_for, scales_of
@@ -82,8 +82,8 @@ def test_a_size_out_of_reach_is_refused_with_those_that_are_not(
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plan_is_refused_before_data_is_touched(catalog: Catalog, name: str) -> None:
     with pytest.raises(ElrError, match=rf"enhancer '{name}' enlarges 12x16 by 4 or 8, .* use --size 48x64 or 96x128$"):
-        resolve_plan(catalog, Request(method="supervised", dataset="puppets", enhancer=name, size="60x80"))
-    plan = resolve_plan(catalog, Request(method="supervised", dataset="puppets", enhancer=name, size="96x128"))
+        resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", enhancer=name, size="60x80"))
+    plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", enhancer=name, size="96x128"))
     assert plan.enhancer == name and plan.settings["enhancer.scale"] == 0
 
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.runs.rehearsal import rehearse
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.training import Training
 from elrbench_plugins.dvsr import elr_enhancers, fit
@@ -37,15 +37,15 @@ def asked(catalog: Catalog, enhancer: str, *settings: str, **fields: Any) -> Pla
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "16x16"}
     clips = ("dataset.train=4", "dataset.test=2", "method.batch=2", "method.epochs=1", "enhancer.batch=2")
     request = {**usual, "enhancer": enhancer, "degradation": "average-2x2", **fields}
-    return resolve_plan(catalog, Request(**request, settings=(*clips, *settings)))
+    return resolve_plan(catalog, PlanRequest(**request, settings=(*clips, *settings)))
 
 
 def training_of(catalog: Catalog, plan: Plan, clips: Path, cache: Path) -> Training:
-    chosen = chosen_by(catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=clips, bad_clips="fail", reporter=Silent())
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, data=None, cache=clips, bad_clips="fail", reporter=Silent())
     return Training(
         plan=plan,
-        chosen=chosen,
+        components=components,
         inputs=data.stage_inputs(OWNERS),
         make_views=data.training_views,
         device=torch.device("cpu"),
@@ -306,11 +306,11 @@ def test_it_can_go_on_with_the_recognizer(toy_catalog: Catalog, tmp_path: Path, 
 
 def test_an_estimate_reckons_every_step(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = asked(toy_catalog, "prog-dvsr-att")
-    chosen = chosen_by(toy_catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
-    seconds = rehearse(
+    components = components_of(toy_catalog, plan)
+    data = prepare(plan, components, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    seconds = estimate_times(
         plan,
-        chosen,
+        components,
         clips=4,
         inputs=data.stage_inputs(OWNERS),
         device=torch.device("cpu"),
@@ -324,7 +324,7 @@ def test_it_goes_with_any_method(toy_catalog: Catalog, tmp_path: Path, method: s
     plan = asked(toy_catalog, "prog-dvsr", method=method, sampling="2x1")
     inputs = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
     given = {"inputs": inputs, "device": torch.device("cpu"), "cache": tmp_path}
-    seconds = rehearse(plan, chosen_by(toy_catalog, plan), clips=4, **given)
+    seconds = estimate_times(plan, components_of(toy_catalog, plan), clips=4, **given)
     assert "prog-dvsr" in seconds and min(seconds.values()) > 0 and len(seconds) > 2
 
 
@@ -366,7 +366,7 @@ def test_specs_share_what_they_share() -> None:
 def test_a_budget_names_options_that_the_enhancer_has(catalog: Catalog, name: str) -> None:
     for budget in ("paper", "small", "smoke"):
         plan = resolve_plan(
-            catalog, Request(method="supervised", dataset="puppets", budget=budget, enhancer=name, size="96x128")
+            catalog, PlanRequest(method="supervised", dataset="puppets", budget=budget, enhancer=name, size="96x128")
         )
         assert set(SPECS[name].budgets[budget]) <= set(plan.settings)
     assert plan.settings["enhancer.batch"] == 4

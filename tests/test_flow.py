@@ -13,17 +13,17 @@ from videos import drawn
 
 from benchmark_core.clips import flow
 from benchmark_core.clips.bad_clip import BadClips
-from benchmark_core.clips.flow import BOUND, FlowRecipe, calculator, ensure_flow, to_levels, to_pixels
+from benchmark_core.clips.flow import BOUND, FlowFormat, calculator, ensure_flow, to_levels, to_pixels
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn
 from benchmark_core.clips.modality import Algorithm
-from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError
 
 SIZE = (48, 64)
-HIGH = Recipe(kind="high", size=SIZE, aspect=(3, 4))
-LOW = Recipe(kind="low", size=(12, 16), aspect=(3, 4), degrade="elrbench_plugins.degradations.average:degrade",
+HIGH = StoredFormat(kind="high", size=SIZE, aspect=(3, 4))
+LOW = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4), degrade="elrbench_plugins.degradations.average:degrade",
              options={"sigma_blur": 0.0, "sigma_noise": 0.0})  # fmt: skip
 BICUBIC = "elrbench_plugins.interpolation.interpolation:bicubic"
 INSIDE = (slice(None), slice(8, -8), slice(8, -8))  # of (2, H, W): what enters at the edges has come from nowhere
@@ -59,7 +59,7 @@ def moving(across: int, down: int, frames: int = 4, smooth: float = 2.0, **more:
 @pytest.mark.parametrize("algorithm", ["dis", "tvl1"])
 @pytest.mark.parametrize(("across", "down"), [(3, -2), (-2, 1), (0, 0)])
 def test_a_translation_is_found(tmp_path: Path, algorithm: Algorithm, across: int, down: int) -> None:
-    store, clip, recipe = ClipStore(tmp_path), moving(across, down), FlowRecipe(source=HIGH, algorithm=algorithm)
+    store, clip, recipe = ClipStore(tmp_path), moving(across, down), FlowFormat(source=HIGH, algorithm=algorithm)
     report = ensure_flow(store, [clip], recipe, workers=1)
     reader = store.reader(recipe)
     stored = reader.frames(clip, range(4))
@@ -76,7 +76,7 @@ def test_a_translation_is_found(tmp_path: Path, algorithm: Algorithm, across: in
 def test_flow_of_an_enlarged_low_view_is_in_pixels_of_network_size(tmp_path: Path, algorithm: Algorithm) -> None:
     """4 pixels a frame at 48x64 are 1 low pixel at 12x16, and 4 again when that is enlarged."""
     store, clip = ClipStore(tmp_path), moving(4, 0, smooth=6.0)
-    recipe = FlowRecipe(source=LOW, algorithm=algorithm, enlarge=BICUBIC, size=SIZE)
+    recipe = FlowFormat(source=LOW, algorithm=algorithm, enlarge=BICUBIC, size=SIZE)
     ensure_flow(store, [clip], recipe)
     field = to_pixels(store.reader(recipe).frames(clip, [0]))[0]
     assert field.shape == (2, *SIZE)
@@ -85,7 +85,7 @@ def test_flow_of_an_enlarged_low_view_is_in_pixels_of_network_size(tmp_path: Pat
 
 @pytest.mark.usefixtures("opencv")
 def test_a_picture_that_stands_still_has_level_128_everywhere(tmp_path: Path) -> None:
-    store, recipe = ClipStore(tmp_path), FlowRecipe(source=HIGH)
+    store, recipe = ClipStore(tmp_path), FlowFormat(source=HIGH)
     clips = [moving(0, 0), moving(3, 0, frames=1)]  # one frame alone has nowhere to go
     ensure_flow(store, clips, recipe)
     for clip in clips:
@@ -94,7 +94,7 @@ def test_a_picture_that_stands_still_has_level_128_everywhere(tmp_path: Path) ->
 
 @pytest.mark.usefixtures("opencv")
 def test_flow_reaches_over_the_frames_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip, recipe = moving(1, 1, frames=7), FlowRecipe(source=HIGH)
+    clip, recipe = moving(1, 1, frames=7), FlowFormat(source=HIGH)
     found = []
     for chunk in (2, 16):
         monkeypatch.setattr(flow, "CHUNK", chunk)
@@ -106,7 +106,7 @@ def test_flow_reaches_over_the_frames_read_at_a_time(tmp_path: Path, monkeypatch
 
 @pytest.mark.usefixtures("opencv")
 def test_flow_is_made_once_and_reused(tmp_path: Path) -> None:
-    store, recipe = ClipStore(tmp_path), FlowRecipe(source=HIGH)
+    store, recipe = ClipStore(tmp_path), FlowFormat(source=HIGH)
     clips = [moving(1, 0), moving(0, 1)]
     seen: list[tuple[int, int]] = []
     assert ensure_flow(store, clips, recipe, progress=lambda done, total: seen.append((done, total))).built == 2
@@ -120,15 +120,15 @@ def test_flow_is_made_once_and_reused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("opencv")
 def test_every_number_is_in_the_key() -> None:
-    recipes = [
-        FlowRecipe(source=HIGH), FlowRecipe(source=HIGH, algorithm="tvl1"),
-        FlowRecipe(source=HIGH, enlarge=BICUBIC, size=(96, 128)), FlowRecipe(source=LOW, enlarge=BICUBIC, size=SIZE),
-        FlowRecipe(source=LOW, enlarge=BICUBIC.replace("bicubic", "bilinear"), size=SIZE),
-        FlowRecipe(source=LOW, enlarge=BICUBIC, size=SIZE, options={"sharp": True}),
-        FlowRecipe(source=Recipe(kind="high", size=SIZE, aspect=(1, 1))),
+    formats = [
+        FlowFormat(source=HIGH), FlowFormat(source=HIGH, algorithm="tvl1"),
+        FlowFormat(source=HIGH, enlarge=BICUBIC, size=(96, 128)), FlowFormat(source=LOW, enlarge=BICUBIC, size=SIZE),
+        FlowFormat(source=LOW, enlarge=BICUBIC.replace("bicubic", "bilinear"), size=SIZE),
+        FlowFormat(source=LOW, enlarge=BICUBIC, size=SIZE, options={"sharp": True}),
+        FlowFormat(source=StoredFormat(kind="high", size=SIZE, aspect=(1, 1))),
     ]  # fmt: skip
-    assert len({recipe.key for recipe in recipes}) == 7
-    assert recipes[0].numbers()["source"] == HIGH.numbers() and recipes[0].numbers()["bound"] == BOUND
+    assert len({recipe.key for recipe in formats}) == 7
+    assert formats[0].numbers()["source"] == HIGH.numbers() and formats[0].numbers()["bound"] == BOUND
 
 
 @pytest.mark.usefixtures("opencv")
@@ -147,10 +147,10 @@ def test_dis_does_not_depend_on_threads() -> None:
 @pytest.mark.usefixtures("opencv")
 def test_clips_too_small_for_flow_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs the size that it brings them to"):
-        FlowRecipe(source=LOW, size=SIZE)
+        FlowFormat(source=LOW, size=SIZE)
     with pytest.raises(ElrError, match="optical flow at 6x8 has too little to see"):
-        FlowRecipe(source=Recipe(kind="low", size=(6, 8), aspect=(3, 4)))
-    recipe = FlowRecipe(source=Recipe(kind="native"))
+        FlowFormat(source=StoredFormat(kind="low", size=(6, 8), aspect=(3, 4)))
+    recipe = FlowFormat(source=StoredFormat(kind="native"))
     clips = [drawn(1, size=(8, 9)), moving(1, 1)]
     with pytest.raises(BadClips, match="frames of 8x9 are too small for optical flow"):
         ensure_flow(ClipStore(tmp_path), clips, recipe)
@@ -171,4 +171,4 @@ def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: py
 
     monkeypatch.setattr(flow.importlib, "import_module", absent)
     with pytest.raises(ElrError, match=r"needs the extra 'flow': pip install 'elrbench\[flow\]'"):
-        ensure_flow(ClipStore(Path("/nowhere")), [], FlowRecipe(source=HIGH))
+        ensure_flow(ClipStore(Path("/nowhere")), [], FlowFormat(source=HIGH))

@@ -16,15 +16,15 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.clips import flow
 from benchmark_core.clips.augment import WHOLE, cut
-from benchmark_core.clips.flow import BOUND, FlowRecipe, calculator, ensure_views, greyer, of_flow
-from benchmark_core.clips.recipes import materials
+from benchmark_core.clips.flow import BOUND, FlowFormat, calculator, ensure_views, greyer, of_flow
+from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import stock_of
 from benchmark_core.runs.runner import run
@@ -49,7 +49,7 @@ def build(low, size, options):
 def asked(catalog: Catalog, **fields: object) -> Plan:
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32"}
     settings = ("method.batch=12", "method.epochs=1")
-    return resolve_plan(catalog, Request(**{**usual, "modality": "flow", "settings": settings, **fields}))
+    return resolve_plan(catalog, PlanRequest(**{**usual, "modality": "flow", "settings": settings, **fields}))
 
 
 # -- views
@@ -59,13 +59,13 @@ def asked(catalog: Catalog, **fields: object) -> Plan:
 def test_views_of_a_translation_hold_it_in_units_of_the_bound(toy_catalog: Catalog, tmp_path: Path) -> None:
     """4 pixels across and 2 up a frame, in the high view and in the low one brought to the same size."""
     degradation = toy_catalog.degradations["average-12x16"]
-    stock = of_flow(materials(degradation, {"sigma_noise": 0.0}, size=SIZE), "dis", BICUBIC)
+    stock = of_flow(view_plan(degradation, {"sigma_noise": 0.0}, size=SIZE), "dis", BICUBIC)
     store, clip = ClipStore(tmp_path), moving(4, -2, frames=6, smooth=6.0)
     seen: list[tuple[int, int]] = []
     report = ensure_views(
         store,
         [clip],
-        stock.recipes(low=True, high=True),
+        stock.formats(low=True, high=True),
         progress=lambda done, total: seen.append((done, total)),
         workers=1,
     )
@@ -80,9 +80,9 @@ def test_views_of_a_translation_hold_it_in_units_of_the_bound(toy_catalog: Catal
 
 @pytest.mark.usefixtures("opencv")
 def test_no_motion_is_zero_and_the_bounds_are_one(toy_catalog: Catalog, tmp_path: Path) -> None:
-    stock = of_flow(materials(toy_catalog.degradations["average-12x16"], {}, size=SIZE), "dis", BICUBIC)
+    stock = of_flow(view_plan(toy_catalog.degradations["average-12x16"], {}, size=SIZE), "dis", BICUBIC)
     store, clip = ClipStore(tmp_path), moving(0, 0)
-    ensure_views(store, [clip], stock.recipes(low=False, high=True))
+    ensure_views(store, [clip], stock.formats(low=False, high=True))
     views = Views([clip], store, stock, sampling=Sampling.parse("1x2"), classes=2, low=False, high=True)
     host = views.read([clip])
     assert views.to_device(host, "cpu").high.abs().max() == 0
@@ -93,12 +93,12 @@ def test_no_motion_is_zero_and_the_bounds_are_one(toy_catalog: Catalog, tmp_path
 @pytest.mark.usefixtures("opencv")
 def test_a_low_view_is_enlarged_by_the_enhancer_before_its_flow(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, 3, 12, 16), dtype=np.uint8)
-    source = flow.Recipe(kind="low", size=(12, 16), aspect=(3, 4))
-    nearest = FlowRecipe(source=source, enlarge=BICUBIC.replace("bicubic", "nearest"), size=(24, 32))
+    source = flow.StoredFormat(kind="low", size=(12, 16), aspect=(3, 4))
+    nearest = FlowFormat(source=source, enlarge=BICUBIC.replace("bicubic", "nearest"), size=(24, 32))
     red, green, blue = frames.astype(np.float64).transpose(1, 0, 2, 3)
     grey = np.rint(0.299 * red + 0.587 * green + 0.114 * blue)
     assert np.abs(greyer(nearest)(frames) - grey.repeat(2, 1).repeat(2, 2)).max() <= 1  # of 255: how a half is rounded
-    smooth = greyer(FlowRecipe(source=source, enlarge=BICUBIC, size=(24, 32)))(frames)
+    smooth = greyer(FlowFormat(source=source, enlarge=BICUBIC, size=(24, 32)))(frames)
     assert smooth.shape == (3, 24, 32) and np.abs(smooth - grey.repeat(2, 1).repeat(2, 2)).mean() > 5
 
 
@@ -129,11 +129,11 @@ def test_flipped_flow_is_the_flow_of_the_flipped_pictures() -> None:
 
 def test_a_network_for_flow_has_two_channels_and_no_enhancer(toy_catalog: Catalog) -> None:
     plan = asked(toy_catalog)
-    chosen = chosen_by(toy_catalog, plan)
+    components = components_of(toy_catalog, plan)
     torch.manual_seed(0)
-    sees = recognizer_of(plan, chosen)
+    sees = recognizer_of(plan, components)
     torch.manual_seed(0)
-    colour = recognizer_of(dataclasses.replace(plan, modality="rgb"), chosen)
+    colour = recognizer_of(dataclasses.replace(plan, modality="rgb"), components)
     first, of_colour = sees.backbone.stages[0][0].weight, colour.backbone.stages[0][0].weight
     assert sees.channels == 2 and first.shape == (8, 2, 3, 3)
     assert torch.allclose(first[:, 0], of_colour.mean(1)) and torch.equal(first[:, 0], first[:, 1])
@@ -142,18 +142,18 @@ def test_a_network_for_flow_has_two_channels_and_no_enhancer(toy_catalog: Catalo
     image = sees.trace(view, box=boxes).image
     turned = view.flip(-1) * torch.tensor([-1, 1]).reshape(2, 1, 1, 1)
     assert torch.allclose(image, turned.flatten(0, 1)[:, :, 0], atol=1e-5)
-    assert recognizer_of(plan, chosen)(view).shape == (2, 3)
+    assert recognizer_of(plan, components)(view).shape == (2, 3)
 
 
 def test_flow_is_costed_with_its_channels_and_calculating_it_apart(toy_catalog: Catalog) -> None:
     plan = asked(toy_catalog)
-    chosen = chosen_by(toy_catalog, plan)
-    described, colour = (describe_plan(one, chosen) for one in (plan, dataclasses.replace(plan, modality="rgb")))
+    components = components_of(toy_catalog, plan)
+    described, colour = (describe_plan(one, components) for one in (plan, dataclasses.replace(plan, modality="rgb")))
     assert (described["modality"], described["enhancer"], described["low"]) == ("flow", "none", [24, 32])
     assert "modality" not in colour
     low = (24, 32)
-    record = cost_of(recognizer_of(plan, chosen), described, low, torch.device("cpu"))
-    at_size = recognizer_of(dataclasses.replace(plan, modality="rgb"), chosen, high=True)
+    record = cost_of(recognizer_of(plan, components), described, low, torch.device("cpu"))
+    at_size = recognizer_of(dataclasses.replace(plan, modality="rgb"), components, high=True)
     other = cost_of(at_size, {**described, "modality": "rgb"}, low, torch.device("cpu"))
     assert other["params"]["total"] - record["params"]["total"] == 8 * 9  # one input of the first 3x3, 8 filters
     assert other["macs"]["view"] - record["macs"]["view"] == 8 * 9 * 12 * 16  # at half the view's sides
@@ -176,7 +176,7 @@ def test_a_plan_says_which_flow(toy_catalog: Catalog) -> None:
 def test_stored_flow_and_stages_of_it_have_keys_of_their_own(toy_catalog: Catalog) -> None:
     plans = [asked(toy_catalog, modality=name) for name in ("rgb", "flow", "flow:tvl1")]
     plans += [asked(toy_catalog, modality="flow", enhancer="nearest")]
-    stocks = [stock_of(plan, chosen_by(toy_catalog, plan)) for plan in plans]
+    stocks = [stock_of(plan, components_of(toy_catalog, plan)) for plan in plans]
     assert len({stock.low.key for stock in stocks}) == 4
     assert len({stock.high.key for stock in stocks}) == 3  # a high view is not enlarged
 

@@ -15,7 +15,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import FrameFolder, Index, VideoFile
 from benchmark_core.conformance.check import Finding, check_plugin
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 from elrbench_plugins.folder.files import by_number
@@ -158,9 +158,9 @@ def test_a_link_to_a_folder_above_ends(catalog: Catalog, tmp_path: Path) -> None
 def test_plans_hold_a_name_and_no_path(catalog: Catalog, tmp_path: Path) -> None:
     root = touch(tmp_path / "Ünsere CLIPS (2)", "train/walk/a.avi", "train/run/a.avi", "test/walk/b.avi")
     placed, name = catalog.placed(f"folder:{root}")
-    plan = resolve_plan(placed, Request(method="supervised", dataset=name, budget="smoke"))
+    plan = resolve_plan(placed, PlanRequest(method="supervised", dataset=name, budget="smoke"))
     assert plan.dataset == "folder:nsere-clips-2" and str(tmp_path) not in str(plan.to_json())
-    assert chosen_by(placed, plan).dataset.classes == ("run", "walk")
+    assert components_of(placed, plan).dataset.classes == ("run", "walk")
     assert placed.places == {name: root} and placed.owner(placed.datasets[name]) == catalog.owner(
         catalog.datasets["folder"]
     )
@@ -191,7 +191,7 @@ def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) 
         catalog.placed(text)
     assert message in str(caught.value)
     with pytest.raises(ElrError, match="stands for a folder that the catalog lacks"):
-        resolve_plan(catalog, Request(method="supervised", dataset=text.rstrip(":")))
+        resolve_plan(catalog, PlanRequest(method="supervised", dataset=text.rstrip(":")))
 
 
 def test_two_folders_are_one_too_many(catalog: Catalog, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_tree_of_videos_is_a_pool(catalog: Catalog, tmp_path: Path) -> None:
     assert index.pool == ("a.mkv", "b/one.avi", "b/c/deep.mp4") and not index.folds
     assert {clip.target for clip in index.clips} == {None} and index.unlisted == 1
     with pytest.raises(ElrError, match="is a pool of clips without labels.*beside a labelled --dataset"):
-        resolve_plan(placed, Request(method="supervised", dataset=name, budget="smoke"))
+        resolve_plan(placed, PlanRequest(method="supervised", dataset=name, budget="smoke"))
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_run_on_ones_own_clips(toy_catalog: Catalog, made: Callable[[Path], Pa
     root = made(tmp_path / "Mine")
     catalog, name = toy_catalog.placed(f"folder:{root}")
     settings = ("method.batch=4", "method.epochs=1")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset=name, backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     plan = resolve_plan(catalog, request)

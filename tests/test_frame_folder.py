@@ -12,11 +12,11 @@ from videos import random_planes, write_planes, write_video
 
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.decode import decode
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.index import Clip, FrameFolder
-from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
 
-HIGH = Recipe(kind="high", size=(12, 16), aspect=(3, 4))
+HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 
 
 def pictures(count: int, size: tuple[int, int] = (24, 32), seed: int = 0) -> np.ndarray:

@@ -21,14 +21,14 @@ from benchmark_core.cli import main
 from benchmark_core.cli.run import summary
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record
-from benchmark_core.records.sealed import seal
-from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.fusion import fuse, mean_of_sigmoids, mean_of_softmax
 from benchmark_core.scoring.predictions import Predictions, read_predictions, write_predictions
@@ -126,7 +126,7 @@ def test_a_fused_record_names_its_parts() -> None:
 @pytest.fixture(scope="module")
 def plan(toy_catalog: Catalog) -> Plan:
     settings = ("method.batch=12", "method.epochs=2", "method.joint_epochs=1")
-    request = Request(
+    request = PlanRequest(
         method="cstat",
         dataset="toy",
         backbone="toynet",
@@ -179,7 +179,7 @@ def test_the_cost_is_the_sum(made: RunResult, toy_catalog: Catalog, plan: Plan) 
             assert value == pytest.approx(sum(part[key][name] for part in parts)), name
     assert parts[0]["params"]["total"] - parts[1]["params"]["total"] == 8 * 9  # of the first convolution's inputs
     assert total["flow"]["field"] == parts[1]["flow"]["field"] and "flow" not in parts[0]
-    fresh = costs_of_plan(plan, chosen_by(toy_catalog, plan), torch.device("cpu"))
+    fresh = costs_of_plan(plan, components_of(toy_catalog, plan), torch.device("cpu"))
     assert [cost["structure"] for cost in fresh] == [cost["structure"] for cost in costs]
     assert fresh[0]["params"] == total["params"] and fresh[0]["macs"] == total["macs"]
 

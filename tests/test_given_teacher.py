@@ -17,19 +17,19 @@ from torch import nn
 from benchmark_core import ElrError
 from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.record import find_record, read_record, write_record
-from benchmark_core.records.sealed import seal
-from benchmark_core.runs.deployed import WEIGHTS
+from benchmark_core.runs.loaded_run import WEIGHTS
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
 from benchmark_core.tables.cells import names
-from benchmark_core.tables.lines import Line
+from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.rows import fold_rows
-from benchmark_core.training.given import GivenTeacher, wake
+from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
 from benchmark_core.weights_file import place_weights
 
 NUMBERS = ("method.batch=12", "method.epochs=1")
@@ -37,11 +37,11 @@ NUMBERS = ("method.batch=12", "method.epochs=1")
 
 def planned(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Plan:
     fields = {"dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32", **changes}
-    return resolve_plan(catalog, Request(method=method, settings=(*NUMBERS, *settings), **fields))
+    return resolve_plan(catalog, PlanRequest(method=method, settings=(*NUMBERS, *settings), **fields))
 
 
 def go(catalog: Catalog, plan: Plan, out: Path, cache: Path, teacher: Path | None = None) -> RunResult:
-    return run(plan, catalog, data=None, out=out, cache=cache, reporter=Silent(), beside=Beside(teacher=teacher))
+    return run(plan, catalog, data=None, out=out, cache=cache, reporter=Silent(), extra=ExtraPaths(teacher=teacher))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_longer_budgets_estimate_knows_the_teacher(
 
 def refusal(catalog: Catalog, taught: Path, plan: Plan) -> str:
     with pytest.raises(ElrError) as caught:
-        load_teacher(taught, plan, chosen_by(catalog, plan), catalog)
+        load_teacher(taught, plan, components_of(catalog, plan), catalog)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -175,7 +175,7 @@ def test_a_teacher_of_another_fold_may_have_seen_the_test_clips(
     plan, record = cstat(), read_record(find_record(taught))
     other: Any = {**record, "plan": {**record["plan"], "fold": "2"}}
     with pytest.raises(ElrError, match="was trained on fold 2 of one, which holds clips that fold 1 of one tests on"):
-        check_teacher("--teacher x", other, plan, chosen_by(toy_catalog, plan), toy_catalog)
+        check_teacher("--teacher x", other, plan, components_of(toy_catalog, plan), toy_catalog)
 
 
 def test_a_teacher_of_other_lists_may_have_seen_the_test_clips(
@@ -198,7 +198,7 @@ def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, 
         go(catalog, held, tmp_path / "held", tmp_path / "cache")
     fold = dataclasses.replace(plan, fold="2")
     with pytest.raises(ElrError, match="fold 1 of one, which holds clips that fold 2 of one tests on; give weights of"):
-        check_start(fold, chosen_by(catalog, fold), "manifest")
+        check_start(fold, components_of(catalog, fold), "manifest")
 
 
 def test_what_another_dataset_taught_cannot_be_told(
@@ -207,14 +207,14 @@ def test_what_another_dataset_taught_cannot_be_told(
     """Two folders are two datasets, whatever their protocols are called; a set and its variants are one."""
     catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
     plan = dataclasses.replace(cstat(), weights=weights)
-    chosen, record = chosen_by(catalog, plan), read_record(find_record(taught))
+    components, record = components_of(catalog, plan), read_record(find_record(taught))
 
     def sentences(theirs: str, own: str) -> tuple[str, ...]:
         """Of a teacher of `theirs`, for a plan on `own`, whose weights are of 'toy'."""
         told: Any = {**record, "plan": {**record["plan"], "dataset": theirs, "fold": "2"}}
-        teacher = Teacher(given=GivenTeacher(name=plan.teacher, state={}), record=told)
-        spec = dataclasses.replace(chosen.dataset, name=own)
-        return untold(dataclasses.replace(plan, dataset=own), dataclasses.replace(chosen, dataset=spec), teacher)
+        teacher = Teacher(given=ExternalTeacher(name=plan.teacher, state={}), record=told)
+        spec = dataclasses.replace(components.dataset, name=own)
+        return untold(dataclasses.replace(plan, dataset=own), dataclasses.replace(components, dataset=spec), teacher)
 
     assert sentences("toy", "toy") == sentences("toy:variant", "toy") == ()
     of_teacher, of_weights = sentences("folder:a", "folder:b")
@@ -222,7 +222,7 @@ def test_what_another_dataset_taught_cannot_be_told(
     assert of_teacher == f"the teacher {plan.teacher} was trained on 'folder:a': {tail}"
     assert of_weights == f"the run behind the weights {weights} was trained on 'toy': {tail}"
     elsewhere: Any = {**record, "plan": {**record["plan"], "dataset": "folder:a", "fold": "2"}}
-    place = dataclasses.replace(chosen, dataset=dataclasses.replace(chosen.dataset, name="folder:b"))
+    place = dataclasses.replace(components, dataset=dataclasses.replace(components.dataset, name="folder:b"))
     check_teacher("--teacher x", elsewhere, dataclasses.replace(plan, dataset="folder:b"), place, catalog)
 
 
@@ -239,7 +239,12 @@ def test_a_run_says_what_cannot_be_told_of_its_teacher(
     reporter = Silent()
     reporter.warn = warned.append  # type: ignore[method-assign]
     own = cstat()
-    where: Any = {"data": None, "out": tmp_path / "run", "cache": tmp_path / "cache", "beside": Beside(teacher=other)}
+    where: Any = {
+        "data": None,
+        "out": tmp_path / "run",
+        "cache": tmp_path / "cache",
+        "extra": ExtraPaths(teacher=other),
+    }
     notes = run(own, toy_catalog, reporter=reporter, **where).record["notes"]
     told = f"the teacher {own.teacher} was trained on 'elsewhere': whether it has seen clips that are tested on here "
     assert told + "cannot be told" in notes and told + "cannot be told" in warned
@@ -271,7 +276,7 @@ def test_a_folder_without_its_weights_or_run(
     with pytest.raises(ElrError, match=f"holds a record but no {WEIGHTS}; run its plan again"):
         teacher_name(bare)
     with pytest.raises(ElrError, match="give --teacher RUNFOLDER"):
-        load_teacher(None, cstat(), chosen_by(toy_catalog, cstat()), toy_catalog)
+        load_teacher(None, cstat(), components_of(toy_catalog, cstat()), toy_catalog)
 
 
 @pytest.mark.parametrize("method", ["supervised", "teacher"])
@@ -305,19 +310,19 @@ class Net(nn.Module):
         self.head = nn.Linear(width, 2) if head else nn.Identity()
 
 
-def given(net: nn.Module) -> GivenTeacher:
-    return GivenTeacher(name="t@0", state={name: value.clone() for name, value in net.state_dict().items()})
+def given(net: nn.Module) -> ExternalTeacher:
+    return ExternalTeacher(name="t@0", state={name: value.clone() for name, value in net.state_dict().items()})
 
 
 def test_what_is_given_stands_still_in_training_and_the_rest_wakes() -> None:
     net = Net(head=True)
     assert not given(Net(head=False)).into(net)
-    wake(net)
+    train_except_frozen(net)
     assert not net.backbone.training and not net.backbone[2].training and net.head.training and net.training
     assert {name for name, parameter in net.named_parameters() if parameter.requires_grad} == {
         "head.weight", "head.bias",
     }  # fmt: skip
-    wake(fresh := Net(head=True))
+    train_except_frozen(fresh := Net(head=True))
     assert all(part.training for part in fresh.modules())
     whole = Net(head=True)
     assert given(Net(head=True)).into(whole)
@@ -343,7 +348,7 @@ def test_another_structure_is_named(theirs: nn.Module, message: str) -> None:
 def test_half_a_head_is_another_structure() -> None:
     state = {name: value for name, value in Net(head=True).state_dict().items() if name != "head.bias"}
     with pytest.raises(ElrError, match=r"head.bias: nothing where 2 is due"):
-        GivenTeacher(name="t@0", state=state).into(Net(head=True))
+        ExternalTeacher(name="t@0", state=state).into(Net(head=True))
 
 
 # -- in tables
@@ -375,5 +380,5 @@ def test_other_clips_beside_the_dataset_are_another_row() -> None:
         for seed, manifest in enumerate(("a", "a", "b"))
     ]
     assert [row.seeds for row in fold_rows(records)] == [(0, 1), (2,)]
-    line = Line(row=fold_rows(records)[0], score=None, gain=None, costs=())
+    line = RankedRow(row=fold_rows(records)[0], score=None, gain=None, costs=())
     assert names(line)["method"] == "mine (unlabelled: videos:k)"

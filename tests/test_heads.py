@@ -161,7 +161,7 @@ def test_a_method_brings_its_own_head():
     model = recognizer(method_spec=spec, method_options={"scale": 2.0})
     trace = model.trace(torch.rand(1, 2, 3, 1, 12, 16))
     assert trace.logits.shape == (1, 5)
-    torch.testing.assert_close(trace.taps["joined"], 2 * trace.features.flatten(1))
+    torch.testing.assert_close(trace.head_outputs["joined"], 2 * trace.features.flatten(1))
 
 
 def test_a_method_without_a_head_gets_mean_logits():

@@ -19,15 +19,15 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import with_classes
 from benchmark_core.clips.degraded import degrade_to
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.auxiliary import clip_set, source_clips
+from benchmark_core.runs.extra_data import clip_set, source_clips
 from benchmark_core.runs.prepare import Data, prepare
-from benchmark_core.runs.rehearsal import rehearse
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.tinyvirat import CLASSES
 
@@ -45,18 +45,18 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_first(folder / "tinyvirat"), write_crops(folder / "virat-crops")
 
 
-def asked(method: str = "cstat", source: str | None = "virat-crops", *settings: str, **changes: Any) -> Request:
+def asked(method: str = "cstat", source: str | None = "virat-crops", *settings: str, **changes: Any) -> PlanRequest:
     numbers = ("method.batch=2", "method.epochs=1", *settings)
     fields = {"dataset": "tinyvirat", "backbone": "toynet", "budget": "smoke", "size": "32x32", "sampling": "2x1"}
     joint = ("method.joint_epochs=1",) if method != "teacher" else ()
-    return Request(method=method, high_source=source, settings=(*numbers, *joint), **{**fields, **changes})
+    return PlanRequest(method=method, high_source=source, settings=(*numbers, *joint), **{**fields, **changes})
 
 
 def ready(catalog: Catalog, plan: Plan, roots: tuple[Path, Path], cache: Path) -> Data:
     source = clip_set(catalog, plan.source, roots[1], "--high-source-data") if plan.source else None
     return prepare(
         plan,
-        chosen_by(catalog, plan),
+        components_of(catalog, plan),
         data=roots[0],
         cache=cache,
         bad_clips="fail",
@@ -73,7 +73,7 @@ def go(catalog: Catalog, plan: Plan, roots: tuple[Path, Path], work: Path, **cha
         out=work / plan.digest,
         cache=work / "cache",
         reporter=Silent(),
-        beside=Beside(high_source=roots[1], **changes),
+        extra=ExtraPaths(high_source=roots[1], **changes),
     )
 
 
@@ -207,7 +207,9 @@ def test_crops_that_are_not_there_are_found_before_any_clip_is_decoded(
 def test_an_estimate_knows_whose_clips_a_stage_reads(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked())
     asking = {"inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path, "clips": 4}
-    few, many = (rehearse(plan, chosen_by(toy_catalog, plan), source=source, **asking) for source in (4, 4000))
+    few, many = (
+        estimate_times(plan, components_of(toy_catalog, plan), source=source, **asking) for source in (4, 4000)
+    )
     assert list(few) == STAGES
     for name in ("teacher-tam", "joint"):
         assert many[name] > 50 * few[name] > 0

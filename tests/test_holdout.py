@@ -17,7 +17,7 @@ from benchmark_core.clips.holdout import held_out, none_held_out, read_share, wi
 from benchmark_core.clips.index import Clip, Fold, Index
 from benchmark_core.plans.budgets import at_budget, changed_from_budget
 from benchmark_core.plans.planfile import fields_of, read_planfile
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record
@@ -118,8 +118,8 @@ def test_what_cannot_be_parted_is_refused() -> None:
 
 def test_one_fold_stands_alone(toy_catalog: Catalog) -> None:
     """What folds hold out overlaps, and is what others test on: nothing that could be added up over them."""
-    plan = resolve_plan(toy_catalog, Request(method="supervised", dataset="ixmas-11", fold="julien", holdout=0.2))
-    dataset = chosen_by(toy_catalog, plan).dataset
+    plan = resolve_plan(toy_catalog, PlanRequest(method="supervised", dataset="ixmas-11", fold="julien", holdout=0.2))
+    dataset = components_of(toy_catalog, plan).dataset
     assert list(dataset.protocols) == [plan.protocol] and dataset.protocols[plan.protocol].folds == ("julien",)
     assert plan.protocol_name == f"{plan.protocol},fold=julien,holdout=0.2"
 
@@ -127,9 +127,9 @@ def test_one_fold_stands_alone(toy_catalog: Catalog) -> None:
 # -- plans
 
 
-def asked(**fields: Any) -> Request:
+def asked(**fields: Any) -> PlanRequest:
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32"}
-    return Request(**{**usual, "settings": ("method.batch=6", "method.epochs=1"), **fields})
+    return PlanRequest(**{**usual, "settings": ("method.batch=6", "method.epochs=1"), **fields})
 
 
 def test_a_plan_says_so_and_others_are_what_they_were(toy_catalog: Catalog, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_plan_says_so_and_others_are_what_they_were(toy_catalog: Catalog, tmp_
     assert part.digest != whole.digest
     assert changed_from_budget(toy_catalog, part) == changed_from_budget(toy_catalog, whole)
     assert resolve_plan(toy_catalog, asked(holdout=0.25)) == part
-    assert resolve_plan(toy_catalog, Request(**fields_of(part.to_json(), {}))) == part
+    assert resolve_plan(toy_catalog, PlanRequest(**fields_of(part.to_json(), {}))) == part
     assert at_budget(toy_catalog, part, "small").holdout == 0.25
     fewer = resolve_plan(toy_catalog, asked(holdout=0.25, classes="left,moves"))
     assert fewer.protocol_name.startswith("one,classes=2-") and fewer.protocol_name.endswith(",fold=1,holdout=0.25")
@@ -161,7 +161,7 @@ def go(catalog: Catalog, folder: Path, **fields: Any) -> RunResult:
 def test_a_run_is_tested_on_training_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
     whole, part = go(toy_catalog, tmp_path), go(toy_catalog, tmp_path, holdout=0.25)
     plan = resolve_plan(toy_catalog, asked())
-    index = chosen_by(toy_catalog, plan).dataset.read_index(None, "one", plan.options("dataset"))
+    index = components_of(toy_catalog, plan).dataset.read_index(None, "one", plan.options("dataset"))
     (path,) = part.folder.glob("*.predictions.csv.gz")
     assert set(read_predictions(path).ids) < set(index.folds["1"].train)
     record = part.record

@@ -14,7 +14,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import FrameFolder, Index, VideoFile
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.resolve import Request, resolve_plan, track_name
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan, track_name
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12
@@ -200,14 +200,14 @@ def test_a_folder_of_neither(tmp_path: Path) -> None:
 
 def test_the_releases_are_two_tracks(catalog: Catalog) -> None:
     plans = [
-        resolve_plan(catalog, Request(method="supervised", dataset=name)) for name in ("ixmas-11", "ixmas-11:epfl")
+        resolve_plan(catalog, PlanRequest(method="supervised", dataset=name)) for name in ("ixmas-11", "ixmas-11:epfl")
     ]
     assert [track_name(catalog, plan, "dataset") for plan in plans] == ["ixmas-11", "ixmas-11:epfl"]
     assert [plan.options("dataset") for plan in plans] == [{"release": "inria"}, EPFL]
 
 
 def test_a_run_on_pictures(toy_catalog: Catalog, inria: Path, tmp_path: Path) -> None:
-    request = Request(
+    request = PlanRequest(
         method="supervised",
         dataset="ixmas-12",
         backbone="toynet",

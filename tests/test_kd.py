@@ -19,9 +19,9 @@ from torch import Tensor
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.networks.losses import soft_loss, task_loss
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
@@ -42,7 +42,7 @@ def toy(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Plan:
     fields = {"dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32", **changes}
     joint = () if method in ("supervised", "teacher") else ("method.joint_epochs=2",)
     numbers = ("method.batch=12", "method.epochs=2", *joint, *settings)
-    return resolve_plan(catalog, Request(method=method, settings=numbers, **fields))
+    return resolve_plan(catalog, PlanRequest(method=method, settings=numbers, **fields))
 
 
 def go(catalog: Catalog, plan: Plan, work: Path, **changes: Any) -> RunResult:
@@ -63,9 +63,10 @@ def stages(result: RunResult) -> dict[str, bool]:
 
 
 def training_of(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None) -> Training:
-    chosen = chosen_by(catalog, plan)
-    ready = prepare(plan, chosen, data=data, cache=cache, bad_clips="fail", reporter=Silent())
-    return Training(plan=plan, chosen=chosen, inputs=ready.stage_inputs(OWNERS), make_views=ready.training_views,
+    components = components_of(catalog, plan)
+    ready = prepare(plan, components, data=data, cache=cache, bad_clips="fail", reporter=Silent())
+    return Training(plan=plan, components=components, inputs=ready.stage_inputs(OWNERS),
+                    make_views=ready.training_views,
                     device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip
 
 
@@ -73,14 +74,14 @@ def training_of(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = N
 
 
 def test_the_paper_budget_is_table_1(catalog: Catalog) -> None:
-    plan = resolve_plan(catalog, Request(method="kd", dataset="hmdb51"))
+    plan = resolve_plan(catalog, PlanRequest(method="kd", dataset="hmdb51"))
     assert (plan.backbone, plan.sampling, plan.degradation, plan.size) == (
         "i3d",
         "windows-64",
         "average-12x16",
         (224, 224),
     )
-    options = chosen_by(catalog, plan).options(plan, "method")
+    options = components_of(catalog, plan).options(plan, "method")
     stated = {"temperature": 5.0, "optimiser": "adam", "lr": 1e-4, "joint_epochs": 20, "epochs": 20, "start": "fresh"}
     assert {key: options[key] for key in stated} == stated
     assert (options["beta1"], options["beta2"], options["schedule"], options["warmup_epochs"]) == (
@@ -97,12 +98,12 @@ def test_the_paper_budget_is_table_1(catalog: Catalog) -> None:
 @pytest.mark.parametrize("budget", ["small", "smoke"])
 def test_smaller_budgets_are_supervised_so_that_stages_are_shared(catalog: Catalog, method: str, budget: str) -> None:
     ours, plain = (
-        resolve_plan(catalog, Request(method=name, dataset="puppets", budget=budget))
+        resolve_plan(catalog, PlanRequest(method=name, dataset="puppets", budget=budget))
         for name in (method, "supervised:matched")
     )
     for field in ("backbone", "enhancer", "size", "sampling", "precision", "weights"):
         assert getattr(ours, field) == getattr(plain, field), field
-    one, other = (chosen_by(catalog, plan).options(plan, "method") for plan in (ours, plain))
+    one, other = (components_of(catalog, plan).options(plan, "method") for plan in (ours, plain))
     assert all(one[key] == other[key] for key in (*RECIPE, "joint_epochs"))
     assert (one["alpha"], one["temperature"]) == (0.5, 5.0)
 
@@ -199,7 +200,7 @@ def test_gradients_reach_the_student_alone(toy_catalog: Catalog, tmp_path: Path,
     plan = toy(toy_catalog, method)
     training = training_of(toy_catalog, plan, tmp_path)
     kept = watch_stages(training)
-    student = training.chosen.method.load(training.chosen.method.fit)(training)
+    student = training.components.method.load(training.components.method.fit)(training)
     teacher, before = kept["teacher"]
     assert not teacher.training and same(teacher.state_dict(), before)  # running statistics too
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
@@ -224,7 +225,9 @@ def test_several_labels_and_clips_of_mixed_sizes(
     names: dict[str | None, list[str]] = {}
     for source in (None, "virat-crops"):
         plan = toy(toy_catalog, method, *numbers, dataset="tinyvirat", size="32x32", high_source=source)
-        result = go(toy_catalog, plan, tmp_path, data=roots[0], beside=Beside(high_source=roots[1] if source else None))
+        result = go(
+            toy_catalog, plan, tmp_path, data=roots[0], extra=ExtraPaths(high_source=roots[1] if source else None)
+        )
         names[source] = list(stages(result))
         assert 0 <= result.record["scores"]["f1_macro"]["value"] <= 1
         assert result.record["plan"]["high_source"] == (source or "self")
@@ -246,7 +249,7 @@ def test_the_multi_label_loss_is_what_a_stage_logs(
     seen: list[tuple[Tensor, Tensor]] = []
     soft = training.soft_loss
     training.soft_loss = lambda *asked: (seen.append(asked[:2]), soft(*asked))[1]
-    training.chosen.method.load(training.chosen.method.fit)(training)
+    training.components.method.load(training.components.method.fit)(training)
     assert list(kept) == ["teacher", "student", "joint"]
     (student, teacher), row = seen[0], training.stages[-1]["history"][-1]
     assert student.shape == teacher.shape == (6, 26)
@@ -269,7 +272,7 @@ def test_the_drawn_datasets(
 ) -> None:
     numbers = ("dataset.train=16", "dataset.test=12", "dataset.frames=8", "method.epochs=1", "method.joint_epochs=1",
                "method.batch=8")  # fmt: skip
-    request = Request(method=method, dataset=dataset, budget="smoke", settings=(*numbers, *settings))
+    request = PlanRequest(method=method, dataset=dataset, budget="smoke", settings=(*numbers, *settings))
     record = go(catalog, resolve_plan(catalog, request), tmp_path).record
     assert 0 <= record["scores"][catalog.datasets[dataset].metric]["value"] <= 1
 
@@ -278,7 +281,7 @@ def test_the_drawn_datasets(
 def test_a_fitted_teacher_takes_the_t_nets_place(toy_catalog: Catalog, tmp_path: Path, method: str) -> None:
     folder = go(toy_catalog, toy(toy_catalog, "teacher", "method.lr=0.002"), tmp_path).folder
     plan = toy(toy_catalog, method, teacher=teacher_name(folder))
-    result = go(toy_catalog, plan, tmp_path, beside=Beside(teacher=folder))
+    result = go(toy_catalog, plan, tmp_path, extra=ExtraPaths(teacher=folder))
     assert "teacher" not in stages(result) and result.record["teacher"]["name"] == plan.teacher
     assert not same(scored(result), scored(go(toy_catalog, toy(toy_catalog, method), tmp_path)))
 

@@ -19,9 +19,9 @@ from benchmark_core.cost.every import Subject
 from benchmark_core.cost.latency import VARIANTS, Effort, Variant, measure_latency
 from benchmark_core.cost.structure import cost_of
 from benchmark_core.published import Published
-from benchmark_core.records.conform import conform
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.cost_record import CostRecord, Latency
-from benchmark_core.records.sealed import seal
+from benchmark_core.records.schema_check import conform
 
 CPU = torch.device("cpu")
 LOW = torch.rand(1, 2, 3, 1, 6, 8)

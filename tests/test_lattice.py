@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmark_core.scoring.lattice import bootstrap_sum, bootstrap_weighted
+from benchmark_core.scoring.exact_bootstrap import bootstrap_sum, bootstrap_weighted
 from benchmark_core.scoring.statistics import paired_bootstrap, wilson
 
 

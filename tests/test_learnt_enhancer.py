@@ -21,13 +21,13 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.provenance import owners_of
-from benchmark_core.runs.deployed import load_run, predict_clips
+from benchmark_core.runs.loaded_run import load_run, predict_clips
 from benchmark_core.runs.prepare import prepare, stock_of
-from benchmark_core.runs.rehearsal import Rehearsal, rehearse
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.runs.time_estimate import TimeEstimator, estimate_times
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")
@@ -43,7 +43,9 @@ def asked(catalog: Catalog, *settings: str, **fields: Any) -> Plan:
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "24x32"}
     given = {**usual, "enhancer": "framewise", **fields}
     loops = ("method.joint_epochs=1",) if given["method"].startswith("cstat") else ()
-    return resolve_plan(catalog, Request(**given, settings=("method.batch=12", "method.epochs=1", *loops, *settings)))
+    return resolve_plan(
+        catalog, PlanRequest(**given, settings=("method.batch=12", "method.epochs=1", *loops, *settings))
+    )
 
 
 def go(catalog: Catalog, plan: Plan, work: Path) -> RunResult:
@@ -148,8 +150,8 @@ def test_low_views_are_widened_and_high_ones_are_their_middle(
 ) -> None:
     degradation = {"after": "average-12x16:clean", "before": "bicubic-6x8"}[crop]
     plan = asked(learnt_catalog, method="cstat:sat", enhancer="four-at-once", degradation=degradation)
-    chosen = chosen_by(learnt_catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    components = components_of(learnt_catalog, plan)
+    data = prepare(plan, components, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
     views = data.training_views(low=True, high=True, seed=5)
     batch = views.to_device(views.read(data.train[:3], epoch=1), CPU)
     assert batch.low.shape[:4] == (3, 2, 3, 4) and batch.high.shape[:4] == (3, 2, 3, 1)
@@ -161,7 +163,7 @@ def test_low_views_are_widened_and_high_ones_are_their_middle(
 
 def test_the_recognizer_keeps_the_middle_of_what_it_enhances(learnt_catalog: Catalog) -> None:
     plan = asked(learnt_catalog, enhancer="four-at-once")
-    recognizer = recognizer_of(plan, chosen_by(learnt_catalog, plan)).eval()
+    recognizer = recognizer_of(plan, components_of(learnt_catalog, plan)).eval()
     wide = torch.rand(2, 3, 8, 12, 16)  # two bundles of eight frames
     recognizer.frames = 5
     seen = recognizer.enhance(wide)
@@ -172,7 +174,7 @@ def test_the_recognizer_keeps_the_middle_of_what_it_enhances(learnt_catalog: Cat
 
 def test_pieces_give_what_the_whole_gives(learnt_catalog: Catalog) -> None:
     plan = asked(learnt_catalog)
-    recognizer = recognizer_of(plan, chosen_by(learnt_catalog, plan)).eval()
+    recognizer = recognizer_of(plan, components_of(learnt_catalog, plan)).eval()
     low = torch.rand(7, 3, 3, 12, 16)  # 21 frames: more than one piece
     whole = recognizer.enhance(low)  # its parameters learn: in one
     with torch.no_grad():
@@ -184,8 +186,8 @@ def test_pieces_give_what_the_whole_gives(learnt_catalog: Catalog) -> None:
 def test_its_cost_counts_all_frames_that_it_sees(learnt_catalog: Catalog) -> None:
     def macs(enhancer: str) -> float:
         plan = asked(learnt_catalog, enhancer=enhancer)
-        chosen = chosen_by(learnt_catalog, plan)
-        record = cost_of(recognizer_of(plan, chosen), describe_plan(plan, chosen), (12, 16), CPU)
+        components = components_of(learnt_catalog, plan)
+        record = cost_of(recognizer_of(plan, components), describe_plan(plan, components), (12, 16), CPU)
         return float(record["macs"]["enhancer"])
 
     # A 3x3 filter from 3 to 3 channels on 24x32 pixels; one of 3x3x3 on four frames.
@@ -194,7 +196,7 @@ def test_its_cost_counts_all_frames_that_it_sees(learnt_catalog: Catalog) -> Non
 
 def test_what_it_learnt_by_does_not_change_what_it_costs(learnt_catalog: Catalog) -> None:
     plans = [asked(learnt_catalog), asked(learnt_catalog, "enhancer.lr=0.01")]
-    one, other = (describe_plan(plan, chosen_by(learnt_catalog, plan)) for plan in plans)
+    one, other = (describe_plan(plan, components_of(learnt_catalog, plan)) for plan in plans)
     assert one == other
 
 
@@ -208,7 +210,7 @@ def test_an_enhancer_refuses_what_it_cannot_reach(learnt_catalog: Catalog) -> No
 
 def test_a_variant_may_stand_for_an_enhancer(learnt_catalog: Catalog) -> None:
     def named(method: str, **fields: Any) -> Plan:
-        return resolve_plan(learnt_catalog, Request(method=method, dataset="toy", **fields))
+        return resolve_plan(learnt_catalog, PlanRequest(method=method, dataset="toy", **fields))
 
     assert named("by-name").enhancer == "framewise" and named("by-name:plain").enhancer == "bilinear"
     assert named("by-name:plain", enhancer="bilinear") == named("by-name:plain")
@@ -242,19 +244,19 @@ def test_the_conformance_check_fits_it_too(learnt_catalog: Catalog, tmp_path: Pa
 
 
 def ready(catalog: Catalog, plan: Plan, cache: Path) -> Any:
-    return prepare(plan, chosen_by(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    return prepare(plan, components_of(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=Silent())
 
 
 def fitted(catalog: Catalog, plan: Plan, frames: int = 1) -> Enhancer:
     torch.manual_seed(0)
-    module = recognizer_of(plan, chosen_by(catalog, plan)).enhancer
+    module = recognizer_of(plan, components_of(catalog, plan)).enhancer
     return Enhancer(module=module, frames=frames, stage="made-up", device=CPU)
 
 
 def test_kept_views_are_what_the_recognizer_makes_of_low_ones(learnt_catalog: Catalog, tmp_path: Path) -> None:
     plan = asked(learnt_catalog, method="cstat:sat")
     data = ready(learnt_catalog, plan, tmp_path)
-    recognizer = recognizer_of(plan, chosen_by(learnt_catalog, plan)).eval()
+    recognizer = recognizer_of(plan, components_of(learnt_catalog, plan)).eval()
     enhancer = Enhancer(module=recognizer.enhancer, frames=1, stage="made-up", device=CPU)
     low, kept = (
         views.to_device(views.read(data.train[:5], epoch=2), CPU)
@@ -281,9 +283,9 @@ def test_kept_windows_begin_at_the_clips_first_frame(learnt_catalog: Catalog, tm
     plan = asked(learnt_catalog, enhancer="four-at-once", sampling="1x1")
     data = ready(learnt_catalog, plan, tmp_path)
     enhancer = fitted(learnt_catalog, plan, frames=4)
-    stock = of_enhancer(data.materials, enhancer)
+    stock = of_enhancer(data.view_plan, enhancer)
     ensure_enhanced(data.store, data.train[:2], stock.low, enhancer)
-    low = data.store.reader(data.materials.low).frames(data.train[1], range(4, 8))
+    low = data.store.reader(data.view_plan.low).frames(data.train[1], range(4, 8))
     view = torch.from_numpy(low).float().div(255).transpose(0, 1)[None]
     with torch.no_grad():
         due = enhancer.module(view)[0].transpose(0, 1).clamp(0, 1).mul(255).round().to(torch.uint8)
@@ -295,11 +297,11 @@ def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: C
     plan = asked(learnt_catalog, enhancer="four-at-once", sampling="1x1")
     data = ready(learnt_catalog, plan, tmp_path)
     three = dataclasses.replace(fitted(learnt_catalog, plan), frames=3, module=Repeat())
-    stock = of_enhancer(data.materials, three)
+    stock = of_enhancer(data.view_plan, three)
     ensure_enhanced(data.store, data.train[:1], stock.low, three)
     reader = data.store.reader(stock.low)
     assert reader.count(data.train[0]) == 8  # in windows of 3, 3 and 2
-    low = data.store.reader(data.materials.low).frames(data.train[0], range(8))
+    low = data.store.reader(data.view_plan.low).frames(data.train[0], range(8))
     assert np.array_equal(reader.frames(data.train[0], range(8))[:, :, 0, 0], low[:, :, 0, 0])
 
 
@@ -332,20 +334,20 @@ def test_an_estimate_reckons_them_by_frames(
 ) -> None:
     told: list[tuple[str, float]] = []
 
-    def reckon(self: Rehearsal, name: str, compute: Any, times: float) -> None:
+    def reckon(self: TimeEstimator, name: str, compute: Any, times: float) -> None:
         told.append((name, times))
         compute()
 
-    monkeypatch.setattr(Rehearsal, "_reckon", reckon)
+    monkeypatch.setattr(TimeEstimator, "_reckon", reckon)
 
     def estimate(*settings: str, **fields: Any) -> list[tuple[str, float]]:
         plan = asked(learnt_catalog, *settings, **fields)
-        chosen = chosen_by(learnt_catalog, plan)
-        data = prepare(plan, chosen, data=None, cache=tmp_path / "cache", bad_clips="fail", reporter=Silent())
-        owners = {kind: owner.identity for kind, owner in owners_of(learnt_catalog, chosen).items()}
+        components = components_of(learnt_catalog, plan)
+        data = prepare(plan, components, data=None, cache=tmp_path / "cache", bad_clips="fail", reporter=Silent())
+        owners = {kind: owner.identity for kind, owner in owners_of(learnt_catalog, components).items()}
         given = {"inputs": data.stage_inputs(owners), "device": CPU, "cache": tmp_path / "cache"}
         told.clear()
-        seconds = rehearse(plan, chosen, clips=24, frames=10, **given)
+        seconds = estimate_times(plan, components, clips=24, frames=10, **given)
         assert ("student" in seconds) and seconds["student"] > 0
         return list(told)
 
@@ -394,6 +396,6 @@ def test_flow_is_made_of_what_a_learnt_enhancer_names(learnt_catalog: Catalog) -
     other = dataclasses.replace(learnt_catalog, enhancers=type(section)(section.kind, held))
     resolved = asked(other, **plan)
     pytest.importorskip("cv2")
-    stock = stock_of(resolved, chosen_by(other, resolved))
+    stock = stock_of(resolved, components_of(other, resolved))
     usual = asked(learnt_catalog, **plan, enhancer="bicubic")
-    assert stock.low.key == stock_of(usual, chosen_by(learnt_catalog, usual)).low.key
+    assert stock.low.key == stock_of(usual, components_of(learnt_catalog, usual)).low.key

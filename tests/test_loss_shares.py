@@ -12,7 +12,7 @@ from scripts import load_script
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 
@@ -29,7 +29,7 @@ def no_entry_points(toy_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> No
 
 def finished(catalog: Catalog, folder: Path, method: str, *settings: str) -> Path:
     usual = ("dataset.train=4", "dataset.test=4", "method.batch=2", "method.epochs=1", *settings)
-    request = Request(
+    request = PlanRequest(
         method=method, dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=usual, seed=1
     )
     plan = resolve_plan(catalog, request)

@@ -9,15 +9,15 @@ import pytest
 from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
+from benchmark_core.clips.formats import StoredFormat, ViewPlan
 from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
-from benchmark_core.clips.recipes import Materials, Recipe
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import KNOWN, ClipStore
 from benchmark_core.clips.views import Views
 
 FEW, MANY = 5_000, 10_000  # of FEW and more, readers remember no more than of FEW
 LIMIT = 460  # bytes a clip: from 1,000 to 100,000 clips 50 MB may come, 4 MB of them what readers remember
-SMALL, LARGE = (Recipe(kind="high", size=size, aspect=(3, 4)) for size in ((3, 4), (6, 8)))
+SMALL, LARGE = (StoredFormat(kind="high", size=size, aspect=(3, 4)) for size in ((3, 4), (6, 8)))
 
 
 def index(count: int) -> Index:
@@ -37,7 +37,7 @@ def used(count: int, store: ClipStore) -> int:
     tracemalloc.start()
     try:
         listed = index(count)
-        stock = Materials(crop="after", size=(6, 8), low=SMALL, high=LARGE)
+        stock = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
         views = [
             Views(
                 listed.split("1", part), store, stock,

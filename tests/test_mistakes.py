@@ -24,7 +24,7 @@ from benchmark_core.clips.index import Index
 from benchmark_core.conformance.check import check_plugin
 from benchmark_core.datasets.listing import list_clips
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
@@ -160,7 +160,7 @@ def test_sizes_that_are_not_those_asked_for(toy_catalog: Catalog, toy_plan: Plan
         made(replaced(toy_catalog, "enhancers", "bilinear", factory=large), toy_plan, tmp_path)
     bicubic = toy_catalog.degradations["bicubic-12x16"]
     catalog = replaced(toy_catalog, "degradations", "bicubic-HxW", on_device=lambda high, low, options: high)
-    plan = resolve_plan(catalog, Request(**{**ASKED, "degradation": bicubic.name}))
+    plan = resolve_plan(catalog, PlanRequest(**{**ASKED, "degradation": bicubic.name}))
     with pytest.raises(ElrError, match=r"the degradation gives \(24, 3, .*\) where \(24, 3, 12, 16\) is due"):
         made(catalog, plan, tmp_path)
 
@@ -208,12 +208,12 @@ def test_the_other_kinds_of_the_documentation_pass_their_check(tmp_path: Path) -
 
     wanted = {"dataset": "listed", "degradation": "poster-12x16", "enhancer": "espcn", "size": "48x64"}
     settings = (*ASKED["settings"], "enhancer.epochs=1")
-    plan = resolve_plan(catalog, Request(**{**ASKED, **wanted, "backbone": "resnet18", "settings": settings}))
+    plan = resolve_plan(catalog, PlanRequest(**{**ASKED, **wanted, "backbone": "resnet18", "settings": settings}))
     folders = {"out": tmp_path / "out", "cache": tmp_path / "cache"}
     result = run(plan, catalog, data=tmp_path, reporter=Silent(), **folders)
     assert [stage["name"] for stage in result.record["stages"]] == ["espcn", "student"]
     with pytest.raises(ElrError, match="'espcn' enlarges by a whole number, which .* is not; use --size"):
-        resolve_plan(catalog, Request(**{**ASKED, **wanted, "backbone": "resnet18", "size": "50x64"}))
+        resolve_plan(catalog, PlanRequest(**{**ASKED, **wanted, "backbone": "resnet18", "size": "50x64"}))
 
 
 FLAT = """
@@ -233,7 +233,7 @@ def test_views_of_an_edited_degradation_are_told_of(
     module.write_text(FLAT.replace("GREY", "1"))
     monkeypatch.syspath_prepend(tmp_path)
     catalog = replaced(toy_catalog, "degradations", "average-HxW", on_clip="flat_views:degrade")
-    plan = resolve_plan(catalog, Request(**ASKED))
+    plan = resolve_plan(catalog, PlanRequest(**ASKED))
     cache, told = tmp_path / "cache", Listening()
 
     def prepared() -> Any:
@@ -241,8 +241,8 @@ def test_views_of_an_edited_degradation_are_told_of(
         importlib.invalidate_caches()
         linecache.clearcache()
         return prepare(
-            plan, chosen_by(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=told
-        ).materials.low.key
+            plan, components_of(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=told
+        ).view_plan.low.key
 
     key = prepared()
     assert prepared() == key and told.warnings == []

@@ -15,7 +15,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import TableFrames
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import defaults
@@ -174,7 +174,7 @@ def test_the_real_days(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["supervised", "cstat"])
 def test_methods_run_on_temperatures(toy_catalog: Catalog, made: Path, tmp_path: Path, method: str) -> None:
     settings = ("method.batch=16", "method.epochs=1", *(("method.joint_epochs=1",) if method == "cstat" else ()))
-    request = Request(
+    request = PlanRequest(
         method=method, dataset="nagoya-fir", fold="I", backbone="toynet", budget="smoke", size="32x32",
         settings=settings,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark_core import Catalog
 from benchmark_core.papers.reported import read_reported
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.suites.suite import FIELDS, read_suite
 
@@ -26,7 +26,7 @@ def test_a_paper_and_its_suite(catalog: Catalog) -> None:
     suite = read_suite(parse_yaml(listed, "docs"), "docs", "acme-table2")
     assert [figure for row in suite.rows for figure in row.figures] == list(paper.figures)
     assert [row.run for row in suite.rows] == [True, False]
-    plan = resolve_plan(catalog, Request(**suite.rows[0].fields))
+    plan = resolve_plan(catalog, PlanRequest(**suite.rows[0].fields))
     assert (plan.method, plan.dataset, plan.backbone) == ("supervised", "ucf101", "resnet18")
 
 

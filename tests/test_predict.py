@@ -22,12 +22,12 @@ from benchmark_core.catalog import Catalog, Section
 from benchmark_core.cli import main
 from benchmark_core.cli.predict import write
 from benchmark_core.clips.index import Drawn
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.answers import decisions_of
+from benchmark_core.records.clip_results import decisions_of
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.verify import verify_record
-from benchmark_core.runs.deployed import Deployed, Predicted, load_run, predict_clips
+from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predict_clips
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predictions import read_predictions
 
@@ -46,7 +46,7 @@ def finished(toy_catalog: Catalog, data: Path, tmp_path_factory: pytest.TempPath
     """A run folder; `cache` lies beside it."""
     folder = tmp_path_factory.mktemp("finished")
     settings = ("method.batch=3", "method.epochs=1")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset="tinyvirat-v2", backbone="toynet", budget="smoke", size="32x32", sampling="4x1",
         settings=settings,
     )  # fmt: skip
@@ -88,11 +88,11 @@ def refused(answer: tuple[int, str, str], code: int = 2) -> str:
     return line.removeprefix("elrbench: error: ")
 
 
-def rebuilt(folder: Path, catalog: Catalog) -> Deployed:
+def rebuilt(folder: Path, catalog: Catalog) -> LoadedRun:
     return load_run(folder, read_record(find_record(folder)), catalog)
 
 
-def pool_of(deployed: Deployed, data: Path, cache: Path, **asked: Any) -> Predicted:
+def pool_of(deployed: LoadedRun, data: Path, cache: Path, **asked: Any) -> Predicted:
     return predict_clips(
         deployed, "pool", data=data, cache=cache, device=torch.device("cpu"), reporter=Silent(),
         **{"bad_clips": "fail", **asked},
@@ -139,8 +139,8 @@ def test_a_pool_without_an_answer_file_is_a_table_without_targets(
     folder: Path, data: Path, toy_catalog: Catalog, tmp_path: Path
 ) -> None:
     deployed = rebuilt(folder, toy_catalog)
-    spec = dataclasses.replace(deployed.chosen.dataset, answer=None)
-    deployed = dataclasses.replace(deployed, chosen=dataclasses.replace(deployed.chosen, dataset=spec))
+    spec = dataclasses.replace(deployed.components.dataset, answer=None)
+    deployed = dataclasses.replace(deployed, components=dataclasses.replace(deployed.components, dataset=spec))
     predicted = pool_of(deployed, data, tmp_path / "cache")
     path, scores = write(deployed, predicted, folder, tmp_path / "table.csv.gz")
     assert scores is None
@@ -193,7 +193,7 @@ def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(
 ) -> None:
     data = write_second(tmp_path / "v2", val=1, test=1)
     spread(data / "tiny_train_v2.json")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset="tinyvirat-v2", backbone="toynet", budget="smoke", size="32x32", sampling="4x1",
         settings=("method.batch=3", "method.epochs=1"), holdout=0.34,
     )  # fmt: skip
@@ -215,7 +215,7 @@ def test_a_dataset_of_other_classes_or_another_kind(call: Call, folder: Path, da
 
 def test_a_ceiling_is_predicted_on_high_views(toy_catalog: Catalog, tmp_path: Path, call: Call) -> None:
     settings = ("method.batch=12", "method.epochs=1")
-    request = Request(
+    request = PlanRequest(
         method="teacher", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     plan = resolve_plan(toy_catalog, request)

@@ -8,10 +8,10 @@ import pytest
 
 from benchmark_core import Catalog, MethodSpec, Option
 from benchmark_core.catalog import Section
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import fields_of
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 
 RECORDS = sorted((Path(__file__).parents[1] / "leaderboards" / "records").rglob("*.json"))
 
@@ -19,7 +19,7 @@ RECORDS = sorted((Path(__file__).parents[1] / "leaderboards" / "records").rglob(
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_record_resolves_to_its_own_plan(path: Path, catalog: Catalog):
     record = json.loads(path.read_text())
-    plan = resolve_plan(catalog, Request(**fields_of(record["plan"], {})))
+    plan = resolve_plan(catalog, PlanRequest(**fields_of(record["plan"], {})))
     assert plan.digest == Plan.from_json(record["plan"]).digest == record["digest"]
 
 
@@ -30,26 +30,26 @@ def with_option(catalog: Catalog, method: str, **options: Option) -> Catalog:
 
 
 def test_added_option_at_its_default_changes_no_plan(catalog: Catalog):
-    request = Request(method="supervised", dataset="puppets", budget="smoke")
+    request = PlanRequest(method="supervised", dataset="puppets", budget="smoke")
     before = resolve_plan(catalog, request)
     later = with_option(catalog, "supervised", extra=Option(default=0.0, help="came later", added=True))
     plan = resolve_plan(later, request)
     assert plan.digest == before.digest
-    chosen: Chosen = chosen_by(later, plan)
-    assert chosen.options(plan, "method")["extra"] == 0.0  # but a method reads it as any other
+    components: Components = components_of(later, plan)
+    assert components.options(plan, "method")["extra"] == 0.0  # but a method reads it as any other
 
 
 def test_added_option_off_its_default_is_part_of_the_plan(catalog: Catalog):
     later = with_option(catalog, "supervised", extra=Option(default=0.0, help="came later", added=True))
     plan = resolve_plan(
-        later, Request(method="supervised", dataset="puppets", budget="smoke", settings=("method.extra=0.5",))
+        later, PlanRequest(method="supervised", dataset="puppets", budget="smoke", settings=("method.extra=0.5",))
     )
     assert plan.settings["method.extra"] == 0.5
-    assert chosen_by(later, plan).options(plan, "method")["extra"] == 0.5
+    assert components_of(later, plan).options(plan, "method")["extra"] == 0.5
     assert Plan.from_json(plan.to_json()) == plan
 
 
 def test_ordinary_option_is_part_of_every_plan(catalog: Catalog):
     later = with_option(catalog, "supervised", extra=Option(default=0.0, help="came later"))
-    plan = resolve_plan(later, Request(method="supervised", dataset="puppets", budget="smoke"))
+    plan = resolve_plan(later, PlanRequest(method="supervised", dataset="puppets", budget="smoke"))
     assert plan.settings["method.extra"] == 0.0

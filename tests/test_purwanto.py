@@ -19,12 +19,12 @@ from test_purwanto_attention import peak
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips import flow
-from benchmark_core.clips.recipes import Materials
+from benchmark_core.clips.formats import ViewPlan
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.networks.assemble import build_backbone, map_shape, recognizer_of
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import Data, prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
@@ -49,7 +49,7 @@ TOY = {"dataset": "toy", "backbone": "toynet", "size": "24x32", "sampling": "2x1
 
 
 def plan_of(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Plan:
-    return resolve_plan(catalog, Request(method=method, settings=settings, **{"dataset": "hmdb51", **changes}))
+    return resolve_plan(catalog, PlanRequest(method=method, settings=settings, **{"dataset": "hmdb51", **changes}))
 
 
 def go(catalog: Catalog, plan: Plan, work: Path, **more: Any) -> RunResult:
@@ -81,9 +81,11 @@ def test_the_bare_name_is_the_last_row(catalog: Catalog) -> None:
 
 def test_super_resolution_leads_to_the_networks_size(catalog: Catalog) -> None:
     def enhanced(plan: Plan) -> torch.nn.Module:
-        chosen = chosen_by(catalog, plan)
+        components = components_of(catalog, plan)
         with torch.device("meta"):
-            return chosen.enhancer.build(chosen.degradation.low, plan.size, chosen.options(plan, "enhancer"))
+            return components.enhancer.build(
+                components.degradation.low, plan.size, components.options(plan, "enhancer")
+            )
 
     paper = plan_of(catalog, "purwanto:sr")
     module = enhanced(paper)  # 12x16 by 8 to 96x128, then to 224x224
@@ -124,9 +126,9 @@ def test_flow_is_of_the_same_frames_in_all_rows(catalog: Catalog, budget: str) -
     """What super-resolution is to show is not a change of interpolation in the stream that does without it."""
     pytest.importorskip("cv2")
 
-    def flow_of(method: str) -> Materials:
+    def flow_of(method: str) -> ViewPlan:
         plan = plan_of(catalog, method, budget=budget, dataset="puppets", modality="flow")
-        return stock_of(plan, chosen_by(catalog, plan))
+        return stock_of(plan, components_of(catalog, plan))
 
     assert flow_of("purwanto:two-stream") == flow_of("purwanto:sr") == flow_of("purwanto")
 
@@ -159,7 +161,7 @@ def test_the_spec_imports_no_torch() -> None:
 
 def test_a_chunk_of_64_frames_at_224_is_8x7x7x1024(catalog: Catalog) -> None:
     plan = plan_of(catalog, "st-mhsa")
-    recognizer = recognizer_of(plan, chosen_by(catalog, plan))
+    recognizer = recognizer_of(plan, components_of(catalog, plan))
     assert map_shape(recognizer.backbone, (3, 64, 224, 224)) == (1024, 8, 7, 7)
     head = recognizer.head
     assert isinstance(head, SpatialTemporalAttention) and head.fc.in_features == 7 * 7 * 1024 == 50_176
@@ -181,7 +183,7 @@ def test_map_shapes_are_what_a_view_gives(toy_catalog: Catalog, name: str) -> No
 def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
     def cost(method: str, *settings: str) -> dict[str, Any]:
         plan = plan_of(toy_catalog, method, *settings, **TOY)
-        (found,) = costs_of_plan(plan, chosen_by(toy_catalog, plan), CPU)
+        (found,) = costs_of_plan(plan, components_of(toy_catalog, plan), CPU)
         return found
 
     plain, attends, softmax = (cost(f"purwanto:{row}") for row in ("two-stream", "sa", "softmax"))
@@ -195,19 +197,19 @@ def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
 # -- features
 
 
-def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Chosen, Data, Training]:
-    chosen = chosen_by(catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
     training = Training(
         plan=plan,
-        chosen=chosen,
+        components=components,
         inputs=data.stage_inputs(OWNERS),
         make_views=data.training_views,
         device=CPU,
         cache=cache,
         reporter=Silent(),
     )
-    return chosen, data, training
+    return components, data, training
 
 
 @pytest.mark.parametrize(("dataset", "size"), [("toy", "24x32"), ("tiny-puppets", "32x32")])
@@ -233,7 +235,7 @@ def test_features_are_the_maps_of_all_chunks_in_order(
 def test_a_long_clip_takes_the_memory_of_one_chunk(catalog: Catalog, clips: str) -> None:
     native = {"dataset": "tiny-puppets"} if clips == "their-own" else {"dataset": "puppets"}
     plan = plan_of(catalog, "st-mhsa", **native, backbone="i3d", size="32x32", sampling="windows-8", budget="smoke")
-    network = recognizer_of(plan, chosen_by(catalog, plan)).eval()
+    network = recognizer_of(plan, components_of(catalog, plan)).eval()
     low: Any = torch.rand(2, 8, 3, 8, 12, 16)
     low = list(low) if clips == "their-own" else low
 
@@ -258,8 +260,8 @@ def test_the_head_learns_what_it_is_scored_on(toy_catalog: Catalog, tmp_path: Pa
         "method.dropout=0",
     )
     plan = plan_of(toy_catalog, "st-mhsa", *settings, **TOY)
-    chosen, data, training = prepared(toy_catalog, plan, tmp_path)
-    network = chosen.method.load(chosen.method.fit)(training)
+    components, data, training = prepared(toy_catalog, plan, tmp_path)
+    network = components.method.load(components.method.fit)(training)
     student, attention = training.stages
     assert (student["name"], attention["name"], attention["updates"]) == ("student", "attention", 1)
     views = data.training_views(low=True, high=False, seed=0, whole=True)

@@ -231,7 +231,7 @@ def test_the_figure_that_cstat_prints_is_this_sum() -> None:
     """28.99 G (section IV.B): products, normalisation at two an element, pooling, and ReLU but within 2D-1D pairs."""
     found: dict[str, int] = {}
 
-    def see(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+    def enhance_and_crop(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         elements = {nn.BatchNorm3d: 2 * out.numel(), nn.ReLU: out.numel(), nn.Linear: 400 * 512}
         if isinstance(module, nn.Conv3d):
             elements[nn.Conv3d] = out.numel() * module.weight[0].numel()
@@ -243,7 +243,7 @@ def test_the_figure_that_cstat_prints_is_this_sum() -> None:
     kinds = (nn.Conv3d, nn.BatchNorm3d, nn.ReLU, nn.Linear, nn.MaxPool3d, nn.AdaptiveAvgPool3d)
     for name, module in net.named_modules():
         if isinstance(module, kinds) and not name.endswith("conv.relu"):
-            module.register_forward_hook(see)
+            module.register_forward_hook(enhance_and_crop)
     net(torch.empty(1, 3, 5, 256, 340, device="meta"))
     assert (found["Conv3d"], found["BatchNorm3d"]) == (28_866_420_992, 100_469_952)
     assert sum(found.values()) == 28_991_045_056

@@ -22,7 +22,7 @@ from benchmark_core.records import (
     write_cost,
     write_record,
 )
-from benchmark_core.records.answers import hits_of
+from benchmark_core.records.clip_results import hits_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import run_files, track_path
 from benchmark_core.records.record import find_record, record_name

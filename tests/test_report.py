@@ -30,11 +30,11 @@ from tiny_virat import write_second
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import find_record
-from benchmark_core.records.sealed import seal
 from benchmark_core.report import extras
-from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import RunResult
 from benchmark_core.scoring.predictions import write_predictions
 

@@ -21,13 +21,13 @@ from report_pages import (
     needs_extra,
 )
 
-from benchmark_core.report.make import Report
+from benchmark_core.report.make import RunReport
 from benchmark_core.runs.runner import RunResult
 
 __all__ = ["call", "catalog_of_tests", "cstat", "hostile"]  # fixtures
 
 
-def test_names_show_as_text(hostile: Report) -> None:
+def test_names_show_as_text(hostile: RunReport) -> None:
     from benchmark_core.report.page import render
 
     text = render(hostile)
@@ -53,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 
 @needs_browser
-def test_hostile_names_in_a_browser(hostile: Report, browser: Browser, tmp_path: Path) -> None:
+def test_hostile_names_in_a_browser(hostile: RunReport, browser: Browser, tmp_path: Path) -> None:
     from benchmark_core.report.page import render
 
     path = tmp_path / "page.html"

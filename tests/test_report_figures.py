@@ -149,7 +149,7 @@ def test_flow_is_coloured_by_direction_and_lit_by_length() -> None:
 
 
 def passed(features: torch.Tensor, **taps: torch.Tensor) -> Trace:
-    return Trace(image=torch.zeros(1), stages=[], features=features, logits=torch.zeros(1), taps=taps)
+    return Trace(image=torch.zeros(1), stages=[], features=features, logits=torch.zeros(1), head_outputs=taps)
 
 
 def test_clip_features_are_the_mean_over_real_intervals() -> None:

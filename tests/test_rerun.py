@@ -19,12 +19,12 @@ from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import fields_of
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.answers import hits_of
+from benchmark_core.records.checksum import write_sealed
+from benchmark_core.records.clip_results import hits_of
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.records.sealed import write_sealed
 from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.hits import pack_hits
@@ -38,7 +38,7 @@ Call = Callable[..., tuple[int, str, str]]
 def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder; `cache` lies beside it."""
     folder = tmp_path_factory.mktemp("finished")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32",
         settings=("method.batch=12", "method.epochs=1"), seed=3,
     )  # fmt: skip
@@ -191,7 +191,7 @@ def test_a_folder_of_ones_own_clips_is_run_again(call: Call, toy_catalog: Catalo
         path.parent.mkdir(parents=True, exist_ok=True)
         write_planes(path, random_planes(6, 48, 64, seed=number), "yuv420p")
     catalog, name = toy_catalog.placed(f"folder:{data}")
-    request = Request(
+    request = PlanRequest(
         method="supervised", dataset=name, backbone="toynet", budget="smoke", size="24x32",
         settings=("method.batch=3", "method.epochs=1"),
     )  # fmt: skip
@@ -217,9 +217,9 @@ def test_a_folder_of_ones_own_clips_is_run_again(call: Call, toy_catalog: Catalo
     ],
 )
 def test_a_records_plan_resolves_to_itself(toy_catalog: Catalog, fields: dict[str, Any]) -> None:
-    plan = resolve_plan(toy_catalog, Request(dataset="toy", backbone="toynet", size="64x64", **fields))
+    plan = resolve_plan(toy_catalog, PlanRequest(dataset="toy", backbone="toynet", size="64x64", **fields))
     asked = fields_of(json.loads(json.dumps(plan.to_json())), {})
-    assert resolve_plan(toy_catalog, Request(**asked)) == plan
+    assert resolve_plan(toy_catalog, PlanRequest(**asked)) == plan
 
 
 def test_files_that_a_plan_knows_by_digest_alone_are_asked_for(toy_plan: Plan) -> None:

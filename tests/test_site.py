@@ -132,9 +132,9 @@ def test_index_costs_and_figures_are_those_of_the_markdown(tmp_path: Path) -> No
 
 def test_measured_and_reported_are_never_in_one_column(tmp_path: Path) -> None:
     full_board(tmp_path)
-    measured, ceilings, elsewhere, printed = blocks(tmp_path, "table", of=library())
+    measured, oracles, elsewhere, printed = blocks(tmp_path, "table", of=library())
     assert {"41.20"} == {row["reported"] for row in cells(printed)} and cells(printed)[0]["measured"] == "-"
-    assert not any("41.20" in row for block in (measured, ceilings, elsewhere) for row in block["rows"])
+    assert not any("41.20" in row for block in (measured, oracles, elsewhere) for row in block["rows"])
     (index,) = blocks(tmp_path, "table", "index.html", library())
     assert [(row["measured"], row["reported"]) for row in cells(index)] == [("62.50", "41.20"), ("-", "31.20")]
 

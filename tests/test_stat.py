@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training
@@ -155,7 +155,7 @@ def test_all_but_the_first_normalisation_stand_still() -> None:
     ],
 )
 def test_variants_are_the_rows_of_table_3(catalog: Catalog, asked: str, numbers: Mapping[str, object]) -> None:
-    plan = resolve_plan(catalog, Request(method=asked, dataset="puppets", budget="paper"))
+    plan = resolve_plan(catalog, PlanRequest(method=asked, dataset="puppets", budget="paper"))
     options = plan.options("method")
     assert plan.method == asked and {key: options[key] for key in numbers} == numbers
     assert (options["freeze_bn"], options["epochs"], options["joint_epochs"]) == ("all-but-first", 50, 50)
@@ -179,15 +179,15 @@ def test_what_the_paper_leaves_open_is_listed(catalog: Catalog) -> None:
 
 def fitted(catalog: Catalog, cache: Path, method: str, *settings: str) -> tuple[Training, Any, dict[str, Any]]:
     """The training, what it deploys, and the state that each stage left."""
-    request = Request(
+    request = PlanRequest(
         method=method, dataset="toy", backbone="toynet", budget="smoke", size="24x32",
         settings=("method.epochs=1", "method.joint_epochs=1", "method.batch=12", *settings),
     )  # fmt: skip
     plan = resolve_plan(catalog, request)
-    chosen = chosen_by(catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
     training = Training(
-        plan=plan, chosen=chosen, inputs=data.stage_inputs(OWNERS), make_views=data.training_views,
+        plan=plan, components=components, inputs=data.stage_inputs(OWNERS), make_views=data.training_views,
         device=torch.device("cpu"), cache=cache, reporter=Silent(),
     )  # fmt: skip
     kept: dict[str, Any] = {}
@@ -199,7 +199,7 @@ def fitted(catalog: Catalog, cache: Path, method: str, *settings: str) -> tuple[
         return module
 
     training.stage = watched  # type: ignore[method-assign]
-    return training, chosen.method.load(chosen.method.fit)(training), kept
+    return training, components.method.load(components.method.fit)(training), kept
 
 
 def moved(kept: Mapping[str, Mapping[str, Tensor]], part: str) -> set[str]:

@@ -17,14 +17,14 @@ from filelock import FileLock
 from videos import on_disk, random_planes, write_planes
 
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.filling import locked, sweep
+from benchmark_core.clips.build_queue import locked, sweep
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.index import Clip, Drawn
-from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
 
-HIGH = Recipe(kind="high", size=(12, 16), aspect=(3, 4))
-LOW = Recipe(
+HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
+LOW = StoredFormat(
     kind="low",
     size=(3, 4),
     aspect=(3, 4),
@@ -183,7 +183,7 @@ def test_only_what_nobody_writes_is_swept(tmp_path: Path) -> None:
 def test_others_join_in_where_there_is_work_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = tmp_path / "journal"
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr("benchmark_core.clips.crew.WORTHWHILE", 0.3)
+    monkeypatch.setattr("benchmark_core.clips.workers.WORTHWHILE", 0.3)
     listed = clips(journal, 0.1, render="sociable")
     report = ClipStore(tmp_path / "cache").ensure(listed, [LOW, HIGH], workers=3)
     assert (report.built, report.reused, report.bad) == (COUNT, 0, ())
@@ -198,13 +198,13 @@ def test_code_without_an_import_name_is_run_here_alone(tmp_path: Path, monkeypat
         time.sleep(0.01)
         return videos.render(key)
 
-    monkeypatch.setattr("benchmark_core.clips.crew.WORTHWHILE", 0)
+    monkeypatch.setattr("benchmark_core.clips.workers.WORTHWHILE", 0)
     listed = [Clip(id=str(n), source=Drawn(render=local, key=f"{n},6,24,32"), target=0) for n in range(4)]
     assert ClipStore(tmp_path).ensure(listed, [LOW], workers=4).built == 4
 
 
 def test_helpers_that_die_cost_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [write_planes(tmp_path / f"{n}.mkv", random_planes(3, 24, 32, seed=n), "yuv420p") for n in range(6)]
-    monkeypatch.setattr("benchmark_core.clips.crew.WORTHWHILE", 0)
-    monkeypatch.setattr("benchmark_core.clips.crew.sys.executable", "/bin/false")
+    monkeypatch.setattr("benchmark_core.clips.workers.WORTHWHILE", 0)
+    monkeypatch.setattr("benchmark_core.clips.workers.sys.executable", "/bin/false")
     assert ClipStore(tmp_path / "cache").ensure([on_disk(path) for path in files], [LOW], workers=2).built == 6

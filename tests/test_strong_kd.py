@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.networks.heads import MeanLogits
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.runs.rehearsal import rehearse
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.interpolation.interpolation import Interpolation
 from elrbench_plugins.strong_kd import aligned, fit
@@ -361,7 +361,7 @@ def test_optical_flow(toy_catalog: Catalog, tmp_path: Path) -> None:
 
 def test_an_estimate_names_its_stages(toy_catalog: Catalog, tmp_path: Path) -> None:
     for method, names in (("kd", ["teacher", "student", "joint"]), ("strong-kd", ["teacher", "student"])):
-        plan = resolve_plan(toy_catalog, Request(method=method, dataset="toy", backbone="toynet", budget="smoke"))
-        seconds = rehearse(plan, chosen_by(toy_catalog, plan), clips=24, inputs=INPUTS, device=torch.device("cpu"),
-                           cache=tmp_path)  # fmt: skip
+        plan = resolve_plan(toy_catalog, PlanRequest(method=method, dataset="toy", backbone="toynet", budget="smoke"))
+        seconds = estimate_times(plan, components_of(toy_catalog, plan), clips=24, inputs=INPUTS,
+                           device=torch.device("cpu"), cache=tmp_path)  # fmt: skip
         assert list(seconds) == names and all(value > 0 for value in seconds.values())

@@ -19,9 +19,9 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record, write_record
-from benchmark_core.suites.campaign import Outcome, failed_runs, finished, jobs_of, run_jobs
-from benchmark_core.suites.results import Line, lines_of
-from benchmark_core.suites.rows import Asked, plan_suite
+from benchmark_core.suites.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
+from benchmark_core.suites.results import ScoreLine, lines_of
+from benchmark_core.suites.rows import SuiteRequest, plan_suite
 
 TOY = str(Path(__file__).with_name("toy.py"))
 
@@ -165,7 +165,7 @@ def test_a_printed_score_that_the_data_has_not_is_said(call):
 
 
 def test_a_bug_of_one_row_stops_no_other_and_is_shown(library: Library, toy_catalog: Catalog, tmp_path: Path):
-    planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked())
+    planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
     jobs = jobs_of(planned.rows)
 
     class Listening(Silent):
@@ -197,7 +197,7 @@ def test_what_failed_alike_is_said_once(call):
 
 
 def test_failures_keep_the_order_of_the_runs(library: Library, toy_catalog: Catalog):
-    jobs = jobs_of(plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked()).rows)
+    jobs = jobs_of(plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest()).rows)
     first, second, third = (job.plan.digest for job in jobs)
     assert failed_runs(jobs, {second: "x", third: "y", first: "y"}) == ["2 runs: y", f"{jobs[1]}: x"]
     assert failed_runs(jobs, {}) == []
@@ -205,14 +205,14 @@ def test_failures_keep_the_order_of_the_runs(library: Library, toy_catalog: Cata
 
 def test_runs_of_other_data_have_no_mean_and_say_so(library: Library, toy_catalog: Catalog):
     rows = "rows: [{row: student, method: supervised}]"
-    (row,) = plan_suite(of(f"{COMMON}\n{rows}"), toy_catalog, library, Asked(seeds=(0, 1))).rows
+    (row,) = plan_suite(of(f"{COMMON}\n{rows}"), toy_catalog, library, SuiteRequest(seeds=(0, 1))).rows
 
-    def line(*manifests: str) -> Line:
+    def line(*manifests: str) -> ScoreLine:
         made = [
             make_record(more={"dataset": {"manifest": manifest, "classes": 2}}, **plan.to_json())
             for plan, manifest in zip(row.plans, manifests, strict=True)
         ]
-        outcome = Outcome(records={record["digest"]: record for record in made}, failures={})
+        outcome = RunOutcome(records={record["digest"]: record for record in made}, failures={})
         return lines_of([row], outcome)[0]
 
     same, apart = line("feed", "feed"), line("feed", "beef")
@@ -223,7 +223,7 @@ def test_runs_of_other_data_have_no_mean_and_say_so(library: Library, toy_catalo
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):
     from benchmark_core.runs.runner import run as run_plan
 
-    planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked())
+    planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
     jobs, ran = jobs_of(planned.rows), []
 
     def run(plan, out):

@@ -11,10 +11,10 @@ from suite_rows import COMMON, FOUR, NINE, ROWS, TWO, of
 
 from benchmark_core import Catalog, ElrError
 from benchmark_core.papers.collection import Library, load_library
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.suites.campaign import jobs_of
 from benchmark_core.suites.estimate import Estimator, training_clips
-from benchmark_core.suites.rows import Asked, PlannedSuite, plan_suite
+from benchmark_core.suites.rows import PlannedSuite, SuiteRequest, plan_suite
 from benchmark_core.suites.suite import Suite
 from benchmark_core.weights_file import digest_of_bytes
 
@@ -36,7 +36,7 @@ def shipped(library: Library, name: str) -> Suite:
 
 @pytest.mark.parametrize("name", [*NINE, *FOUR, *TWO])
 def test_every_row_of_the_papers_tables_is_a_plan_or_another_system(name: str, library: Library, catalog: Catalog):
-    planned = plan_suite(shipped(library, name), catalog, library, Asked())
+    planned = plan_suite(shipped(library, name), catalog, library, SuiteRequest())
     assert not [row.failed for row in planned.rows if row.failed]
     for row in planned.rows:
         assert row.printed and (row.plans or row.printed[0].origin)
@@ -46,7 +46,7 @@ def test_every_row_of_the_papers_tables_is_a_plan_or_another_system(name: str, l
             assert figure.backbone in ("", plan.backbone) and figure.modality in ("", plan.modality)
             assert figure.degradation == plan.degradation or (figure.ceiling and not figure.degradation)
             assert figure.protocol in ("", plan.protocol)
-            assert figure.ceiling == (row.chosen is not None and row.chosen.method.privileged)
+            assert figure.ceiling == (row.components is not None and row.components.method.oracle)
             assert plan.budget == "paper" and plan.size == SIZES[name]
             assert len(row.plans) == len(catalog.datasets[plan.dataset].protocols[plan.protocol].folds)
     named = [figure.id for row in planned.rows for figure in row.printed]
@@ -59,7 +59,7 @@ def test_rows_vary_what_the_table_varies(library: Library, catalog: Catalog):
     def plans(name: str) -> dict[str, object]:
         return {
             row.row.name: row.plans[0]
-            for row in plan_suite(shipped(library, name), catalog, library, Asked()).rows
+            for row in plan_suite(shipped(library, name), catalog, library, SuiteRequest()).rows
             if row.plans
         }
 
@@ -95,14 +95,14 @@ def test_rows_vary_what_the_table_varies(library: Library, catalog: Catalog):
 
 def test_a_row_that_needs_a_pool_is_left_out_until_one_is_given(library: Library, catalog: Catalog, tmp_path: Path):
     suite = shipped(library, "cstat-table4")
-    without = plan_suite(suite, catalog, library, Asked())
+    without = plan_suite(suite, catalog, library, SuiteRequest())
     assert {row.row.name for row in without.rows if row.left_out} == {"cstat-rc-ut-resnet34", "cstat-rc-ut-r2plus1d-18"}
     assert all("--unlabelled" in row.left_out for row in without.rows if row.left_out)
     assert len(jobs_of(without.rows)) == 14 * 3
     pool = tmp_path / "kinetics"
     pool.mkdir()
     (pool / "a.mp4").write_bytes(b"")
-    given = plan_suite(suite, catalog, library, Asked(fields={"unlabelled": f"videos:{pool}"}))
+    given = plan_suite(suite, catalog, library, SuiteRequest(fields={"unlabelled": f"videos:{pool}"}))
     assert len(jobs_of(given.rows)) == 16 * 3 and not any(row.differs for row in given.rows)
     assert {plan.unlabelled for row in given.rows for plan in row.plans} == {"", "videos:kinetics"}
 
@@ -111,7 +111,7 @@ def test_a_row_that_needs_a_pool_is_left_out_until_one_is_given(library: Library
 
 
 def test_an_override_takes_along_what_belongs_to_it(library: Library, catalog: Catalog):
-    asked = Asked(fields={"dataset": "jhmdb", "budget": "small", "backbone": "resnet18"})
+    asked = SuiteRequest(fields={"dataset": "jhmdb", "budget": "small", "backbone": "resnet18"})
     planned = plan_suite(shipped(library, "cstat-table4"), catalog, library, asked)
     plans = {row.row.name: row.plans for row in planned.rows}
     for plan in (plan for each in plans.values() for plan in each):
@@ -128,14 +128,16 @@ def test_an_override_takes_along_what_belongs_to_it(library: Library, catalog: C
 
 
 def test_settings_are_for_the_rows_that_have_them(library: Library, catalog: Catalog):
-    asked = Asked(settings=("method.tam_width=32", "method.epochs=3"), only=("student-resnet34", "stat-resnet34"))
+    asked = SuiteRequest(
+        settings=("method.tam_width=32", "method.epochs=3"), only=("student-resnet34", "stat-resnet34")
+    )
     planned = plan_suite(shipped(library, "cstat-table4"), catalog, library, asked)
     student, stat = (row.plans[0].settings for row in planned.rows)
     assert student["method.epochs"] == stat["method.epochs"] == 3
     assert stat["method.tam_width"] == 32 and "method.tam_width" not in student
     assert planned.remarks == ("--set method.tam_width=32 is not for student-resnet34: no such option there",)
     with pytest.raises(ElrError, match="unknown setting 'method.tam_widht'. Did you mean 'method.tam_width'"):
-        plan_suite(shipped(library, "cstat-table4"), catalog, library, Asked(settings=("method.tam_widht=32",)))
+        plan_suite(shipped(library, "cstat-table4"), catalog, library, SuiteRequest(settings=("method.tam_widht=32",)))
 
 
 def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
@@ -144,7 +146,7 @@ def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
     path = tmp_path / "dbpn_x8.pth"
     path.write_bytes(b"weights")
     name = f"file:dbpn_x8@{digest_of_bytes(b'weights')}"
-    asked = Asked(fields={"enhancer_weights": str(path)}, only=("kd-hmdb51", "sr-hmdb51"))
+    asked = SuiteRequest(fields={"enhancer_weights": str(path)}, only=("kd-hmdb51", "sr-hmdb51"))
     planned = plan_suite(shipped(library, "purwanto-table2"), catalog, library, asked)
     sr, kd = sorted(planned.rows, key=lambda row: row.row.name, reverse=True)
     assert sr.plans[0].settings["enhancer.weights"] == name and sr.differs["enhancer.weights"] == ("fit", name)
@@ -155,41 +157,46 @@ def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
 
     rows = f"{{row: sr, method: supervised, enhancer: dbpn-s, enhancer_weights: {path}}}"
     suite = of(f"{COMMON}\nrows: [{rows}]")  # 12x16 to 24x32 at the toy's
-    own = plan_suite(suite, catalog, library, Asked(fields={"dataset": "puppets", "backbone": "resnet18"})).rows[0]
+    own = plan_suite(suite, catalog, library, SuiteRequest(fields={"dataset": "puppets", "backbone": "resnet18"})).rows[
+        0
+    ]
     assert own.plans[0].settings["enhancer.weights"] == name
-    assert own.chosen is not None
+    assert own.components is not None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Estimator(catalog).of(own.plans[0], own.chosen).training_macs  # needs no content of the file
+        assert Estimator(catalog).of(own.plans[0], own.components).training_macs  # needs no content of the file
     lost = of(f"{COMMON}\nrows: [{{row: sr, method: supervised, enhancer: dbpn-s, enhancer_weights: absent.pth}}]")
     there = {"dataset": "puppets", "backbone": "resnet18", "enhancer_weights": str(path)}
-    assert plan_suite(lost, catalog, library, Asked(fields=there)).rows[0].plans[0].settings["enhancer.weights"] == name
+    assert (
+        plan_suite(lost, catalog, library, SuiteRequest(fields=there)).rows[0].plans[0].settings["enhancer.weights"]
+        == name
+    )
     for other in (
-        Asked(fields={"dataset": "puppets", "backbone": "resnet18"}, settings=("enhancer.weights=fit",)),
-        Asked(fields={"dataset": "puppets", "backbone": "resnet18", "enhancer": "d-dbpn"}),
+        SuiteRequest(fields={"dataset": "puppets", "backbone": "resnet18"}, settings=("enhancer.weights=fit",)),
+        SuiteRequest(fields={"dataset": "puppets", "backbone": "resnet18", "enhancer": "d-dbpn"}),
     ):
         assert plan_suite(suite, catalog, library, other).rows[0].plans[0].settings["enhancer.weights"] == "fit"
 
 
 def test_a_row_on_clips_held_out_is_not_the_papers(library: Library, toy_catalog: Catalog):
     common = COMMON.replace("budget: smoke", "budget: smoke, holdout: 0.25")
-    (row, *_) = plan_suite(of(f"{common}\n{ROWS}"), toy_catalog, library, Asked()).rows
+    (row, *_) = plan_suite(of(f"{common}\n{ROWS}"), toy_catalog, library, SuiteRequest()).rows
     assert row.differs["holdout"] == ("-", "0.25")
 
 
 def test_a_rows_settings_stand_until_a_flag_takes_their_place(library: Library, toy_catalog: Catalog):
     suite = of(f"{COMMON}\nrows: [{{row: student, method: supervised, set: {{dataset.train: 12, method.lr: 0.1}}}}]")
-    (row,) = plan_suite(suite, toy_catalog, library, Asked(settings=("method.epochs=3",))).rows
+    (row,) = plan_suite(suite, toy_catalog, library, SuiteRequest(settings=("method.epochs=3",))).rows
     assert row.settings == ("method.batch=12", "dataset.train=12", "method.lr=0.1")
     assert row.plans[0].settings["method.epochs"] == 3 and row.plans[0].settings["dataset.train"] == 12
     assert row.differs == {"method.epochs": ("1", "3")}
-    (row,) = plan_suite(suite, toy_catalog, library, Asked(fields={"dataset": "tiny-puppets"})).rows
+    (row,) = plan_suite(suite, toy_catalog, library, SuiteRequest(fields={"dataset": "tiny-puppets"})).rows
     assert row.settings == ("method.batch=12", "method.epochs=1", "method.lr=0.1")  # train is the toy's option
     assert not row.failed and row.plans[0].dataset == "tiny-puppets"
 
 
 def test_a_row_says_where_it_is_not_what_its_figure_is_of(library: Library, toy_catalog: Catalog):
-    rows = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked()).rows
+    rows = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest()).rows
     assert rows[0].differs == {
         "dataset": ("ucf101", "toy"),
         "protocol": ("3splits", "one"),
@@ -198,13 +205,16 @@ def test_a_row_says_where_it_is_not_what_its_figure_is_of(library: Library, toy_
     }
     assert not rows[2].differs  # no figure, and as the suite asks
     (moved,) = plan_suite(
-        of(f"{COMMON}\n{ROWS}"), toy_catalog, library, Asked(fields={"dataset": "tiny-puppets"}, only=("student",))
+        of(f"{COMMON}\n{ROWS}"),
+        toy_catalog,
+        library,
+        SuiteRequest(fields={"dataset": "tiny-puppets"}, only=("student",)),
     ).rows
     assert moved.differs["dataset"] == ("ucf101", "tiny-puppets")
 
 
 def test_runs_come_seed_by_seed_with_ceilings_first(library: Library, toy_catalog: Catalog):
-    planned = plan_suite(of(f"seeds: [3, 1]\n{COMMON}\n{ROWS}"), toy_catalog, library, Asked())
+    planned = plan_suite(of(f"seeds: [3, 1]\n{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
     jobs = jobs_of(planned.rows)
     assert [(job.plan.seed, job.rows) for job in jobs] == [
         (seed, rows) for seed in (3, 1) for rows in (("ceiling",), ("student",), ("ours", "again"))
@@ -218,10 +228,10 @@ def test_a_matrix_is_every_combination(library: Library, toy_catalog: Catalog):
     assert [row.name for row in suite.rows] == [
         "supervised/toy", "supervised/tiny-puppets", "cstat:stat/toy", "cstat:stat/tiny-puppets"
     ]  # fmt: skip
-    planned = plan_suite(suite, toy_catalog, library, Asked())
+    planned = plan_suite(suite, toy_catalog, library, SuiteRequest())
     assert len({plan.digest for row in planned.rows for plan in row.plans}) == 8
     assert {plan.seed for row in planned.rows for plan in row.plans} == {0, 2}
-    only = plan_suite(suite, toy_catalog, library, Asked(seeds=(5,), only=("cstat:stat/toy",)))
+    only = plan_suite(suite, toy_catalog, library, SuiteRequest(seeds=(5,), only=("cstat:stat/toy",)))
     assert [(plan.method, plan.dataset, plan.seed) for row in only.rows for plan in row.plans] == [
         ("cstat:stat", "toy", 5)
     ]
@@ -261,7 +271,7 @@ def test_a_file_that_is_wrong_is_refused_in_one_line(text: str, message: str):
 
 def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: Catalog):
     def plan(text: str, **asked: object) -> PlannedSuite:
-        return plan_suite(of(text), toy_catalog, library, Asked(**asked))  # type: ignore[arg-type]
+        return plan_suite(of(text), toy_catalog, library, SuiteRequest(**asked))  # type: ignore[arg-type]
 
     with pytest.raises(ElrError, match="unknown row of suite 'mine' 'stdent'. Did you mean 'student'"):
         plan(f"{COMMON}\n{ROWS}", only=("stdent",))
@@ -275,7 +285,7 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
     with pytest.raises(ElrError, match="'mine': videos:x is given as a pool, and no row that is asked for names one"):
         plan(f"{COMMON}\n{ROWS}", fields={"unlabelled": "videos:x"})
     with pytest.raises(ElrError, match="'mine': --high-source-data .* is the folder of a set that no row names"):
-        plan(f"{COMMON}\n{ROWS}", beside=Beside(high_source=Path("crops")))
+        plan(f"{COMMON}\n{ROWS}", extra=ExtraPaths(high_source=Path("crops")))
     with pytest.raises(ElrError, match="is one dataset's folder, and the rows name tiny-puppets, toy"):
         plan("matrix: {method: [supervised], dataset: [toy, tiny-puppets]}", data=Path())
 
@@ -286,13 +296,15 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
 def test_cost_is_counted_from_the_structure_alone(library: Library, catalog: Catalog):
     suite = shipped(library, "cstat-table4")
     only = tuple(f"{name}-resnet34" for name in ("teacher", "student", "stat", "cstat-rc-ut"))
-    planned = plan_suite(suite, catalog, library, Asked(only=only, fields={"budget": "smoke", "backbone": "resnet18"}))
+    planned = plan_suite(
+        suite, catalog, library, SuiteRequest(only=only, fields={"budget": "smoke", "backbone": "resnet18"})
+    )
     estimator = Estimator(catalog)
-    costs = {row.row.name: estimator.of(row.plans[0], row.chosen) for row in planned.rows if row.chosen}
+    costs = {row.row.name: estimator.of(row.plans[0], row.components) for row in planned.rows if row.components}
     teacher, student, stat = (costs[f"{name}-resnet34"] for name in ("teacher", "student", "stat"))
     assert student.params == 11_228_325 and stat.params > student.params  # a temporal attention module on top
     plan = planned.rows[1].plans[0]
-    clips = training_clips(plan, planned.rows[1].chosen)
+    clips = training_clips(plan, planned.rows[1].components)
     assert clips == 9537  # UCF101's first list
     seen = int(plan.settings["method.epochs"]) * (clips // 16) * 16  # whole batches
     # Forward, and backward twice as much but for the gradient that the first convolution has no use for.
@@ -306,9 +318,9 @@ def test_cost_is_counted_from_the_structure_alone(library: Library, catalog: Cat
 
 
 def test_cost_of_training_is_not_made_up(library: Library, catalog: Catalog, toy_catalog: Catalog):
-    asked = Asked(fields={"classes": "Archery,Bowling", "budget": "smoke"}, only=("student-resnet34",))
+    asked = SuiteRequest(fields={"classes": "Archery,Bowling", "budget": "smoke"}, only=("student-resnet34",))
     (row,) = plan_suite(shipped(library, "cstat-table4"), catalog, library, asked).rows
-    cost = Estimator(catalog).of(row.plans[0], row.chosen)
+    cost = Estimator(catalog).of(row.plans[0], row.components)
     assert cost.training_macs is None and "ucf101" in cost.unknown and cost.clip_macs > 0
-    (drawn,) = plan_suite(of(f"{COMMON}\nrows: [{{method: supervised}}]"), toy_catalog, library, Asked()).rows
-    assert training_clips(drawn.plans[0], drawn.chosen) == 24
+    (drawn,) = plan_suite(of(f"{COMMON}\nrows: [{{method: supervised}}]"), toy_catalog, library, SuiteRequest()).rows
+    assert training_clips(drawn.plans[0], drawn.components) == 24

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.recipe_options import RECIPE
@@ -26,7 +26,7 @@ METHODS = ("supervised", "supervised:matched", "teacher", "cstat", "stat")
 
 
 def plan_of(catalog, method: str, budget: str):
-    return resolve_plan(catalog, Request(method=method, dataset="puppets", budget=budget))
+    return resolve_plan(catalog, PlanRequest(method=method, dataset="puppets", budget=budget))
 
 
 @pytest.mark.parametrize("budget", ["paper", "small", "smoke"])
@@ -35,7 +35,7 @@ def test_methods_agree_in_every_number_that_a_stage_reads(catalog, budget: str) 
     for plan in plans[1:]:
         for field in ("backbone", "enhancer", "size", "sampling", "precision", "weights", "degradation"):
             assert getattr(plan, field) == getattr(plans[0], field), field
-        one, other = (chosen_by(catalog, each).options(each, "method") for each in (plan, plans[0]))
+        one, other = (components_of(catalog, each).options(each, "method") for each in (plan, plans[0]))
         assert [one[key] for key in RECIPE] == [other[key] for key in RECIPE]
 
 
@@ -69,9 +69,9 @@ def test_budgets_name_only_what_their_methods_have(catalog) -> None:
 
 def test_teacher_is_a_ceiling_and_not_a_competitor(catalog) -> None:
     teacher = catalog.methods["teacher"]
-    assert teacher.privileged and teacher.needs_high
+    assert teacher.oracle and teacher.needs_high
     supervised = catalog.methods["supervised"]
-    assert not supervised.privileged and not supervised.needs_high
+    assert not supervised.oracle and not supervised.needs_high
     assert supervised.controls == ("matched",)
 
 
@@ -96,14 +96,15 @@ def trained(catalog, tmp_path_factory):
     numbers = ("dataset.train=24", "dataset.test=12", "dataset.rows=48", "dataset.columns=64", "dataset.frames=8",
                "method.epochs=1", "method.joint_epochs=1", "method.batch=8")  # fmt: skip
     for method in ("supervised:matched", "cstat"):
-        request = Request(method=method, dataset="puppets", budget="smoke", settings=numbers)
+        request = PlanRequest(method=method, dataset="puppets", budget="smoke", settings=numbers)
         plan = resolve_plan(catalog, request)
-        chosen = chosen_by(catalog, plan)
-        data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
-        training = Training(plan=plan, chosen=chosen, inputs=data.stage_inputs(OWNERS), make_views=data.training_views,
+        components = components_of(catalog, plan)
+        data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+        training = Training(plan=plan, components=components, inputs=data.stage_inputs(OWNERS),
+                            make_views=data.training_views,
                             device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip
         kept = watch_stages(training)
-        model = chosen.method.load(chosen.method.fit)(training)
+        model = components.method.load(components.method.fit)(training)
         done[method] = SimpleNamespace(training=training, data=data, kept=kept, model=model)
     return done
 

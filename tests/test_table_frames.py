@@ -11,8 +11,8 @@ import pytest
 from tables_of_frames import write_table
 
 from benchmark_core.clips.decode import BadClip, decode
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.index import Clip, TableFrames
-from benchmark_core.clips.recipes import Recipe
 from benchmark_core.clips.store import ClipStore
 
 
@@ -105,7 +105,7 @@ def test_what_is_no_such_table_is_a_bad_clip(tmp_path: Path, content: bytes | No
 
 def test_two_ranges_of_one_table_are_two_clips_in_the_store(path: Path, tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "cache")
-    recipe = Recipe(kind="native")
+    recipe = StoredFormat(kind="native")
     sources = [table(path, 0, 4), table(path, 5, 9), dataclasses.replace(table(path, 0, 4), hottest=40.0)]
     clips = [Clip(id=str(number), source=source, target=0) for number, source in enumerate(sources)]
     assert len({store.content_key(source) for source in sources}) == 3
@@ -121,7 +121,7 @@ def test_two_ranges_of_one_table_are_two_clips_in_the_store(path: Path, tmp_path
 
 def test_a_missing_table_is_a_bad_clip_of_the_store(tmp_path: Path) -> None:
     clip = Clip(id="a", source=table(tmp_path / "gone.csv"), target=0)
-    report = ClipStore(tmp_path / "cache").ensure([clip], [Recipe(kind="native")], bad_clips="skip")
+    report = ClipStore(tmp_path / "cache").ensure([clip], [StoredFormat(kind="native")], bad_clips="skip")
     assert report.bad == (("a", "No such file or directory"),)
 
 

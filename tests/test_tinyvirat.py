@@ -17,7 +17,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.clips.index import VideoFile
 from benchmark_core.conformance.check import check_plugin
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.resolve import Request, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 from elrbench_plugins.tinyvirat import CLASSES, TINYVIRAT, TINYVIRAT_V2, VIRAT_CROPS
@@ -193,7 +193,7 @@ def test_methods_run_on_clips_of_any_size_and_length(
     toy_catalog: Catalog, made: Path, tmp_path: Path, method: str
 ) -> None:
     settings = ("method.batch=3", "method.epochs=1", *(("method.joint_epochs=1",) if method == "cstat" else ()))
-    request = Request(
+    request = PlanRequest(
         method=method, dataset="tinyvirat", backbone="toynet", budget="smoke", size="32x32", sampling="4x1",
         settings=settings,
     )  # fmt: skip

@@ -19,10 +19,10 @@ from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
-from benchmark_core.plans.beside import Beside
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
@@ -42,7 +42,7 @@ F1 = ("f1_macro", "f1_micro", "f1_samples", "map", "f1_macro_logit0.5", "f1_samp
 
 
 def plan_of(catalog: Catalog, method: str = "tinyvirat", *settings: str, **changes: Any) -> Plan:
-    return resolve_plan(catalog, Request(method=method, settings=settings, **{"dataset": "tinyvirat", **changes}))
+    return resolve_plan(catalog, PlanRequest(method=method, settings=settings, **{"dataset": "tinyvirat", **changes}))
 
 
 # -- numbers
@@ -91,9 +91,9 @@ def test_every_row_has_the_codes_numbers_too(catalog: Catalog, row: str, enhance
 @pytest.mark.parametrize(("dataset", "low", "scale"), [("hmdb51", 14, 8), ("ucf101", 28, 4)])
 def test_synthetic_low_views_are_cut_from_the_112_centre(catalog: Catalog, dataset: str, low: int, scale: int) -> None:
     plan = plan_of(catalog, dataset=dataset, degradation=f"bicubic-{low}x{low}", protocol="split1")
-    chosen = chosen_by(catalog, plan)
-    assert (plan.size, low * scale, chosen.degradation.crop, plan.high_source) == ((112, 112), 112, "before", "")
-    assert chosen.degradation.track_at(plan.size) == f"{low}x{low}-centre112"
+    components = components_of(catalog, plan)
+    assert (plan.size, low * scale, components.degradation.crop, plan.high_source) == ((112, 112), 112, "before", "")
+    assert components.degradation.track_at(plan.size) == f"{low}x{low}-centre112"
 
 
 def test_the_small_budget_is_supervised_small_but_for_adams_decays(catalog: Catalog) -> None:
@@ -101,7 +101,7 @@ def test_the_small_budget_is_supervised_small_but_for_adams_decays(catalog: Cata
     ours = plan_of(catalog, "tinyvirat:classifier", **asked)
     plain = plan_of(catalog, "supervised", enhancer="bicubic", **asked)
     assert (ours.backbone, ours.size, ours.precision) == ("resnet3d-18", (56, 56), "fp32")
-    one, other = (chosen_by(catalog, plan).options(plan, "method") for plan in (ours, plain))
+    one, other = (components_of(catalog, plan).options(plan, "method") for plan in (ours, plain))
     assert {key for key in RECIPE if one[key] != other[key]} == {"beta1", "beta2"}
     grown = plan_of(catalog, "tinyvirat:prog-dvsr", **asked)
     assert (grown.size[0] // 14, grown.options("method")) == (4, ours.options("method"))
@@ -109,7 +109,7 @@ def test_the_small_budget_is_supervised_small_but_for_adams_decays(catalog: Cata
 
 def test_the_ceiling_sees_high_views_and_has_none_on_natively_low_clips(catalog: Catalog) -> None:
     plan = plan_of(catalog, "tinyvirat:high", dataset="hmdb51", degradation="bicubic-14x14")
-    assert chosen_by(catalog, plan).method.privileged and not catalog.methods["tinyvirat"].privileged
+    assert components_of(catalog, plan).method.oracle and not catalog.methods["tinyvirat"].oracle
     with pytest.raises(ElrError, match="'tinyvirat:high' is scored on high views, and a native track has none"):
         plan_of(catalog, "tinyvirat:high")
 
@@ -143,19 +143,19 @@ def test_the_spec_imports_no_torch() -> None:
 # -- eq. 4
 
 
-def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Chosen, Data, Training]:
-    chosen = chosen_by(catalog, plan)
-    data = prepare(plan, chosen, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
     training = Training(
         plan=plan,
-        chosen=chosen,
+        components=components,
         inputs=data.stage_inputs(OWNERS),
         make_views=data.training_views,
         device=torch.device("cpu"),
         cache=cache,
         reporter=Silent(),
     )
-    return chosen, data, training
+    return components, data, training
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_eq_4_by_hand(toy_catalog: Catalog, tmp_path: Path, dataset: str, size: 
         toy_catalog, "tinyvirat:classifier", *settings,
         dataset=dataset, backbone="toynet", size=size, sampling="2x1", budget="smoke",
     )  # fmt: skip
-    chosen, data, training = prepared(toy_catalog, plan, tmp_path)
-    model = chosen.method.load(chosen.method.fit)(training)  # at a learning rate of 0: as initialised
+    components, data, training = prepared(toy_catalog, plan, tmp_path)
+    model = components.method.load(components.method.fit)(training)  # at a learning rate of 0: as initialised
     (stage,) = training.stages
     views = data.training_views(low=True, high=False, seed=seed_of(0, "student", "views"))
     batch = views.to_device(next(views.batches(clips, epoch=0)), torch.device("cpu"))
@@ -198,7 +198,7 @@ def go(catalog: Catalog, plan: Plan, work: Path, data: Path | None = None, **ask
 def test_the_classifiers_stage_is_supervised_where_numbers_are_equal(toy_catalog: Catalog, tmp_path: Path) -> None:
     asked = {"dataset": "toy", "backbone": "toynet", "size": "24x32", "sampling": "2x1", "budget": "smoke"}
     ours = plan_of(toy_catalog, "tinyvirat:classifier", **asked)
-    options = chosen_by(toy_catalog, ours).options(ours, "method")
+    options = components_of(toy_catalog, ours).options(ours, "method")
     same = tuple(f"method.{key}={options[key]}" for key in RECIPE)
     plain = plan_of(toy_catalog, "supervised", *same, enhancer="bicubic", **asked)
     other = plan_of(toy_catalog, "supervised", *same, "method.beta1=0.9", enhancer="bicubic", **asked)
@@ -210,7 +210,7 @@ def test_the_classifiers_stage_is_supervised_where_numbers_are_equal(toy_catalog
 def test_the_ceiling_is_the_plain_teachers_stage(toy_catalog: Catalog, tmp_path: Path) -> None:
     asked = {"dataset": "toy", "backbone": "toynet", "size": "24x32", "sampling": "2x1", "budget": "smoke"}
     ours = plan_of(toy_catalog, "tinyvirat:high", **asked)
-    options = chosen_by(toy_catalog, ours).options(ours, "method")
+    options = components_of(toy_catalog, ours).options(ours, "method")
     plain = plan_of(toy_catalog, "teacher", *(f"method.{key}={options[key]}" for key in RECIPE), **asked)
     first, second = (go(toy_catalog, plan, tmp_path).record for plan in (ours, plain))
     assert first["privileged"] and second["stages"][0]["reused"]
@@ -222,7 +222,7 @@ def test_an_estimate_counts_the_enhancer_forward_alone_once_it_is_fitted(catalog
     estimator, found = Estimator(catalog), {}
     for variant in ("classifier", "dvsr", "prog-dvsr"):
         plan = plan_of(catalog, f"tinyvirat:{variant}", **asked)
-        found[variant] = estimator.of(plan, chosen_by(catalog, plan))
+        found[variant] = estimator.of(plan, components_of(catalog, plan))
     (alone,) = found["classifier"].stages.values()
     fitted, student = found["dvsr"].stages.values()
     enhancing = found["dvsr"].clip_macs - found["classifier"].clip_macs
@@ -268,7 +268,7 @@ def test_elrbench_run_from_the_lists_to_the_record(
 @pytest.mark.slow
 def test_pairs_of_the_high_source_are_learnt_from(catalog: Catalog, made: tuple[Path, Path], tmp_path: Path) -> None:
     plan = plan_of(catalog, "tinyvirat:dvsr", "method.batch=3", budget="smoke", size="32x32", high_source="virat-crops")
-    record = go(catalog, plan, tmp_path, made[0], beside=Beside(high_source=made[1])).record
+    record = go(catalog, plan, tmp_path, made[0], extra=ExtraPaths(high_source=made[1])).record
     assert [stage["name"] for stage in record["stages"]] == ["dvsr", "student"]
     assert (record["high_source"]["name"], record["high_source"]["clips"]) == ("virat-crops", 4)
     assert record["updates"]["student"] == 2  # of TinyVIRAT's own six clips
@@ -305,7 +305,7 @@ def test_a_crop_of_the_high_source_with_another_class_ends_it_too(
     write_list(crops / "crops_train.json", [*entries[:3], {**entries[3], "label": ["Diving"]}])
     plan = plan_of(catalog, budget="smoke", high_source="virat-crops")
     with pytest.raises(ElrError) as caught:
-        go(catalog, plan, tmp_path, made[0], beside=Beside(high_source=crops))
+        go(catalog, plan, tmp_path, made[0], extra=ExtraPaths(high_source=crops))
     assert str(caught.value).startswith("virat-crops: entry 4 of crops_train.json: unknown class 'Diving'")
     assert "\n" not in str(caught.value) and not list((tmp_path / "cache").rglob("*.clip"))
 

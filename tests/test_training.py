@@ -19,10 +19,10 @@ from benchmark_core import ElrError, RunFailed
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.views import Views
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.runs.rehearsal import rehearse, tell_estimate
+from benchmark_core.runs.time_estimate import estimate_times, report_time_estimate
 from benchmark_core.source_text import other_source, package_digest, source_note
 from benchmark_core.training.keys import StageInputs, stage_numbers
 from benchmark_core.training.recipe import schedule_of
@@ -41,12 +41,12 @@ def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
 
     def training(cache: str = "a", **changes: Any) -> Training:
         plan = dataclasses.replace(toy_plan, **changes)
-        chosen = chosen_by(toy_catalog, plan)
-        chosen = dataclasses.replace(chosen, method=dataclasses.replace(chosen.method, needs_high=True))
-        data = prepare(plan, chosen, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
+        components = components_of(toy_catalog, plan)
+        components = dataclasses.replace(components, method=dataclasses.replace(components.method, needs_high=True))
+        data = prepare(plan, components, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
         return Training(
             plan=plan,
-            chosen=chosen,
+            components=components,
             inputs=data.stage_inputs(OWNERS),
             make_views=data.training_views,
             device=torch.device("cpu"),
@@ -369,9 +369,9 @@ def test_one_cycle_starts_at_a_25th_peaks_at_three_tenths_and_ends_near_zero() -
 
 
 def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
-    chosen = chosen_by(toy_catalog, toy_plan)
+    components = components_of(toy_catalog, toy_plan)
     before = torch.get_rng_state()
-    seconds = rehearse(toy_plan, chosen, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
+    seconds = estimate_times(toy_plan, components, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
     assert list(seconds) == ["student"] and seconds["student"] > 0
     assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())
 
@@ -385,16 +385,16 @@ def test_a_shorter_budget_that_does_not_go_with_the_rest_stops_no_run(
     short = dataclasses.replace(method, budgets={**method.budgets, "small": {"sampling": "1x1", "method.epochs": 1}})
     catalog = dataclasses.replace(toy_catalog, methods=Section("method", {"supervised": short}))
     flags = {"backbone": "toynet", "size": "24x32", "settings": (f"method.batch={batch}",)}
-    plan = resolve_plan(catalog, Request(method="supervised", dataset="toy", **flags))
+    plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="toy", **flags))
     heard: list[str] = []
 
     class Listening(Silent):
         def say(self, line: str) -> None:
             heard.append(line)
 
-    monkeypatch.setattr("benchmark_core.runs.rehearsal.HOUR", 0.0)
+    monkeypatch.setattr("benchmark_core.runs.time_estimate.HOUR", 0.0)
     asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
-    tell_estimate(plan, chosen_by(catalog, plan), catalog, reporter=Listening(), **asking)
+    report_time_estimate(plan, components_of(catalog, plan), catalog, reporter=Listening(), **asking)
     assert heard[0].startswith("training will take about ")
     assert [line.startswith("--budget small would take") for line in heard[1:]] == [True] * hinted
 

@@ -21,17 +21,17 @@ from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.index import VideoFile
-from benchmark_core.plans.beside import Beside
 from benchmark_core.plans.budgets import changed_from_budget
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.auxiliary import clip_set, pool_clips
-from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.extra_data import clip_set, pool_clips
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import Data, prepare
-from benchmark_core.runs.rehearsal import rehearse
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs, stage_numbers
 
 ASKS = "method.unlabelled=attention"
@@ -39,10 +39,10 @@ OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "metho
 INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
 
 
-def asked(dataset: str = "toy", *settings: str, **changes: Any) -> Request:
+def asked(dataset: str = "toy", *settings: str, **changes: Any) -> PlanRequest:
     numbers = ("method.batch=4", "method.epochs=1", "method.joint_epochs=1", *settings)
     fields = {"method": "cstat", "backbone": "toynet", "budget": "smoke", "size": "24x32", **changes}
-    return Request(dataset=dataset, settings=numbers, **fields)
+    return PlanRequest(dataset=dataset, settings=numbers, **fields)
 
 
 # -- names
@@ -134,7 +134,7 @@ def ready(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None, p
     given = clip_set(catalog, plan.unlabelled, pool, "--unlabelled-data")
     return prepare(
         plan,
-        chosen_by(catalog, plan),
+        components_of(catalog, plan),
         data=data,
         cache=cache,
         bad_clips="fail",
@@ -242,7 +242,7 @@ def go(
         out=work / "out",
         cache=work / "cache",
         reporter=Silent(),
-        beside=Beside(unlabelled=folders[1]),
+        extra=ExtraPaths(unlabelled=folders[1]),
         **changes,
     )
 
@@ -317,7 +317,7 @@ def test_a_pool_without_videos_fails_before_any_clip_is_decoded(
 def test_an_estimate_counts_the_pools_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
-    few, many = (rehearse(plan, chosen_by(toy_catalog, plan), pool=pool, **asking) for pool in (4, 4000))
+    few, many = (estimate_times(plan, components_of(toy_catalog, plan), pool=pool, **asking) for pool in (4, 4000))
     assert many["unlabelled"] > 50 * few["unlabelled"] > 0
 
 
@@ -326,7 +326,7 @@ def test_a_method_whose_spec_hides_its_need_is_told(toy_catalog: Catalog, tmp_pa
     hidden = dataclasses.replace(plan, unlabelled="")
     with pytest.raises(ElrError, match="asked for clips without labels, and its plan has no pool"):
         asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
-        rehearse(hidden, chosen_by(toy_catalog, hidden), **asking)
+        estimate_times(hidden, components_of(toy_catalog, hidden), **asking)
 
 
 def test_the_source_of_a_pool_is_its_file(toy_catalog: Catalog, folders: tuple[Path, Path]) -> None:

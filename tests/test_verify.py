@@ -16,8 +16,8 @@ import pytest
 from run_records import put_scored
 
 from benchmark_core.cli import main
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.record import read_record
-from benchmark_core.records.sealed import seal
 from benchmark_core.records.verify import verify_record
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions

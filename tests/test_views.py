@@ -17,9 +17,9 @@ from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.degraded import degrade_again
+from benchmark_core.clips.formats import ViewPlan, view_plan
 from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
-from benchmark_core.clips.recipes import Materials, materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import HostBatch, Views
@@ -27,9 +27,9 @@ from benchmark_core.errors import ElrError
 from elrbench_plugins.degradations import AVERAGE, BICUBIC, NATIVE
 
 SIZE = (24, 32)
-AFTER = materials(dataclasses.replace(AVERAGE, low=(3, 4)), {}, size=SIZE)
-BEFORE = materials(dataclasses.replace(BICUBIC, low=(6, 8)), {}, size=SIZE)
-AS_RECORDED = materials(NATIVE, {}, size=SIZE)
+AFTER = view_plan(dataclasses.replace(AVERAGE, low=(3, 4)), {}, size=SIZE)
+BEFORE = view_plan(dataclasses.replace(BICUBIC, low=(6, 8)), {}, size=SIZE)
+AS_RECORDED = view_plan(NATIVE, {}, size=SIZE)
 COUNT = 7
 
 
@@ -46,9 +46,9 @@ def clips() -> list[Clip]:
     return [drawn(n, frames=5 + n, size=(24 + 2 * n, 32 + 3 * n), target=n % 3) for n in range(COUNT)]
 
 
-def views(store: ClipStore, stock: Materials = AFTER, **options) -> Views:
-    chosen = {"sampling": Sampling.parse("4x1"), "classes": 3, "jitter": Jitter() if options.get("train") else None}
-    return Views(clips(), store, stock, **{**chosen, **options})
+def views(store: ClipStore, stock: ViewPlan = AFTER, **options) -> Views:
+    components = {"sampling": Sampling.parse("4x1"), "classes": 3, "jitter": Jitter() if options.get("train") else None}
+    return Views(clips(), store, stock, **{**components, **options})
 
 
 def by_clip(batches: Iterator[HostBatch]) -> dict[str, tuple[torch.Tensor, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.cache.contents import Cache, KeptRecipe, KeptStage, held, read_cache, stage_files
-from benchmark_core.clips.in_use import unused
+from benchmark_core.clips.reader_lock import unused
 from benchmark_core.errors import RunFailed, unknown
 from benchmark_core.training.stage_files import LOCK
 
@@ -71,19 +71,21 @@ class Freed:
         return {"files": self.files, "bytes": self.bytes, "kept": list(self.kept)}
 
 
-def clear(chosen: Cache) -> Freed:
+def clear(components: Cache) -> Freed:
     """Removes what was chosen of a cache.
 
     A stage that a process is fitting stays; so do all clips while there is one, or a run that prepares or tests.
     """
     freed = Freed()
-    for stage in chosen.stages:
+    for stage in components.stages:
         gone = remove_stage(stage)
         freed += gone or Freed(kept=(f"stage {stage.folder}: another process is fitting it",))
-    if chosen.recipes:
-        with unused(chosen.root) as free:
-            busy = next((f" to fit {stage.folder}" for stage in read_cache(chosen.root).stages if stage.fitting), "")
-            for recipe in chosen.recipes:
+    if components.recipes:
+        with unused(components.root) as free:
+            busy = next(
+                (f" to fit {stage.folder}" for stage in read_cache(components.root).stages if stage.fitting), ""
+            )
+            for recipe in components.recipes:
                 if busy or not free:
                     freed += Freed(kept=(f"clips {recipe.key}: another process reads clips{busy}",))
                     continue

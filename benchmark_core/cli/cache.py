@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from benchmark_core.cli.console import Reporter, print_json
+from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import cache_flag, cache_folder, json_flag
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError, unknown
@@ -64,7 +64,7 @@ def verify(ctx: click.Context, remove: bool, cache: Path | None, as_json: bool) 
     from benchmark_core.cache.reading import verify as read_again
     from benchmark_core.cli.cache_text import verify_text
 
-    report = read_again(read_cache(cache_folder(cache)), reporter=Reporter(), remove=remove)
+    report = read_again(read_cache(cache_folder(cache)), reporter=ConsoleReporter(), remove=remove)
     if as_json:
         print_json(report.to_json())
     else:
@@ -115,15 +115,15 @@ def clear(
         recipes=recipes,
         unfinished=unfinished,
     )
-    chosen = selection.of(read_cache(cache_folder(cache)))
-    if not yes and (chosen.recipes or chosen.stages):
-        click.echo(choice_text(chosen), err=True)
+    components = selection.of(read_cache(cache_folder(cache)))
+    if not yes and (components.recipes or components.stages):
+        click.echo(choice_text(components), err=True)
         if not sys.stdin.isatty():
             raise ElrError("'elrbench cache clear' asks before it removes, and nobody is there to answer; add --yes")
         if not click.confirm("remove?", err=True):
             click.echo("nothing is removed", err=True)
             ctx.exit(1)
-    freed = remove(chosen)
+    freed = remove(components)
     if as_json:
         print_json(freed.to_json())
     else:

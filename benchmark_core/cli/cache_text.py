@@ -90,11 +90,11 @@ def verify_text(report: CacheReport) -> str:
     return "\n".join([*lines, verdict])
 
 
-def choice_text(chosen: Cache) -> str:
+def choice_text(components: Cache) -> str:
     """What is about to go."""
-    lines = [f"  clips {one.key} {one.kind} {one.size} {one.degradation}".rstrip() for one in chosen.recipes]
-    lines += [f"  stage {one.folder} ({one.number_of.get('dataset', '?')}, {one.state})" for one in chosen.stages]
-    return "\n".join([*lines, totals(chosen)])
+    lines = [f"  clips {one.key} {one.kind} {one.size} {one.degradation}".rstrip() for one in components.recipes]
+    lines += [f"  stage {one.folder} ({one.number_of.get('dataset', '?')}, {one.state})" for one in components.stages]
+    return "\n".join([*lines, totals(components)])
 
 
 def clear_text(freed: Freed) -> str:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from benchmark_core.records.fields import RunRecord
     from benchmark_core.scoring.f1 import Decisions
     from benchmark_core.scoring.predictions import Predictions
+    from benchmark_core.tables.class_differences import Moved
     from benchmark_core.tables.compare import Comparison, Pairing
-    from benchmark_core.tables.moved import Moved
-    from benchmark_core.tables.sides import Side
+    from benchmark_core.tables.select_runs import Side
 
 CONNOR = "Connor 1987, Biometrics 43"
 NORMAL = "normal approximation, with the bootstrap's standard deviation"
@@ -40,9 +40,9 @@ def command(a: str, b: str, track: str | None, folder: Path, as_json: bool) -> N
     files, run folders, digests of published runs (or their first digits), or methods of a track's table; METHOD@DIGEST
     is the row that this run is of.
     """
+    from benchmark_core.tables.class_differences import moved_classes
     from benchmark_core.tables.compare import compare_pairs, pair, pair_groups
-    from benchmark_core.tables.moved import moved_classes
-    from benchmark_core.tables.sides import find_side
+    from benchmark_core.tables.select_runs import find_side
 
     sides = find_side(a, folder, track), find_side(b, folder, track)
     rows = any(side.row for side in sides)
@@ -65,7 +65,7 @@ class _Stored:
         self.read: dict[int, Predictions | None] = {}
 
     def predictions(self, record: RunRecord) -> Predictions | None:
-        from benchmark_core.tables.sides import predictions_of
+        from benchmark_core.tables.select_runs import predictions_of
 
         if id(record) not in self.read:
             self.read[id(record)] = predictions_of(self.sides[id(record)], record)
@@ -73,7 +73,7 @@ class _Stored:
 
     def decisions(self, record: RunRecord) -> Decisions:
         from benchmark_core.errors import ElrError
-        from benchmark_core.records.answers import decisions_of
+        from benchmark_core.records.clip_results import decisions_of
         from benchmark_core.records.stored import decided
 
         if "decisions" in record:

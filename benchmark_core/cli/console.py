@@ -15,7 +15,7 @@ Advance = Callable[..., None]  # advance(steps=1, **figures): figures such as lo
 EVERY_S = 10.0  # seconds between two plain lines of one bar
 
 
-class Reporter:
+class ConsoleReporter:
     """`say(line)`, `warn(line)`, and `with steps(label, total) as advance: advance(1, loss=0.3)`."""
 
     def __init__(self, stream: TextIO | None = None, terminal: bool | None = None, quiet: bool = False) -> None:

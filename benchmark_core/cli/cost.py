@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     board_flag,
     device_flag,
@@ -90,7 +90,7 @@ def command(
         for record in records:
             place = folder / COSTS / cost_name(record)
             if replaces(place, record):
-                Reporter().say(f"{place}: an earlier measurement of the same structure and device is replaced")
+                ConsoleReporter().say(f"{place}: an earlier measurement of the same structure and device is replaced")
         written = [str(write_cost(folder / COSTS, record)) for record in records]
     if as_json:
         total, *parts = records
@@ -129,7 +129,7 @@ def _all(
     from benchmark_core.training.device import describe_device
 
     costs = None if folder is None else folder / COSTS
-    outcomes = list(every_cost(catalog, only, device, costs, refresh=refresh, say=Reporter()))
+    outcomes = list(every_cost(catalog, only, device, costs, refresh=refresh, say=ConsoleReporter()))
     if as_json:
         found = [outcome.as_json() for outcome in outcomes]
         print_json({"device": describe_device(device), "costs": found})
@@ -191,7 +191,7 @@ def _bare(
     )
     if weights != "scratch":
         _, said = build_backbone(backbone, int(classes), weights=weights, modality=modality)
-        Reporter().say(f"weights: {said}")
+        ConsoleReporter().say(f"weights: {said}")
     height, width = describe["low"]
     return cost_of(recognizer, describe, (height, width), device, thorough=True)
 
@@ -214,15 +214,15 @@ def _planned(
 
     from benchmark_core.cost.streams import costs_of_plan
     from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
-    from benchmark_core.plans.resolve import chosen_by
+    from benchmark_core.plans.resolve import components_of
 
-    chosen = chosen_by(catalog, plan)
+    components = components_of(catalog, plan)
     for stream in plan.streams:
-        if (said := initialisation_of(stream, chosen)) != plan.weights:
-            Reporter().say(f"weights: {said}")
-        if not chosen.method.privileged and (said := enhancer_initialisation_of(stream, chosen)):
-            Reporter().say(f"enhancer's weights: {said}")
-    return costs_of_plan(plan, chosen, device, read_size("--low", low) if low else None, thorough=True)
+        if (said := initialisation_of(stream, components)) != plan.weights:
+            ConsoleReporter().say(f"weights: {said}")
+        if not components.method.oracle and (said := enhancer_initialisation_of(stream, components)):
+            ConsoleReporter().say(f"enhancer's weights: {said}")
+    return costs_of_plan(plan, components, device, read_size("--low", low) if low else None, thorough=True)
 
 
 def as_text(record: dict[str, Any]) -> str:

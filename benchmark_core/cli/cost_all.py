@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark_core.cli.console import Reporter, columns
+from benchmark_core.cli.console import ConsoleReporter, columns
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CostOutcome:
     """Of one component in one setting. state: "measured", "stands" (a record said it already) or "failed"."""
 
     kind: str
@@ -58,8 +58,14 @@ class Outcome:
 
 
 def every_cost(
-    catalog: Catalog, only: tuple[str, ...], device: torch.device, costs: Path | None, *, refresh: bool, say: Reporter
-) -> Iterator[Outcome]:
+    catalog: Catalog,
+    only: tuple[str, ...],
+    device: torch.device,
+    costs: Path | None,
+    *,
+    refresh: bool,
+    say: ConsoleReporter,
+) -> Iterator[CostOutcome]:
     """Outcomes as they are had. costs: where records stand and go to, each as soon as it is measured; None: nowhere.
 
     ElrError, before anything is measured, where a name of `only` is of no backbone and no enhancer.
@@ -75,8 +81,8 @@ def every_cost(
 
 
 def _settle(
-    catalog: Catalog, subject: Subject, device: torch.device, costs: Path | None, *, refresh: bool, say: Reporter
-) -> Outcome:
+    catalog: Catalog, subject: Subject, device: torch.device, costs: Path | None, *, refresh: bool, say: ConsoleReporter
+) -> CostOutcome:
     """Looked up or measured, and written. Whatever a component raises is its own line."""
     from benchmark_core.cost.every import measure, standing
     from benchmark_core.records.cost_record import cost_name, replaces, write_cost
@@ -85,18 +91,18 @@ def _settle(
     of = (subject.spec.kind, subject.spec.name, str(subject.at))
     try:
         if costs is not None and not refresh and (found := standing(subject, owner, device, costs)):
-            return Outcome(*of, "stands", found, costs / cost_name(found))
+            return CostOutcome(*of, "stands", found, costs / cost_name(found))
         record = measure(subject, owner, device)
         if costs is None:
-            return Outcome(*of, "measured", record)
+            return CostOutcome(*of, "measured", record)
         if replaces(costs / cost_name(record), record):
             say.say(f"{costs / cost_name(record)}: an earlier measurement of the same structure and device is replaced")
-        return Outcome(*of, "measured", record, write_cost(costs, record))
+        return CostOutcome(*of, "measured", record, write_cost(costs, record))
     except ElrError as error:
-        return Outcome(*of, "failed", error=str(error))
+        return CostOutcome(*of, "failed", error=str(error))
     except Exception as error:  # a plugin's bug, or a network that this device has no memory for
         first = (str(error).strip().splitlines() or ["no reason given"])[0]
-        return Outcome(*of, "failed", error=f"{type(error).__name__}: {first}"[:240] + f" (plugin {owner})")
+        return CostOutcome(*of, "failed", error=f"{type(error).__name__}: {first}"[:240] + f" (plugin {owner})")
     finally:
         _free(device)
 
@@ -111,7 +117,7 @@ def _free(device: torch.device) -> None:
             torch.cuda.empty_cache()
 
 
-def as_text(outcomes: list[Outcome], device: str) -> str:
+def as_text(outcomes: list[CostOutcome], device: str) -> str:
     """A line each, and how many of which state there are."""
     heading = ["component", "setting", "parameters", "multiply-adds of a view", "latency", "state"]
     count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("measured", "stands", "failed")}

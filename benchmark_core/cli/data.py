@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from benchmark_core.cli.console import Reporter, print_json
+from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.data_text import describe, info_text, prepare_text, verify_text
 from benchmark_core.cli.flags import (
     bad_clips_flag,
@@ -122,7 +122,7 @@ def verify(
         sampling=Sampling.parse(sampling or BackboneSpec.sampling),
         protocols=(protocol,) if protocol else (),
         workers=workers or min(8, os.cpu_count() or 1),
-        reporter=Reporter(),
+        reporter=ConsoleReporter(),
     )
     if as_json:
         print_json(report.to_json())
@@ -195,7 +195,7 @@ def prepare(
         cache=folder,
         bad_clips=bad_clips,
         workers=workers,
-        reporter=Reporter(),
+        reporter=ConsoleReporter(),
     )
     if as_json:
         print_json({"dataset": spec.name, "protocol": protocol, "cache": str(folder), **filled.to_json()})

@@ -12,7 +12,7 @@ import click
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.beside import NOTHING_BESIDE, Beside
+from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
@@ -119,14 +119,14 @@ def make_plan(
     settings: tuple[str, ...],
     fields: Mapping[str, Any],
     data: Path | None = None,
-    beside: Beside = NOTHING_BESIDE,
-) -> tuple[Catalog, Plan, Beside]:
+    extra: ExtraPaths = NO_EXTRA_PATHS,
+) -> tuple[Catalog, Plan, ExtraPaths]:
     """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched.
 
     A dataset given as `folder:PATH`, or as its name beside `data`, is in the catalog that comes back, and so is a file
     of weights. beside: folders of pool and high source, where flags give them; it comes back with the teacher's.
     """
-    from benchmark_core.plans.resolve import Request, resolve_plan
+    from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.weights_file import place_enhancer_weights, place_weights
 
     asked: dict[str, Any] = {}
@@ -145,7 +145,7 @@ def make_plan(
     if "enhancer_weights" in asked:
         catalog, asked["enhancer_weights"] = place_enhancer_weights(catalog, asked["enhancer_weights"])
     for name in ("unlabelled", "high_source"):
-        root = getattr(beside, name)
+        root = getattr(extra, name)
         if name in asked:
             catalog, asked[name] = catalog.placed(asked[name], root, _data_flag(name))
         elif root is not None:
@@ -153,23 +153,23 @@ def make_plan(
     if "teacher" in asked:
         from benchmark_core.runs.teachers import teacher_name
 
-        beside = dataclasses.replace(beside, teacher=Path(asked["teacher"]))
+        extra = dataclasses.replace(extra, teacher=Path(asked["teacher"]))
         asked["teacher"] = teacher_name(Path(asked["teacher"]))
-    plan = resolve_plan(catalog, Request(**asked, settings=settings))
+    plan = resolve_plan(catalog, PlanRequest(**asked, settings=settings))
     for name, held in (("unlabelled", plan.unlabelled), ("high_source", plan.source)):
-        if held and (root := getattr(beside, name)) is not None:
+        if held and (root := getattr(extra, name)) is not None:
             data_root(catalog, held, root, _data_flag(name))  # refused here too where nothing is run
-    return catalog, plan, beside
+    return catalog, plan, extra
 
 
-def located(catalog: Catalog, plan: Plan, beside: Beside) -> Beside:
+def located(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> ExtraPaths:
     """`beside` with the folders that are not given: where sets were placed, or their own under ELRBENCH_DATA."""
     roots = {
-        field: data_root(catalog, name, getattr(beside, field), _data_flag(field))
+        field: data_root(catalog, name, getattr(extra, field), _data_flag(field))
         for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.source))
         if name
     }
-    return dataclasses.replace(beside, **roots)
+    return dataclasses.replace(extra, **roots)
 
 
 def _data_flag(field: str) -> str:

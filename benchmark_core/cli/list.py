@@ -30,10 +30,10 @@ def command(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """
     from benchmark_core.catalog import load_catalog
 
-    chosen = KINDS if kind is None else (kind_of(kind),)
+    components = KINDS if kind is None else (kind_of(kind),)
     catalog = load_catalog(extra=plugins)
     found = []
-    for plural in chosen:
+    for plural in components:
         for name, spec in getattr(catalog, plural).items():
             owner = catalog.owner(spec)
             found.append(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
     cache_flag,
@@ -22,7 +22,7 @@ from benchmark_core.errors import ElrError
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
     from benchmark_core.records.fields import PlanFields
-    from benchmark_core.runs.deployed import Deployed, Predicted
+    from benchmark_core.runs.loaded_run import LoadedRun, Predicted
 
 PATH = click.Path(path_type=Path)
 TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
@@ -72,7 +72,7 @@ def command(
     if dataset is None and split is None and data is not None and data.is_dir():
         reason = strange_to(catalog, record["plan"], data)
         if reason and (pool := pool_template(catalog)):
-            Reporter().say(f"{data} is taken as a folder of clips without labels: {reason}")
+            ConsoleReporter().say(f"{data} is taken as a folder of clips without labels: {reason}")
             dataset, data = f"{pool}:{data}", None
     catalog, name = catalog.placed(dataset or record["plan"]["dataset"], data)
     root = data_root(catalog, name, data)
@@ -80,13 +80,13 @@ def command(
         raise ElrError(f"--out {out} is a folder; name the file to write")
 
     from benchmark_core.atomic import check_writable
-    from benchmark_core.runs.deployed import load_run, predict_clips
+    from benchmark_core.runs.loaded_run import load_run, predict_clips
     from benchmark_core.training.device import pick_device
 
     for folder in (runfolder if out is None else out.parent, cache_folder(cache)):
         check_writable(folder)
     deployed = load_run(runfolder, record, catalog, name)
-    part = split or ("pool" if catalog.datasets[deployed.chosen.dataset.name].unlabelled else "test")
+    part = split or ("pool" if catalog.datasets[deployed.components.dataset.name].unlabelled else "test")
     predicted = predict_clips(
         deployed,
         "pool" if part == "pool" else "test",
@@ -94,7 +94,7 @@ def command(
         cache=cache_folder(cache),
         bad_clips=bad_clips,
         device=pick_device(device),
-        reporter=Reporter(),
+        reporter=ConsoleReporter(),
     )
     written, scores = write(deployed, predicted, runfolder, out)
     told: dict[str, Any] = {
@@ -139,13 +139,13 @@ def pool_template(catalog: Catalog) -> str:
 
 
 def write(
-    deployed: Deployed, predicted: Predicted, folder: Path, out: Path | None
+    deployed: LoadedRun, predicted: Predicted, folder: Path, out: Path | None
 ) -> tuple[Path, dict[str, Any] | None]:
     """The file written, and the scores of labelled clips."""
     from benchmark_core.atomic import write_whole
     from benchmark_core.scoring.predictions import score_predictions, write_predictions
 
-    dataset = deployed.chosen.dataset
+    dataset = deployed.components.dataset
     if predicted.targets is None and dataset.answer is not None:
         text = dataset.load(dataset.answer)(predicted.ids, predicted.logits)
         return write_whole(out or folder / ANSWER, text.encode()), None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark_core.cli.console import Reporter, print_json
+from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 from benchmark_core.errors import ElrError
 
@@ -36,7 +36,7 @@ def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
 
     from benchmark_core.records import publish
 
-    written = [str(path) for path in publish(source, folder, say=Reporter().say)]
+    written = [str(path) for path in publish(source, folder, say=ConsoleReporter().say)]
     if as_json:
         print_json({"run": str(source), "written": written})
     else:

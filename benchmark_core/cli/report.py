@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark_core.cli.console import Reporter, print_json
+from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import (
     cache_flag,
     cache_folder,
@@ -80,8 +80,8 @@ def command(
         cache=cache_folder(cache),
         device=device,
         clips=clips,
-        beside=place.parent,
-        reporter=Reporter(),
+        extra=place.parent,
+        reporter=ConsoleReporter(),
     )
 
     from benchmark_core.report.page import render

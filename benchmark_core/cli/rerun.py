@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
     beside_flags,
@@ -23,7 +23,7 @@ from benchmark_core.cli.flags import (
     plugin_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 
 if TYPE_CHECKING:
     from benchmark_core.records.fields import RunRecord, ScoreFields
@@ -78,7 +78,7 @@ def command(
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
     from benchmark_core.provenance import refuse_absent
-    from benchmark_core.tables.sides import find_side, predictions_of
+    from benchmark_core.tables.select_runs import find_side, predictions_of
 
     side = find_side(record, folder)
     old = side.first
@@ -87,8 +87,8 @@ def command(
     catalog = load_catalog(extra=plugins)
     refuse_absent(old["plugins"], catalog)
     asked = fields_of(old["plan"], {name: text for name, text in given.items() if text is not None})
-    beside = Beside(unlabelled=unlabelled_data, high_source=high_source_data)
-    catalog, plan, beside = make_plan(catalog, None, (), asked, data, beside)
+    extra = ExtraPaths(unlabelled=unlabelled_data, high_source=high_source_data)
+    catalog, plan, extra = make_plan(catalog, None, (), asked, data, extra)
 
     from benchmark_core.runs.folder import RUNS
     from benchmark_core.runs.folder import refuse_other_plan as refuse_other_folder
@@ -96,12 +96,12 @@ def command(
     from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
 
     refuse_other_plan(old, plan)
-    root, beside = data_root(catalog, plan.dataset, data), located(catalog, plan, beside)
+    root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
     place = out or RUNS / f"{plan.digest}-again"
     if place.absolute() == side.folders[old["digest"]].absolute():
         raise ElrError(f"--out {place} is the folder of the record itself, which would be lost; give another")
     refuse_other_folder(place, plan.digest)
-    if other := other_data(old, plan, catalog, data=root, beside=beside, bad_clips=bad_clips):
+    if other := other_data(old, plan, catalog, data=root, extra=extra, bad_clips=bad_clips):
         raise RunFailed(f"{other}; nothing was trained. Give the folder with the same clips")
 
     from benchmark_core.records.record import find_record, read_record
@@ -117,8 +117,8 @@ def command(
         bad_clips=bad_clips,
         device=device,
         refit=refit,
-        beside=beside,
-        reporter=Reporter(),
+        extra=extra,
+        reporter=ConsoleReporter(),
     )
     new = read_record(find_record(result.folder))
     found = agreement(old, before, new, stored_predictions(new, result.folder))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
     beside_flags,
@@ -24,7 +24,7 @@ from benchmark_core.cli.flags import (
     plan_flags,
 )
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 
 if TYPE_CHECKING:
     from benchmark_core.plans.plan import Plan
@@ -71,12 +71,12 @@ def command(
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
-    beside = Beside(unlabelled=unlabelled_data, high_source=high_source_data)
-    catalog, plan, beside = make_plan(catalog, planfile, settings, fields, data, beside)
+    extra = ExtraPaths(unlabelled=unlabelled_data, high_source=high_source_data)
+    catalog, plan, extra = make_plan(catalog, planfile, settings, fields, data, extra)
     if dry_run:
         _print_plan(plan, as_json)
         return
-    root, beside = data_root(catalog, plan.dataset, data), located(catalog, plan, beside)
+    root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
     if publish_to and not folder.is_dir():
         raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
 
@@ -96,14 +96,14 @@ def command(
         bad_clips=bad_clips,
         device=device,
         refit=refit,
-        beside=beside,
-        reporter=Reporter(),
+        extra=extra,
+        reporter=ConsoleReporter(),
     )
     published: list[str] = []
     if publish_to:
         from benchmark_core.records import publish
 
-        published = [str(path) for path in publish(result.folder, folder, say=Reporter().say)]
+        published = [str(path) for path in publish(result.folder, folder, say=ConsoleReporter().say)]
     if as_json:
         parts = [{"folder": str(part.folder), "record": part.record} for part in result.parts]
         told = {"folder": str(result.folder), "published": published, "record": result.record}

@@ -152,7 +152,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
     assert isinstance(spec, MethodSpec)
     return {
         "needs_high": spec.needs_high,
-        "privileged": spec.privileged,
+        "privileged": spec.oracle,
         "controls": list(spec.controls),
         "takes": [f"--{name.replace('_', '-')}" for name in spec.takes],
         "own_head": spec.recognizer is not None,

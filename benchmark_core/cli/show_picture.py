@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from benchmark_core.cli.console import Reporter
+from benchmark_core.cli.console import ConsoleReporter
 from benchmark_core.cli.flags import cache_folder
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import read_size
@@ -61,7 +61,7 @@ def draw_picture(catalog: Catalog, words: tuple[str, ...], path: Path, asked: di
         colours=asked["colours"],
         data=root,
         cache=cache,
-        reporter=Reporter(),
+        reporter=ConsoleReporter(),
     )
     write_whole(path, sheet.png)
     return {"file": str(path), "bytes": len(sheet.png), **sheet.to_json()}

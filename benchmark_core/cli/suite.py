@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark_core.cli.console import Reporter, columns, print_json
+from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     PLAN,
     bad_clips_flag,
@@ -22,7 +22,7 @@ from benchmark_core.cli.flags import (
 )
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 
 if TYPE_CHECKING:
     from benchmark_core.papers.collection import Library
@@ -130,10 +130,10 @@ def _estimates(planned: PlannedSuite) -> Mapping[str, Any]:
     estimator = Estimator(planned.catalog)
     rows = [row for row in planned.rows if row.plans]
     found = {}
-    with Reporter(quiet=len(rows) < 4).steps("counting", len(rows)) as advance:
+    with ConsoleReporter(quiet=len(rows) < 4).steps("counting", len(rows)) as advance:
         for row in rows:
-            assert row.chosen is not None
-            found[row.row.name] = estimator.of(row.plans[0], row.chosen)
+            assert row.components is not None
+            found[row.row.name] = estimator.of(row.plans[0], row.components)
             advance(1)
     return found
 
@@ -181,11 +181,11 @@ def run(
 
     from benchmark_core.cli.suite_runs import Runs, publish_earlier
     from benchmark_core.cli.suite_text import jobs_json, jobs_text, run_json, run_text
-    from benchmark_core.suites.campaign import Outcome, failed_runs, finished, jobs_of, run_jobs
+    from benchmark_core.suites.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
     from benchmark_core.suites.results import lines_of
 
     jobs = jobs_of(planned.rows)
-    reporter = Reporter()
+    reporter = ConsoleReporter()
     runs = Runs(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
     done, remarks = runs.of_these_clips(jobs, finished(jobs, out, folder if folder.is_dir() else None))
     if dry_run:
@@ -199,7 +199,7 @@ def run(
         raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
     for remark in planned.remarks:
         reporter.warn(remark)
-    outcome = Outcome(records=done, failures={})
+    outcome = RunOutcome(records=done, failures={})
     if any(job.plan.digest not in done for job in jobs):
         outcome = run_jobs(jobs, done, out, runs.start(jobs, done), reporter, remarks)
     unpublished = publish_earlier(jobs, done, out, folder, reporter) if publish_to else []
@@ -223,18 +223,18 @@ def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite
     """The suite's rows under the flags of `over_rows`; every name and number is checked before data is touched."""
     from benchmark_core.catalog import load_catalog
     from benchmark_core.papers.collection import load_library
-    from benchmark_core.suites.rows import Asked, plan_suite
+    from benchmark_core.suites.rows import SuiteRequest, plan_suite
 
     library = load_library()
     suite = _read(name, library)
     fields = [_field(names) for names, _, _ in OVER_ROWS]
-    asked = Asked(
+    asked = SuiteRequest(
         fields={key: flags[key] for key in fields if flags[key] is not None},
         settings=flags["settings"],
         seeds=_seeds(flags["seeds"]),
         only=tuple(row.strip() for row in (flags["only"] or "").split(",") if row.strip()),
         data=flags["data"],
-        beside=Beside(unlabelled=flags["unlabelled_data"], high_source=flags["high_source_data"]),
+        extra=ExtraPaths(unlabelled=flags["unlabelled_data"], high_source=flags["high_source_data"]),
     )
     return library, plan_suite(suite, load_catalog(extra=flags["plugins"]), library, asked)
 
@@ -247,8 +247,8 @@ def _read(name: str, library: Library) -> Suite:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         return read_suite(read_yaml(path), str(path), path.stem)
-    if name not in library.suites and (beside := Path(f"{name}.yaml")).is_file():
-        raise ElrError(f"unknown suite '{name}'; for the file of that name, say {beside}")
+    if name not in library.suites and (extra := Path(f"{name}.yaml")).is_file():
+        raise ElrError(f"unknown suite '{name}'; for the file of that name, say {extra}")
     file = library.suite(name)
     return read_suite(parse_yaml(file.text, file.where), file.where, name)
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.cli.console import Reporter
+from benchmark_core.cli.console import ConsoleReporter
 from benchmark_core.cli.flags import cache_folder, data_root, located
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import chosen_by
+from benchmark_core.plans.resolve import components_of
 from benchmark_core.provenance import other_versions, plugins_of
 from benchmark_core.records import publish, read_record
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record
 from benchmark_core.runs.folder import refuse_other_plan
 from benchmark_core.runs.lists import other_data
-from benchmark_core.suites.campaign import Job, RunPlan
+from benchmark_core.suites.campaign import RunPlan, SuiteRun
 from benchmark_core.suites.rows import PlannedSuite
 
 
@@ -33,10 +33,10 @@ class Runs:
     device: str | None
     cache: Path | None
     publish_to: Path | None
-    reporter: Reporter
+    reporter: ConsoleReporter
 
     def of_these_clips(
-        self, jobs: Sequence[Job], done: Mapping[str, RunRecord]
+        self, jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord]
     ) -> tuple[dict[str, RunRecord], dict[str, str]]:
         """Of `done`, the runs on the clips that lie here; why each other is to be run anew, by digest.
 
@@ -50,9 +50,9 @@ class Runs:
             if (record := done.get(job.plan.digest)) is None:
                 continue
             try:
-                root, beside = self._roots(job)
+                root, extra = self._roots(job)
                 other = other_data(
-                    record, job.plan, self.planned.catalog, data=root, beside=beside, bad_clips=self.bad_clips
+                    record, job.plan, self.planned.catalog, data=root, extra=extra, bad_clips=self.bad_clips
                 )
             except ElrError:
                 other = ""
@@ -60,16 +60,16 @@ class Runs:
                 anew[job.plan.digest] = other
                 del taken[job.plan.digest]
                 continue
-            here = plugins_of(self.planned.catalog, chosen_by(self.planned.catalog, job.plan))
+            here = plugins_of(self.planned.catalog, components_of(self.planned.catalog, job.plan))
             if versions := other_versions(record["plugins"], here):
                 others[versions] = others.get(versions, 0) + 1
         for versions, count in others.items():
             self.reporter.say(f"{count} of the finished runs are by {versions}; 'elrbench rerun' makes one anew")
         return taken, anew
 
-    def start(self, jobs: Sequence[Job], done: Mapping[str, RunRecord]) -> RunPlan:
+    def start(self, jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> RunPlan:
         """What runs one plan. ElrError where no plan's clips are where they should be, or the device is not there."""
-        roots: dict[str, tuple[Path | None, Beside]] = {}
+        roots: dict[str, tuple[Path | None, ExtraPaths]] = {}
         missing: dict[str, ElrError] = {}
         for job in jobs:
             if job.plan.digest not in done:
@@ -90,7 +90,7 @@ class Runs:
             from benchmark_core.runs.runner import run  # torch: not for a plan whose clips are not there
 
             refuse_other_plan(out, plan.digest)
-            root, beside = roots[plan.digest]
+            root, extra = roots[plan.digest]
             result = run(
                 plan,
                 self.planned.catalog,
@@ -99,7 +99,7 @@ class Runs:
                 cache=cache_folder(self.cache),
                 bad_clips=self.bad_clips,
                 device=self.device,
-                beside=beside,
+                extra=extra,
                 reporter=self.reporter,
             )
             if self.publish_to is not None:
@@ -108,8 +108,8 @@ class Runs:
 
         return run_plan
 
-    def _roots(self, job: Job) -> tuple[Path | None, Beside]:
-        given = Beside(
+    def _roots(self, job: SuiteRun) -> tuple[Path | None, ExtraPaths]:
+        given = ExtraPaths(
             unlabelled=self.flags["unlabelled_data"] if job.plan.unlabelled else None,
             high_source=self.flags["high_source_data"] if job.plan.source else None,
         )
@@ -118,7 +118,7 @@ class Runs:
 
 
 def publish_earlier(
-    jobs: Sequence[Job], done: Mapping[str, RunRecord], out: Path, folder: Path, reporter: Reporter
+    jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord], out: Path, folder: Path, reporter: ConsoleReporter
 ) -> list[str]:
     """Runs that an earlier call finished and did not publish; a line for each that cannot be."""
     failed = []

@@ -10,9 +10,9 @@ from benchmark_core.cli.suite_words import NOTHING, Footnotes, PlanWords, printe
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.suites.campaign import Job
+from benchmark_core.suites.campaign import SuiteRun
 from benchmark_core.suites.estimate import Estimate
-from benchmark_core.suites.results import Line, datasets_of, differences
+from benchmark_core.suites.results import ScoreLine, datasets_of, differences
 from benchmark_core.suites.rows import PlannedRow, PlannedSuite
 
 COUNTED = (
@@ -132,7 +132,7 @@ def _big(count: float) -> str:
 # -- run
 
 
-def jobs_json(planned: PlannedSuite, jobs: Sequence[Job], done: Mapping[str, RunRecord]) -> dict[str, Any]:
+def jobs_json(planned: PlannedSuite, jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> dict[str, Any]:
     """The runs in their order, and rows without any."""
     return {
         "suite": planned.suite.name,
@@ -152,7 +152,7 @@ def jobs_json(planned: PlannedSuite, jobs: Sequence[Job], done: Mapping[str, Run
     }
 
 
-def jobs_text(planned: PlannedSuite, jobs: Sequence[Job], done: Mapping[str, RunRecord]) -> str:
+def jobs_text(planned: PlannedSuite, jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> str:
     """The same for people."""
     words = PlanWords(planned)
     table = [("digest", "", "seed", "fold", "plan", "rows")]
@@ -167,7 +167,7 @@ def jobs_text(planned: PlannedSuite, jobs: Sequence[Job], done: Mapping[str, Run
     return "\n\n".join(block for block in blocks if block)
 
 
-def run_json(planned: PlannedSuite, lines: Sequence[Line]) -> dict[str, Any]:
+def run_json(planned: PlannedSuite, lines: Sequence[ScoreLine]) -> dict[str, Any]:
     """A line for each printed or primary score of each row."""
     return {
         "suite": planned.suite.name,
@@ -197,7 +197,7 @@ def run_json(planned: PlannedSuite, lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
-def run_text(planned: PlannedSuite, lines: Sequence[Line]) -> str:
+def run_text(planned: PlannedSuite, lines: Sequence[ScoreLine]) -> str:
     """Paper and ours in columns of their own, each headed by what it is of."""
     notes, words = Footnotes(), PlanWords(planned)
     several = len(datasets_of(line.printed for line in lines)) > 1
@@ -225,7 +225,7 @@ def run_text(planned: PlannedSuite, lines: Sequence[Line]) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-def _measured(line: Line) -> str:
+def _measured(line: ScoreLine) -> str:
     if line.ours is None:
         return NOTHING
     spread = "" if line.ours.std is None else f" ± {100 * line.ours.std:.2f}"

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from benchmark_core.clips.formats import ViewPlan
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.recipes import Materials
 from benchmark_core.clips.resample import reduce, to_grey_levels
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import resolve
@@ -43,12 +43,12 @@ def _averaged(bundle: Array, size: tuple[int, int]) -> Array:
     return again
 
 
-def degrade_on_device(high: Tensor, materials: Materials) -> Tensor:
+def degrade_on_device(high: Tensor, view_plan: ViewPlan) -> Tensor:
     """Low (B, K, 3, T, h, w) of float high (B, K, 3, T, H, W), both in [0, 1], by the degradation's device half."""
-    assert materials.degrade is not None and materials.low_size is not None
+    assert view_plan.degrade is not None and view_plan.low_size is not None
     frames = high.transpose(2, 3)  # (B, K, T, 3, H, W)
-    low: Tensor = resolve(materials.degrade)(frames.flatten(0, 2), materials.low_size, materials.options)
-    due = (frames.shape[:3].numel(), 3, *materials.low_size)
+    low: Tensor = resolve(view_plan.degrade)(frames.flatten(0, 2), view_plan.low_size, view_plan.options)
+    due = (frames.shape[:3].numel(), 3, *view_plan.low_size)
     if low.shape != due:
         raise ElrError(f"the degradation gives {tuple(low.shape)} where {due} is due; its plugin must mend that")
     return low.reshape(*frames.shape[:3], *low.shape[1:]).transpose(2, 3)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.filling import Job, Outcome
+from benchmark_core.clips.build_queue import BuildResult, BuildTask
 from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.store import ClipStore, Progress
@@ -33,7 +33,7 @@ Make = Callable[[Batch], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DerivedRecipe:
+class DerivedFormat:
     """made_of: all that the values depend on: the views' recipes and sampling, and the networks' stages and weights."""
 
     made_of: Mapping[str, Any]
@@ -51,7 +51,7 @@ class DerivedRecipe:
 def ensure_derived(
     store: ClipStore,
     views: Views,
-    recipe: DerivedRecipe,
+    fmt: DerivedFormat,
     make: Make,
     device: torch.device,
     progress: Progress | None = None,
@@ -64,9 +64,9 @@ def ensure_derived(
     each clip made by one process. Raises ElrError where another shape comes, or a value that float16 cannot hold.
     """
 
-    def build(job: Job, missing: list[DerivedRecipe]) -> Outcome:
-        clip = job.clips[0]
-        writer = clipfile.Writer(store.path(job.content, recipe), compressed=False)
+    def build(task: BuildTask, missing: list[DerivedFormat]) -> BuildResult:
+        clip = task.clips[0]
+        writer = clipfile.Writer(store.path(task.content, fmt), compressed=False)
         try:
             for piece in views.pieces(clip, AT_ONCE):
                 with torch.inference_mode():
@@ -83,7 +83,7 @@ def ensure_derived(
             writer.abort()
         return "built"
 
-    store.fill(views.clips, [recipe], build, progress=progress, workers=1)
+    store.fill(views.clips, [fmt], build, progress=progress, workers=1)
 
 
 def as_bytes(values: Tensor) -> npt.NDArray[np.uint8]:
@@ -101,13 +101,11 @@ class DerivedViews:
     shape: of one interval's values. Targets and masks are those of the views.
     """
 
-    def __init__(
-        self, views: Views, store: ClipStore, recipe: DerivedRecipe, shape: tuple[int, ...], seed: int
-    ) -> None:
+    def __init__(self, views: Views, store: ClipStore, fmt: DerivedFormat, shape: tuple[int, ...], seed: int) -> None:
         self.views = views
         self.shape = shape
         self.seed = seed
-        self._reader = store.reader(recipe)
+        self._reader = store.reader(fmt)
 
     def __len__(self) -> int:
         return len(self.views)

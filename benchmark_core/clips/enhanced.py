@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.filling import Job, Outcome
+from benchmark_core.clips.build_queue import BuildResult, BuildTask
+from benchmark_core.clips.formats import StoredFormat, ViewPlan
 from benchmark_core.clips.index import Clip
-from benchmark_core.clips.recipes import Materials, Recipe
 from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
 
 REVISION = 1  # raised when other pixels are made of the same numbers
@@ -69,10 +69,10 @@ def weights_digest(module: nn.Module) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnhancedRecipe:
+class EnhancedFormat:
     """Frames of `source`, enhanced to `size` (H, W) by the network of these weights."""
 
-    source: Recipe
+    source: StoredFormat
     size: tuple[int, int]
     frames: int
     stage: str
@@ -96,10 +96,10 @@ class EnhancedRecipe:
         return digest_of(self.numbers())
 
 
-def of_enhancer(stock: Materials, enhancer: Enhancer) -> Materials:
+def of_enhancer(stock: ViewPlan, enhancer: Enhancer) -> ViewPlan:
     """What views of low ask of the store once they are enhanced; their box is cut at network size, as that of high."""
-    assert stock.crop != "before" and isinstance(stock.low, Recipe)
-    recipe = EnhancedRecipe(
+    assert stock.crop != "before" and isinstance(stock.low, StoredFormat)
+    fmt = EnhancedFormat(
         source=stock.low,
         size=stock.size,
         frames=enhancer.frames,
@@ -107,13 +107,13 @@ def of_enhancer(stock: Materials, enhancer: Enhancer) -> Materials:
         weights=weights_digest(enhancer.module),
     )
     high = stock.high if stock.crop == "after" else None
-    return replace(stock, crop="after", low=recipe, low_size=stock.size, high=high, enhanced=True)
+    return replace(stock, crop="after", low=fmt, low_size=stock.size, high=high, enhanced=True)
 
 
 def ensure_enhanced(
     store: ClipStore,
     clips: Sequence[Clip],
-    recipe: EnhancedRecipe,
+    fmt: EnhancedFormat,
     enhancer: Enhancer,
     progress: Progress | None = None,
 ) -> StoreReport:
@@ -121,12 +121,12 @@ def ensure_enhanced(
 
     As `ClipStore.ensure`: resumable, whole or not at all, each clip made by one process.
     """
-    reader = store.reader(recipe.source)
+    reader = store.reader(fmt.source)
 
-    def build(job: Job, missing: list[EnhancedRecipe]) -> Outcome:
-        writer = clipfile.Writer(store.path(job.content, recipe), compressed=True)
+    def build(task: BuildTask, missing: list[EnhancedFormat]) -> BuildResult:
+        writer = clipfile.Writer(store.path(task.content, fmt), compressed=True)
         try:
-            for frames in windows(reader, job.clips[0], enhancer.frames):
+            for frames in windows(reader, task.clips[0], enhancer.frames):
                 writer.add(enhancer(frames.padded)[: frames.count])
             writer.close()
         finally:
@@ -136,7 +136,7 @@ def ensure_enhanced(
     was_training = enhancer.module.training
     enhancer.module.eval()
     try:
-        return store.fill(clips, [recipe], build, progress=progress, workers=1)
+        return store.fill(clips, [fmt], build, progress=progress, workers=1)
     finally:
         enhancer.module.train(was_training)
 

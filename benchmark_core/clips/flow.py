@@ -20,9 +20,9 @@ import numpy.typing as npt
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
-from benchmark_core.clips.filling import Job, Outcome
+from benchmark_core.clips.build_queue import BuildResult, BuildTask
+from benchmark_core.clips.formats import Prepared, StoredFormat, ViewPlan, named
 from benchmark_core.clips.modality import Algorithm
-from benchmark_core.clips.recipes import Materials, Prepared, Recipe, named
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Target, Value, resolve
 
@@ -43,7 +43,7 @@ _NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowRecipe:
+class FlowFormat:
     """Flow between stored frames of `source`: of a high view as it is, of a low one enlarged first.
 
     algorithm: `dis`, dense inverse search (Kroeger et al., ECCV 2016), some fifty times as fast as `tvl1`,
@@ -53,7 +53,7 @@ class FlowRecipe:
     frames as stored.
     """
 
-    source: Recipe
+    source: StoredFormat
     algorithm: Algorithm = "dis"
     enlarge: Target | None = None
     size: tuple[int, int] | None = None
@@ -92,7 +92,7 @@ class FlowRecipe:
 def ensure_flow(
     store: ClipStore,
     clips: Sequence[Clip],
-    recipe: FlowRecipe,
+    fmt: FlowFormat,
     bad_clips: str = "fail",
     progress: Progress | None = None,
     workers: int | None = None,
@@ -103,16 +103,16 @@ def ensure_flow(
     contrib build is not installed.
     """
     opencv()
-    report = store.ensure(clips, [recipe.source], bad_clips=bad_clips, workers=workers)
+    report = store.ensure(clips, [fmt.source], bad_clips=bad_clips, workers=workers)
     broken = {name for name, _ in report.bad}
     whole = [clip for clip in clips if clip.id not in broken]
 
-    reader = store.reader(recipe.source)
+    reader = store.reader(fmt.source)
 
-    def build(job: Job, missing: list[FlowRecipe]) -> Outcome:
-        writer = clipfile.Writer(store.path(job.content, recipe), compressed=True)
+    def build(task: BuildTask, missing: list[FlowFormat]) -> BuildResult:
+        writer = clipfile.Writer(store.path(task.content, fmt), compressed=True)
         try:
-            for one in flows(reader, job.clips[0], recipe):  # a few at a time: memory does not grow with the clip
+            for one in flows(reader, task.clips[0], fmt):  # a few at a time: memory does not grow with the clip
                 writer.add(to_levels(one)[None])
             writer.close()
         except BadClip as error:
@@ -121,26 +121,26 @@ def ensure_flow(
             writer.abort()
         return "built"
 
-    made = store.fill(whole, [recipe], build, bad_clips=bad_clips, progress=progress, workers=workers)
+    made = store.fill(whole, [fmt], build, bad_clips=bad_clips, progress=progress, workers=workers)
     return dataclasses.replace(made, bad=(*report.bad, *made.bad), seconds=report.seconds + made.seconds)
 
 
 def of_flow(
-    stock: Materials, algorithm: Algorithm, enlarge: Target, options: Mapping[str, Value] = _NOTHING
-) -> Materials:
+    stock: ViewPlan, algorithm: Algorithm, enlarge: Target, options: Mapping[str, Value] = _NOTHING
+) -> ViewPlan:
     """What flow views of a degradation ask of the store, given what its own views do.
 
     Flow of a low view is that of its frames enlarged to network size, flow of a high view is its own: both are stored
     at network size, and one box cuts them there. enlarge: the enhancer's factory, with its `options`.
     """
     enlarged: dict[str, Any] = {"enlarge": enlarge, "size": stock.size, "options": options}
-    assert isinstance(stock.low, Recipe) and isinstance(stock.high, Recipe)
-    return Materials(
+    assert isinstance(stock.low, StoredFormat) and isinstance(stock.high, StoredFormat)
+    return ViewPlan(
         crop="after",
         size=stock.size,
         low_size=stock.size,
-        low=FlowRecipe(source=stock.low, algorithm=algorithm, **enlarged),
-        high=None if stock.crop == "none" else FlowRecipe(source=stock.high, algorithm=algorithm),
+        low=FlowFormat(source=stock.low, algorithm=algorithm, **enlarged),
+        high=None if stock.crop == "none" else FlowFormat(source=stock.high, algorithm=algorithm),
         flow=True,
     )
 
@@ -148,7 +148,7 @@ def of_flow(
 def ensure_views(
     store: ClipStore,
     clips: Sequence[Clip],
-    recipes: Sequence[Prepared],
+    formats: Sequence[Prepared],
     bad_clips: str = "fail",
     progress: Progress | None = None,
     workers: int | None = None,
@@ -157,8 +157,8 @@ def ensure_views(
 
     The report's bad clips and seconds are of all, built and reused of the last.
     """
-    pictures = [recipe.source if isinstance(recipe, FlowRecipe) else recipe for recipe in recipes]
-    fields = [recipe for recipe in recipes if isinstance(recipe, FlowRecipe)]
+    pictures = [fmt.source if isinstance(fmt, FlowFormat) else fmt for fmt in formats]
+    fields = [fmt for fmt in formats if isinstance(fmt, FlowFormat)]
 
     def part(number: int) -> Progress | None:
         def follow(done: int, total: int) -> None:
@@ -168,17 +168,17 @@ def ensure_views(
         return None if progress is None else follow
 
     report = store.ensure(clips, pictures, bad_clips=bad_clips, progress=part(0), workers=workers)
-    for number, recipe in enumerate(fields, start=1):
+    for number, fmt in enumerate(fields, start=1):
         bad = dict(report.bad)
         whole = [clip for clip in clips if clip.id not in bad]
-        more = ensure_flow(store, whole, recipe, bad_clips=bad_clips, progress=part(number), workers=workers)
+        more = ensure_flow(store, whole, fmt, bad_clips=bad_clips, progress=part(number), workers=workers)
         report = dataclasses.replace(more, bad=(*report.bad, *more.bad), seconds=report.seconds + more.seconds)
     return report
 
 
-def flows(reader: ClipReader, clip: Clip, recipe: FlowRecipe) -> Iterator[Flow]:
+def flows(reader: ClipReader, clip: Clip, fmt: FlowFormat) -> Iterator[Flow]:
     """One field for each frame of a stored clip."""
-    calculate, to_grey = calculator(recipe.algorithm), greyer(recipe)
+    calculate, to_grey = calculator(fmt.algorithm), greyer(fmt)
     before: Grey | None = None
     found: Flow | None = None
     count = reader.count(clip)
@@ -215,18 +215,14 @@ def calculator(algorithm: Algorithm) -> Callable[[Grey, Grey], Flow]:
     return calculate
 
 
-def greyer(recipe: FlowRecipe) -> Callable[[npt.NDArray[np.uint8]], Grey]:
+def greyer(fmt: FlowFormat) -> Callable[[npt.NDArray[np.uint8]], Grey]:
     """`to_grey(frames)`: uint8 RGB (n, 3, rows, columns), enlarged where the recipe says so, to luma (n, H, W).
 
     BT.601 luma, rounded to the grey levels that both algorithms take.
     """
     import torch  # not above: who lists and fills pictures needs none
 
-    enlarge = (
-        None
-        if recipe.enlarge is None
-        else resolve(recipe.enlarge)(recipe.source.size, recipe.size, recipe.options).eval()
-    )
+    enlarge = None if fmt.enlarge is None else resolve(fmt.enlarge)(fmt.source.size, fmt.size, fmt.options).eval()
 
     def to_grey(frames: npt.NDArray[np.uint8]) -> Grey:
         pictures = frames.astype(np.float32)

@@ -29,11 +29,21 @@ from av.error import FFmpegError
 
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip, BadClips
-from benchmark_core.clips.crew import Crew
+from benchmark_core.clips.build_queue import (
+    BuildQueue,
+    BuildResult,
+    BuildTask,
+    R,
+    clip_path,
+    decode_into,
+    locked,
+    sweep,
+    unwritable,
+)
 from benchmark_core.clips.digests import Digests
-from benchmark_core.clips.filling import Filling, Job, Outcome, R, clip_path, decode_into, locked, sweep, unwritable
+from benchmark_core.clips.formats import Keyed, StoredFormat, named
 from benchmark_core.clips.index import Clip, Drawn, FrameFolder, Source, TableFrames
-from benchmark_core.clips.recipes import Keyed, Recipe, named
+from benchmark_core.clips.workers import Crew
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.source_text import other_source, source_note
 
@@ -93,18 +103,18 @@ class ClipStore:
         except (OSError, ValueError) as error:  # ValueError: a zero byte in a name
             raise BadClip(str(path), getattr(error, "strerror", None) or str(error)) from error
 
-    def path(self, content: str, recipe: Keyed) -> Path:
+    def path(self, content: str, fmt: Keyed) -> Path:
         """Where a content's file of a recipe lies."""
-        return clip_path(self.root, content, recipe)
+        return clip_path(self.root, content, fmt)
 
-    def reader(self, recipe: Keyed) -> ClipReader:
+    def reader(self, fmt: Keyed) -> ClipReader:
         """Random access to what `ensure` made by one recipe; the same reader for all who ask."""
-        return self._readers.setdefault(recipe.key, ClipReader(self, recipe))
+        return self._readers.setdefault(fmt.key, ClipReader(self, fmt))
 
     def ensure(
         self,
         clips: Sequence[Clip],
-        recipes: Iterable[Recipe],
+        formats: Iterable[StoredFormat],
         bad_clips: str = "fail",
         progress: Progress | None = None,
         workers: int | None = None,
@@ -120,10 +130,10 @@ class ClipStore:
         Raises BadClips, naming all that cannot be decoded, when all others are made, unless `bad_clips` is "skip";
         RunFailed where nothing can be written. Either way complete files stay and the next call goes on from them.
         """
-        wanted = list({recipe.key: recipe for recipe in recipes}.values())
+        wanted = list({fmt.key: fmt for fmt in formats}.values())
 
-        def build(job: Job, missing: list[Recipe]) -> Outcome:
-            return decode_into(self.root, job, missing, seconds_per_clip)
+        def build(task: BuildTask, missing: list[StoredFormat]) -> BuildResult:
+            return decode_into(self.root, task, missing, seconds_per_clip)
 
         others = (workers or _cores()) - 1
         with Crew(self.root, clips, wanted, size=others, seconds=seconds_per_clip) as crew:
@@ -141,8 +151,8 @@ class ClipStore:
     def fill(
         self,
         clips: Sequence[Clip],
-        recipes: Sequence[R],
-        build: Callable[[Job, list[R]], Outcome],
+        formats: Sequence[R],
+        build: Callable[[BuildTask, list[R]], BuildResult],
         *,
         bad_clips: str = "fail",
         progress: Progress | None = None,
@@ -165,9 +175,9 @@ class ClipStore:
                 progress(len(bad) + sum(counts.values()), len(clips))
 
         tell()
-        self._describe(recipes)
-        filling = Filling(self.root, recipes, build, workers=workers or _cores())
-        for done, outcome in filling.outcomes(contents()):
+        self._describe(formats)
+        queue = BuildQueue(self.root, formats, build, workers=workers or _cores())
+        for done, outcome in queue.outcomes(contents()):
             if isinstance(outcome, BadClip):
                 bad.update(dict.fromkeys((clip.id for clip in done), outcome.reason))
             else:
@@ -175,40 +185,42 @@ class ClipStore:
             tell()
         self._digests.save()
         if counts["built"]:
-            sweep(self.root, recipes)
+            sweep(self.root, formats)
         listed = tuple((clip.id, bad[clip.id]) for clip in clips if clip.id in bad)
         if listed and bad_clips != "skip":
             raise BadClips(listed, len(clips))
         return StoreReport(bad=listed, built=counts["built"], reused=counts["reused"], seconds=time.monotonic() - began)
 
-    def by_other_source(self, recipe: Recipe) -> bool:
+    def by_other_source(self, fmt: StoredFormat) -> bool:
         """Whether the recipe's first clips were made when its degradation had other source text."""
         try:
-            note = json.loads((self.root / "clips" / recipe.key / SOURCE).read_bytes())
+            note = json.loads((self.root / "clips" / fmt.key / SOURCE).read_bytes())
         except (OSError, ValueError):  # of an older version, or of a recipe without code
             return False
-        return recipe.code is not None and isinstance(note, dict) and other_source(note, recipe.code)
+        return fmt.code is not None and isinstance(note, dict) and other_source(note, fmt.code)
 
-    def help(self, clips: Sequence[Clip], recipes: Sequence[Recipe], seconds: float, made: Callable[[], None]) -> None:
+    def help(
+        self, clips: Sequence[Clip], formats: Sequence[StoredFormat], seconds: float, made: Callable[[], None]
+    ) -> None:
         """What a process of a crew does: makes what no other makes or has made. `made` is called after each clip."""
 
-        def build(job: Job, missing: list[Recipe]) -> Outcome:
-            return decode_into(self.root, job, missing, seconds)
+        def build(task: BuildTask, missing: list[StoredFormat]) -> BuildResult:
+            return decode_into(self.root, task, missing, seconds)
 
         def contents() -> Iterator[tuple[Clip, str]]:
             for clip in clips:
                 with contextlib.suppress(BadClip):  # the process that leads finds it too, and lists it
                     yield clip, self.content_key(clip.source)
 
-        for _, outcome in Filling(self.root, recipes, build, workers=1).outcomes(contents()):
+        for _, outcome in BuildQueue(self.root, formats, build, workers=1).outcomes(contents()):
             if outcome == "built":
                 made()
 
-    def _describe(self, recipes: Iterable[Keyed]) -> None:
+    def _describe(self, formats: Iterable[Keyed]) -> None:
         """Write the recipes' numbers beside their clips, where they do not stand there yet, and who makes the first."""
-        for recipe in recipes:
-            path = self.root / "clips" / recipe.key / "recipe.json"
-            text = json.dumps(recipe.numbers(), indent=1, sort_keys=True) + "\n"
+        for fmt in formats:
+            path = self.root / "clips" / fmt.key / "recipe.json"
+            text = json.dumps(fmt.numbers(), indent=1, sort_keys=True) + "\n"
             try:
                 if path.is_file() and path.read_text(encoding="utf-8") == text:
                     with contextlib.suppress(OSError):  # another user's cache
@@ -217,8 +229,8 @@ class ClipStore:
                 with locked(self.root, "recipes"):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     empty = not any(file.is_dir() for file in path.parent.iterdir())
-                    if empty and isinstance(recipe, Recipe) and recipe.code is not None:
-                        _write(path.with_name(SOURCE), json.dumps(source_note(recipe.code)))
+                    if empty and isinstance(fmt, StoredFormat) and fmt.code is not None:
+                        _write(path.with_name(SOURCE), json.dumps(source_note(fmt.code)))
                     _write(path, text)
             except OSError as error:
                 raise unwritable(self.root, error) from error
@@ -237,15 +249,15 @@ def _cores() -> int:
 class ClipReader:
     """Frames of one recipe."""
 
-    def __init__(self, store: ClipStore, recipe: Keyed) -> None:
+    def __init__(self, store: ClipStore, fmt: Keyed) -> None:
         self.store = store
-        self.recipe = recipe
+        self.fmt = fmt
         self._known: dict[Source, tuple[str, clipfile.Header]] = {}  # content, header
 
     def frames(self, clip: Clip, numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
         """uint8 (n, 3, rows, columns) of the frames numbered; of flow (n, 2, rows, columns)."""
         content, header = self._find(clip)
-        path = self.store.path(content, self.recipe)
+        path = self.store.path(content, self.fmt)
         try:
             return clipfile.read_frames(path, header, numbers)
         except FileNotFoundError as error:
@@ -267,7 +279,7 @@ class ClipReader:
         known = self._known.get(clip.source)
         if known is None:
             content = self.store.content_key(clip.source)
-            path = self.store.path(content, self.recipe)
+            path = self.store.path(content, self.fmt)
             header = clipfile.read_header(path)
             if header is None:
                 raise self._gone(clip, path)

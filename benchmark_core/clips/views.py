@@ -21,9 +21,9 @@ from benchmark_core.clips.augment import Box, Jitter, draw_box
 from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on_device, degrade_to
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.flow import LEVELS
+from benchmark_core.clips.formats import ViewPlan
 from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
-from benchmark_core.clips.recipes import Materials
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
 
@@ -85,7 +85,7 @@ class Views:
         self,
         clips: Sequence[Clip],
         store: ClipStore,
-        materials: Materials,
+        view_plan: ViewPlan,
         *,
         sampling: Sampling,
         classes: int,
@@ -99,7 +99,7 @@ class Views:
         sides: Sequence[int] = (),
     ) -> None:
         self.clips = tuple(clips)
-        self.materials = materials
+        self.view_plan = view_plan
         self.sampling = sampling
         self.classes = classes
         self.multi_label = multi_label
@@ -110,9 +110,9 @@ class Views:
         self.seed = seed
         self.widen = widen
         self.sides = tuple(sides)
-        before = materials.crop == "before"
-        self._low = store.reader(materials.low) if low and materials.low is not None else None
-        self._high = store.reader(materials.high) if (high or before) and materials.high is not None else None
+        before = view_plan.crop == "before"
+        self._low = store.reader(view_plan.low) if low and view_plan.low is not None else None
+        self._high = store.reader(view_plan.high) if (high or before) and view_plan.high is not None else None
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -151,10 +151,10 @@ class Views:
         most = max(len(one.mask) for one in drawn)
         mask = np.stack([_pad(one.mask, most) for one in drawn])
         low = high = None
-        if self.materials.crop == "before":
+        if self.view_plan.crop == "before":
             assert self._high is not None
             high = [self._crop(self._bundle(self._high, one, wide=self.low), one) for one in drawn]
-        elif self.materials.crop == "none" and self.low and self.high and self.train:
+        elif self.view_plan.crop == "none" and self.low and self.high and self.train:
             assert self._high is not None
             wide = [self._bundle(self._high, one, wide=True) for one in drawn]
             high = [self._middle(bundle) for bundle in wide]
@@ -162,7 +162,7 @@ class Views:
         else:
             low = None if self._low is None else [self._bundle(self._low, one, wide=True) for one in drawn]
             high = None if self._high is None else [self._bundle(self._high, one) for one in drawn]
-        boxes = [one.box for one in drawn if one.box is not None and self.materials.crop != "before"]
+        boxes = [one.box for one in drawn if one.box is not None and self.view_plan.crop != "before"]
         return HostBatch(
             low=self._collate(low, most),
             high=self._collate(high, most),
@@ -175,11 +175,11 @@ class Views:
 
     def to_device(self, batch: HostBatch, device: torch.device | str) -> Batch:
         """The batch in float on the device; where the box is cut before degrading, low is made there."""
-        low, high = (_to_float(view, device, flow=self.materials.flow) for view in (batch.low, batch.high))
-        if self.materials.crop == "before" and isinstance(high, Tensor):
-            low = degrade_on_device(high, self.materials) if self.low else None
+        low, high = (_to_float(view, device, flow=self.view_plan.flow) for view in (batch.low, batch.high))
+        if self.view_plan.crop == "before" and isinstance(high, Tensor):
+            low = degrade_on_device(high, self.view_plan) if self.low else None
             high = self._middle(high) if self.high else None
-        if self.materials.enhanced and isinstance(low, Tensor):
+        if self.view_plan.enhanced and isinstance(low, Tensor):
             low = low.as_subclass(Enhanced)
         return Batch(
             low=low,
@@ -230,7 +230,7 @@ class Views:
 
     def _crop(self, stored: Array, drawn: _Drawn) -> Array:
         """(K, 3, T, H, W) of a stored view that is larger by the margin, at whole pixels; flipped as the box says."""
-        height, width = self.materials.size
+        height, width = self.view_plan.size
         top = int(drawn.place[0] * (stored.shape[-2] - height + 1))
         left = int(drawn.place[1] * (stored.shape[-1] - width + 1))
         seen = stored[..., top : top + height, left : left + width]
@@ -239,7 +239,7 @@ class Views:
     def _collate(self, bundles: list[Array] | None, most: int) -> View | None:
         if bundles is None:
             return None
-        if self.materials.crop == "none":
+        if self.view_plan.crop == "none":
             return [torch.from_numpy(np.ascontiguousarray(_pad(bundle, most))) for bundle in bundles]
         return torch.from_numpy(np.stack([_pad(bundle, most) for bundle in bundles]))
 

@@ -20,7 +20,7 @@ from benchmark_core.conformance.demands import Skipped, Unfit, learns_and_return
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import (
@@ -203,15 +203,15 @@ class Bench:
         yield "makes a plan"
         plan = self.plan(method=spec.name)
         yield "builds its recognizer"
-        chosen = chosen_by(self.catalog, plan)
-        built = recognizer_of(plan, chosen, high=spec.privileged)
+        components = components_of(self.catalog, plan)
+        built = recognizer_of(plan, components, high=spec.oracle)
         sampling = Sampling.parse(plan.sampling)
-        view = kit.noise(BATCH, sampling.k, 3, sampling.t, *(plan.size if spec.privileged else LOW))
+        view = kit.noise(BATCH, sampling.k, 3, sampling.t, *(plan.size if spec.oracle else LOW))
         yield "holds its shapes"
-        shaped(built(view), (BATCH, len(chosen.dataset.classes)))
+        shaped(built(view), (BATCH, len(components.dataset.classes)))
         unused = () if spec.recognizer is None else _names(built, built.backbone.get_classifier())
         yield from learns_and_returns(
-            built, lambda module: module(view), lambda: recognizer_of(plan, chosen, high=spec.privileged), unused
+            built, lambda module: module(view), lambda: recognizer_of(plan, components, high=spec.oracle), unused
         )
         yield from self.smoke(plan)
 
@@ -221,7 +221,7 @@ class Bench:
         request = {"method": own.name, "dataset": kit.DATASET.name, "degradation": kit.DATASET.degradation, **asked}
         budgets = own.budgets or {BUDGET: {}}
         budget = BUDGET if BUDGET in budgets else next(iter(budgets))
-        return resolve_plan(self.catalog, Request(**{**request, "budget": budget}))  # type: ignore[arg-type]
+        return resolve_plan(self.catalog, PlanRequest(**{**request, "budget": budget}))  # type: ignore[arg-type]
 
     def smoke(self, plan: Plan) -> Iterator[str]:
         """One run, from the clips to the record."""

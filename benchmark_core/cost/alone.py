@@ -26,4 +26,4 @@ class EnhancerAlone(Recognizer):
 
     def forward(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Tensor:
         """The enlarged view."""
-        return self.see(low, box)[0]
+        return self.enhance_and_crop(low, box)[0]

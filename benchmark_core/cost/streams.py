@@ -11,13 +11,18 @@ import torch
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import versions
 
 
 def costs_of_plan(
-    plan: Plan, chosen: Chosen, device: torch.device, low: tuple[int, int] | None = None, *, thorough: bool = False
+    plan: Plan,
+    components: Components,
+    device: torch.device,
+    low: tuple[int, int] | None = None,
+    *,
+    thorough: bool = False,
 ) -> list[dict[str, Any]]:
     """Cost records, unsealed: of what `plan` deploys; where that is two networks, their sum first, then each of them.
 
@@ -26,14 +31,14 @@ def costs_of_plan(
     """
     parts = []
     for stream in plan.streams:
-        describe = describe_plan(stream, chosen)
-        recognizer = recognizer_of(stream, chosen, high=chosen.method.privileged)
+        describe = describe_plan(stream, components)
+        recognizer = recognizer_of(stream, components, high=components.method.oracle)
         traced = describe["low"] or low
         if traced is None:
             raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
         height, width = traced
         parts.append(cost_of(recognizer, describe, (height, width), device, thorough=thorough))
-    return parts if len(parts) == 1 else [sum_costs(describe_plan(plan, chosen), parts), *parts]
+    return parts if len(parts) == 1 else [sum_costs(describe_plan(plan, components), parts), *parts]
 
 
 def sum_costs(describe: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,26 +13,26 @@ from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import versions
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 
-def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
+def describe_plan(plan: Plan, components: Components) -> dict[str, Any]:
     """The structure of the recognizer that `plan` deploys, in plain names and numbers.
 
     low: [h, w], or None where clips are taken as recorded. options: those off their default that may shape a part.
     A privileged method is deployed on high views, and a network for flow on flow of network size: no enhancer, and low
     is the network's size. modality: where it is not "rgb".
     """
-    method, sampling = chosen.method, Sampling.parse(plan.sampling)
+    method, sampling = components.method, Sampling.parse(plan.sampling)
     own_head = method.recognizer is not None
-    at_size = method.privileged or kind(plan.modality) == "flow"
-    low = plan.size if at_size else chosen.degradation.low
-    shaping: dict[str, Spec] = {"backbone": chosen.backbone}
+    at_size = method.oracle or kind(plan.modality) == "flow"
+    low = plan.size if at_size else components.degradation.low
+    shaping: dict[str, Spec] = {"backbone": components.backbone}
     if not at_size:
-        shaping["enhancer"] = chosen.enhancer
+        shaping["enhancer"] = components.enhancer
     if own_head:
         shaping["method"] = method
     return {
@@ -40,14 +40,14 @@ def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
         **({} if plan.modality == "rgb" else {"modality": plan.modality}),
         "enhancer": "none" if at_size else plan.enhancer,
         "head": ComponentName.parse(plan.method).base if own_head else "mean-logits",
-        "classes": len(chosen.dataset.classes),
+        "classes": len(components.dataset.classes),
         "size": list(plan.size),
         "sampling": f"{sampling.k}x{sampling.t}",  # the stride between frames costs nothing
         "low": list(low) if low else None,
         "options": {
             f"{kind}.{key}": value
             for kind, spec in shaping.items()
-            for key, value in sorted(_changed(spec, chosen.options(plan, kind)).items())
+            for key, value in sorted(_changed(spec, components.options(plan, kind)).items())
         },
     }
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.in_use import reads_clips
+from benchmark_core.clips.formats import ViewPlan, view_plan
 from benchmark_core.clips.index import Clip, Index
-from benchmark_core.clips.recipes import Materials, materials
+from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Batch, Views
@@ -122,7 +122,7 @@ def contact_sheet(
     if enhancer.fit is not None and not native:
         raise ElrError(f"enhancer '{enhancer.name}' has to be trained before it shows anything; name another")
     size = size or (BOX if degradation.low is None else _multiple(degradation.low))
-    stock = materials(degradation, degradation_options, size=size)
+    stock = view_plan(degradation, degradation_options, size=size)
     lettering()  # before any clip is decoded
     module = None if native else enhancer.build(degradation.low, size, enhancer_options).eval()
     lines = ("recorded",) if module is None else ("high", "low", enhancer.name)
@@ -149,7 +149,7 @@ def contact_sheet(
     assert stock.high is not None
     reader = store.reader(stock.high)
     shown: dict[str, tuple[Shown, ...]] = {}
-    for label, chosen in picked.items():
+    for label, components in picked.items():
         shown[dataset.classes[label]] = tuple(
             Shown(
                 id=clip.id,
@@ -157,13 +157,13 @@ def contact_sheet(
                 recorded=reader.size(clip) if native else None,
                 lines=_lines(views.to_device(views.read([clip]), "cpu"), size, module),
             )
-            for clip in chosen
+            for clip in components
         )
-    pictures = [line for chosen in shown.values() for one in chosen for line in one.lines]
+    pictures = [line for components in shown.values() for one in components for line in one.lines]
     cell = (max(one.shape[1] for one in pictures), max(one.shape[2] for one in pictures))
     layout = replace(layout, blocks=len(shown), cell=cell)
     layout = layout.no_taller_than_wide() if columns is None else replace(layout, columns=min(columns, len(shown)))
-    blocks = [Block(name=name, clips=[one.lines for one in chosen]) for name, chosen in shown.items()]
+    blocks = [Block(name=name, clips=[one.lines for one in components]) for name, components in shown.items()]
     many = "one training clip" if clips == 1 else "training clips"
     how = "as recorded, pixels enlarged" if native else f"high and low ({degradation.name}) at {size[0]}x{size[1]}"
     return ContactSheet(
@@ -204,20 +204,20 @@ def pick(listed: Sequence[Clip], label: int, count: int) -> tuple[Clip, ...]:
 
 
 def _stored(
-    store: ClipStore, train: Sequence[Clip], there: Sequence[int], clips: int, stock: Materials, reporter: Reporter
+    store: ClipStore, train: Sequence[Clip], there: Sequence[int], clips: int, stock: ViewPlan, reporter: Reporter
 ) -> tuple[dict[int, tuple[Clip, ...]], dict[str, str]]:
     """Clips by class, decoded; and the reason for each that could not be, in whose place others are taken."""
     bad: dict[str, str] = {}
-    recipes = stock.recipes(low=True, high=stock.crop != "none")
+    formats = stock.formats(low=True, high=stock.crop != "none")
     while True:
         good = [clip for clip in train if clip.id not in bad]
-        picked = {label: chosen for label in there if (chosen := pick(good, label, clips))}
-        wanted = list({clip.id: clip for chosen in picked.values() for clip in chosen}.values())
+        picked = {label: components for label in there if (components := pick(good, label, clips))}
+        wanted = list({clip.id: clip for components in picked.values() for clip in components}.values())
         if not wanted:
             first, reason = next(iter(bad.items()))
             raise ElrError(f"none of the {len(bad)} training clips can be decoded (first: {first}: {reason})")
         with reporter.steps("clips", len(wanted)) as advance:
-            report = ensure_views(store, wanted, recipes, bad_clips="skip", progress=follow(advance))
+            report = ensure_views(store, wanted, formats, bad_clips="skip", progress=follow(advance))
         if not report.bad:
             return picked, bad
         bad |= dict(report.bad)

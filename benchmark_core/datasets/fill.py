@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.in_use import reads_clips
-from benchmark_core.clips.recipes import materials
+from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.clips.store import ClipStore, StoreReport
 from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
@@ -23,14 +23,14 @@ Wanted = Literal["both", "low", "high"]
 class Filled:
     """What the store had and got. recipes: keys of what is kept of a clip. missing: listed files that are not there."""
 
-    recipes: tuple[str, ...]
+    formats: tuple[str, ...]
     missing: tuple[str, ...]
     report: StoreReport
 
     def to_json(self) -> dict[str, Any]:
         """Plain names and numbers."""
         return {
-            "recipes": list(self.recipes),
+            "recipes": list(self.formats),
             "built": self.report.built,
             "reused": self.report.reused,
             "missing": list(self.missing),
@@ -68,12 +68,12 @@ def fill(
     clips = [index.by_id[key] for key in wanted]
     if not clips:
         raise ElrError(f"{dataset.name}: no clip of {protocol} is under {data}")
-    recipes = materials(degradation, degradation_options, size=size).recipes(low=views != "high", high=views != "low")
+    formats = view_plan(degradation, degradation_options, size=size).formats(low=views != "high", high=views != "low")
     with reporter.steps("clips", len(clips)) as advance:
         report = ensure_views(
-            ClipStore(cache), clips, recipes, bad_clips=bad_clips, progress=follow(advance), workers=workers
+            ClipStore(cache), clips, formats, bad_clips=bad_clips, progress=follow(advance), workers=workers
         )
-    return Filled(recipes=tuple(recipe.key for recipe in recipes), missing=index.missing, report=report)
+    return Filled(formats=tuple(fmt.key for fmt in formats), missing=index.missing, report=report)
 
 
 def refuse_native(dataset: DatasetSpec, degradation: DegradationSpec) -> None:

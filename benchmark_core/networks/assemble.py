@@ -19,13 +19,13 @@ from benchmark_core.networks.checkpoint import load_public
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
 from benchmark_core.networks.recognizer import Parts, Recognizer
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Value
 from benchmark_core.weights_file import WeightsFile
 
 
-class AtSize(nn.Module):
+class ResizeIfNeeded(nn.Module):
     """What stands in an enhancer's place on high views (N, 3, h, w): nothing, once they have the size (H, W)."""
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -39,7 +39,7 @@ class AtSize(nn.Module):
         return interpolate(high, self.size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str | None = None) -> Recognizer:
+def recognizer_of(plan: Plan, components: Components, *, high: bool = False, head: str | None = None) -> Recognizer:
     """The recognizer that a plan stands for: a function of the plan and torch's random state.
 
     high: the network for high views, which has no enhancer, as one for flow has none. head: a core head instead of the
@@ -49,18 +49,18 @@ def recognizer_of(plan: Plan, chosen: Chosen, *, high: bool = False, head: str |
         raise ValueError(f"no network takes {plan.modality}: ask for the recognizer of each of the plan's streams")
     sampling = Sampling.parse(plan.sampling)
     return build_recognizer(
-        backbone_spec=chosen.backbone,
-        enhancer_spec=None if high or kind(plan.modality) == "flow" else chosen.enhancer,
-        classes=len(chosen.dataset.classes),
-        low=chosen.degradation.low,
+        backbone_spec=components.backbone,
+        enhancer_spec=None if high or kind(plan.modality) == "flow" else components.enhancer,
+        classes=len(components.dataset.classes),
+        low=components.degradation.low,
         size=plan.size,
         sampling=(sampling.k, sampling.t),
-        method_spec=chosen.method if head is None else None,
+        method_spec=components.method if head is None else None,
         head=head or "mean-logits",
-        task=chosen.dataset.task,
-        method_options=chosen.options(plan, "method"),
-        backbone_options=chosen.options(plan, "backbone"),
-        enhancer_options=chosen.options(plan, "enhancer"),
+        task=components.dataset.task,
+        method_options=components.options(plan, "method"),
+        backbone_options=components.options(plan, "backbone"),
+        enhancer_options=components.options(plan, "enhancer"),
         weights=plan.weights,
         modality=plan.modality,
     )
@@ -100,7 +100,7 @@ def build_recognizer(
     backbone: Any  # first: no other part then moves its seed
     backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
     flow = kind(modality) == "flow"
-    enhancer = AtSize(size) if enhancer_spec is None else enhancer_spec.build(low, size, enhancer_options)
+    enhancer = ResizeIfNeeded(size) if enhancer_spec is None else enhancer_spec.build(low, size, enhancer_options)
     assemble = partial(
         _recognizer,
         enhancer=enhancer,
@@ -165,12 +165,12 @@ def build_backbone(
     return with_channels(backbone, channels), weights
 
 
-def initialisation_of(plan: Plan, chosen: Chosen) -> str:
+def initialisation_of(plan: Plan, components: Components) -> str:
     """What a record says of the plan's weights; a file that does not fit its backbone is an ElrError."""
-    if not isinstance(chosen.backbone.weights.get(plan.weights), WeightsFile):
+    if not isinstance(components.backbone.weights.get(plan.weights), WeightsFile):
         return plan.weights
-    classes, options = len(chosen.dataset.classes), chosen.options(plan, "backbone")
-    _, said = build_backbone(chosen.backbone, classes, options, weights=plan.weights, modality=plan.modality)
+    classes, options = len(components.dataset.classes), components.options(plan, "backbone")
+    _, said = build_backbone(components.backbone, classes, options, weights=plan.weights, modality=plan.modality)
     return said
 
 
@@ -196,15 +196,15 @@ def load_enhancer(
     return f"{weights} ({said})"
 
 
-def enhancer_initialisation_of(plan: Plan, chosen: Chosen) -> str:
+def enhancer_initialisation_of(plan: Plan, components: Components) -> str:
     """What a user is told of the file that stands in for fitting the plan's enhancer; nothing where none does.
 
     A file that does not fit is an ElrError.
     """
-    spec, options = chosen.enhancer, chosen.options(plan, "enhancer")
+    spec, options = components.enhancer, components.options(plan, "enhancer")
     if spec.public is None or options["weights"] == "fit" or kind(plan.modality) == "flow":
         return ""
-    low = chosen.degradation.low
+    low = components.degradation.low
     module = spec.build(low, plan.size, options)
     return load_enhancer(spec, module, low, plan.size, str(options["weights"]))
 

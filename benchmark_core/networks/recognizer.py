@@ -34,7 +34,7 @@ class Trace:
     stages: list[Tensor]
     features: Tensor
     logits: Tensor
-    taps: dict[str, Tensor] = field(default_factory=dict)
+    head_outputs: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,26 +109,26 @@ class Recognizer(nn.Module):
         maps = []
         for interval in range(low.shape[1] if isinstance(low, Tensor) else low[0].shape[0]):
             at = slice(interval, interval + 1)
-            image, _ = self.see(low[:, at] if isinstance(low, Tensor) else [clip[at] for clip in low], box)
+            image, _ = self.enhance_and_crop(low[:, at] if isinstance(low, Tensor) else [clip[at] for clip in low], box)
             maps.append(self.backbone.forward_features((image - self.mean) / self.std)[-1])
         return torch.stack(maps, 1)
 
     def trace(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Trace:
         """As `forward`, keeping what the pass went through."""
-        image, intervals = self.see(low, box)
+        image, intervals = self.enhance_and_crop(low, box)
         stages = self.backbone.forward_features((image - self.mean) / self.std)
         pooled = getattr(self.head, "pooled", True)
         features = self.backbone.pool(stages[-1]) if pooled else stages[-1]  # (B*K, F), or (B*K, C, [T,] h, w)
         features = features.reshape(-1, intervals, *features.shape[1:])
-        logits, taps = self._answer(features, mask)
-        return Trace(image=image, stages=stages, features=features, logits=logits, taps=taps)
+        logits, head_outputs = self._answer(features, mask)
+        return Trace(image=image, stages=stages, features=features, logits=logits, head_outputs=head_outputs)
 
     def _answer(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The head's logits and taps; all intervals are real where there is no mask."""
         out = self.head(features, features.new_ones(features.shape[:2]) if mask is None else mask)
         return out if isinstance(out, tuple) else (out, {})
 
-    def see(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
+    def enhance_and_crop(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
         """The enhanced view, cut by its box and shaped for the backbone; and K."""
         if isinstance(low, Enhanced):
             intervals = low.shape[1]

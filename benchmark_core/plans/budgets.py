@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import PARTNERS, Request, expanded, resolve_plan
+from benchmark_core.plans.resolve import PARTNERS, PlanRequest, expanded, resolve_plan
 from benchmark_core.specs import Value
 
 
@@ -16,7 +16,7 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
 
     A row shows the numbers beside the budget's name; the enhancer has a column of its own.
     """
-    request = Request(
+    request = PlanRequest(
         method=plan.method,
         dataset=plan.dataset,
         classes=plan.classes,
@@ -41,13 +41,13 @@ def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
     """`plan` under another budget, as by the same flags: what differs from its own budget was asked for, and stays."""
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
     fixed["holdout"] = plan.holdout or None
-    usual, _ = expanded(catalog, Request(**fixed, budget=plan.budget, seed=plan.seed))
+    usual, _ = expanded(catalog, PlanRequest(**fixed, budget=plan.budget, seed=plan.seed))
     asked = (name for name in PARTNERS if getattr(plan, name) != getattr(usual, name))
     kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}
     if "size" in kept:
         kept["size"] = "x".join(map(str, plan.size))
     numbers = [key for key in changed_from_budget(catalog, plan) if key in plan.settings]
-    request = Request(
+    request = PlanRequest(
         **fixed,
         **kept,
         budget=budget,

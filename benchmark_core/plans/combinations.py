@@ -23,7 +23,7 @@ from benchmark_core.specs import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class Components:
     """The specs that a plan names.
 
     enlarges: what enlarges frames for optical flow, where the enhancer leaves that to another.
@@ -57,140 +57,145 @@ class Rule:
     """`refuses` says whether the combination cannot work; `why` is the line that the user reads."""
 
     name: str
-    refuses: Callable[[Plan, Chosen], bool]
+    refuses: Callable[[Plan, Components], bool]
     why: str
 
 
 RULES: tuple[Rule, ...] = (
     Rule(
         "2d-needs-one-frame",
-        lambda plan, chosen: chosen.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
+        lambda plan, components: components.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
         "backbone '{plan.backbone}' is 2D and takes one frame an interval, but sampling is {plan.sampling}; "
         "use e.g. 4x1",
     ),
     Rule(
         "stages-needed",
-        lambda plan, chosen: chosen.method.needs_stages and not chosen.backbone.stages,
+        lambda plan, components: components.method.needs_stages and not components.backbone.stages,
         "method '{plan.method}' reads stage maps, which backbone '{plan.backbone}' does not offer",
     ),
     Rule(
         "modality",
-        lambda plan, chosen: chosen.backbone.modality not in ("rgb", kind(plan.modality)),
-        "modality {plan.modality} does not fit backbone '{plan.backbone}', which takes {chosen.backbone.modality}",
+        lambda plan, components: components.backbone.modality not in ("rgb", kind(plan.modality)),
+        "modality {plan.modality} does not fit backbone '{plan.backbone}', which takes {components.backbone.modality}",
     ),
     Rule(
         "native-needs-native",
-        lambda plan, chosen: chosen.degradation.crop == "none" and not chosen.dataset.natively_low,
+        lambda plan, components: components.degradation.crop == "none" and not components.dataset.natively_low,
         "degradation '{plan.degradation}' takes clips as recorded, but dataset '{plan.dataset}' is not natively low; "
         "use e.g. average-12x16",
     ),
     Rule(
         "no-ceiling-on-native",
-        lambda plan, chosen: chosen.method.privileged and chosen.degradation.crop == "none",
+        lambda plan, components: components.method.oracle and components.degradation.crop == "none",
         "method '{plan.method}' is scored on high views, and a native track has none; use supervised",
     ),
     Rule(
         "fixed-intervals",
-        lambda plan, chosen: chosen.method.fixed_intervals and Sampling.parse(plan.sampling).kind == "windows",
+        lambda plan, components: components.method.fixed_intervals and Sampling.parse(plan.sampling).kind == "windows",
         "method '{plan.method}' is built for a fixed number of intervals, and {plan.sampling} gives longer clips more; "
         "use e.g. --sampling 4x{frames}",
     ),
     Rule(
         "too-small",
-        lambda plan, chosen: min(plan.size) < chosen.backbone.smallest,
-        "backbone '{plan.backbone}' takes views of {chosen.backbone.smallest} pixels or more a side; raise --size",
+        lambda plan, components: min(plan.size) < components.backbone.smallest,
+        "backbone '{plan.backbone}' takes views of {components.backbone.smallest} pixels or more a side; raise --size",
     ),
     Rule(
         "one-value-a-batch",
-        lambda plan, chosen: plan.settings.get("method.batch") == 1 and Sampling.parse(plan.sampling).k == 1,
+        lambda plan, components: plan.settings.get("method.batch") == 1 and Sampling.parse(plan.sampling).k == 1,
         "batches of one clip with one interval leave batch normalisation nothing to average over; raise method.batch",
     ),
     Rule(
         "flow-of-stored-views",
-        lambda plan, chosen: kind(plan.modality) == "flow" and _made_anew(plan, chosen),
+        lambda plan, components: kind(plan.modality) == "flow" and _made_anew(plan, components),
         "optical flow is made once, of stored views, but '{plan.method}' sees low views that degradation "
         "'{plan.degradation}' makes anew in each epoch; use e.g. average-12x16",
     ),
     Rule(
         "flow-enhancer",
-        lambda plan, chosen: kind(plan.modality) == "flow" and chosen.enlarges is None and _learns(plan, chosen),
+        lambda plan, components: (
+            kind(plan.modality) == "flow" and components.enlarges is None and _learns(plan, components)
+        ),
         "optical flow of a low view is made of enlarged frames before anything is trained, and enhancer "
         "'{plan.enhancer}' has parameters to train; use e.g. --enhancer bicubic",
     ),
     Rule(
         "one-teacher",
-        lambda plan, chosen: bool(plan.teacher) and len(plan.streams) > 1,
+        lambda plan, components: bool(plan.teacher) and len(plan.streams) > 1,
         "a fitted teacher sees one modality, and {plan.modality} are two networks; run each with a --teacher of its "
         "own, or leave it out",
     ),
     Rule(
         "pool-needed",
-        lambda plan, chosen: not plan.unlabelled and bool(asks_for_pool(plan, chosen)),
+        lambda plan, components: not plan.unlabelled and bool(asks_for_pool(plan, components)),
         "method '{plan.method}' with {pool} also learns from clips without labels, and no pool is given; add e.g. "
         "--unlabelled videos:PATH",
     ),
     Rule(
         "pool-unused",
-        lambda plan, chosen: bool(plan.unlabelled) and not asks_for_pool(plan, chosen),
+        lambda plan, components: bool(plan.unlabelled) and not asks_for_pool(plan, components),
         "method '{plan.method}' as set here learns from labelled clips alone and has no use for the pool "
         "'{plan.unlabelled}'; leave out --unlabelled",
     ),
     Rule(
         "teacher-unused",
-        lambda plan, chosen: bool(plan.teacher) and "teacher" not in chosen.method.takes,
+        lambda plan, components: bool(plan.teacher) and "teacher" not in components.method.takes,
         "method '{plan.method}' has no use for a fitted teacher; leave out --teacher",
     ),
     Rule(
         "source-unused",
-        lambda plan, chosen: bool(plan.source) and not chosen.takes_source,
+        lambda plan, components: bool(plan.source) and not components.takes_source,
         "method '{plan.method}' takes no high views from another dataset, nor does enhancer '{plan.enhancer}'; leave "
         "out --high-source",
     ),
     Rule(
         "source-for-native",
-        lambda plan, chosen: bool(plan.source) and chosen.degradation.crop != "none",
+        lambda plan, components: bool(plan.source) and components.degradation.crop != "none",
         "degradation '{plan.degradation}' makes low views of the dataset's own high ones; --high-source is for clips "
         "taken as recorded, --degradation native",
     ),
 )
 
 
-def check_combination(plan: Plan, chosen: Chosen) -> None:
+def check_combination(plan: Plan, components: Components) -> None:
     """ElrError with the reason where a rule or the method's own check refuses `plan`, or one that it fuses."""
     for one in (plan, *(plan.streams if len(plan.streams) > 1 else ())):
         for rule in RULES:
-            if rule.refuses(one, chosen):
-                pool = ", ".join(asks_for_pool(one, chosen))
+            if rule.refuses(one, components):
+                pool = ", ".join(asks_for_pool(one, components))
                 frames = Sampling.parse(one.sampling).t
-                raise ElrError(rule.why.format(plan=one, chosen=chosen, pool=pool, frames=frames))
-    for spec in (chosen.enhancer, chosen.method):
+                raise ElrError(rule.why.format(plan=one, components=components, pool=pool, frames=frames))
+    for spec in (components.enhancer, components.method):
         if spec.check is not None:
-            resolve(spec.check)(plan, chosen)
+            resolve(spec.check)(plan, components)
 
 
-def check_extras(plan: Plan, chosen: Chosen) -> None:
+def check_extras(plan: Plan, components: Components) -> None:
     """ElrError where an extra is not installed that a component needs, a backbone for the weights that it names."""
-    specs: list[Spec] = [chosen.dataset, chosen.degradation, chosen.enhancer, chosen.method]
-    for spec in (*specs, *([chosen.backbone] if isinstance(chosen.backbone.weights.get(plan.weights), str) else [])):
+    specs: list[Spec] = [components.dataset, components.degradation, components.enhancer, components.method]
+    for spec in (
+        *specs,
+        *([components.backbone] if isinstance(components.backbone.weights.get(plan.weights), str) else []),
+    ):
         spec.check_extra()
 
 
-def _made_anew(plan: Plan, chosen: Chosen) -> bool:
+def _made_anew(plan: Plan, components: Components) -> bool:
     """Whether low views are made on the device, or in training of clips as recorded."""
-    crop = chosen.degradation.crop
-    return crop == "before" or (crop == "none" and (chosen.needs_high or bool(plan.source)))
+    crop = components.degradation.crop
+    return crop == "before" or (crop == "none" and (components.needs_high or bool(plan.source)))
 
 
-def _learns(plan: Plan, chosen: Chosen) -> bool:
+def _learns(plan: Plan, components: Components) -> bool:
     """Whether the enhancer has parameters to train."""
-    spec = chosen.enhancer
+    spec = components.enhancer
     if spec.fit is not None:
         return True
-    return any(True for _ in spec.build(chosen.degradation.low, plan.size, plan.options("enhancer")).parameters())
+    return any(True for _ in spec.build(components.degradation.low, plan.size, plan.options("enhancer")).parameters())
 
 
-def asks_for_pool(plan: Plan, chosen: Chosen) -> list[str]:
+def asks_for_pool(plan: Plan, components: Components) -> list[str]:
     """`method.KEY=VALUE` of the options at which the plan's method learns from clips without labels."""
-    options = chosen.options(plan, "method")
-    asking = chosen.method.unlabelled.items()
+    options = components.options(plan, "method")
+    asking = components.method.unlabelled.items()
     return [f"method.{key}={options[key]}" for key, values in asking if options[key] in values]

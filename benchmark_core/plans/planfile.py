@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.plans.resolve import Request
+from benchmark_core.plans.resolve import PlanRequest
 from benchmark_core.strict_yaml import read_yaml
 from benchmark_core.weights_file import PREFIX
 
-FIELDS = tuple(field.name for field in dataclasses.fields(Request) if field.name != "settings")
+FIELDS = tuple(field.name for field in dataclasses.fields(PlanRequest) if field.name != "settings")
 
 
 def read_planfile(path: Path) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.combinations import Chosen, check_combination
+from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.lookup import expand, fields_of, find
 from benchmark_core.plans.plan import Plan, read_size
-from benchmark_core.plans.resolve_beside import high_source_name, pool_name
+from benchmark_core.plans.resolve_extra import high_source_name, pool_name
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
@@ -25,7 +25,7 @@ PARTNERS = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class PlanRequest:
     """The flags of `elrbench run`, as text; None where a flag was not given. classes: "A,B,C", or the names."""
 
     method: str
@@ -51,11 +51,11 @@ class Request:
     holdout: str | float | None = None  # share of the training clips
 
 
-def chosen_by(catalog: Catalog, plan: Plan) -> Chosen:
+def components_of(catalog: Catalog, plan: Plan) -> Components:
     """The specs that `plan` names. ElrError with did-you-mean where one is not in the catalog."""
     return _as_set(
         plan,
-        Chosen(
+        Components(
             dataset=with_holdout(
                 with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes),
                 plan.holdout,
@@ -75,26 +75,26 @@ def _enlarges(catalog: Catalog, enhancer: EnhancerSpec) -> EnhancerSpec | None:
     return catalog.enhancers[enhancer.flow] if enhancer.flow else None
 
 
-def _as_set(plan: Plan, chosen: Chosen) -> Chosen:
+def _as_set(plan: Plan, components: Components) -> Components:
     """`chosen`, with method and enhancer as the plan's options make them."""
     return replace(
-        chosen,
-        method=chosen.method.under(chosen.options(plan, "method")),
-        enhancer=chosen.enhancer.under(chosen.options(plan, "enhancer")),
+        components,
+        method=components.method.under(components.options(plan, "method")),
+        enhancer=components.enhancer.under(components.options(plan, "enhancer")),
     )
 
 
-def resolve_plan(catalog: Catalog, request: Request) -> Plan:
+def resolve_plan(catalog: Catalog, request: PlanRequest) -> Plan:
     """The plan that `request` stands for. Every name and number is checked here, before data is touched.
 
     Raises ElrError: an unknown name (did-you-mean), a number out of range, a combination that cannot work.
     """
-    plan, chosen = expanded(catalog, request)
-    check_combination(plan, chosen)
+    plan, components = expanded(catalog, request)
+    check_combination(plan, components)
     return plan
 
 
-def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
+def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     """The plan and the specs that it names, which may not go together."""
     method, method_name = find(catalog.methods, request.method)
     dataset, dataset_name = find(catalog.datasets, request.dataset)
@@ -134,7 +134,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
     enhancer, enhancer_name = find(catalog.enhancers, partner("enhancer"))
     backbone, backbone_name = find(catalog.backbones, partner("backbone"))
-    chosen = Chosen(
+    components = Components(
         dataset=dataset,
         degradation=degradation,
         enhancer=enhancer,
@@ -154,7 +154,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
     fold = request.fold or folds[0]
     if fold not in folds:
         raise unknown(f"fold of protocol '{protocol}'", fold, folds)
-    chosen = replace(chosen, dataset=with_holdout(dataset, holdout, protocol, fold))
+    components = replace(components, dataset=with_holdout(dataset, holdout, protocol, fold))
     weights = partner("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
@@ -176,16 +176,16 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         "backbone": backbone_name,
         "method": method_name,
     }
-    settings = _settings(chosen, names, budget, (*request.settings, *_of_file(enhancer, request.enhancer_weights)))
+    settings = _settings(components, names, budget, (*request.settings, *_of_file(enhancer, request.enhancer_weights)))
     own = {key.partition(".")[2]: value for key, value in settings.items() if key.startswith("enhancer.")}
-    chosen = replace(chosen, enhancer=enhancer.under(defaults(enhancer) | own))
+    components = replace(components, enhancer=enhancer.under(defaults(enhancer) | own))
     plan = Plan(
         method=str(method_name),
         dataset=str(dataset_name),
         protocol=protocol,
         fold=fold,
         degradation=str(degradation_name),
-        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), chosen),
+        high_source=high_source_name(catalog, request.high_source, (whole, dataset_name), components),
         enhancer=str(enhancer_name),
         backbone=str(backbone_name),
         weights=weights,
@@ -201,7 +201,7 @@ def expanded(catalog: Catalog, request: Request) -> tuple[Plan, Chosen]:
         teacher=request.teacher or "",
         holdout=holdout,
     )
-    return plan, _as_set(plan, chosen)
+    return plan, _as_set(plan, components)
 
 
 def with_options(catalog: Catalog, kind: str, text: str) -> tuple[Spec, dict[str, Value]]:
@@ -223,10 +223,10 @@ def track_name(catalog: Catalog, plan: Plan, kind: str) -> str:
 
 
 def _settings(
-    chosen: Chosen, names: Mapping[str, ComponentName], budget: Mapping[str, Value], asked: tuple[str, ...]
+    components: Components, names: Mapping[str, ComponentName], budget: Mapping[str, Value], asked: tuple[str, ...]
 ) -> dict[str, Value]:
     """Every option of every chosen component as "KIND.KEY": defaults, variants, budget, then `--set`."""
-    specs: dict[str, Spec] = {kind: getattr(chosen, kind) for kind in names}
+    specs: dict[str, Spec] = {kind: getattr(components, kind) for kind in names}
     settings = {
         f"{kind}.{key}": value for kind, spec in specs.items() for key, value in expand(spec, names[kind]).items()
     }

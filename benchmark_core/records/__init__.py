@@ -1,10 +1,10 @@
 """What finished runs and cost measurements leave: sealed JSON files, one each."""
 
+from benchmark_core.records.checksum import seal, verify_seal
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record, write_record
-from benchmark_core.records.sealed import seal, verify_seal
 
 __all__ = [
     "CostRecord",

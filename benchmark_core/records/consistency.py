@@ -11,9 +11,9 @@ from benchmark_core.canonical import digest_of
 from benchmark_core.clips.modality import streams
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.records.answers import decisions_of, hits_of
-from benchmark_core.records.conform import conform
+from benchmark_core.records.clip_results import decisions_of, hits_of
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.schema_check import conform
 from benchmark_core.scoring.f1 import THRESHOLDS
 
 # What two records of one plan agree in, whoever made them: what was asked for, of which clips, and what came out.

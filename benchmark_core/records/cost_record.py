@@ -8,8 +8,8 @@ from typing import Any, Literal, TypedDict, cast
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
-from benchmark_core.records.conform import conform
-from benchmark_core.records.sealed import read_sealed, seal, write_sealed
+from benchmark_core.records.checksum import read_sealed, seal, write_sealed
+from benchmark_core.records.schema_check import conform
 
 
 class Params(TypedDict):
@@ -21,7 +21,7 @@ class Params(TypedDict):
     head: int
 
 
-class Macs(TypedDict):
+class MacFields(TypedDict):
     """Multiply-adds: of one view, of a whole clip, and of the enhancer's share."""
 
     view: float
@@ -51,12 +51,12 @@ class Throughput(Timed, total=False):
     clips_per_second: float
 
 
-class _Variant(TypedDict):
+class _LatencyFields(TypedDict):
     precision: str
     compiled: bool
 
 
-class Variant(_Variant, total=False):
+class LatencyFields(_LatencyFields, total=False):
     """Another precision, or compiled; `failed` is why it could not be had, and stands alone then."""
 
     single: Timed
@@ -72,7 +72,7 @@ class Latency(_Latency, total=False):
     """`single`: a batch of one clip. It and `throughput` are in fp32 and not compiled; `variants` are the others."""
 
     throughput: Throughput
-    variants: list[Variant]
+    variants: list[LatencyFields]
 
 
 class _CostRecord(TypedDict):
@@ -88,7 +88,7 @@ class _CostRecord(TypedDict):
     structure: str
     describe: dict[str, Any]
     params: Params
-    macs: Macs
+    macs: MacFields
     uncounted: dict[str, int]
     understated: list[str]
     latency: Latency | None

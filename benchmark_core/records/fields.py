@@ -108,7 +108,7 @@ class Stage(TypedDict):
     seconds: float
 
 
-class Owner(TypedDict):
+class PluginFields(TypedDict):
     """The component of one kind, and who brought it."""
 
     name: str
@@ -117,7 +117,7 @@ class Owner(TypedDict):
     version: str
 
 
-class Beside(TypedDict):
+class ExtraSetFields(TypedDict):
     """Clips of another set that training read. `manifest`: of their ids, labels and contents.
 
     tested: how many were left out because the run is tested on them. bad: those that could not be read.
@@ -130,7 +130,7 @@ class Beside(TypedDict):
     bad: list[str]
 
 
-class GivenTeacher(TypedDict):
+class TeacherFields(TypedDict):
     """The fitted teacher: as the plan names it, the digest of the plan that it was run by, and that of its plan without
     seed and fold.
     """
@@ -167,7 +167,7 @@ class _RunRecord(TypedDict):
     stages: list[Stage]
     device: str
     versions: dict[str, str]
-    plugins: dict[str, Owner]
+    plugins: dict[str, PluginFields]
     timings: dict[str, float]
     structure: str
     predictions: PredictionsFile
@@ -187,6 +187,6 @@ class RunRecord(_RunRecord, total=False):
     decisions: DecisionsFields
     fused: list[str]
     notes: list[str]
-    unlabelled: Beside
-    high_source: Beside
-    teacher: GivenTeacher
+    unlabelled: ExtraSetFields
+    high_source: ExtraSetFields
+    teacher: TeacherFields

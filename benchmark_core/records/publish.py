@@ -7,12 +7,12 @@ from pathlib import Path
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
+from benchmark_core.records.checksum import read_json
 from benchmark_core.records.consistency import RESULT
 from benchmark_core.records.cost_record import cost_name, read_cost, replaces, thinner
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, track_path
 from benchmark_core.records.record import find_record, part_folder, read_record, record_name
-from benchmark_core.records.sealed import read_json
 from benchmark_core.records.stored import stored_bytes
 
 LARGEST = 1 << 20  # bytes of predictions; a repository keeps them for ever

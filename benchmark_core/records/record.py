@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
+from benchmark_core.records.checksum import read_json, read_sealed, seal, write_sealed
 from benchmark_core.records.consistency import check_record, check_result
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.records.sealed import read_json, read_sealed, seal, write_sealed
 
 
 def record_name(record: Mapping[str, Any]) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.errors import ElrError
+from benchmark_core.records.checksum import read_json, read_sealed
 from benchmark_core.records.consistency import check_record, check_result
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
 from benchmark_core.records.record import part_folder, read_record, record_name
-from benchmark_core.records.sealed import read_json, read_sealed
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import Predictions

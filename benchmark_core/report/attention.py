@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmark_core.clips.views import Batch
 from benchmark_core.networks.recognizer import Recognizer, Trace
-from benchmark_core.report.networks import Missing, Network
+from benchmark_core.report.networks import Missing, ReportNetwork
 from benchmark_core.report.pictures import colours, data_uri, heated, stretched
 from benchmark_core.report.seen import Material, clip_of, frames_of, image_of, look, picked
 
@@ -24,7 +24,7 @@ TAP = "weights"  # of a head that weighs intervals
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class AttentionRow:
     """A line of frames. bars: the weight of each frame's interval, 0 to 1, where the network has such. crisp: to be
     enlarged without smoothing.
     """
@@ -36,8 +36,8 @@ class Row:
 
 
 def attention_of(
-    stock: Material, batches: Sequence[Batch], networks: Iterable[Network | Missing]
-) -> tuple[dict[str, list[Row]], list[str]]:
+    stock: Material, batches: Sequence[Batch], networks: Iterable[ReportNetwork | Missing]
+) -> tuple[dict[str, list[AttentionRow]], list[str]]:
     """Rows of each clip in `batches`, one clip a batch: what it is, then what each network makes of it.
 
     And which network has no picture, or no bar, and why: sentences.
@@ -66,7 +66,7 @@ def attention_of(
     return shown, notes
 
 
-def given_rows(stock: Material, batch: Batch) -> list[Row]:
+def given_rows(stock: Material, batch: Batch) -> list[AttentionRow]:
     """The clip of a batch as it was given: its high and its low view, or one row where both are the same."""
     found = {}
     for label, view in (("high view", batch.high), ("low view", batch.low)):
@@ -76,23 +76,23 @@ def given_rows(stock: Material, batch: Batch) -> list[Row]:
     if len(found) == 2 and torch.equal(found["high view"], found["low view"]):
         found = {"as recorded": found["low view"]}
     return [
-        Row(label=f"{label}, {frames.shape[-2]}x{frames.shape[-1]}", frames=uris(colours(frames)), crisp=True)
+        AttentionRow(label=f"{label}, {frames.shape[-2]}x{frames.shape[-1]}", frames=uris(colours(frames)), crisp=True)
         for label, frames in found.items()
     ]
 
 
-def row_of(trace: Trace, label: str) -> Row:
+def row_of(trace: Trace, label: str) -> AttentionRow:
     """Attention of the one clip of a pass over what the backbone saw, and the weights of its intervals."""
     image = image_of(trace)  # (K * T, C, H, W)
     maps = per_frame(spatial(trace.stages[-1]), len(image))
-    chosen = picked(len(image))
-    weights = trace.taps.get(TAP)
+    components = picked(len(image))
+    weights = trace.head_outputs.get(TAP)
     bars: list[float] = []
     if weights is not None and weights.ndim == 2 and weights.shape[1] > 1:
         each = weights[0].float().cpu().numpy()  # (K,)
-        bars = [float(each[number * len(each) // len(image)]) for number in chosen]
-    frames = heated(colours(image[chosen]), stretched(maps)[chosen])
-    return Row(label=label, frames=uris(frames), bars=bars)
+        bars = [float(each[number * len(each) // len(image)]) for number in components]
+    frames = heated(colours(image[components]), stretched(maps)[components])
+    return AttentionRow(label=label, frames=uris(frames), bars=bars)
 
 
 def spatial(stage: Tensor) -> npt.NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark_core.clips.views import Batch
-from benchmark_core.report.attention import Row, foreground, given_rows, uris
+from benchmark_core.report.attention import AttentionRow, foreground, given_rows, uris
 from benchmark_core.report.pictures import colours, heated, stretched
 from benchmark_core.report.seen import Material, clip_of, image_of, look, picked
 
@@ -15,27 +15,27 @@ def is_learnt(stock: Material) -> bool:
     return any(True for _ in stock.deployed.recognizer.enhancer.parameters())
 
 
-def enhanced_of(stock: Material, batches: Sequence[Batch]) -> tuple[dict[str, list[Row]], str]:
+def enhanced_of(stock: Material, batches: Sequence[Batch]) -> tuple[dict[str, list[AttentionRow]], str]:
     """Low, enhanced, foreground and high frames of each clip in `batches`, one clip a batch.
 
     And why the enhancer tells no foreground; nothing where it does.
     """
     network = stock.deployed.recognizer.to(stock.device).eval()
     name, why = stock.deployed.plan.enhancer, ""
-    clips: dict[str, list[Row]] = {}
+    clips: dict[str, list[AttentionRow]] = {}
     for batch in batches:
         given = given_rows(stock, batch)
         with stock.seeing():
             image = image_of(look(network, batch, high=False))
             assert batch.low is not None
             heat = foreground(network, clip_of(batch.low, 0))
-        chosen = picked(len(image))
-        seen = colours(image[chosen])
-        rows = [*given[-1:], Row(label=f"by {name}, {seen.shape[1]}x{seen.shape[2]}", frames=uris(seen))]
+        components = picked(len(image))
+        seen = colours(image[components])
+        rows = [*given[-1:], AttentionRow(label=f"by {name}, {seen.shape[1]}x{seen.shape[2]}", frames=uris(seen))]
         if heat is None:
             why = f"No foreground: enhancer '{name}' has no method 'attention'"
         else:
             label = f"foreground attention, from {heat.min():.2f} (dark) to {heat.max():.2f}"
-            rows.append(Row(label=label, frames=uris(heated(seen, stretched(heat)[chosen]))))
+            rows.append(AttentionRow(label=label, frames=uris(heated(seen, stretched(heat)[components]))))
         clips[batch.ids[0]] = [*rows, *given[:-1]]
     return clips, why

@@ -57,7 +57,7 @@ def clip_features(trace: Trace, mask: npt.NDArray[np.float32]) -> npt.NDArray[np
     features = trace.features.float()
     if features.ndim > 3:  # maps (B, K, C, [T,] h, w)
         features = features.flatten(3).mean(-1)
-    weights = trace.taps.get(TAP)
+    weights = trace.head_outputs.get(TAP)
     if weights is not None and weights.shape == mask.shape:
         share = weights.float().cpu().numpy()
     else:

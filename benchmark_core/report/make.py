@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.in_use import reads_clips
+from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.clips.views import Batch
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
@@ -19,7 +19,7 @@ from benchmark_core.report import attention, enhanced, features, figures
 from benchmark_core.report.networks import networks_of
 from benchmark_core.report.read import Finished
 from benchmark_core.report.seen import Material, material
-from benchmark_core.runs.deployed import load_run
+from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.training.device import pick_device
 
 PAGE = "report.html"
@@ -30,7 +30,7 @@ FindData = Callable[[], Path | None]
 
 
 @dataclass(kw_only=True)
-class Report:
+class RunReport:
     """What the page shows: plain values by panel, and for a panel without any the reason in `why`."""
 
     run: Finished
@@ -46,20 +46,20 @@ def make_report(
     cache: Path,
     device: str | None,
     clips: int,
-    beside: Path,
+    extra: Path,
     reporter: Reporter,
-) -> Report:
+) -> RunReport:
     """Every panel of the run's report.
 
     find_data: the dataset's folder, None of one that is drawn; an ElrError from it is why clips are not shown. clips:
     how many of the best and of the worst are. beside: the folder of the page, from where links lead.
     Raises ElrError where the device cannot be used.
     """
-    report = Report(run=run)
+    report = RunReport(run=run)
     add_numbers(report)
     place = pick_device(device)
     if "fused" in run.record:
-        report.panels["streams"] = _streams(run, beside)
+        report.panels["streams"] = _streams(run, extra)
         leave_out_clips(report, "two streams were fused, and each has its own report")
         return report
     if clips == 0:
@@ -79,12 +79,12 @@ def make_report(
 OF_CLIPS = ("attention", "enhanced", "features", "extremes")
 
 
-def leave_out_clips(report: Report, why: str) -> None:
+def leave_out_clips(report: RunReport, why: str) -> None:
     """None of the panels that need clips and a network, all for the same reason."""
     report.why |= dict.fromkeys(OF_CLIPS, why)
 
 
-def add_numbers(report: Report) -> None:
+def add_numbers(report: RunReport) -> None:
     """The panels that the run folder alone suffices for."""
     run = report.run
     classes, threshold = run.predictions.classes, figures.threshold_of(run.record)
@@ -108,7 +108,7 @@ def add_numbers(report: Report) -> None:
         report.why["costs"] = run.no_costs
 
 
-def _streams(run: Finished, beside: Path) -> list[dict[str, Any]]:
+def _streams(run: Finished, extra: Path) -> list[dict[str, Any]]:
     """Each stream's modality, score and link; `why` in place of a score where its run folder cannot be read."""
     found = []
     for digest in run.record["fused"]:
@@ -117,7 +117,7 @@ def _streams(run: Finished, beside: Path) -> list[dict[str, Any]]:
         told: dict[str, Any] = {
             "digest": digest,
             "folder": str(folder),
-            "link": quote(Path(os.path.relpath(page.resolve(), beside.resolve())).as_posix()),
+            "link": quote(Path(os.path.relpath(page.resolve(), extra.resolve())).as_posix()),
             "there": page.is_file(),
         }
         try:
@@ -130,7 +130,7 @@ def _streams(run: Finished, beside: Path) -> list[dict[str, Any]]:
 
 
 @reads_clips
-def _of_clips(report: Report, stock: Material, clips: int, *, cache: Path) -> None:
+def _of_clips(report: RunReport, stock: Material, clips: int, *, cache: Path) -> None:
     """The panels of clips, each for itself: what fails in one is its reason and leaves the others alone."""
     predictions = report.run.predictions
     among = [row for row, key in enumerate(predictions.ids) if key in stock.clips]
@@ -149,51 +149,51 @@ def _of_clips(report: Report, stock: Material, clips: int, *, cache: Path) -> No
             report.why[name] = str(error)
 
 
-def _attention(report: Report, stock: Material, rows: Sequence[int], cache: Path) -> dict[str, Any]:
+def _attention(report: RunReport, stock: Material, rows: Sequence[int], cache: Path) -> dict[str, Any]:
     run = report.run
     networks = networks_of(stock.deployed, run.record, run.folder, cache)
     looked, notes = attention.attention_of(stock, _batches(report, stock, rows), networks)
     return {"clips": _told(report, looked), "notes": notes}
 
 
-def _enhanced(report: Report, stock: Material, rows: Sequence[int]) -> dict[str, Any]:
-    chosen = stock.deployed.chosen
-    if chosen.method.privileged:
-        raise ElrError(f"method '{chosen.method.name}' sees high views and has no enhancer")
+def _enhanced(report: RunReport, stock: Material, rows: Sequence[int]) -> dict[str, Any]:
+    components = stock.deployed.components
+    if components.method.oracle:
+        raise ElrError(f"method '{components.method.name}' sees high views and has no enhancer")
     if not enhanced.is_learnt(stock):
         raise ElrError(f"enhancer '{stock.deployed.plan.enhancer}' is not learnt")
     shown, why = enhanced.enhanced_of(stock, _batches(report, stock, rows))
     return {"clips": _told(report, shown), "notes": [why] if why else []}
 
 
-def _batches(report: Report, stock: Material, rows: Sequence[int]) -> list[Batch]:
+def _batches(report: RunReport, stock: Material, rows: Sequence[int]) -> list[Batch]:
     """Low and high views of clips by their row numbers, one clip a batch."""
     ids = [report.run.predictions.ids[row] for row in dict.fromkeys(rows)]
     return list(stock.batches(stock.views(ids, high=True), 1))
 
 
-def _told(report: Report, clips: Mapping[str, Sequence[attention.Row]]) -> list[dict[str, Any]]:
+def _told(report: RunReport, clips: Mapping[str, Sequence[attention.AttentionRow]]) -> list[dict[str, Any]]:
     """Each clip, by its id: its lines of frames, what it is, and what the network says."""
     predictions, threshold = report.run.predictions, figures.threshold_of(report.run.record)
     at = {key: row for row, key in enumerate(predictions.ids)}
     return [{**figures.told_of(predictions, at[key], threshold), "rows": rows} for key, rows in clips.items()]
 
 
-def _features(report: Report, stock: Material) -> list[dict[str, Any]]:
+def _features(report: RunReport, stock: Material) -> list[dict[str, Any]]:
     predictions = report.run.predictions
     most = features.affordable(report.run.costs, stock.device)
     ids = [key for key in features.sample(predictions, most) if key in stock.clips]
     if len(ids) < features.FEWEST:
         raise ElrError(f"{len(ids)} clips are too few to be laid out: {features.FEWEST} are")
-    names, found = features.features_of(stock, ids, high=stock.deployed.chosen.method.privileged)
+    names, found = features.features_of(stock, ids, high=stock.deployed.components.method.oracle)
     if len(names) < features.FEWEST:
         raise ElrError(f"{len(names)} clips that can be read are too few to be laid out: {features.FEWEST} are")
     return features.points(predictions, names, features.layout(found))
 
 
-def _extremes(report: Report, stock: Material, best: Sequence[int], worst: Sequence[int]) -> dict[str, Any]:
+def _extremes(report: RunReport, stock: Material, best: Sequence[int], worst: Sequence[int]) -> dict[str, Any]:
     """Both lists: each clip as the network sees it."""
-    high, ids = stock.deployed.chosen.method.privileged, report.run.predictions.ids
+    high, ids = stock.deployed.components.method.oracle, report.run.predictions.ids
     views = stock.views([ids[row] for row in dict.fromkeys([*best, *worst])], high=high, low=not high)
     lines = {batch.ids[0]: attention.given_rows(stock, batch) for batch in stock.batches(views, 1)}
     return {

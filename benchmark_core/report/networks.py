@@ -19,12 +19,12 @@ from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.provenance import file_digest
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.runs.deployed import WEIGHTS, Deployed
+from benchmark_core.runs.loaded_run import WEIGHTS, LoadedRun
 from benchmark_core.training import stage_files
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class ReportNetwork:
     """A network by the stage that fitted it. high: it looks at high views. last: it is the one that was scored."""
 
     name: str
@@ -41,7 +41,7 @@ class Missing:
     why: str
 
 
-def networks_of(deployed: Deployed, record: RunRecord, folder: Path, cache: Path) -> Iterator[Network | Missing]:
+def networks_of(deployed: LoadedRun, record: RunRecord, folder: Path, cache: Path) -> Iterator[ReportNetwork | Missing]:
     """The networks of the record's stages in the order in which they were fitted, then the run's own, one at a time.
 
     A stage that left the run's own network is that network. A network that was fitted on low views looks at low ones;
@@ -62,15 +62,15 @@ def networks_of(deployed: Deployed, record: RunRecord, folder: Path, cache: Path
             names.append(stage["name"])
         else:
             yield _network(deployed, stage["name"], note, path / stage_files.WEIGHTS)
-    yield Network(
+    yield ReportNetwork(
         name=" = ".join([*names, "the run's network"]),
         recognizer=deployed.recognizer,
-        high=deployed.chosen.method.privileged,
+        high=deployed.components.method.oracle,
         last=True,
     )
 
 
-def _network(deployed: Deployed, name: str, note: dict[str, Any], weights: Path) -> Network | Missing:
+def _network(deployed: LoadedRun, name: str, note: dict[str, Any], weights: Path) -> ReportNetwork | Missing:
     """The recognizer that a stage left: of the method's head or of the mean of logits, whichever its tensors fit."""
     numbers = note.get("numbers")
     sees = numbers if isinstance(numbers, dict) else {}
@@ -82,12 +82,12 @@ def _network(deployed: Deployed, name: str, note: dict[str, Any], weights: Path)
     plan = dataclasses.replace(deployed.plan, weights="scratch")
     for head in (None, "mean-logits"):
         try:
-            fresh = recognizer_of(plan, deployed.chosen, high=high, head=head)
+            fresh = recognizer_of(plan, deployed.components, high=high, head=head)
         except ElrError:  # the method's own head may refuse a network for high views
             continue
         if shapes(fresh.state_dict()) == shapes(state):
             fresh.load_state_dict(state)
-            return Network(name=name, recognizer=fresh.eval(), high=high)
+            return ReportNetwork(name=name, recognizer=fresh.eval(), high=high)
     return Missing(name=name, why="what it fitted is no recognizer, but a part of one")
 
 

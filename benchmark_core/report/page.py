@@ -17,7 +17,7 @@ from benchmark_core.pages.html import data_script
 from benchmark_core.provenance import version_of
 from benchmark_core.records.record import record_name
 from benchmark_core.report import figures
-from benchmark_core.report.make import Report
+from benchmark_core.report.make import RunReport
 from benchmark_core.tables.cells import billions, millions, percent
 
 LIBRARIES = (
@@ -38,7 +38,7 @@ TITLES = {
 }
 
 
-def render(report: Report) -> str:
+def render(report: RunReport) -> str:
     """The page. Needs Jinja, of the extra `report`."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -92,7 +92,7 @@ def _name(value: Any) -> Any:
     return Markup("<bdi>%s</bdi>") % printable(str(value))
 
 
-def _plots(report: Report) -> dict[str, Any]:
+def _plots(report: RunReport) -> dict[str, Any]:
     """What the script draws."""
     panels = report.panels
     matrix = {key: panels["matrix"][key] for key in ("classes", "counts", "n")}

@@ -22,7 +22,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.networks.recognizer import Recognizer, Trace
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.runs.deployed import Deployed
+from benchmark_core.runs.loaded_run import LoadedRun
 from benchmark_core.runs.prepare import frames_at_once, stock_of
 from benchmark_core.scoring.predict import BATCH
 from benchmark_core.training.device import autocast
@@ -34,7 +34,7 @@ FRAMES = 8  # of a clip that are shown, at most
 class Material:
     """The run's test clips by id, and what reads them. ElrError from `views` where none of those asked for decodes."""
 
-    deployed: Deployed
+    deployed: LoadedRun
     clips: Mapping[str, Clip]
     store: ClipStore
     device: torch.device
@@ -42,12 +42,12 @@ class Material:
 
     def views(self, ids: Sequence[str], *, high: bool, low: bool = True) -> Views:
         """Views of those of the clips `ids` that can be decoded, in their order."""
-        plan, chosen = self.deployed.plan, self.deployed.chosen
-        stock = stock_of(plan, chosen)
+        plan, components = self.deployed.plan, self.deployed.components
+        stock = stock_of(plan, components)
         asked = [self.clips[key] for key in ids if key in self.clips]
         with self.reporter.steps("clips for the report", len(asked)) as advance:
             report = ensure_views(
-                self.store, asked, stock.recipes(low=low, high=high), bad_clips="skip", progress=follow(advance)
+                self.store, asked, stock.formats(low=low, high=high), bad_clips="skip", progress=follow(advance)
             )
         bad = {key for key, _ in report.bad}
         good = [clip for clip in asked if clip.id not in bad]
@@ -58,9 +58,9 @@ class Material:
             self.store,
             stock,
             sampling=Sampling.parse(plan.sampling),
-            widen=frames_at_once(plan, chosen),
-            classes=len(chosen.dataset.classes),
-            multi_label=chosen.dataset.task == "multi-label",
+            widen=frames_at_once(plan, components),
+            classes=len(components.dataset.classes),
+            multi_label=components.dataset.task == "multi-label",
             low=low,
             high=high,
         )
@@ -78,11 +78,13 @@ class Material:
 
 
 def material(
-    deployed: Deployed, record: RunRecord, *, data: Path | None, cache: Path, device: torch.device, reporter: Reporter
+    deployed: LoadedRun, record: RunRecord, *, data: Path | None, cache: Path, device: torch.device, reporter: Reporter
 ) -> Material:
     """The clips at hand. ElrError where they are not there, or not those that the record was made with."""
-    plan, chosen = deployed.plan, deployed.chosen
-    index = list_clips(chosen.dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips="skip")
+    plan, components = deployed.plan, deployed.components
+    index = list_clips(
+        components.dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips="skip"
+    )
     found, due = index.digest(), record["dataset"]["manifest"]
     if found != due:
         where = "" if data is None else f" under {data}"
@@ -91,7 +93,7 @@ def material(
     return Material(deployed, clips, ClipStore(cache), device, reporter)
 
 
-def batch_size(deployed: Deployed) -> int:
+def batch_size(deployed: LoadedRun) -> int:
     """Clips of a pass: fewer of several frames, one of windows, of which a clip has as many as it is long."""
     sampling = Sampling.parse(deployed.plan.sampling)
     return 1 if sampling.kind == "windows" else max(1, BATCH // (2 * sampling.k * sampling.t))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError, did_you_mean
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.runs.lists import other_data
@@ -48,7 +48,7 @@ def refuse_other_plan(folder: Path, digest: str) -> None:
 
 
 def refuse_other_data(
-    folder: Path, plan: Plan, catalog: Catalog, *, data: Path | None, beside: Beside, bad_clips: str
+    folder: Path, plan: Plan, catalog: Catalog, *, data: Path | None, extra: ExtraPaths, bad_clips: str
 ) -> None:
     """ElrError where `folder` holds the finished run of `plan` on other clips: two datasets may be called alike.
 
@@ -62,7 +62,7 @@ def refuse_other_data(
         return
     if record["digest"] != plan.digest:
         return
-    if other := other_data(record, plan, catalog, data=data, beside=beside, bad_clips=bad_clips):
+    if other := other_data(record, plan, catalog, data=data, extra=extra, bad_clips=bad_clips):
         raise ElrError(f"{other}, and {folder} holds that run; give another --out, or remove it")
 
 

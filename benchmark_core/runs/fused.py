@@ -12,14 +12,14 @@ from benchmark_core.cost.streams import sum_costs
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
-from benchmark_core.records.answers import clips_of
+from benchmark_core.records.checksum import seal
+from benchmark_core.records.clip_results import clips_of
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
-from benchmark_core.records.sealed import seal
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 
@@ -47,7 +47,7 @@ def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]])
     return record if whole and record["digest"] == plan.digest and record["plugins"] == plugins else None
 
 
-def fuse_runs(plan: Plan, chosen: Chosen, out: Path, reused: Collection[str] = ()) -> dict[str, Any]:
+def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[str] = ()) -> dict[str, Any]:
     """Writes what `plan` leaves in `out`, its streams' runs being finished: predictions, record, and cost.
 
     reused: modalities whose runs were there before; the record's notes say so.
@@ -63,16 +63,16 @@ def fuse_runs(plan: Plan, chosen: Chosen, out: Path, reused: Collection[str] = (
     mean = fuse(read)
     path = out / f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
     write_predictions(path, mean.ids, mean.targets, mean.logits, mean.classes)
-    record = _record(plan, chosen, parts, path, reused)
+    record = _record(plan, components, parts, path, reused)
     write_record(out, record)
     costs = [_costs(at, part) for at, part in zip(folders, parts.values(), strict=True)]
     for device in set.intersection(*map(set, costs)):
-        write_cost(out, sum_costs(describe_plan(plan, chosen), [of_part[device] for of_part in costs]))
+        write_cost(out, sum_costs(describe_plan(plan, components), [of_part[device] for of_part in costs]))
     return record
 
 
 def _record(
-    plan: Plan, chosen: Chosen, parts: Mapping[str, RunRecord], predictions: Path, reused: Collection[str]
+    plan: Plan, components: Components, parts: Mapping[str, RunRecord], predictions: Path, reused: Collection[str]
 ) -> dict[str, Any]:
     """What the runs have in common, once; what each did, under its modality."""
     first = next(iter(parts.values()))
@@ -100,7 +100,7 @@ def _record(
             "device": _distinct(part["device"] for part in parts.values()),
             "versions": versions(),
             "timings": {key: round(sum(each[key] for each in timings), 2) for key in timings[0]},
-            "structure": structure_key(describe_plan(plan, chosen)),
+            "structure": structure_key(describe_plan(plan, components)),
             "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
             "finished": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }

@@ -10,18 +10,18 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.index import Index
 from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.beside import Beside
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import chosen_by
+from benchmark_core.plans.resolve import components_of
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.runs.auxiliary import pool_clips, sets_beside, source_clips
+from benchmark_core.runs.extra_data import extra_sets, pool_clips, source_clips
 
 
-def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) -> Index:
+def read_index(plan: Plan, components: Components, data: Path | None, bad_clips: str) -> Index:
     """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
-    dataset = chosen.dataset
-    index = list_clips(dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=bad_clips)
+    dataset = components.dataset
+    index = list_clips(dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=bad_clips)
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; its plugin must give each its own")
@@ -49,20 +49,20 @@ def read_index(plan: Plan, chosen: Chosen, data: Path | None, bad_clips: str) ->
 
 
 def other_data(
-    record: RunRecord, plan: Plan, catalog: Catalog, *, data: Path | None, beside: Beside, bad_clips: str
+    record: RunRecord, plan: Plan, catalog: Catalog, *, data: Path | None, extra: ExtraPaths, bad_clips: str
 ) -> str:
     """In what way the lists at hand are not those that the record is of, "" where they are.
 
     Raises ElrError where they cannot be read.
     """
-    chosen = chosen_by(catalog, plan)
-    index = read_index(plan, chosen, data, bad_clips)
+    components = components_of(catalog, plan)
+    index = read_index(plan, components, data, bad_clips)
     here: dict[Literal["dataset", "unlabelled", "high_source"], str] = {"dataset": index.digest()}
-    pool, source = sets_beside(catalog, plan, beside)
+    pool, source = extra_sets(catalog, plan, extra)
     if pool is not None:
         here["unlabelled"] = pool_clips(pool, plan, bad_clips).manifest
     if source is not None:
-        here["high_source"] = source_clips(source, chosen.dataset, bad_clips).manifest
+        here["high_source"] = source_clips(source, components.dataset, bad_clips).manifest
     for kind, manifest in here.items():
         due = record[kind]["manifest"] if kind in record else "none"
         if manifest != due:

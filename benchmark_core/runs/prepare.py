@@ -10,28 +10,28 @@ from pathlib import Path
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
-from benchmark_core.clips.enhanced import EnhancedRecipe, Enhancer, ensure_enhanced, of_enhancer
-from benchmark_core.clips.flow import FlowRecipe, ensure_views, of_flow, opencv
+from benchmark_core.clips.enhanced import EnhancedFormat, Enhancer, ensure_enhanced, of_enhancer
+from benchmark_core.clips.flow import FlowFormat, ensure_views, of_flow, opencv
+from benchmark_core.clips.formats import StoredFormat, ViewPlan, view_plan
 from benchmark_core.clips.holdout import none_held_out
 from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.modality import algorithm, kind
-from benchmark_core.clips.recipes import Materials, Recipe, materials
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter, Silent, follow
-from benchmark_core.runs.auxiliary import (
+from benchmark_core.runs.extra_data import (
     SOURCE,
     UNLABELLED,
-    Auxiliary,
     ClipSet,
+    ExtraSet,
     Listed,
     pool_clips,
     source_clips,
-    store_beside,
+    store_extra,
 )
 from benchmark_core.runs.lists import read_index
 from benchmark_core.specs import defaults
@@ -47,14 +47,14 @@ class Data:
     test: tuple[Clip, ...]
     bad: tuple[str, ...]
     store: ClipStore
-    materials: Materials
+    view_plan: ViewPlan
     sampling: Sampling
     classes: int
     multi_label: bool
     widen: int = 1  # frames that the enhancer takes at once
     reporter: Reporter = Silent()
-    pool: Auxiliary | None = None
-    source: Auxiliary | None = None
+    pool: ExtraSet | None = None
+    source: ExtraSet | None = None
 
     def training_views(
         self,
@@ -83,10 +83,10 @@ class Data:
             clips = self.pool.clips
         elif high and self.source is not None:
             clips, sides = self.source.clips, self._shorter_sides
-        stock = self.materials
+        stock = self.view_plan
         if enhancer is not None:
             stock = of_enhancer(stock, enhancer)
-            assert isinstance(stock.low, EnhancedRecipe)
+            assert isinstance(stock.low, EnhancedFormat)
             with self.reporter.steps("enhanced clips", len(clips)) as advance:
                 ensure_enhanced(self.store, clips, stock.low, enhancer, progress=follow(advance))
         return self._views(
@@ -100,12 +100,12 @@ class Data:
     def stage_inputs(self, owners: Mapping[str, str]) -> StageInputs:
         """What stages read beside the plan. owners: kind of component -> where it comes from."""
         listing = sorted([clip.id, str(clip.target), self.store.content_key(clip.source)] for clip in self.train)
-        low, high = self.materials.low, self.materials.high
+        low, high = self.view_plan.low, self.view_plan.high
         return StageInputs(
             clips=digest_of(listing),
             low=low.key if low else "",
             high=high.key if high else "",
-            crop=self.materials.crop,
+            crop=self.view_plan.crop,
             owners=owners,
             unlabelled="" if self.pool is None else self.pool.digest,
             source="" if self.source is None else self.source.digest,
@@ -114,20 +114,20 @@ class Data:
     @cached_property
     def _shorter_sides(self) -> tuple[int, ...]:
         """Of the training clips as recorded, in order."""
-        assert self.materials.low is not None
-        reader = self.store.reader(self.materials.low)
+        assert self.view_plan.low is not None
+        reader = self.store.reader(self.view_plan.low)
         return tuple(sorted(min(reader.size(clip)) for clip in self.train))
 
     def mean_frames(self, *, high: bool) -> int:
         """Of a training clip, by a few hundred of them; high: for a privileged method, of which only high is stored."""
-        reader = self.store.reader(self.materials.recipes(low=not high, high=high)[0])
+        reader = self.store.reader(self.view_plan.formats(low=not high, high=high)[0])
         some = self.train[:: -(-len(self.train) // 256)]
         return round(sum(map(reader.count, some)) / len(some))
 
     def median_size(self) -> tuple[int, int]:
         """(h, w) of the middle test clip as recorded, by pixels: what a natively low track's cost is traced at."""
-        assert self.materials.low is not None
-        reader = self.store.reader(self.materials.low)
+        assert self.view_plan.low is not None
+        reader = self.store.reader(self.view_plan.low)
         sizes = sorted((reader.size(clip) for clip in self.test), key=lambda size: size[0] * size[1])
         return sizes[len(sizes) // 2]
 
@@ -141,9 +141,9 @@ class Data:
         train: bool,
         sides: tuple[int, ...] = (),
         sampling: Sampling | None = None,
-        stock: Materials | None = None,
+        stock: ViewPlan | None = None,
     ) -> Views:
-        stock = stock or self.materials
+        stock = stock or self.view_plan
         return Views(
             clips,
             self.store,
@@ -161,25 +161,25 @@ class Data:
         )
 
 
-def frames_at_once(plan: Plan, chosen: Chosen) -> int:
+def frames_at_once(plan: Plan, components: Components) -> int:
     """Frames that what brings the plan's low views to network size takes at once."""
-    return 1 if kind(plan.modality) == "flow" else chosen.enhancer.frames
+    return 1 if kind(plan.modality) == "flow" else components.enhancer.frames
 
 
-def stock_of(plan: Plan, chosen: Chosen) -> Materials:
+def stock_of(plan: Plan, components: Components) -> ViewPlan:
     """What the plan's views ask of the store. ElrError where it is flow and the extra for it is not installed."""
-    stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
+    stock = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
     if kind(plan.modality) != "flow":
         return stock
     opencv()
-    spec = chosen.enlarges or chosen.enhancer
-    options = chosen.options(plan, "enhancer") if chosen.enlarges is None else defaults(spec)
+    spec = components.enlarges or components.enhancer
+    options = components.options(plan, "enhancer") if components.enlarges is None else defaults(spec)
     return of_flow(stock, algorithm(plan.modality), spec.factory, options)
 
 
 def prepare(
     plan: Plan,
-    chosen: Chosen,
+    components: Components,
     *,
     data: Path | None,
     cache: Path,
@@ -193,31 +193,31 @@ def prepare(
     bad_clips: "fail" raises BadClips with all that cannot be decoded, "skip" leaves such clips out and names them.
     pool, source: what the plan's `unlabelled` and `high_source` name.
     """
-    stock = stock_of(plan, chosen)
-    index = read_index(plan, chosen, data, bad_clips)
+    stock = stock_of(plan, components)
+    index = read_index(plan, components, data, bad_clips)
     # All lists before the first clip is decoded, which may take hours.
     unlabelled = None if pool is None else pool_clips(pool, plan, bad_clips)
-    lending = None if source is None else source_clips(source, chosen.dataset, bad_clips)
+    lending = None if source is None else source_clips(source, components.dataset, bad_clips)
     store = ClipStore(cache)
     bad = list(index.missing)
     parts: dict[str, tuple[Clip, ...]] = {}
-    privileged = chosen.method.privileged
+    oracle = components.method.oracle
     wanted = {
-        "train": stock.recipes(low=not privileged, high=privileged or chosen.needs_high),
-        "test": stock.recipes(low=not privileged, high=privileged),
+        "train": stock.formats(low=not oracle, high=oracle or components.needs_high),
+        "test": stock.formats(low=not oracle, high=oracle),
     }
     reasons: dict[str, str] = {}
-    for part, recipes in wanted.items():
+    for part, formats in wanted.items():
         clips = index.split(plan.fold, part)
         with reporter.steps(f"{part} clips", len(clips)) as advance:
-            report = ensure_views(store, clips, recipes, bad_clips="skip", progress=follow(advance))
+            report = ensure_views(store, clips, formats, bad_clips="skip", progress=follow(advance))
         reasons |= dict(report.bad)
         parts[part] = tuple(clip for clip in clips if clip.id not in reasons)
         bad += sorted(key for key, _ in report.bad)
-    low = stock.low.source if isinstance(stock.low, FlowRecipe) else stock.low
-    if isinstance(low, Recipe) and store.by_other_source(low):
+    low = stock.low.source if isinstance(stock.low, FlowFormat) else stock.low
+    if isinstance(low, StoredFormat) and store.by_other_source(low):
         reporter.warn(
-            f"low views of '{chosen.degradation.name}' were made by other source text of the same revision; "
+            f"low views of '{components.degradation.name}' were made by other source text of the same revision; "
             f"'elrbench cache clear clips --recipe {low.key}' has them made anew"
         )
     if reasons and bad_clips == "fail":
@@ -225,24 +225,24 @@ def prepare(
     for key, reason in reasons.items():
         reporter.warn(f"clip '{key}' is left out: {reason}")
     if not parts["train"] or not parts["test"]:
-        raise ElrError(f"{chosen.dataset.name}: no clip of fold {plan.fold} could be decoded")
+        raise ElrError(f"{components.dataset.name}: no clip of fold {plan.fold} could be decoded")
 
     if plan.holdout and (without := none_held_out(parts["train"], parts["test"])):
-        names = ", ".join(chosen.dataset.classes[label] for label in without)
+        names = ", ".join(components.dataset.classes[label] for label in without)
         reporter.warn(
             f"--holdout {plan.holdout} holds out no clip of {names}: their groups are too large for that share"
         )
     part_of = {*index.pool, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
     barred = tuple(clip for clip in index.clips if plan.holdout and clip.id not in part_of)  # its test clips among them
 
-    def beside(given: ClipSet | None, listed: Listed | None, label: str) -> Auxiliary | None:
+    def beside(given: ClipSet | None, listed: Listed | None, label: str) -> ExtraSet | None:
         if given is None or listed is None:
             return None
-        return store_beside(
+        return store_extra(
             given,
             listed,
             test=parts["test"] + barred,
-            recipes=stock.recipes(low=True, high=chosen.needs_high),
+            formats=stock.formats(low=True, high=components.needs_high),
             store=store,
             bad_clips=bad_clips,
             reporter=reporter,
@@ -255,11 +255,11 @@ def prepare(
         test=parts["test"],
         bad=tuple(bad),
         store=store,
-        materials=stock,
+        view_plan=stock,
         sampling=Sampling.parse(plan.sampling),
-        classes=len(chosen.dataset.classes),
-        multi_label=chosen.dataset.task == "multi-label",
-        widen=frames_at_once(plan, chosen),
+        classes=len(components.dataset.classes),
+        multi_label=components.dataset.task == "multi-label",
+        widen=frames_at_once(plan, components),
         reporter=reporter,
         pool=beside(pool, unlabelled, UNLABELLED),
         source=beside(source, lending, SOURCE),

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.records.answers import hits_of
+from benchmark_core.records.clip_results import hits_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.predictions import Predictions
 

@@ -15,28 +15,28 @@ import torch
 from benchmark_core.atomic import check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import opencv
-from benchmark_core.clips.in_use import reads_clips
+from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.names import ComponentName, file_name
 from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.beside import NOTHING_BESIDE, Beside
 from benchmark_core.plans.budgets import changed_from_budget
-from benchmark_core.plans.combinations import Chosen, check_extras
+from benchmark_core.plans.combinations import Components, check_extras
+from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import chosen_by, track_name
+from benchmark_core.plans.resolve import components_of, track_name
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import check_code, file_digest, owners_of, plugins_of, versions
+from benchmark_core.records.checksum import seal
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, write_record
-from benchmark_core.records.sealed import seal
-from benchmark_core.runs.auxiliary import sets_beside
+from benchmark_core.runs.extra_data import extra_sets
 from benchmark_core.runs.folder import refuse_other_data
 from benchmark_core.runs.fused import finished, fuse_runs
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.runs.rehearsal import tell_estimate
 from benchmark_core.runs.teachers import check_start, load_teacher, untold
+from benchmark_core.runs.time_estimate import report_time_estimate
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.training.device import describe_device, pick_device
@@ -64,7 +64,7 @@ def run(
     bad_clips: str = "fail",
     device: str | None = None,
     refit: bool = False,
-    beside: Beside = NOTHING_BESIDE,
+    extra: ExtraPaths = NO_EXTRA_PATHS,
 ) -> RunResult:
     """Trains what `plan` names, scores it on its fold's test clips, and leaves a record in `out`.
 
@@ -72,11 +72,11 @@ def run(
     A plan of two modalities is two runs, each in its `part_folder`; one that is finished is taken as it is.
     Raises ElrError before work began (folders, lists, names) and RunFailed after.
     """
-    refuse_other_data(out, plan, catalog, data=data, beside=beside, bad_clips=bad_clips)
+    refuse_other_data(out, plan, catalog, data=data, extra=extra, bad_clips=bad_clips)
     if len(plan.streams) > 1:
         for stream in plan.streams:
             part = part_folder(out, plan.digest, stream.digest)
-            refuse_other_data(part, stream, catalog, data=data, beside=beside, bad_clips=bad_clips)
+            refuse_other_data(part, stream, catalog, data=data, extra=extra, bad_clips=bad_clips)
 
         def run_stream(stream: Plan, folder: Path) -> RunResult:
             return run(
@@ -89,20 +89,20 @@ def run(
                 bad_clips=bad_clips,
                 device=device,
                 refit=refit,
-                beside=beside,
+                extra=extra,
             )
 
         return _run_streams(plan, catalog, run_stream, out=out, reporter=reporter, refit=refit)
-    chosen = chosen_by(catalog, plan)
+    components = components_of(catalog, plan)
     place = pick_device(device)
     for folder in (out, cache / "clips", cache / "stages"):
         check_writable(folder)
     sweep_parts(out, older=3600)
-    check_extras(plan, chosen)
-    check_code(catalog, chosen)
+    check_extras(plan, components)
+    check_code(catalog, components)
     return _run_one(
         plan,
-        chosen,
+        components,
         catalog,
         data=data,
         out=out,
@@ -111,14 +111,14 @@ def run(
         bad_clips=bad_clips,
         place=place,
         refit=refit,
-        beside=beside,
+        extra=extra,
     )
 
 
 @reads_clips
 def _run_one(
     plan: Plan,
-    chosen: Chosen,
+    components: Components,
     catalog: Catalog,
     *,
     data: Path | None,
@@ -128,32 +128,32 @@ def _run_one(
     bad_clips: str,
     place: torch.device,
     refit: bool,
-    beside: Beside,
+    extra: ExtraPaths,
 ) -> RunResult:
     """The run of one modality: prepares clips, trains, tests, and writes what it leaves."""
     began = time.monotonic()
-    high = chosen.method.privileged
-    initialisation = initialisation_of(plan, chosen)
+    high = components.method.oracle
+    initialisation = initialisation_of(plan, components)
     if initialisation != plan.weights:
         reporter.say(f"weights: {initialisation}")
-    if not high and (said := enhancer_initialisation_of(plan, chosen)):
+    if not high and (said := enhancer_initialisation_of(plan, components)):
         reporter.say(f"enhancer's weights: {said}")
-    teacher = load_teacher(beside.teacher, plan, chosen, catalog)
-    pool, source = sets_beside(catalog, plan, beside)
+    teacher = load_teacher(extra.teacher, plan, components, catalog)
+    pool, source = extra_sets(catalog, plan, extra)
     ready = prepare(
-        plan, chosen, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter, pool=pool, source=source
+        plan, components, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter, pool=pool, source=source
     )
     manifest = ready.index.digest()
-    check_start(plan, chosen, manifest)
+    check_start(plan, components, manifest)
     if teacher is not None:
-        teacher.check_lists(plan, chosen, manifest)
+        teacher.check_lists(plan, components, manifest)
     given = teacher.given if teacher else None
-    inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()})
+    inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()})
     prepared = time.monotonic()
     if plan.budget != "smoke":
-        tell_estimate(
+        report_time_estimate(
             plan,
-            chosen,
+            components,
             catalog,
             clips=len(ready.train),
             inputs=inputs,
@@ -168,7 +168,7 @@ def _run_one(
         )
     training = Training(
         plan=plan,
-        chosen=chosen,
+        components=components,
         inputs=inputs,
         make_views=ready.training_views,
         device=place,
@@ -177,9 +177,9 @@ def _run_one(
         refit=refit,
         given=given,
     )
-    for sentence in untold(plan, chosen, teacher):
+    for sentence in untold(plan, components, teacher):
         training.note(sentence)
-    recognizer = chosen.method.load(chosen.method.fit)(training)
+    recognizer = components.method.load(components.method.fit)(training)
     if not isinstance(recognizer, Recognizer):
         raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
     if given is not None and not training.taught:
@@ -194,7 +194,9 @@ def _run_one(
     tested = time.monotonic()
 
     stem = f"{file_name(plan.method)}-{plan.digest}"
-    predictions = write_predictions(out / f"{stem}.predictions.csv.gz", ids, targets, logits, chosen.dataset.classes)
+    predictions = write_predictions(
+        out / f"{stem}.predictions.csv.gz", ids, targets, logits, components.dataset.classes
+    )
     write_whole(out / "recognizer.safetensors", packed(recognizer))
     history = {stage["name"]: stage["history"] for stage in training.stages}
     write_whole(out / "log.json", json.dumps(history, indent=1).encode())
@@ -208,23 +210,23 @@ def _run_one(
             "track": {
                 "dataset": track_name(catalog, plan, "dataset"),
                 "protocol": plan.protocol_name,
-                "folds": list(chosen.dataset.protocols[plan.protocol].folds),
-                "pooled": chosen.dataset.protocols[plan.protocol].pooled,
+                "folds": list(components.dataset.protocols[plan.protocol].folds),
+                "pooled": components.dataset.protocols[plan.protocol].pooled,
                 "degradation": track_name(catalog, plan, "degradation"),
-                "task": chosen.dataset.task,
+                "task": components.dataset.task,
             },
-            "privileged": chosen.method.privileged,
-            "control": is_control(plan, chosen),
-            "primary": chosen.dataset.metric,
+            "privileged": components.method.oracle,
+            "control": is_control(plan, components),
+            "primary": components.dataset.metric,
             # Of the file, so that anyone can score it again.
-            **read_predictions(predictions).scored().to_json(chosen.dataset.metric),
+            **read_predictions(predictions).scored().to_json(components.dataset.metric),
             "clips": {
                 "train": len(ready.train),
                 "test": len(ready.test),
                 "bad": list(ready.bad),
                 "padded": test.padded + ready.training_views(low=not high, high=high, seed=0).padded,
             },
-            "dataset": {"manifest": manifest, "classes": len(chosen.dataset.classes)},
+            "dataset": {"manifest": manifest, "classes": len(components.dataset.classes)},
             **({"unlabelled": ready.pool.to_json()} if ready.pool else {}),
             **({"high_source": ready.source.to_json()} if ready.source else {}),
             **({"teacher": teacher.to_json()} if teacher else {}),
@@ -236,20 +238,20 @@ def _run_one(
             **({"notes": training.notes} if training.notes else {}),
             "device": describe_device(place),
             "versions": versions(),
-            "plugins": plugins_of(catalog, chosen),
+            "plugins": plugins_of(catalog, components),
             "timings": {
                 "prepare_s": round(prepared - began, 2),
                 "train_s": round(trained - prepared, 2),
                 "test_s": round(tested - trained, 2),
                 "total_s": round(time.monotonic() - began, 2),
             },
-            "structure": structure_key(describe_plan(plan, chosen)),
+            "structure": structure_key(describe_plan(plan, components)),
             "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
             "finished": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
     write_record(out, record)
-    structure = describe_plan(plan, chosen)
+    structure = describe_plan(plan, components)
     write_cost(out, cost_of(recognizer, structure, structure["low"] or ready.median_size(), place))
     return RunResult(record=record, folder=out)
 
@@ -266,8 +268,8 @@ def _run_streams(
     """The runs of the plan's modalities, one after the other, and the mean of their probabilities."""
     check_writable(out)
     opencv()  # before the first of them trains
-    chosen = chosen_by(catalog, plan)
-    plugins = plugins_of(catalog, chosen)
+    components = components_of(catalog, plan)
+    plugins = plugins_of(catalog, components)
     parts, reused = [], []
     for stream in plan.streams:
         folder = part_folder(out, plan.digest, stream.digest)
@@ -278,11 +280,11 @@ def _run_streams(
         else:
             reporter.say(f"{stream.modality}: run {stream.digest}")
         parts.append(run_stream(stream, folder) if done is None else RunResult(record=done, folder=folder))
-    return RunResult(record=fuse_runs(plan, chosen, out, reused), folder=out, parts=tuple(parts))
+    return RunResult(record=fuse_runs(plan, components, out, reused), folder=out, parts=tuple(parts))
 
 
-def is_control(plan: Plan, chosen: Chosen) -> bool:
+def is_control(plan: Plan, components: Components) -> bool:
     """Whether `plan` names a control of its method, and does what that control does."""
-    named = set(ComponentName.parse(plan.method).variants) & set(chosen.method.controls)
-    options = chosen.options(plan, "method")
-    return any(options[key] == value for name in named for key, value in chosen.method.variants[name].items())
+    named = set(ComponentName.parse(plan.method).variants) & set(components.method.controls)
+    options = components.options(plan, "method")
+    return any(options[key] == value for name in named for key, value in components.method.variants[name].items())

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from benchmark_core.scoring.lattice import bootstrap_sum, bootstrap_weighted
+from benchmark_core.scoring.exact_bootstrap import bootstrap_sum, bootstrap_weighted
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Hits: TypeAlias = npt.NDArray[np.bool_]

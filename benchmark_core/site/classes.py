@@ -6,8 +6,8 @@ import math
 
 from benchmark_core.site.blocks import Block, heading, text
 from benchmark_core.tables.cells import names
-from benchmark_core.tables.lines import Line
-from benchmark_core.tables.rows import Row
+from benchmark_core.tables.ranking import RankedRow
+from benchmark_core.tables.rows import TableRow
 from benchmark_core.tables.track_cells import TrackCells
 
 
@@ -36,7 +36,7 @@ def classes_block(cells: TrackCells, primary: str) -> list[Block]:
     ]
 
 
-def _row(number: int, line: Line, classes: list[Block]) -> Block:
+def _row(number: int, line: RankedRow, classes: list[Block]) -> Block:
     """values in %. `classes` holds each list of names and clips once: rows have them in common."""
     shown = names(line)
     per_class = line.row.first["per_class"]
@@ -52,13 +52,13 @@ def _row(number: int, line: Line, classes: list[Block]) -> Block:
     }
 
 
-def clips_by_class(row: Row) -> list[int]:
+def clips_by_class(row: TableRow) -> list[int]:
     """Test clips of each class in all folds."""
     folds = row.runs[row.seeds[0]].values()
     return [sum(counts) for counts in zip(*(record["per_class"]["n"] for record in folds), strict=True)]
 
 
-def class_scores(row: Row) -> list[float | None]:
+def class_scores(row: TableRow) -> list[float | None]:
     """Of each class over complete seeds, a fraction; None where that is 0/0.
 
     Clips with one label: right clips over clips of all folds. With several: the mean over seeds of the record's F1, and

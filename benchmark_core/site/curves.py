@@ -11,7 +11,7 @@ from typing import Any
 from benchmark_core.site.blocks import Block, heading, text
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.page import Page
-from benchmark_core.tables.rows import Row
+from benchmark_core.tables.rows import TableRow
 
 _SIZE = re.compile(r"(?<![\dx])(\d+)x(\d+)(?![\dx])")
 
@@ -49,7 +49,7 @@ def _measured(sizes: list[tuple[tuple[int, int], Page]]) -> list[Block]:
     series: dict[str, Block] = {}
     metrics = {page.table.track["primary"] for _, page in sizes if page.table}
     for size, page in sizes:
-        for line in (*page.table.competitors, *page.table.ceilings) if page.table else ():
+        for line in (*page.table.competitors, *page.table.oracles) if page.table else ():
             if line.score:
                 shown = names(line)
                 named = f"{shown['method']}, {shown['backbone']}, {shown['enhancer']}, {shown['budget']}"
@@ -59,7 +59,7 @@ def _measured(sizes: list[tuple[tuple[int, int], Page]]) -> list[Block]:
     return _block("Measured", ", ".join(sorted(metrics)), list(series.values()))
 
 
-def _system(row: Row) -> str:
+def _system(row: TableRow) -> str:
     """All of a row's plan that is not how low views are made: what one line has in common."""
     plan: dict[str, Any] = {**row.first["plan"]}
     settings = {key: value for key, value in plan["settings"].items() if not key.startswith("degradation.")}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmark_core.site.blocks import Block, heading, text
 from benchmark_core.tables.cells import names
-from benchmark_core.tables.lines import Line
+from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.track_cells import TrackCells
 
 
@@ -39,7 +39,7 @@ def front_block(cells: TrackCells, primary: str) -> list[Block]:
     ]
 
 
-def _macs(line: Line) -> float | None:
+def _macs(line: RankedRow) -> float | None:
     """Of one clip; None where that is not known, or depends on how long a clip is."""
     if line.score is None or not line.costs or line.row.first["plan"]["sampling"].startswith("windows-"):
         return None
@@ -47,7 +47,7 @@ def _macs(line: Line) -> float | None:
     return macs if macs > 0 else None
 
 
-def _point(number: int, line: Line, part: str) -> Block:
+def _point(number: int, line: RankedRow, part: str) -> Block:
     """macs in 1e9; score, low and high in %."""
     assert line.score
     shown = names(line)

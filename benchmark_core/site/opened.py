@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from benchmark_core.records.answers import clips_of
+from benchmark_core.records.clip_results import clips_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
 from benchmark_core.records.record import record_name
 from benchmark_core.site.blocks import Block
 from benchmark_core.tables.cells import notes, percent
-from benchmark_core.tables.lines import Line
+from benchmark_core.tables.ranking import RankedRow
 
 _FILE = "file:"  # begins the name of weights that a plan knows by name and digest alone
 
 
-def opened(line: Line, cells: Mapping[str, str], board: str) -> Block:
+def opened(line: RankedRow, cells: Mapping[str, str], board: str) -> Block:
     """cells: the row's own, of all its tables. board: the name of the leaderboards folder."""
     first = line.row.first
     return {

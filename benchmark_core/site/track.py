@@ -62,8 +62,8 @@ def _measured(page: Page, board: str) -> list[Block]:
 def _printed(page: Page) -> list[Block]:
     blocks = [heading("Reported by papers", key="reported")]
     competitors = [line for line in page.printed if not line.first.ceiling]
-    ceilings = [line for line in page.printed if line.first.ceiling]
-    for title, lines in (("", competitors), ("Ceilings (seen at full resolution)", ceilings)):
+    oracles = [line for line in page.printed if line.first.ceiling]
+    for title, lines in (("", competitors), ("Ceilings (seen at full resolution)", oracles)):
         if lines:
             several = ["score"] if len({line.first.metric for line in lines}) > 1 else []
             blocks += [heading(title, 3)] if title else []

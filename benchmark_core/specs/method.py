@@ -41,11 +41,11 @@ class MethodSpec(Spec):
     check: Target | None = None
     needs_stages: bool = False  # reads the backbone's stage maps
     fixed_intervals: bool = False  # its head is built for K intervals
-    privileged: bool = False
-    ceilings: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
+    oracle: bool = False
+    oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     controls: tuple[str, ...] = ()  # variants that stand beside every transfer method in tables
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
         """The method as `options` make it: privileged where one of them says so."""
-        ceiling = any(options[key] in values for key, values in self.ceilings.items())
-        return replace(self, privileged=True) if ceiling else self
+        ceiling = any(options[key] in values for key, values in self.oracle_when.items())
+        return replace(self, oracle=True) if ceiling else self

@@ -20,7 +20,7 @@ RunPlan = Callable[[Plan, Path], RunRecord]  # trains and scores one plan into a
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class SuiteRun:
     """One plan to be run, and the rows that it is for: rows may come to the same plan."""
 
     plan: Plan
@@ -31,23 +31,23 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """Records by digest, found or made; why each other failed, by digest."""
 
     records: Mapping[str, RunRecord]
     failures: Mapping[str, str]
 
 
-def failed_runs(jobs: Sequence[Job], failures: Mapping[str, str]) -> list[str]:
+def failed_runs(jobs: Sequence[SuiteRun], failures: Mapping[str, str]) -> list[str]:
     """A line for each reason: `ROW: METHOD seed 0 fold 1: TEXT`, or `3 runs: TEXT` where several failed alike."""
-    alike: dict[str, list[Job]] = {}
+    alike: dict[str, list[SuiteRun]] = {}
     for job in jobs:
         if job.plan.digest in failures:
             alike.setdefault(failures[job.plan.digest], []).append(job)
     return [f"{of[0] if len(of) == 1 else f'{len(of)} runs'}: {text}" for text, of in alike.items()]
 
 
-def jobs_of(rows: Iterable[PlannedRow]) -> tuple[Job, ...]:
+def jobs_of(rows: Iterable[PlannedRow]) -> tuple[SuiteRun, ...]:
     """Each plan once: seed by seed, and of one seed fold by fold, ceilings first, then in the rows' order.
 
     So the first seed's comparison is complete before the second begins, and what rows share is fitted by the first.
@@ -57,17 +57,17 @@ def jobs_of(rows: Iterable[PlannedRow]) -> tuple[Job, ...]:
     order: dict[str, tuple[int, int, bool, int]] = {}
     for place, row in enumerate(row for row in rows if not row.left_out):
         seeds, folds = ({getattr(plan, of): None for plan in row.plans} for of in ("seed", "fold"))
-        privileged = row.chosen is not None and row.chosen.method.privileged
+        oracle = row.components is not None and row.components.method.oracle
         for plan in row.plans:
             plans[plan.digest] = plan
             names.setdefault(plan.digest, []).append(row.row.name)
-            at = (list(seeds).index(plan.seed), list(folds).index(plan.fold), not privileged, place)
+            at = (list(seeds).index(plan.seed), list(folds).index(plan.fold), not oracle, place)
             order[plan.digest] = min(at, order.get(plan.digest, at))
     digests = sorted(plans, key=order.__getitem__)
-    return tuple(Job(plan=plans[digest], rows=tuple(dict.fromkeys(names[digest]))) for digest in digests)
+    return tuple(SuiteRun(plan=plans[digest], rows=tuple(dict.fromkeys(names[digest]))) for digest in digests)
 
 
-def finished(jobs: Sequence[Job], out: Path, leaderboards: Path | None) -> dict[str, RunRecord]:
+def finished(jobs: Sequence[SuiteRun], out: Path, leaderboards: Path | None) -> dict[str, RunRecord]:
     """Records of the plans that were run before, in run folders under `out` or published; by digest.
 
     Raises ElrError naming a record that cannot be read.
@@ -88,13 +88,13 @@ def finished(jobs: Sequence[Job], out: Path, leaderboards: Path | None) -> dict[
 
 
 def run_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[SuiteRun],
     done: Mapping[str, RunRecord],
     out: Path,
     run: RunPlan,
     reporter: Reporter,
     remarks: Mapping[str, str] = MappingProxyType({}),
-) -> Outcome:
+) -> RunOutcome:
     """Runs what is not in `done`, each into `out`/DIGEST. remarks: what is said of a run, by digest.
 
     What a run raises fails its plan alone; what is not an ElrError is shown in full. A stop at the keyboard, or a kill,
@@ -120,4 +120,4 @@ def run_jobs(
             reporter.warn("".join(traceback.format_exception(error)).rstrip())
         if digest in failures:
             reporter.warn(f"{at}: {failures[digest]}")
-    return Outcome(records=records, failures=failures)
+    return RunOutcome(records=records, failures=failures)

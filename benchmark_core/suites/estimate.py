@@ -22,19 +22,19 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.recipes import materials
+from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.views import Batch
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
-from benchmark_core.runs.rehearsal import CLIPS, RandomViews, Rehearsal
+from benchmark_core.runs.time_estimate import CLIPS, RandomViews, TimeEstimator
 from benchmark_core.specs import defaults
-from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.keys import StageInputs
+from benchmark_core.training.training_loop import Stateful
 
 META = torch.device("meta")
 
@@ -68,22 +68,22 @@ class Estimator:
         self._stages: dict[str, float] = {}
         self._deployed: dict[str, tuple[int, float]] = {}
 
-    def of(self, plan: Plan, chosen: Chosen) -> Estimate:
+    def of(self, plan: Plan, components: Components) -> Estimate:
         """Of one run: one seed and fold."""
         params, clip_macs, pool = 0, 0.0, False
         stages: dict[str, float] = {}
         unknown = ""
-        clips = training_clips(plan, chosen)
+        clips = training_clips(plan, components)
         for stream in plan.streams:
-            structure = structure_key(describe_plan(stream, chosen))
+            structure = structure_key(describe_plan(stream, components))
             if structure not in self._deployed:
-                self._deployed[structure] = _deployed(stream, chosen)
+                self._deployed[structure] = _deployed(stream, components)
             params, clip_macs = params + self._deployed[structure][0], clip_macs + self._deployed[structure][1]
             if clips is None:
                 unknown = f"how many clips of {plan.dataset} train is not known without its folder"
                 continue
             try:
-                counting = _count(stream, chosen, self.catalog, clips, self._stages)
+                counting = _count(stream, components, self.catalog, clips, self._stages)
             except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # content is missing
                 unknown = f"method '{plan.method}' cannot be counted on tensors without content: {_line(error)}"
                 continue
@@ -92,16 +92,16 @@ class Estimator:
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
 
 
-def training_clips(plan: Plan, chosen: Chosen) -> int | None:
+def training_clips(plan: Plan, components: Components) -> int | None:
     """Of the plan's fold: listed where clips are drawn by code, else as their authors publish; None where neither."""
-    dataset, options = chosen.dataset, chosen.options(plan, "dataset")
+    dataset, options = components.dataset, components.options(plan, "dataset")
     if dataset.embedded:
         return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
     counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
     return None if counts is None or plan.classes or plan.holdout or options != defaults(dataset) else counts[0]
 
 
-class _Counting(Rehearsal):
+class _Counting(TimeEstimator):
     """A rehearsal on tensors without content. macs: by stage key. pool_left_out: loops over a pool were not counted."""
 
     def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
@@ -151,7 +151,7 @@ class _Counting(Rehearsal):
         self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
         self.pool_left_out |= bool(views.unlabelled)
 
-    def _reckon(self, name: str, compute: Callable[[], object], times: float) -> None:
+    def _extrapolate(self, name: str, compute: Callable[[], object], times: float) -> None:
         """Not counted."""
 
     def autocast(self) -> AbstractContextManager[None]:
@@ -160,31 +160,31 @@ class _Counting(Rehearsal):
 
     def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
         fitted = None if high else self._fit_enhancer()
-        module = _without_content(self.plan, self.chosen, high=high, head=head)
+        module = _without_content(self.plan, self.components, high=high, head=head)
         if fitted is not None:
-            module.enhancer.requires_grad_(bool(self.chosen.options(self.plan, "enhancer").get("train", False)))
+            module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
         return module
 
 
-def _count(plan: Plan, chosen: Chosen, catalog: Catalog, clips: int, known: dict[str, float]) -> _Counting:
-    stock = materials(chosen.degradation, chosen.options(plan, "degradation"), size=plan.size)
+def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, known: dict[str, float]) -> _Counting:
+    stock = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
     inputs = StageInputs(
         clips="",
         low=stock.low.key if stock.low else "",
         high=stock.high.key if stock.high else "",
         crop=stock.crop,
-        owners={kind: owner.identity for kind, owner in owners_of(catalog, chosen).items()},
+        owners={kind: owner.identity for kind, owner in owners_of(catalog, components).items()},
     )
-    counting = _Counting(known=known, clips=clips, plan=plan, chosen=chosen, inputs=inputs)
-    chosen.method.load(chosen.method.fit)(counting)
+    counting = _Counting(known=known, clips=clips, plan=plan, components=components, inputs=inputs)
+    components.method.load(components.method.fit)(counting)
     return counting
 
 
-def _deployed(plan: Plan, chosen: Chosen) -> tuple[int, float]:
+def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
     """Parameters, and multiply-adds of a clip."""
-    high = chosen.method.privileged
-    recognizer = _without_content(plan, chosen, high=high, head=None).eval()
-    views = RandomViews(plan=plan, chosen=chosen, clips=1, low=not high, high=high)
+    high = components.method.oracle
+    recognizer = _without_content(plan, components, high=high, head=None).eval()
+    views = RandomViews(plan=plan, components=components, clips=1, low=not high, high=high)
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None
@@ -193,9 +193,9 @@ def _deployed(plan: Plan, chosen: Chosen) -> tuple[int, float]:
     return count_parameters(recognizer, seen)["total"], counter.get_total_flops() / 2 / CLIPS
 
 
-def _without_content(plan: Plan, chosen: Chosen, *, high: bool, head: str | None) -> Recognizer:
+def _without_content(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:
     with META:
-        return recognizer_of(dataclasses.replace(plan, weights="scratch"), chosen, high=high, head=head)
+        return recognizer_of(dataclasses.replace(plan, weights="scratch"), components, high=high, head=head)
 
 
 def _line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.suites.campaign import Outcome
+from benchmark_core.suites.campaign import RunOutcome
 from benchmark_core.suites.rows import PlannedRow
 from benchmark_core.tables.rows import fold_rows
 
@@ -23,7 +23,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ScoreLine:
     """One score of one row. printed: None where there is none; ours: None where not every fold of any seed is run.
 
     runs, of: finished runs of the row and how many it has. state: why `ours` is missing, or nothing.
@@ -38,15 +38,15 @@ class Line:
     state: str
 
 
-def lines_of(rows: Iterable[PlannedRow], outcome: Outcome) -> list[Line]:
+def lines_of(rows: Iterable[PlannedRow], outcome: RunOutcome) -> list[ScoreLine]:
     """A line for each score that is printed of a row; of the primary one where none is."""
     return [line for row in rows for line in _lines(row, outcome)]
 
 
-def _lines(row: PlannedRow, outcome: Outcome) -> list[Line]:
+def _lines(row: PlannedRow, outcome: RunOutcome) -> list[ScoreLine]:
     records = [outcome.records[plan.digest] for plan in row.plans if plan.digest in outcome.records]
     failures = [outcome.failures[plan.digest] for plan in row.plans if plan.digest in outcome.failures]
-    primary = row.chosen.dataset.metric if row.chosen is not None else ""
+    primary = row.components.dataset.metric if row.components is not None else ""
     printed: list[tuple[str, Figure | None]] = [(figure.metric, figure) for figure in row.printed]
     if row.plans and primary not in {metric for metric, _ in printed}:
         printed.append((primary, None))
@@ -54,7 +54,7 @@ def _lines(row: PlannedRow, outcome: Outcome) -> list[Line]:
     if not state and len(records) < len(row.plans):
         state = failures[0] if failures else f"{len(records)} of {len(row.plans)} runs are done"
     return [
-        Line(
+        ScoreLine(
             row=row,
             metric=metric,
             printed=figure,

@@ -13,11 +13,11 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
-from benchmark_core.plans.beside import NOTHING_BESIDE, Beside
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
+from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import Request, chosen_by, resolve_plan
-from benchmark_core.suites.suite import Row, Suite
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.suites.suite import Suite, SuiteRow
 from benchmark_core.weights_file import PREFIX, place_enhancer_weights, place_weights
 
 # What a row says along with another field, and what goes with it where the user names another.
@@ -31,7 +31,7 @@ PAPER_BUDGET = "paper"  # what methods call the numbers that their paper prints
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SuiteRequest:
     """What a user changes of a suite. fields: those of a `Request` but for seed and settings.
 
     `unlabelled` among them is for rows that learn from a pool, `enhancer_weights` for rows whose enhancer has public
@@ -44,7 +44,7 @@ class Asked:
     seeds: tuple[int, ...] = ()
     only: tuple[str, ...] = ()
     data: Path | None = None
-    beside: Beside = NOTHING_BESIDE
+    extra: ExtraPaths = NO_EXTRA_PATHS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,10 @@ class PlannedRow:
     what the row alone asks for nor what its printed figures are of: name -> (the row's or the figures', theirs).
     """
 
-    row: Row
+    row: SuiteRow
     printed: tuple[Figure, ...]
     plans: tuple[Plan, ...] = ()
-    chosen: Chosen | None = None
+    components: Components | None = None
     settings: tuple[str, ...] = ()
     left_out: str = ""
     failed: str = ""
@@ -76,13 +76,13 @@ class PlannedSuite:
     remarks: tuple[str, ...]
 
 
-def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -> PlannedSuite:
+def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteRequest) -> PlannedSuite:
     """Every row's plans. A row that has none says why; ElrError where that is so of all, or of a name asked for."""
     for pattern in asked.only:
         if not any(fnmatchcase(row.name, pattern) for row in suite.rows):
             raise unknown(f"row of suite '{suite.name}'", pattern, (row.name for row in suite.rows))
     rows = [row for row in suite.rows if not asked.only or any(fnmatchcase(row.name, word) for word in asked.only)]
-    pool = asked.fields.get("unlabelled", asked.beside.unlabelled)
+    pool = asked.fields.get("unlabelled", asked.extra.unlabelled)
     if pool and not any("unlabelled" in row.fields for row in rows):
         raise ElrError(
             f"suite '{suite.name}': {pool} is given as a pool, and no row that is asked for names one; rows that learn "
@@ -101,7 +101,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -
     if broken and not any(row.plans for row in planned):
         first = broken[0]
         raise ElrError(f"suite '{suite.name}', row {first.row.name}: {first.failed}")
-    root = asked.beside.high_source
+    root = asked.extra.high_source
     if root is not None and not any(plan.source for row in planned for plan in row.plans):
         raise ElrError(
             f"suite '{suite.name}': --high-source-data {root} is the folder of a set that no row names; give "
@@ -110,7 +110,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: Asked) -
     return PlannedSuite(suite=suite, rows=tuple(planned), catalog=catalog, remarks=tuple(remarks))
 
 
-def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalog, dict[str, str]]:
+def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> tuple[Catalog, dict[str, str]]:
     """The catalog with every folder that is named as a dataset or pool; and dataset as written -> as plans name it."""
     datasets = {str(asked.fields.get("dataset", row.fields["dataset"])) for row in rows if row.run}
     if asked.data is not None and len(datasets) > 1:
@@ -125,11 +125,11 @@ def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalo
         str(asked.fields.get("unlabelled", row.fields["unlabelled"])) for row in rows if "unlabelled" in row.fields
     }
     for text in sorted(pools):
-        if asked.beside.unlabelled is not None or "unlabelled" in asked.fields or not _unplaced(catalog, text):
-            catalog, names[text] = catalog.placed(text, asked.beside.unlabelled, "--unlabelled-data")
+        if asked.extra.unlabelled is not None or "unlabelled" in asked.fields or not _unplaced(catalog, text):
+            catalog, names[text] = catalog.placed(text, asked.extra.unlabelled, "--unlabelled-data")
     sources = {str({**row.fields, **asked.fields}.get("high_source", "self")) for row in rows}
     for text in sorted(sources - {"self"}):
-        catalog, names[text] = catalog.placed(text, asked.beside.high_source, "--high-source-data")
+        catalog, names[text] = catalog.placed(text, asked.extra.high_source, "--high-source-data")
     for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
         catalog, names[text] = place_weights(catalog, text)
     fields = [asked.fields, *({**row.fields, **asked.fields} for row in rows if not _other_weights(asked))]
@@ -139,14 +139,14 @@ def _placed(catalog: Catalog, asked: Asked, rows: Sequence[Row]) -> tuple[Catalo
     return catalog, names
 
 
-def _as_setting(asked: Asked, names: Mapping[str, str]) -> Asked:
+def _as_setting(asked: SuiteRequest, names: Mapping[str, str]) -> SuiteRequest:
     """The file that stands in for fitting an enhancer as what it is in a plan, an option that not every row has."""
     fields = {key: value for key, value in asked.fields.items() if key != "enhancer_weights"}
     setting = f"enhancer.weights={names[str(asked.fields['enhancer_weights'])]}"
     return replace(asked, fields=fields, settings=(*asked.settings, setting))
 
 
-def _other_weights(asked: Asked) -> bool:
+def _other_weights(asked: SuiteRequest) -> bool:
     """Whether an enhancer's weights are asked for, so that those which a row names do not count."""
     return any(text.partition("=")[0].strip() == "enhancer.weights" for text in asked.settings)
 
@@ -158,11 +158,11 @@ def _unplaced(catalog: Catalog, name: str) -> bool:
 
 
 def _plan_row(
-    row: Row,
+    row: SuiteRow,
     suite: Suite,
     catalog: Catalog,
     library: Library,
-    asked: Asked,
+    asked: SuiteRequest,
     names: Mapping[str, str],
     settings: tuple[str, ...] = (),
 ) -> PlannedRow:
@@ -195,7 +195,7 @@ def _plan_row(
         row=row,
         printed=printed,
         plans=plans,
-        chosen=chosen_by(catalog, plans[0]),
+        components=components_of(catalog, plans[0]),
         settings=kept,
         left_out=f"needs --unlabelled: where '{pool}' lies, or another pool"
         if pool and _unplaced(catalog, pool)
@@ -207,11 +207,11 @@ def _plan_row(
 def _plans(
     catalog: Catalog, fields: Mapping[str, Any], settings: tuple[str, ...], seeds: Sequence[int]
 ) -> tuple[Plan, ...]:
-    first = resolve_plan(catalog, Request(**fields, settings=settings, seed=seeds[0]))
-    protocol = chosen_by(catalog, first).dataset.protocols[first.protocol]
+    first = resolve_plan(catalog, PlanRequest(**fields, settings=settings, seed=seeds[0]))
+    protocol = components_of(catalog, first).dataset.protocols[first.protocol]
     folds = (first.fold,) if "fold" in fields else protocol.folds
     return tuple(
-        resolve_plan(catalog, Request(**{**fields, "fold": fold}, settings=settings, seed=seed))
+        resolve_plan(catalog, PlanRequest(**{**fields, "fold": fold}, settings=settings, seed=seed))
         for seed in seeds
         for fold in folds
     )
@@ -222,7 +222,7 @@ def _differs(
 ) -> dict[str, tuple[str, str]]:
     """Names and numbers of `plan` that the row alone would have otherwise; nothing where the row alone is no plan."""
     try:
-        plain = resolve_plan(catalog, Request(**own, settings=settings)).to_json()
+        plain = resolve_plan(catalog, PlanRequest(**own, settings=settings)).to_json()
     except ElrError:
         return {}
     made = plan.to_json()
@@ -232,7 +232,7 @@ def _differs(
     return {key: (_text(one.get(key)), _text(other.get(key))) for key in keys}
 
 
-def _holds(text: str, own: Mapping[str, Any], asked: Asked, settings: Sequence[str]) -> bool:
+def _holds(text: str, own: Mapping[str, Any], asked: SuiteRequest, settings: Sequence[str]) -> bool:
     """Whether a row's setting stands: no flag sets the same, and the component that it is of is still the row's."""
     key = text.partition("=")[0]
     kind = key.partition(".")[0]
@@ -259,22 +259,22 @@ def _text(value: object) -> str:
     return "-" if value is None else "x".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _settings_remarks(rows: Sequence[PlannedRow], asked: Asked) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+def _settings_remarks(rows: Sequence[PlannedRow], asked: SuiteRequest) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Row -> the settings asked for that it has an option for; and a line for each that some rows do without.
 
     ElrError where no row has the option.
     """
     applied: dict[str, tuple[str, ...]] = {}
     remarks = []
-    able = [row for row in rows if row.plans and row.chosen is not None]
+    able = [row for row in rows if row.plans and row.components is not None]
     for text in asked.settings:
         key = text.partition("=")[0].strip()
-        have = [row for row in able if row.chosen is not None and key in _options(row.chosen)]
+        have = [row for row in able if row.components is not None and key in _options(row.components)]
         said = "--enhancer-weights" if text.startswith(f"enhancer.weights={PREFIX}") else f"--set {text}"
         if able and not have and said == "--enhancer-weights":
             raise ElrError("--enhancer-weights is for enhancers with public checkpoints, and no row has one")
         if able and not have:
-            known = {option for row in able if row.chosen is not None for option in _options(row.chosen)}
+            known = {option for row in able if row.components is not None for option in _options(row.components)}
             raise unknown("setting", key, known)
         for row in have:
             applied[row.row.name] = (*applied.get(row.row.name, ()), text)
@@ -283,6 +283,6 @@ def _settings_remarks(rows: Sequence[PlannedRow], asked: Asked) -> tuple[dict[st
     return applied, remarks
 
 
-def _options(chosen: Chosen) -> list[str]:
-    specs = (chosen.dataset, chosen.degradation, chosen.enhancer, chosen.backbone, chosen.method)
+def _options(components: Components) -> list[str]:
+    specs = (components.dataset, components.degradation, components.enhancer, components.backbone, components.method)
     return [f"{spec.kind}.{key}" for spec in specs for key in spec.options]

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[^\s,]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SuiteRow:
     """fields: those of a `Request` but for seed and settings. seeds: empty where the suite's hold.
 
     figures: ids of what is printed for it. run: whether it is a plan.
@@ -58,7 +58,7 @@ class Suite:
     title: str
     about: tuple[str, ...]
     seeds: tuple[int, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SuiteRow, ...]
 
 
 def read_suite(plain: object, where: str, name: str) -> Suite:
@@ -88,13 +88,13 @@ def read_suite(plain: object, where: str, name: str) -> Suite:
     )
 
 
-def _listed(plain: object, common: Mapping[str, Any], where: str) -> list[Row]:
+def _listed(plain: object, common: Mapping[str, Any], where: str) -> list[SuiteRow]:
     if not isinstance(plain, list) or not plain:
         raise ElrError(f"{where}: 'rows' is not a list of rows")
     return [_row(row, common, where, number) for number, row in enumerate(plain, 1)]
 
 
-def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> Row:
+def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> SuiteRow:
     if not isinstance(plain, Mapping):
         raise ElrError(f"{where}, row {number} is {plain!r}, not a mapping of a plan's fields")
     name = plain.get("row", f"{plain.get('method', common.get('method', 'row'))}#{number}")
@@ -118,7 +118,7 @@ def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> R
         for text in read_fields({"set": part["set"]} if "set" in part else {}, place).get("settings", ())
     ]
     seed = asked.pop("seed", None)
-    return Row(
+    return SuiteRow(
         name=name,
         figures=_texts([figures] if isinstance(figures, str) else figures, f"{at}: 'figure'"),
         run=plain.get("run", "plan") == "plan",
@@ -129,7 +129,7 @@ def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> R
     )
 
 
-def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Row]:
+def _product(plain: object, common: Mapping[str, Any], where: str) -> list[SuiteRow]:
     """Every combination of the axes' values; an axis of seeds gives each row its seeds."""
     if not isinstance(plain, Mapping) or not plain:
         raise ElrError(f"{where}: 'matrix' is not a mapping of fields to lists, such as {{method: [a, b]}}")
@@ -149,11 +149,11 @@ def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Row]:
         fields = dict(zip(axes, values, strict=True))
         name = "/".join(str(fields.get(key, common.get(key, "row"))) for key in named)
         row = _row({"row": name, **fields}, common, where, number)
-        rows.append(Row(name=name, fields=row.fields, settings=row.settings, seeds=seeds or row.seeds))
+        rows.append(SuiteRow(name=name, fields=row.fields, settings=row.settings, seeds=seeds or row.seeds))
     return rows
 
 
-def _unique(rows: list[Row], where: str) -> tuple[Row, ...]:
+def _unique(rows: list[SuiteRow], where: str) -> tuple[SuiteRow, ...]:
     twice = [name for name, times in Counter(row.name for row in rows).items() if times > 1]
     if twice:
         raise ElrError(f"{where}: two rows are called '{twice[0]}'")

@@ -11,7 +11,7 @@ from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
 from benchmark_core.records.record import record_name
-from benchmark_core.tables.lines import Line
+from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.rows import Interval
 
 NOTHING = "-"
@@ -67,7 +67,7 @@ def spread(score: Interval) -> str:
     return percent(score.mean) + ("" if score.std is None else f" ± {percent(score.std)}")
 
 
-def names(line: Line) -> dict[str, str]:
+def names(line: RankedRow) -> dict[str, str]:
     """What was run: the cells that hold names."""
     record = line.row.first
     plan = record["plan"]
@@ -99,19 +99,19 @@ def changes(record: RunRecord) -> list[str]:
     return shown
 
 
-def interval_kinds(lines: Iterable[Line]) -> str:
+def interval_kinds(lines: Iterable[RankedRow]) -> str:
     """How the intervals of the lines' primary scores were made: `Wilson`."""
     kinds = (line.row.first["scores"][line.row.first["primary"]]["interval"] for line in lines)
     return distinct(_INTERVALS.get(kind, kind) for kind in kinds)
 
 
-def updates(line: Line) -> str:
+def updates(line: RankedRow) -> str:
     """Updates by stage: `student 1500, teacher 1500`; runs that differ are all named."""
     each = (", ".join(f"{stage} {n}" for stage, n in record["updates"].items()) for record in line.row.records)
     return "; ".join(dict.fromkeys(each)) or NOTHING
 
 
-def plugins(line: Line) -> str:
+def plugins(line: RankedRow) -> str:
     """Plugins that the row's components came from, and who brought them: `cstat, resnet (elrbench 0.1.0)`."""
     found: dict[str, dict[str, None]] = {}
     for record in line.row.records:
@@ -120,12 +120,12 @@ def plugins(line: Line) -> str:
     return "; ".join(f"{', '.join(sorted(found[whose]))} ({whose})" for whose in sorted(found)) or NOTHING
 
 
-def notes(line: Line) -> list[str]:
+def notes(line: RankedRow) -> list[str]:
     """Sentences that the row's runs left, each once."""
     return list(dict.fromkeys(note for record in line.row.records for note in record.get("notes", ())))
 
 
-def links(line: Line, root: str) -> str:
+def links(line: RankedRow, root: str) -> str:
     """The digests' first digits, each a link to its record, `root` leading from the table to the leaderboards."""
     folder = f"{root}{RECORDS}/{track_path(line.row.first['track'])}"
     shown = line.row.records[:_SHOWN_DIGESTS]

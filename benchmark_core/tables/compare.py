@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.answers import decisions_of, hits_of
+from benchmark_core.records.clip_results import decisions_of, hits_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
 from benchmark_core.scoring.hits import unpack_rows

@@ -25,7 +25,7 @@ BACKBONES, ENHANCERS, RECOGNIZERS = "Backbones", "Enhancers", "Recognizers"
 
 
 @dataclass(frozen=True)
-class Network:
+class CostedNetwork:
     """One structure, as its records on all devices describe it: parameters and multiply-adds are the same in all."""
 
     costs: Sequence[CostRecord]
@@ -66,9 +66,9 @@ class Network:
         return self.says(of) + (f" ({', '.join(marks)})" if marks else "")
 
 
-def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[Network]:
+def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[CostedNetwork]:
     """By kind, then by what they are called, then by their structure."""
-    found = [Network(records) for records in costs.values() if isinstance(records[0]["describe"], dict)]
+    found = [CostedNetwork(records) for records in costs.values() if isinstance(records[0]["describe"], dict)]
     kinds = (BACKBONES, ENHANCERS, RECOGNIZERS)
     return sorted(
         found,
@@ -81,7 +81,7 @@ def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[Network]:
     )
 
 
-def costs_markdown(found: Sequence[Network], mark: str) -> str:
+def costs_markdown(found: Sequence[CostedNetwork], mark: str) -> str:
     """A table for each kind, and one of latencies where there are any."""
     parts = [mark, "# Costs", LEGEND]
     for kind, rows in cost_tables(found).items():
@@ -91,10 +91,10 @@ def costs_markdown(found: Sequence[Network], mark: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def cost_tables(found: Sequence[Network]) -> dict[str, list[dict[str, str]]]:
+def cost_tables(found: Sequence[CostedNetwork]) -> dict[str, list[dict[str, str]]]:
     """Rows of plain text for each kind that there are any of."""
     devices = gpus(cost for network in found for cost in network.costs)
-    cells: Mapping[str, Callable[[Network], dict[str, str]]] = {
+    cells: Mapping[str, Callable[[CostedNetwork], dict[str, str]]] = {
         BACKBONES: _backbone,
         ENHANCERS: _enhancer,
         RECOGNIZERS: _recognizer,
@@ -106,12 +106,12 @@ def cost_tables(found: Sequence[Network]) -> dict[str, list[dict[str, str]]]:
     return {kind: rows for kind, rows in tables.items() if rows}
 
 
-def latency_table(found: Sequence[Network]) -> list[dict[str, str]]:
+def latency_table(found: Sequence[CostedNetwork]) -> list[dict[str, str]]:
     """Rows of plain text; none where nothing was timed on a GPU."""
     return [_time(network, *entry) for network in found for entry in _timed(network)]
 
 
-def _backbone(network: Network) -> dict[str, str]:
+def _backbone(network: CostedNetwork) -> dict[str, str]:
     return {
         "backbone": network.name,
         "view": f"{network.says('sampling')} of {network.says('size')}",
@@ -120,7 +120,7 @@ def _backbone(network: Network) -> dict[str, str]:
     }
 
 
-def _enhancer(network: Network) -> dict[str, str]:
+def _enhancer(network: CostedNetwork) -> dict[str, str]:
     return {
         "enhancer": network.name,
         "from": _low(network),
@@ -130,7 +130,7 @@ def _enhancer(network: Network) -> dict[str, str]:
     }
 
 
-def _recognizer(network: Network) -> dict[str, str]:
+def _recognizer(network: CostedNetwork) -> dict[str, str]:
     share = enhancer_share(network.first)
     return {
         "backbone": network.name,
@@ -144,11 +144,11 @@ def _recognizer(network: Network) -> dict[str, str]:
     }
 
 
-def _low(network: Network) -> str:
+def _low(network: CostedNetwork) -> str:
     return "as recorded" if network.says("low") == NOTHING else network.says("low")
 
 
-def _figures(network: Network) -> dict[str, str]:
+def _figures(network: CostedNetwork) -> dict[str, str]:
     cost = network.first
     return {
         "params (M)": millions(cost["params"]["total"]),
@@ -157,7 +157,7 @@ def _figures(network: Network) -> dict[str, str]:
     }
 
 
-def _timed(network: Network) -> Iterator[tuple[CostRecord, str, bool, Mapping[str, Any]]]:
+def _timed(network: CostedNetwork) -> Iterator[tuple[CostRecord, str, bool, Mapping[str, Any]]]:
     """(record, precision, compiled, times) of each record with a latency; what could not be had is left out."""
     for cost in network.costs:
         if cost["latency"]:
@@ -167,7 +167,7 @@ def _timed(network: Network) -> Iterator[tuple[CostRecord, str, bool, Mapping[st
 
 
 def _time(
-    network: Network, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
+    network: CostedNetwork, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
 ) -> dict[str, str]:
     single, many = times.get("single"), times.get("throughput")
     peak = (many or single or {}).get("peak_memory") or (cost["peak_memory"] if not compiled else None)
@@ -190,12 +190,12 @@ def _quartiles(times: Mapping[str, Any] | None) -> str:
     return f"{times['median']:.3g} ({times['q1']:.3g} to {times['q3']:.3g})" if times else NOTHING
 
 
-def costs_csv(found: Iterable[Network]) -> str:
+def costs_csv(found: Iterable[CostedNetwork]) -> str:
     """A line a record: structure and device."""
     return csv_text([_fields(network, cost) for network in found for cost in network.costs])
 
 
-def _fields(network: Network, cost: CostRecord) -> dict[str, object]:
+def _fields(network: CostedNetwork, cost: CostRecord) -> dict[str, object]:
     said = ("backbone", "modality", "enhancer", "head", "classes", "size", "sampling", "low")
     single = cost["latency"]["single"] if cost["latency"] else None
     return {
@@ -213,14 +213,14 @@ def _fields(network: Network, cost: CostRecord) -> dict[str, object]:
     }
 
 
-def latency_csv(found: Iterable[Network]) -> str | None:
+def latency_csv(found: Iterable[CostedNetwork]) -> str | None:
     """A line a latency; None where there are none."""
     rows = [_time_fields(network, *entry) for network in found for entry in _timed(network)]
     return csv_text(rows) if rows else None
 
 
 def _time_fields(
-    network: Network, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
+    network: CostedNetwork, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
 ) -> dict[str, object]:
     single, many = times.get("single") or {}, times.get("throughput") or {}
     return {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmark_core.papers.reported import Figure
-from benchmark_core.records.answers import clips_of
+from benchmark_core.records.clip_results import clips_of
 from benchmark_core.tables.cells import enhancer_share, flat, gpus, latency, names, notes, plugins, updates
 from benchmark_core.tables.grid import csv_text
-from benchmark_core.tables.lines import Line, TrackTable
 from benchmark_core.tables.printed import Printed, Reported, track_of
+from benchmark_core.tables.ranking import RankedRow, TrackTable
 
 _PARAMS = {"": "total", "_backbone": "backbone", "_enhancer": "enhancer", "_head": "head"}
 
@@ -24,7 +24,7 @@ def track_csv(table: TrackTable) -> str:
     )
 
 
-def _fields(part: str, line: Line, table: TrackTable, devices: list[str]) -> dict[str, object]:
+def _fields(part: str, line: RankedRow, table: TrackTable, devices: list[str]) -> dict[str, object]:
     row, score, control = line.row, line.score, line.matched
     primary = row.first["primary"]
     gain = line.gain.difference if line.gain else None

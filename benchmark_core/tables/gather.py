@@ -10,11 +10,11 @@ from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, TABLES, track_path
-from benchmark_core.tables.costs import Network, networks
-from benchmark_core.tables.lines import TrackTable, track_table
+from benchmark_core.tables.costs import CostedNetwork, networks
 from benchmark_core.tables.load import load_board
 from benchmark_core.tables.page import Page
-from benchmark_core.tables.printed import Beside, Reported, Track, sort_figures
+from benchmark_core.tables.printed import MeasuredNextTo, Reported, Track, sort_figures
+from benchmark_core.tables.ranking import TrackTable, track_table
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Gathered:
 
     pages: Mapping[PurePosixPath, Page]
     reported: Reported
-    networks: list[Network]
+    networks: list[CostedNetwork]
     problems: tuple[str, ...]
 
 
@@ -59,7 +59,7 @@ def _pages(
     made: Mapping[PurePosixPath, TrackTable], reported: Reported, problems: list[str]
 ) -> dict[PurePosixPath, Page]:
     """Of every track that has records or figures."""
-    beside = Beside(reported.library)
+    beside = MeasuredNextTo(reported.library)
     urls = {paper.name: paper.url for paper in reported.library.papers.values()}
     pages = {}
     for path in sorted({*made, *reported.tracks}):

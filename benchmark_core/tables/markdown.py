@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from benchmark_core.tables.cells import links, literal, marked, notes
 from benchmark_core.tables.grid import grid
-from benchmark_core.tables.lines import Line
 from benchmark_core.tables.page import Page
 from benchmark_core.tables.printed_markdown import printed_section
+from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.track_cells import BUDGET, MARKED, TrackCells, budget, index_cells
 
 MARK = "<!-- written by 'elrbench leaderboard' from the records; edit those, not this -->"
@@ -77,7 +77,7 @@ def _indexed(path: PurePosixPath, page: Page) -> dict[str, str]:
     return {**cells, "track": f"[{cells['track']}]({quote(f'{path}.md')})", "CSV": " ".join(files)}
 
 
-def _scores(line: Line, row: Mapping[str, str]) -> dict[str, str]:
+def _scores(line: RankedRow, row: Mapping[str, str]) -> dict[str, str]:
     """The mark behind a budget's name is the legend's, no part of the name."""
     first = line.row.first
     named = literal(first["plan"]["budget"]) + ("\\*" if budget(first).endswith(MARKED) else "")

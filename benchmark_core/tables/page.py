@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark_core.tables.lines import TrackTable
 from benchmark_core.tables.printed import Printed, Track
+from benchmark_core.tables.ranking import TrackTable
 
 
 @dataclass(frozen=True)

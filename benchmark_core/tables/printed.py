@@ -10,9 +10,9 @@ from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import METRICS, Figure, System
 from benchmark_core.records.files import track_path
-from benchmark_core.tables.lines import TrackTable
-from benchmark_core.tables.rows import Interval, Row
-from benchmark_core.tables.same import PAPER, Asked, asked_by_suites, is_of
+from benchmark_core.tables.match_figures import PAPER, RequestedRow, asked_by_suites, is_of
+from benchmark_core.tables.ranking import TrackTable
+from benchmark_core.tables.rows import Interval, TableRow
 
 Track = Mapping[str, str]  # dataset, protocol, degradation
 
@@ -25,7 +25,7 @@ class Printed:
     """
 
     figures: tuple[Figure, ...]
-    row: Row | None = None
+    row: TableRow | None = None
     measured: Interval | None = None
 
     @property
@@ -100,19 +100,19 @@ def track_of(figure: Figure) -> Track | None:
     return parts if all(parts.values()) else None
 
 
-class Beside:
+class MeasuredNextTo:
     """Figures beside rows. What suites say is read once, and where any row is at a paper's numbers."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._asked: Mapping[str, Sequence[Asked]] | None = None
+        self._asked: Mapping[str, Sequence[RequestedRow]] | None = None
 
     def lines(self, figures: Iterable[Figure], table: TrackTable | None) -> tuple[Printed, ...]:
         """Best first, score by score, ceilings last. A system that was measured twice has two lines."""
-        rows = [line.row for line in (*table.competitors, *table.ceilings) if line.score] if table else []
-        groups: dict[tuple[object, ...], list[tuple[Figure, Row | None]]] = {}
+        rows = [line.row for line in (*table.competitors, *table.oracles) if line.score] if table else []
+        groups: dict[tuple[object, ...], list[tuple[Figure, TableRow | None]]] = {}
         for figure in figures:
-            measured: list[Row | None] = [*self._rows_of(figure, rows)]
+            measured: list[TableRow | None] = [*self._rows_of(figure, rows)]
             for row in measured or [None]:
                 of = (figure.system, figure.backbone, figure.modality, figure.metric, figure.ceiling, figure.value)
                 groups.setdefault((*of, row and row.key), []).append((figure, row))
@@ -124,7 +124,7 @@ class Beside:
             )
         )
 
-    def _rows_of(self, figure: Figure, rows: Sequence[Row]) -> list[Row]:
+    def _rows_of(self, figure: Figure, rows: Sequence[TableRow]) -> list[TableRow]:
         able = [row for row in rows if row.first["plan"]["budget"] == PAPER and row.mean(figure.metric) is not None]
         if not able:
             return []
@@ -133,7 +133,7 @@ class Beside:
         return [row for row in able if any(is_of(row, figure, asked) for asked in self._asked.get(figure.id, ()))]
 
 
-def _printed(figures: tuple[Figure, ...], row: Row | None) -> Printed:
+def _printed(figures: tuple[Figure, ...], row: TableRow | None) -> Printed:
     return Printed(figures, row, row.interval(figures[0].metric) if row else None)
 
 

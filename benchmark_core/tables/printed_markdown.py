@@ -34,7 +34,7 @@ Figures whose paper does not say the folds or how low views are made, so that th
 that are known of, whose figures were not seen."""
 
 
-class Footnotes:
+class MarkdownFootnotes:
     """Sentences, numbered as they come; one that came before keeps its number."""
 
     def __init__(self) -> None:
@@ -53,18 +53,18 @@ class Footnotes:
 
 def printed_section(page: Page) -> list[str]:
     """Of a track's page."""
-    footnotes = Footnotes()
+    footnotes = MarkdownFootnotes()
     competitors = [line for line in page.printed if not line.first.ceiling]
-    ceilings = [line for line in page.printed if line.first.ceiling]
+    oracles = [line for line in page.printed if line.first.ceiling]
     parts = ["## Reported by papers"]
-    for heading, lines in (("", competitors), ("### Ceilings (seen at full resolution)", ceilings)):
+    for heading, lines in (("", competitors), ("### Ceilings (seen at full resolution)", oracles)):
         if lines:
             parts += [heading] if heading else []
             parts.append(grid([_beside(line, page.urls, footnotes) for line in lines]))
     return [*parts, LEGEND, *footnotes.text()]
 
 
-def _beside(line: Printed, urls: Mapping[str, str], footnotes: Footnotes) -> dict[str, str]:
+def _beside(line: Printed, urls: Mapping[str, str], footnotes: MarkdownFootnotes) -> dict[str, str]:
     rest = {"notes": footnotes.of(line.notes), "source": _sources(line.figures, urls)}
     return marked(beside_cells(line)) | rest
 
@@ -85,7 +85,7 @@ def reported_markdown(reported: Reported, pages: Iterable[PurePosixPath], mark: 
     parts.append(grid([_paper(paper) for paper in papers]))
     if shown := [f"- [{literal(str(path.with_suffix('')))}]({quote(path.as_posix())})" for path in pages]:
         parts += ["Figures of a track are on its page:", "\n".join(shown)]
-    footnotes = Footnotes()
+    footnotes = MarkdownFootnotes()
     parts += ["## Of no track", OPEN]
     for dataset, figures, systems in of_no_track(reported):
         rows = [_open(figure, urls, footnotes) for figure in figures]
@@ -98,10 +98,10 @@ def _paper(paper: Paper) -> dict[str, str]:
     return marked(paper_cells(paper)) | {"paper": link(paper.name, paper.url)}
 
 
-def _open(figure: Figure, urls: Mapping[str, str], footnotes: Footnotes) -> dict[str, str]:
+def _open(figure: Figure, urls: Mapping[str, str], footnotes: MarkdownFootnotes) -> dict[str, str]:
     return marked(open_cells(figure)) | {"notes": footnotes.of(open_notes(figure)), "source": _sources([figure], urls)}
 
 
-def _unseen(system: System, footnotes: Footnotes) -> dict[str, str]:
+def _unseen(system: System, footnotes: MarkdownFootnotes) -> dict[str, str]:
     notes = footnotes.of([system.note] if system.note else [])
     return marked(unseen_cells(system)) | {"notes": notes, "source": link(system.origin, system.url)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from benchmark_core.records.answers import clips_of
+from benchmark_core.records.clip_results import clips_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.statistics import mean_std, wilson
 
@@ -30,7 +30,7 @@ class Interval:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class TableRow:
     """`runs[seed][fold]`; seeds in order, folds in the protocol's order."""
 
     key: str
@@ -107,7 +107,7 @@ class Row:
         return value, max(0.0, value - below), min(1.0, value + above)
 
 
-def fold_rows(records: Iterable[RunRecord]) -> list[Row]:
+def fold_rows(records: Iterable[RunRecord]) -> list[TableRow]:
     """Rows of one track, in the order of their keys."""
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
@@ -116,7 +116,7 @@ def fold_rows(records: Iterable[RunRecord]) -> list[Row]:
         del groups[key]
         for record in group:
             groups.setdefault(f"{key} {record['plan'].get('teacher')}", []).append(record)
-    return [Row(key, _runs(groups[key])) for key in sorted(groups)]
+    return [TableRow(key, _runs(groups[key])) for key in sorted(groups)]
 
 
 def _row_key(record: RunRecord) -> str:
@@ -142,7 +142,7 @@ def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:
     return runs
 
 
-def matched_control(row: Row, rows: Iterable[Row]) -> Row | None:
+def matched_control(row: TableRow, rows: Iterable[TableRow]) -> TableRow | None:
     """The control that shares the row's budget, partners and length of training; None where there is none.
 
     Of several, the one with the most of the method's own numbers in common, then the first by key.
@@ -156,14 +156,14 @@ def matched_control(row: Row, rows: Iterable[Row]) -> Row | None:
     return max(matched, key=lambda other: sum(rivals[other].values()), default=None)
 
 
-def _as_long(row: Row, control: Row, same: Mapping[str, bool]) -> bool:
+def _as_long(row: TableRow, control: TableRow, same: Mapping[str, bool]) -> bool:
     """Whether `row` has every phase that `control` has, of equal length. same: `_agreements` of the two."""
     ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
     phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
     return phases <= ours.keys() and all(same[key] for key in same if _LENGTH.fullmatch(key))
 
 
-def _agreements(row: Row, other: Row) -> dict[str, bool]:
+def _agreements(row: TableRow, other: TableRow) -> dict[str, bool]:
     """For each setting that both have, whether it is the same."""
     ours, theirs = row.first["plan"]["settings"], other.first["plan"]["settings"]
     return {key: ours[key] == theirs[key] for key in ours if key in theirs}

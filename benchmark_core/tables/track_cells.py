@@ -19,8 +19,8 @@ from benchmark_core.tables.cells import (
     spread,
     updates,
 )
-from benchmark_core.tables.lines import Line, TrackTable
 from benchmark_core.tables.page import Page
+from benchmark_core.tables.ranking import RankedRow, TrackTable
 
 BUDGET, MARKED = "budget", "*"  # the column, and what marks numbers that are not the budget's
 
@@ -39,16 +39,16 @@ class TrackCells:
         return f"{track['task']}, {folds}, {self.table.track['dataset']['classes']} classes"
 
     @property
-    def sections(self) -> Mapping[str, tuple[Line, ...]]:
+    def sections(self) -> Mapping[str, tuple[RankedRow, ...]]:
         """By heading; those that stand first have none."""
         return {
             "": self.table.competitors,
-            "Ceilings (privileged: scored on high views)": self.table.ceilings,
+            "Ceilings (privileged: scored on high views)": self.table.oracles,
             "Scored on other clips (not ranked, not comparable with the above)": self.table.elsewhere,
         }
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[RankedRow]:
         """All of them; a line's number is its place here, from 1."""
         return [line for lines in self.sections.values() for line in lines]
 
@@ -66,7 +66,7 @@ class TrackCells:
         return [_what(number, line) for number, line in enumerate(self.lines, 1)]
 
 
-def _scores(number: int, line: Line, interval: str, extra: list[str], devices: list[str]) -> dict[str, str]:
+def _scores(number: int, line: RankedRow, interval: str, extra: list[str], devices: list[str]) -> dict[str, str]:
     row = line.row
     shown = names(line)
     cells = {"#": str(number), "rank": NOTHING if line.rank is None else str(line.rank)}
@@ -87,25 +87,25 @@ def budget(record: RunRecord) -> str:
     return record["plan"]["budget"] + (MARKED if changes(record) else "")
 
 
-def _what(number: int, line: Line) -> dict[str, str]:
+def _what(number: int, line: RankedRow) -> dict[str, str]:
     shown = names(line)
     cells = {"#": str(number)}
     cells |= {name: shown[name] for name in ("method", "size", "sampling", "precision", BUDGET, "init")}
     return cells | {"updates": updates(line), "plugins": plugins(line)}
 
 
-def _seeds(line: Line) -> str:
+def _seeds(line: RankedRow) -> str:
     """How many are in the mean; those with folds missing are named apart."""
     short = len(line.row.runs) - len(line.row.seeds)
     return str(len(line.row.seeds)) + (f" (+{short} incomplete)" if short else "")
 
 
-def _matched(line: Line) -> str:
+def _matched(line: RankedRow) -> str:
     control = line.matched
     return spread(control.interval(control.first["primary"])) if control and control.seeds else NOTHING
 
 
-def _gain(line: Line) -> str:
+def _gain(line: RankedRow) -> str:
     if line.gain is None:
         return NOTHING
     found = line.gain.difference

@@ -33,40 +33,40 @@ from benchmark_core.networks.assemble import load_enhancer, recognizer_of
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import soft_loss, task_loss
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import Value
 from benchmark_core.training.device import autocast_to_train
-from benchmark_core.training.given import GivenTeacher
+from benchmark_core.training.external_teacher import ExternalTeacher
 from benchmark_core.training.keys import (
     StageInputs,
 )
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seeded
-from benchmark_core.training.staging import Staging
+from benchmark_core.training.stage_runner import StageRunner
 
 
-class Training(Staging):
+class Training(StageRunner):
     """The materials of one run. Test clips cannot be reached from here."""
 
     def __init__(
         self,
         *,
         plan: Plan,
-        chosen: Chosen,
+        components: Components,
         inputs: StageInputs,
         make_views: Callable[..., Views],
         device: torch.device,
         cache: Path,
         reporter: Reporter,
         refit: bool = False,
-        given: GivenTeacher | None = None,
+        given: ExternalTeacher | None = None,
     ) -> None:
         super().__init__(
             plan=plan,
             inputs=inputs,
-            options=chosen.options(plan, "method"),
+            options=components.options(plan, "method"),
             device=device,
             cache=cache,
             reporter=reporter,
@@ -74,11 +74,11 @@ class Training(Staging):
             given=given,
             neutral={
                 spec.kind: {key for key, option in spec.options.items() if option.neutral}
-                for spec in (chosen.method, chosen.enhancer)
+                for spec in (components.method, components.enhancer)
             },
         )
-        self.chosen = chosen
-        self.classes = len(chosen.dataset.classes)
+        self.components = components
+        self.classes = len(components.dataset.classes)
         self._make_views = make_views
 
     # -- materials
@@ -141,22 +141,22 @@ class Training(Staging):
             raise unknown("head", head, HEADS)
         fitted = None if high else self._fit_enhancer()
         with seeded(self.plan.seed, role):
-            module = recognizer_of(self.plan, self.chosen, high=high, head=head)
+            module = recognizer_of(self.plan, self.components, high=high, head=head)
         if fitted is not None:
             module.enhancer.load_state_dict(fitted.state_dict())
-            module.enhancer.requires_grad_(bool(self.chosen.options(self.plan, "enhancer").get("train", False)))
+            module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
         placed: Recognizer = self.place(module)
         return placed
 
     def _fit_enhancer(self) -> nn.Module | None:
         """The plan's enhancer as its own `fit` leaves it, once a run; None where there is nothing to fit."""
-        spec, plan = self.chosen.enhancer, self.plan
+        spec, plan = self.components.enhancer, self.plan
         if spec.fit is None or kind(plan.modality) == "flow":
             return None
         if self._enhancer is None:
-            options = self.chosen.options(plan, "enhancer")
+            options = self.components.options(plan, "enhancer")
             with seeded(plan.seed, "enhancer"):
-                module = spec.build(self.chosen.degradation.low, plan.size, options).to(self.device)
+                module = spec.build(self.components.degradation.low, plan.size, options).to(self.device)
             if spec.public is not None and options["weights"] != "fit":
                 self._take_weights(module, str(options["weights"]))
                 self._fitted.add(module, str(options["weights"]))
@@ -169,8 +169,8 @@ class Training(Staging):
 
     def _take_weights(self, module: nn.Module, name: str) -> None:
         """The enhancer's, from the file of that name."""
-        spec = self.chosen.enhancer
-        said = load_enhancer(spec, module, self.chosen.degradation.low, self.plan.size, name)
+        spec = self.components.enhancer
+        said = load_enhancer(spec, module, self.components.degradation.low, self.plan.size, name)
         self.note(f"enhancer '{spec.name}' has the weights {said}, and was not fitted here")
 
     def _kept(self, *, again: bool) -> Enhancer | None:
@@ -178,8 +178,8 @@ class Training(Staging):
 
         again: high views are wanted beside low ones, which of clips taken as recorded are then degraded anew.
         """
-        spec, options = self.chosen.enhancer, self.chosen.options(self.plan, "enhancer")
-        crop = self.chosen.degradation.crop
+        spec, options = self.components.enhancer, self.components.options(self.plan, "enhancer")
+        crop = self.components.degradation.crop
         anew = crop == "before" or (crop == "none" and again)
         if anew or options.get("train", False) or (spec.frames > 1 and not options.get("keep", False)):
             return None
@@ -201,7 +201,7 @@ class Training(Staging):
     def place(self, module: Any) -> Any:
         """`module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU, more on a GPU)."""
         placed = module.to(self.device)
-        if self.chosen.backbone.dims == 2:
+        if self.components.backbone.dims == 2:
             for parameter in placed.parameters():
                 if parameter.dim() == 4:  # an enhancer may have 3D ones beside
                     parameter.data = parameter.data.to(memory_format=torch.channels_last)
@@ -211,18 +211,18 @@ class Training(Staging):
 
     def task_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy, or binary cross-entropy with logits; a scalar in float32."""
-        classes = len(self.chosen.dataset.classes)
+        classes = len(self.components.dataset.classes)
         if logits.shape != (len(target), classes):
             raise RunFailed(
                 f"method '{self.plan.method}' has logits of shape {tuple(logits.shape)} for {len(target)} clips of "
                 f"{classes} classes"
             )
         smoothing = float(self.options.get("label_smoothing", 0.0))
-        return task_loss(self.chosen.dataset.task, smoothing)(logits.float(), target)
+        return task_loss(self.components.dataset.task, smoothing)(logits.float(), target)
 
     def soft_loss(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """See `benchmark_core.networks.losses.soft_loss`."""
-        return soft_loss(self.chosen.dataset.task, student, teacher, temperature)
+        return soft_loss(self.components.dataset.task, student, teacher, temperature)
 
     def recipe(self, modules: nn.Module | Sequence[nn.Module], views: Views | DerivedViews, epochs: int) -> Recipe:
         """Optimiser and schedule over the modules' trainable parameters, by the method's options."""

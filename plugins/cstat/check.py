@@ -8,19 +8,19 @@ from benchmark_core.errors import ElrError
 from elrbench_plugins.cstat import rolling
 
 if TYPE_CHECKING:
-    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.combinations import Components
     from benchmark_core.plans.plan import Plan
 
 ALONE = {"teacher": ("T-Net", ("--teacher",)), "student": ("S-Net", ())}  # what `deploys` may be, and what that reads
 
 
-def check(plan: Plan, chosen: Chosen) -> None:
+def check(plan: Plan, components: Components) -> None:
     """ElrError where STAT's list is asked for and the backbone has another number of stage maps, or where the plan
     names what the one network that it trains does not read: its record would say that it did.
     """
-    options = chosen.options(plan, "method")
+    options = components.options(plan, "method")
     if options["rolling"] == "stat":
-        rolling.weights("stat", len(chosen.backbone.stages), epoch=0, epochs=1)
+        rolling.weights("stat", len(components.backbone.stages), epoch=0, epochs=1)
     if options["deploys"] not in ALONE:
         return
     network, reads = ALONE[str(options["deploys"])]

@@ -126,7 +126,9 @@ def compare(
         }
     return Gaps(
         spatial_distances(student.stages, teacher.stages, mask, kept, str(options["over_time"]), distance),
-        temporal_distances(student.taps, teacher.taps, mask, score, bool(options["tat_after_softmax"]), distance),
+        temporal_distances(
+            student.head_outputs, teacher.head_outputs, mask, score, bool(options["tat_after_softmax"]), distance
+        ),
         statistics,
     )
 

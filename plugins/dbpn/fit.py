@@ -81,15 +81,15 @@ def pairs_of(module: SuperResolution, batch: Batch, least: float) -> tuple[Tenso
     """
     assert batch.low is not None and batch.high is not None
     if isinstance(batch.low, Tensor) and isinstance(batch.high, Tensor):
-        chosen = list(range(len(batch.low)))
+        components = list(range(len(batch.low)))
         low, high = module.to_source(frames(batch.low)), module.to_made(frames(batch.high))
     else:
-        chosen = large(batch.high, module.to_made.size, least)
-        low = torch.cat([module.to_source(frames(batch.low[i][None])) for i in chosen])
-        high = torch.cat([module.to_made(frames(batch.high[i][None])) for i in chosen])
+        components = large(batch.high, module.to_made.size, least)
+        low = torch.cat([module.to_source(frames(batch.low[i][None])) for i in components])
+        high = torch.cat([module.to_made(frames(batch.high[i][None])) for i in components])
     if batch.box is None:
         return low, high
-    flip = batch.box[chosen, 4].repeat_interleave(len(low) // len(chosen)).reshape(-1, 1, 1, 1) > 0
+    flip = batch.box[components, 4].repeat_interleave(len(low) // len(components)).reshape(-1, 1, 1, 1) > 0
     return torch.where(flip, low.flip(-1), low), torch.where(flip, high.flip(-1), high)
 
 

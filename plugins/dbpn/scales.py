@@ -9,7 +9,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
 if TYPE_CHECKING:
-    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.combinations import Components
     from benchmark_core.plans.plan import Plan
 
 Size = tuple[int, int]
@@ -17,9 +17,9 @@ SCALES = (2, 4, 8)
 NATIVE = 4  # of clips taken as recorded, which have no size in common
 
 
-def check(plan: Plan, chosen: Chosen) -> None:
+def check(plan: Plan, components: Components) -> None:
     """ElrError where no scale leads from the plan's low size to the network's."""
-    scale_of(chosen.degradation.low, plan.size, chosen.options(plan, "enhancer"), plan.enhancer)
+    scale_of(components.degradation.low, plan.size, components.options(plan, "enhancer"), plan.enhancer)
 
 
 def scale_of(low: Size | None, size: Size, options: Mapping[str, Value], name: str = "dbpn") -> int:

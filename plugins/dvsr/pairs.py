@@ -28,17 +28,17 @@ def pairs_of(
     assert batch.low is not None and batch.high is not None
     if isinstance(batch.low, Tensor) and isinstance(batch.high, Tensor):
         number = len(batch.low)
-        chosen = list(range(number))
+        components = list(range(number))
         seen, high = module.prepared(batch.low[:, 0], scale), batch.high[:, 0]
     else:
-        chosen = large(batch.high, module.size, float(options["pair_least"]))
+        components = large(batch.high, module.size, float(options["pair_least"]))
         degraded = options["pair_low"] == "degraded"
-        seen = torch.cat([taken(module, scale, batch.low[i], batch.high[i], degraded) for i in chosen])
-        high = torch.cat([resized(batch.high[i], module.size) for i in chosen])
-    target = batch.target[chosen]
+        seen = torch.cat([taken(module, scale, batch.low[i], batch.high[i], degraded) for i in components])
+        high = torch.cat([resized(batch.high[i], module.size) for i in components])
+    target = batch.target[components]
     if batch.box is None:
         return seen, high, target
-    flip = batch.box[chosen, 4].reshape(-1, 1, 1, 1, 1) > 0
+    flip = batch.box[components, 4].reshape(-1, 1, 1, 1, 1) > 0
     return torch.where(flip, seen.flip(-1), seen), torch.where(flip, high.flip(-1), high), target
 
 

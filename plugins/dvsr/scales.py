@@ -9,16 +9,16 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
 if TYPE_CHECKING:
-    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.combinations import Components
     from benchmark_core.plans.plan import Plan
 
 Size = tuple[int, int]
 SCALES = (4, 8)
 
 
-def check(plan: Plan, chosen: Chosen) -> None:
+def check(plan: Plan, components: Components) -> None:
     """ElrError where no scale leads from the plan's low size to the network's."""
-    scales_of(chosen.degradation.low, plan.size, chosen.options(plan, "enhancer"), plan.enhancer)
+    scales_of(components.degradation.low, plan.size, components.options(plan, "enhancer"), plan.enhancer)
 
 
 def scales_of(low: Size | None, size: Size, options: Mapping[str, Value], name: str = "dvsr") -> tuple[int, ...]:

@@ -10,17 +10,17 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import resolve
 
 if TYPE_CHECKING:
-    from benchmark_core.plans.combinations import Chosen
+    from benchmark_core.plans.combinations import Components
     from benchmark_core.plans.plan import Plan
     from benchmark_core.specs import Target, Value
 
 
-def check_attention(plan: Plan, chosen: Chosen) -> None:
+def check_attention(plan: Plan, components: Components) -> None:
     """ElrError where the heads do not divide the channels of the backbone's last stage map."""
-    heads = int(chosen.options(plan, "method")["heads"])
-    frames = (Sampling.parse(plan.sampling).t,) if chosen.backbone.dims == 3 else ()
-    options = tuple(sorted(chosen.options(plan, "backbone").items()))
-    channels = _channels(chosen.backbone.factory, options, (3, *frames, *plan.size))
+    heads = int(components.options(plan, "method")["heads"])
+    frames = (Sampling.parse(plan.sampling).t,) if components.backbone.dims == 3 else ()
+    options = tuple(sorted(components.options(plan, "backbone").items()))
+    channels = _channels(components.backbone.factory, options, (3, *frames, *plan.size))
     if channels % heads:
         may = ", ".join(str(number) for number in range(1, channels + 1) if channels % number == 0 and number <= 64)
         raise ElrError(
@@ -29,20 +29,20 @@ def check_attention(plan: Plan, chosen: Chosen) -> None:
         )
 
 
-def check_system(plan: Plan, chosen: Chosen) -> None:
+def check_system(plan: Plan, components: Components) -> None:
     """As `check_attention`; also where the plan names what its rows of Table 2 do not read: its record would say that
     they did.
     """
-    options = chosen.options(plan, "method")
+    options = components.options(plan, "method")
     if options["sa"]:
-        check_attention(plan, chosen)
+        check_attention(plan, components)
     if options["kd"]:
         return
     if plan.teacher:
         raise ElrError(
             f"method '{plan.method}' distils nothing, and has no use for a fitted teacher; leave out --teacher"
         )
-    if plan.source and not chosen.enhancer.needs_high:
+    if plan.source and not components.enhancer.needs_high:
         raise ElrError(
             f"method '{plan.method}' distils nothing, and enhancer '{plan.enhancer}' learns nothing: neither has a use "
             f"for high views of '{plan.source}'; leave out --high-source"

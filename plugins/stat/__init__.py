@@ -64,7 +64,7 @@ def elr_methods() -> list[MethodSpec]:
             needs_high=True,
             takes=("teacher", "high_source"),
             unlabelled={"unlabelled": ("attention", "attention+soft")},
-            ceilings={"deploys": ("teacher",)},
+            oracle_when={"deploys": ("teacher",)},
             needs_stages=True,
             check="elrbench_plugins.cstat.check:check",
             fixed_intervals=True,

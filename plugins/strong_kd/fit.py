@@ -65,7 +65,7 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
     """Trains `student` in place and leaves its average there. teacher: None for labels alone, on low views alone."""
     options = training.options
     alpha = float(options["alpha"]) if teacher is not None else 0.0
-    smoothed = task_loss(training.chosen.dataset.task, float(options["student_label_smoothing"]))
+    smoothed = task_loss(training.components.dataset.task, float(options["student_label_smoothing"]))
     strength = {key: float(options[key]) for key in ("jitter", "erase", "mixup")}
     if teacher is not None:
         teacher.eval().requires_grad_(False)
@@ -110,7 +110,7 @@ def student_recipe(training: Training, student: Recognizer, views: Views, epochs
 def answer(network: Recognizer, view: View | None, mask: Tensor, box: Tensor | None, drawn: aligned.Draw) -> Tensor:
     """Logits (B, C) of low or high views, enhanced and cut as ever and then changed as drawn."""
     assert view is not None
-    image, intervals = network.see(view, box)  # (B*K, C, [T,] H, W)
+    image, intervals = network.enhance_and_crop(view, box)  # (B*K, C, [T,] H, W)
     if network.dims == 2:
         image = image.unsqueeze(2)
     image = aligned.change(image.reshape(-1, intervals, *image.shape[1:]), drawn, network.mean.flatten())

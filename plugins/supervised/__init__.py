@@ -32,6 +32,6 @@ def elr_methods() -> list[MethodSpec]:
             defaults=DEFAULTS,
             budgets=BUDGETS,
             needs_high=True,
-            privileged=True,
+            oracle=True,
         ),
     ]

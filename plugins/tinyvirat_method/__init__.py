@@ -28,7 +28,7 @@ def elr_methods() -> list[MethodSpec]:
             default_variants=("prog-dvsr-att",),
             defaults=DEFAULTS,
             budgets=BUDGETS,
-            ceilings={"sees": ("high",)},
+            oracle_when={"sees": ("high",)},
             unspecified=(
                 "batch and length of the classifier's training: 32 clips and 50 epochs; the authors' code takes 14 to "
                 "64 clips, ends after 500 epochs and keeps the best one by its test clips, which is not done here",

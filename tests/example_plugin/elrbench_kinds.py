@@ -84,9 +84,9 @@ def elr_enhancers():
     ]
 
 
-def check(plan, chosen):
+def check(plan, components):
     """ElrError where it does not go with what else a plan names; called before data is touched."""
-    scale(chosen.degradation.low, plan.size)
+    scale(components.degradation.low, plan.size)
 
 
 def scale(low, size):

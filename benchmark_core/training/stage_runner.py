@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark_core.clips.derived import DerivedRecipe, DerivedViews, ensure_derived
+from benchmark_core.clips.derived import DerivedFormat, DerivedViews, ensure_derived
 from benchmark_core.clips.enhanced import weights_digest
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Batch, Views
@@ -22,8 +22,7 @@ from benchmark_core.progress import Reporter, follow
 from benchmark_core.source_text import other_source, source_note
 from benchmark_core.specs import Value
 from benchmark_core.training.device import describe_device
-from benchmark_core.training.fitting import Figures, Fitting, Stateful
-from benchmark_core.training.given import GivenTeacher
+from benchmark_core.training.external_teacher import ExternalTeacher
 from benchmark_core.training.keys import (
     CLASSIFIER,
     VIEWS,
@@ -36,9 +35,10 @@ from benchmark_core.training.keys import (
 )
 from benchmark_core.training.seeds import generator, seed_of, seeded
 from benchmark_core.training.stages import StageFolder
+from benchmark_core.training.training_loop import MetricLogger, Stateful, TrainingLoop
 
 
-class Staging:
+class StageRunner:
     """Fits, keeps and finds stages of one plan, in the order in which a method asks for them."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Staging:
         cache: Path,
         reporter: Reporter,
         refit: bool = False,
-        given: GivenTeacher | None = None,
+        given: ExternalTeacher | None = None,
         neutral: Mapping[str, Collection[str]] = MappingProxyType({}),
     ) -> None:
         self.plan = plan
@@ -66,9 +66,9 @@ class Staging:
         self._refit = refit
         self._given = given
         self._neutral = neutral  # "method" or "enhancer" -> its options that change nothing of what is fitted
-        self._fitting: Fitting | None = None
+        self._fitting: TrainingLoop | None = None
         precision = "" if plan.precision == "fp32" else " or use --precision fp32"
-        self._figures = Figures(f"lower the learning rate (--set method.lr=…){precision}")
+        self._figures = MetricLogger(f"lower the learning rate (--set method.lr=…){precision}")
         self._fitted = FittedModules()
         self._scope: Literal["method", "enhancer"] = "method"
         self._enhancer: nn.Module | None = None  # fitted: its key is part of those of all stages on low views
@@ -160,7 +160,7 @@ class Staging:
             )
         resumed = None if self._refit else folder.load_checkpoint()
         folder.begin()
-        fitting = self._fitting = Fitting(folder, name, self.plan.seed, self._figures, self._reporter, resumed)
+        fitting = self._fitting = TrainingLoop(folder, name, self.plan.seed, self._figures, self._reporter, resumed)
         self._rng = generator(self.plan.seed, name, "rng")
         options, self.options = (
             self.options,
@@ -223,8 +223,8 @@ class Staging:
             raise ElrError(
                 f"'{name}' is derived of views that differ from epoch to epoch; ask for them with whole=True"
             )
-        stock = of.materials
-        recipe = DerivedRecipe(
+        stock = of.view_plan
+        recipe = DerivedFormat(
             made_of={
                 "name": name,
                 "function": function_name(fn),
@@ -244,7 +244,7 @@ class Staging:
         return self._derive(name, fn, of, recipe, shape)
 
     def _derive(
-        self, name: str, fn: Callable[[Batch], Tensor], of: Views, recipe: DerivedRecipe, shape: tuple[int, ...]
+        self, name: str, fn: Callable[[Batch], Tensor], of: Views, recipe: DerivedFormat, shape: tuple[int, ...]
     ) -> DerivedViews:
         store = ClipStore(self._cache)
         with self._reporter.steps(name, len(of)) as advance:

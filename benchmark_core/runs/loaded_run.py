@@ -16,8 +16,8 @@ from torch import Tensor
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.in_use import reads_clips
 from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
@@ -25,9 +25,9 @@ from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.combinations import Chosen, check_combination
+from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import chosen_by, with_options
+from benchmark_core.plans.resolve import components_of, with_options
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.prepare import frames_at_once, stock_of
@@ -38,11 +38,11 @@ WEIGHTS = "recognizer.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployed:
+class LoadedRun:
     """A recognizer with the plan it came from; `chosen.dataset` has the run's classes and task."""
 
     plan: Plan
-    chosen: Chosen
+    components: Components
     recognizer: Recognizer
 
 
@@ -60,7 +60,7 @@ class Predicted:
     padded: int
 
 
-def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | None = None) -> Deployed:
+def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | None = None) -> LoadedRun:
     """The recognizer of the run in `folder`, for the clips of `dataset`, by default its own.
 
     Another dataset has its own options at their defaults, its first protocol and that one's first fold.
@@ -75,28 +75,28 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
         )
     if dataset is not None and dataset != plan.dataset:
         plan = _moved(plan, catalog, dataset)
-    chosen = chosen_by(catalog, plan)
+    components = components_of(catalog, plan)
     classes = tuple(record["per_class"]["classes"])
-    if chosen.dataset.classes and chosen.dataset.classes != classes:
+    if components.dataset.classes and components.dataset.classes != classes:
         raise ElrError(
             f"{folder} tells {len(classes)} classes apart (first: {classes[0]}), which are not those of dataset "
-            f"'{chosen.dataset.name}'; predict on one with the same classes, or on a pool without any"
+            f"'{components.dataset.name}'; predict on one with the same classes, or on a pool without any"
         )
     # A pool has no classes of its own, and its clips are taken as the run took its own: recorded low, where it did.
-    low = chosen.dataset.natively_low or (not chosen.dataset.classes and chosen.degradation.crop == "none")
+    low = components.dataset.natively_low or (not components.dataset.classes and components.degradation.crop == "none")
     spec = dataclasses.replace(
-        chosen.dataset,
+        components.dataset,
         classes=classes,
         task=record["track"]["task"],
         metric=record["primary"],
         natively_low=low,
     )
-    chosen = dataclasses.replace(chosen, dataset=spec)
-    check_combination(plan, chosen)
+    components = dataclasses.replace(components, dataset=spec)
+    check_combination(plan, components)
     fresh = dataclasses.replace(plan, weights="scratch")  # the trained weights follow
-    recognizer = recognizer_of(fresh, chosen, high=chosen.method.privileged)
+    recognizer = recognizer_of(fresh, components, high=components.method.oracle)
     restore(recognizer, folder / WEIGHTS)
-    return Deployed(plan=plan, chosen=chosen, recognizer=recognizer.eval())
+    return LoadedRun(plan=plan, components=components, recognizer=recognizer.eval())
 
 
 def _moved(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
@@ -137,7 +137,7 @@ def _shape(state: dict[str, Tensor], name: str) -> str:
 
 @reads_clips
 def predict_clips(
-    deployed: Deployed,
+    deployed: LoadedRun,
     split: Literal["test", "pool"],
     *,
     data: Path | None,
@@ -151,32 +151,34 @@ def predict_clips(
     A clip too short for the sampling is padded, as in training. Raises ElrError where the folder or the lists are not
     there, there is no such clip, or (with bad_clips "fail") one cannot be read.
     """
-    plan, chosen = deployed.plan, deployed.chosen
-    high = chosen.method.privileged
+    plan, components = deployed.plan, deployed.components
+    high = components.method.oracle
     # The pool does not depend on whether training videos are at hand.
     careful = bad_clips if split == "test" else "skip"
-    index = list_clips(chosen.dataset, plan.protocol, chosen.options(plan, "dataset"), data=data, bad_clips=careful)
+    index = list_clips(
+        components.dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=careful
+    )
     clips = _clips(index, deployed, split, data)
-    stock = stock_of(plan, chosen)
+    stock = stock_of(plan, components)
     store = ClipStore(cache)
     with reporter.steps(f"{split} clips", len(clips)) as advance:
         report = ensure_views(
-            store, clips, stock.recipes(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
+            store, clips, stock.formats(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
         )
     for key, reason in report.bad:
         reporter.warn(f"clip '{key}' is left out: {reason}")
     bad = {key for key, _ in report.bad}
     good = [clip for clip in clips if clip.id not in bad]
     if not good:
-        raise ElrError(f"{chosen.dataset.name}: none of the {len(clips)} {split} clips could be decoded")
+        raise ElrError(f"{components.dataset.name}: none of the {len(clips)} {split} clips could be decoded")
     views = Views(
         good,
         store,
         stock,
         sampling=Sampling.parse(plan.sampling),
-        widen=frames_at_once(plan, chosen),
-        classes=len(chosen.dataset.classes),
-        multi_label=chosen.dataset.task == "multi-label",
+        widen=frames_at_once(plan, components),
+        classes=len(components.dataset.classes),
+        multi_label=components.dataset.task == "multi-label",
         low=not high,
         high=high,
     )
@@ -192,8 +194,8 @@ def predict_clips(
     )
 
 
-def _clips(index: Index, deployed: Deployed, split: str, data: Path | None) -> tuple[Clip, ...]:
-    plan, name = deployed.plan, deployed.chosen.dataset.name
+def _clips(index: Index, deployed: LoadedRun, split: str, data: Path | None) -> tuple[Clip, ...]:
+    plan, name = deployed.plan, deployed.components.dataset.name
     where = "" if data is None else f" under {data}"
     if split == "pool":
         if not index.pool:

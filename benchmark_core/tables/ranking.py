@@ -7,26 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.answers import clips_of
+from benchmark_core.records.clip_results import clips_of
 from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.compare import Comparison, compare_groups
-from benchmark_core.tables.rows import Interval, Row, fold_rows, matched_control
+from benchmark_core.tables.rows import Interval, TableRow, fold_rows, matched_control
 
 
 @dataclass(frozen=True)
-class Line:
+class RankedRow:
     """One line of a table. `rank`, `score` and `gain` are None where there is nothing honest to say.
 
     matched: the control that it is to be held against; `gain` is the paired difference from it.
     """
 
-    row: Row
+    row: TableRow
     score: Interval | None
     gain: Comparison | None
     costs: Sequence[CostRecord]
     rank: int | None = None
-    matched: Row | None = None
+    matched: TableRow | None = None
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class TrackTable:
     track: RunRecord  # any record of it
     manifest: str
     records: int
-    competitors: tuple[Line, ...]
-    ceilings: tuple[Line, ...]
-    elsewhere: tuple[Line, ...]
+    competitors: tuple[RankedRow, ...]
+    oracles: tuple[RankedRow, ...]
+    elsewhere: tuple[RankedRow, ...]
 
     @property
-    def parts(self) -> Mapping[str, tuple[Line, ...]]:
+    def parts(self) -> Mapping[str, tuple[RankedRow, ...]]:
         """By the name that the CSV gives them."""
-        return {"ranked": self.competitors, "ceiling": self.ceilings, "other clips": self.elsewhere}
+        return {"ranked": self.competitors, "ceiling": self.oracles, "other clips": self.elsewhere}
 
 
 def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostRecord, ...]]) -> TrackTable:
@@ -62,24 +62,24 @@ def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostReco
         manifest=manifest,
         records=len(records),
         competitors=tuple(ranked(line for line in here if not line.row.first["privileged"])),
-        ceilings=tuple(line for line in here if line.row.first["privileged"]),
+        oracles=tuple(line for line in here if line.row.first["privileged"]),
         elsewhere=tuple(line for line in lines if clips_of(line.row.first) != manifest),
     )
 
 
-def _line(row: Row, rows: Sequence[Row], costs: Mapping[str, tuple[CostRecord, ...]]) -> Line:
+def _line(row: TableRow, rows: Sequence[TableRow], costs: Mapping[str, tuple[CostRecord, ...]]) -> RankedRow:
     score = row.interval(row.first["primary"]) if row.seeds else None
     control = matched_control(row, rows)
     gain = _paired(row, control) if control else None
-    return Line(row, score, gain, costs.get(row.first["structure"], ()), matched=control)
+    return RankedRow(row, score, gain, costs.get(row.first["structure"], ()), matched=control)
 
 
-def _order(line: Line) -> tuple[float, str, str]:
+def _order(line: RankedRow) -> tuple[float, str, str]:
     """Best first, rows without a score last."""
     return (-line.score.mean if line.score else 1.0, line.row.first["plan"]["method"], line.row.key)
 
 
-def ranked(lines: Iterable[Line]) -> list[Line]:
+def ranked(lines: Iterable[RankedRow]) -> list[RankedRow]:
     """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with its first line where nothing parts the two.
 
     With that one and not with the line above, or a chain of near lines would all be first. A line of one seed has none
@@ -87,8 +87,8 @@ def ranked(lines: Iterable[Line]) -> list[Line]:
     """
     lines = list(lines)
     several = any(len(line.row.seeds) > 1 for line in lines)
-    out: list[Line] = []
-    first: Line | None = None  # of the rank
+    out: list[RankedRow] = []
+    first: RankedRow | None = None  # of the rank
     count = 0
     for line in lines:
         if line.score is None or (several and len(line.row.seeds) == 1):
@@ -101,7 +101,7 @@ def ranked(lines: Iterable[Line]) -> list[Line]:
     return out
 
 
-def _parted(above: Line, line: Line) -> bool:
+def _parted(above: RankedRow, line: RankedRow) -> bool:
     """By the paired interval where their seeds pair, if it says the same as their means; else by their values."""
     paired = _paired(above.row, line.row)
     if paired is not None:
@@ -109,7 +109,7 @@ def _parted(above: Line, line: Line) -> bool:
     return above.score is None or line.score is None or above.score.mean != line.score.mean
 
 
-def _paired(row: Row, other: Row) -> Comparison | None:
+def _paired(row: TableRow, other: TableRow) -> Comparison | None:
     if not row.seeds or not other.seeds:
         return None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName, placed_name
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.lookup import find
 from benchmark_core.specs import DatasetSpec, DegradationSpec
 
@@ -27,16 +27,16 @@ def high_source_name(
     catalog: Catalog,
     asked: str | None,
     dataset: tuple[DatasetSpec, ComponentName],
-    chosen: Chosen,
+    components: Components,
 ) -> str:
     """Where high views come from: nothing, "self", or the canonical name of another dataset with the same classes."""
-    own = "self" if chosen.needs_high and chosen.degradation.crop == "none" else ""
+    own = "self" if components.needs_high and components.degradation.crop == "none" else ""
     if asked is None or asked == own:
         return own
     if asked == "self":
         raise ElrError(
             f"--high-source self is for a method that needs high views of clips as recorded; leave it out with "
-            f"'{chosen.method.name}' and '{chosen.degradation.name}'"
+            f"'{components.method.name}' and '{components.degradation.name}'"
         )
     source, name = _beside(catalog, asked)
     target, target_name = dataset

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmark_core.errors import RunFailed
 from benchmark_core.progress import Reporter
-from benchmark_core.training.given import wake
+from benchmark_core.training.external_teacher import train_except_frozen
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.stages import StageFolder
 
@@ -31,7 +31,7 @@ class Stateful(Protocol):
         """Takes the state back."""
 
 
-class Figures:
+class MetricLogger:
     """Numbers that a loop logs. One that is not finite stops the run."""
 
     def __init__(self, advice: str) -> None:
@@ -70,13 +70,13 @@ class Figures:
 
 
 @dataclass
-class Fitting:
+class TrainingLoop:
     """One stage being fitted. `loops` holds the epoch and state of each loop so far; `resumed` an earlier process's."""
 
     folder: StageFolder
     name: str
     seed: int  # the plan's
-    figures: Figures
+    figures: MetricLogger
     reporter: Reporter
     resumed: dict[str, Any] | None = None
     loop: int = 0
@@ -119,7 +119,7 @@ class Fitting:
                 begin_epoch(loop, epoch)
                 for item in state:
                     if isinstance(item, nn.Module):
-                        wake(item)
+                        train_except_frozen(item)
                 where = f"stage '{self.name}', epoch {epoch + 1}"
                 for step, batch in enumerate(batches(epoch)):
                     yield batch, (epoch + step / steps) / n

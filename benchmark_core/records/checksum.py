@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
-from benchmark_core.records.conform import conform
+from benchmark_core.records.schema_check import conform
 
 SCHEMA = 1
 

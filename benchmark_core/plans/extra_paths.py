@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside:
+class ExtraPaths:
     """Folders of the pool, of the high source, and of the fitted teacher's run.
 
     None where the plan names none, or where the set is drawn by code.
@@ -18,4 +18,4 @@ class Beside:
     teacher: Path | None = None
 
 
-NOTHING_BESIDE = Beside()
+NO_EXTRA_PATHS = ExtraPaths()

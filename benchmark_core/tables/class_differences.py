@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from benchmark_core.records.answers import decisions_of
+from benchmark_core.records.clip_results import decisions_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.f1 import f1
 from benchmark_core.scoring.paired import holm, sign_flip, swap_test

@@ -11,13 +11,13 @@ from typing import Any
 
 from benchmark_core.errors import ElrError, did_you_mean, unknown
 from benchmark_core.names import file_name
-from benchmark_core.records.answers import clips_of
+from benchmark_core.records.clip_results import clips_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, run_files
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.predictions import Predictions
-from benchmark_core.tables.rows import Row, fold_rows
+from benchmark_core.tables.rows import TableRow, fold_rows
 
 _DIGEST = re.compile(r"[0-9a-f]{4,16}")
 _SHOWN = 8  # digits of a digest
@@ -108,7 +108,7 @@ def _row(method: str, digest: str, track: str, records: Mapping[Path, RunRecord]
     raise ElrError(f"method '{method}' has {len(rows)} rows in {track}: name one, {' or '.join(names)}")
 
 
-def _told_apart(row: Row, rows: Sequence[Row]) -> str:
+def _told_apart(row: TableRow, rows: Sequence[TableRow]) -> str:
     """Names and numbers of `row` that some other of `rows` has otherwise."""
     every = [_facts(other) for other in rows]
     own = _facts(row)
@@ -116,7 +116,7 @@ def _told_apart(row: Row, rows: Sequence[Row]) -> str:
     return ", ".join(f"{key} {own[key]}" for key in keys) or f"{len(row.records)} runs"
 
 
-def _facts(row: Row) -> dict[str, str]:
+def _facts(row: TableRow) -> dict[str, str]:
     first = row.first
     facts: dict[str, Any] = {key: value for key, value in first["plan"].items() if key not in ("seed", "fold")}
     facts |= facts.pop("settings")

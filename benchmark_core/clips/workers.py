@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.index import Clip
-from benchmark_core.clips.recipes import Recipe
 
 WORTHWHILE = 4.0  # s of work left for each process; starting one takes about half a second
 
@@ -32,11 +32,11 @@ class Crew:
     """
 
     def __init__(
-        self, root: Path, clips: Sequence[Clip], recipes: Sequence[Recipe], *, size: int, seconds: float
+        self, root: Path, clips: Sequence[Clip], formats: Sequence[StoredFormat], *, size: int, seconds: float
     ) -> None:
         self.size = size
         self.built = 0
-        plain = tuple(dataclasses.replace(recipe, options=dict(recipe.options)) for recipe in recipes)
+        plain = tuple(dataclasses.replace(fmt, options=dict(fmt.options)) for fmt in formats)
         self._order: tuple[Any, ...] = (root, clips, plain, seconds)
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -83,7 +83,7 @@ class Crew:
 
 def _start(order: IO[bytes]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark_core.clips.crew"],
+        [sys.executable, "-m", "benchmark_core.clips.workers"],
         stdin=order,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -98,12 +98,12 @@ def work() -> None:
     """What a process of the crew does: the order is on its standard input. Ends when nobody reads what it writes."""
     from benchmark_core.clips.store import ClipStore
 
-    root, clips, recipes, seconds = pickle.load(sys.stdin.buffer)
+    root, clips, formats, seconds = pickle.load(sys.stdin.buffer)
 
     def made() -> None:
         os.write(sys.stdout.fileno(), b".")
 
-    ClipStore(root).help(clips, recipes, seconds, made)
+    ClipStore(root).help(clips, formats, seconds, made)
 
 
 if __name__ == "__main__":

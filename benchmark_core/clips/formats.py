@@ -20,8 +20,8 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import DegradationSpec, Target, Value, defaults, resolve
 
 if TYPE_CHECKING:
-    from benchmark_core.clips.enhanced import EnhancedRecipe
-    from benchmark_core.clips.flow import FlowRecipe
+    from benchmark_core.clips.enhanced import EnhancedFormat
+    from benchmark_core.clips.flow import FlowFormat
 
 REVISION = 1  # raised when `fit` or `resample` give other pixels for the same numbers
 _NOTHING: Mapping[str, Value] = MappingProxyType({})
@@ -44,7 +44,7 @@ class Keyed(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class StoredFormat:
     """`low`: degraded by `degrade`; `high`: brought to `size`; `native`: as recorded, each clip at its own size.
 
     aspect: (height, width) of the centred region that is kept. size: (rows, columns) of what is stored.
@@ -97,12 +97,12 @@ class Recipe:
         return made
 
 
-Prepared: TypeAlias = "Recipe | FlowRecipe"  # made before training
-Stored: TypeAlias = "Recipe | FlowRecipe | EnhancedRecipe"
+Prepared: TypeAlias = "StoredFormat | FlowFormat"  # made before training
+Stored: TypeAlias = "StoredFormat | FlowFormat | EnhancedFormat"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Materials:
+class ViewPlan:
     """What a degradation and a network size ask of the store, and what is left to do on the device.
 
     crop "after": low and high are stored; one box cuts both at network size, after the enhancer.
@@ -122,7 +122,7 @@ class Materials:
     flow: bool = False
     enhanced: bool = False
 
-    def recipes(self, *, low: bool, high: bool) -> tuple[Prepared, ...]:
+    def formats(self, *, low: bool, high: bool) -> tuple[Prepared, ...]:
         """Those that views of low, of high or of both need before training, without repetition."""
         assert not self.enhanced
         wanted = []
@@ -130,33 +130,33 @@ class Materials:
             wanted.append(self.high if self.crop == "before" else self.low)
         if high:
             wanted.append(self.high)
-        found = {recipe.key: recipe for recipe in wanted if recipe is not None}
+        found = {fmt.key: fmt for fmt in wanted if fmt is not None}
         return cast("tuple[Prepared, ...]", tuple(found.values()))
 
 
-def materials(degradation: DegradationSpec, options: Mapping[str, Value], *, size: tuple[int, int]) -> Materials:
+def view_plan(degradation: DegradationSpec, options: Mapping[str, Value], *, size: tuple[int, int]) -> ViewPlan:
     """The recipes of a degradation whose `low` size is filled in, at network size (H, W).
 
     The region in view has the low view's aspect, so that low and high show the same.
     """
     numbers = MappingProxyType(defaults(degradation) | dict(options))
     if degradation.crop == "none":
-        native = Recipe(kind="native")
-        return Materials(crop="none", size=size, low=native, high=native)
+        native = StoredFormat(kind="native")
+        return ViewPlan(crop="none", size=size, low=native, high=native)
     if degradation.low is None:
         raise ElrError(f"degradation '{degradation.name}' needs a low size; name it as in 'average-12x16'")
     low = degradation.low
     aspect = (low[0] // gcd(*low), low[1] // gcd(*low))
     if degradation.crop == "before":
-        high = Recipe(kind="high", size=with_margin(size), aspect=aspect)
-        return Materials(
+        high = StoredFormat(kind="high", size=with_margin(size), aspect=aspect)
+        return ViewPlan(
             crop="before", size=size, low_size=low, high=high, degrade=degradation.on_device, options=numbers
         )
-    return Materials(
+    return ViewPlan(
         crop="after",
         size=size,
         low_size=low,
-        low=Recipe(
+        low=StoredFormat(
             kind="low",
             size=low,
             aspect=aspect,
@@ -164,5 +164,5 @@ def materials(degradation: DegradationSpec, options: Mapping[str, Value], *, siz
             revision=degradation.revision,
             options=numbers,
         ),
-        high=Recipe(kind="high", size=size, aspect=aspect),
+        high=StoredFormat(kind="high", size=size, aspect=aspect),
     )

@@ -13,7 +13,7 @@ HEAD = "head."  # of a recognizer: what may be fitted on top of a given network
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenTeacher:
+class ExternalTeacher:
     """name: METHOD@DIGEST, as the plan has it. state: its recognizer's tensors by name."""
 
     name: str
@@ -48,7 +48,7 @@ def _shape(state: Mapping[str, Tensor], name: str) -> str:
     return "x".join(map(str, state[name].shape)) or "one number" if name in state else "nothing"
 
 
-def wake(module: nn.Module) -> None:
+def train_except_frozen(module: nn.Module) -> None:
     """Training mode, but for the parts all of whose parameters stand still: their running statistics do, too."""
     module.train()
     for part in module.modules():

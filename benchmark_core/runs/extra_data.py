@@ -12,13 +12,13 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
+from benchmark_core.clips.formats import Prepared
 from benchmark_core.clips.index import Clip, Index
-from benchmark_core.clips.recipes import Prepared
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.datasets.listing import list_clips, refuse_missing
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.beside import Beside
+from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
 from benchmark_core.progress import Reporter, follow
@@ -38,7 +38,7 @@ class ClipSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Auxiliary:
+class ExtraSet:
     """The clips of such a set that are in the store.
 
     manifest: its index's digest, alike in all folds. digest: of these clips' ids, targets and contents.
@@ -66,10 +66,10 @@ class Listed:
     manifest: str
 
 
-def sets_beside(catalog: Catalog, plan: Plan, beside: Beside) -> tuple[ClipSet | None, ClipSet | None]:
+def extra_sets(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> tuple[ClipSet | None, ClipSet | None]:
     """The pool and the high source that a plan names; None for what it does not."""
-    pool = clip_set(catalog, plan.unlabelled, beside.unlabelled, "--unlabelled-data") if plan.unlabelled else None
-    source = clip_set(catalog, plan.source, beside.high_source, "--high-source-data") if plan.source else None
+    pool = clip_set(catalog, plan.unlabelled, extra.unlabelled, "--unlabelled-data") if plan.unlabelled else None
+    source = clip_set(catalog, plan.source, extra.high_source, "--high-source-data") if plan.source else None
     return pool, source
 
 
@@ -119,17 +119,17 @@ def _training(given: ClipSet, protocol: str, fold: str, index: Index, bad_clips:
     return index.split(fold, "train") if fold in index.folds else ()
 
 
-def store_beside(
+def store_extra(
     given: ClipSet,
     listed: Listed,
     *,
     test: Sequence[Clip],
-    recipes: Sequence[Prepared],
+    formats: Sequence[Prepared],
     store: ClipStore,
     bad_clips: str,
     reporter: Reporter,
     label: str,
-) -> Auxiliary:
+) -> ExtraSet:
     """Stores the clips `listed` but for those that the run is tested on: of equal content, or of the same name.
 
     A name counts whichever set gives it: a set may hold another's clips compressed anew, as JHMDB holds HMDB51's.
@@ -146,7 +146,7 @@ def store_beside(
         if not tested:
             kept.append(clip)
     with reporter.steps(f"{label} clips", len(kept)) as advance:
-        report = ensure_views(store, kept, recipes, bad_clips="skip", progress=follow(advance))
+        report = ensure_views(store, kept, formats, bad_clips="skip", progress=follow(advance))
     if report.bad and bad_clips == "fail":
         raise BadClips([(f"{given.name} {key}", reason) for key, reason in report.bad], len(kept))
     for key, reason in report.bad:
@@ -159,7 +159,7 @@ def store_beside(
     good = tuple(clip for clip in kept if clip.id not in bad)
     if not good:
         raise _no_clip(given, label, len(listed.clips))
-    return Auxiliary(
+    return ExtraSet(
         name=given.name,
         clips=good,
         manifest=listed.manifest,

@@ -12,7 +12,7 @@ from benchmark_core.names import ComponentName
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.strict_yaml import parse_yaml
-from benchmark_core.tables.rows import Row
+from benchmark_core.tables.rows import TableRow
 
 PAPER = "paper"  # what methods call the numbers that their paper prints
 # Fields of a plan that a suite's row may name, the method, settings and pool apart.
@@ -21,7 +21,7 @@ _NUMBERS = ("sampling", "precision")
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedRow:
     """A suite's row that says how a figure is measured: its method, other fields of its plan, and settings."""
 
     method: str
@@ -30,9 +30,9 @@ class Asked:
     pool: str  # of clips without labels
 
 
-def asked_by_suites(library: Library) -> Mapping[str, Sequence[Asked]]:
+def asked_by_suites(library: Library) -> Mapping[str, Sequence[RequestedRow]]:
     """By the figure's id. What is wrong with a suite is for 'elrbench suite' to say; here it names no figure then."""
-    found: dict[str, list[Asked]] = {}
+    found: dict[str, list[RequestedRow]] = {}
     for file in library.suites.values():
         try:
             suite = parse_yaml(file.text, file.where)
@@ -47,8 +47,8 @@ def asked_by_suites(library: Library) -> Mapping[str, Sequence[Asked]]:
     return found
 
 
-def _asked(row: Mapping[str, Any], common: Mapping[str, Any]) -> Asked:
-    return Asked(
+def _asked(row: Mapping[str, Any], common: Mapping[str, Any]) -> RequestedRow:
+    return RequestedRow(
         method=str(row["method"]),
         fields={key: str(row[key]) for key in (*_FIELDS, *_NUMBERS) if key in row},
         settings={key: str(value) for key, value in {**common, **row.get("set", {})}.items()},
@@ -56,7 +56,7 @@ def _asked(row: Mapping[str, Any], common: Mapping[str, Any]) -> Asked:
     )
 
 
-def is_of(row: Row, figure: Figure, asked: Asked) -> bool:
+def is_of(row: TableRow, figure: Figure, asked: RequestedRow) -> bool:
     """Whether `row` is the figure's system with the numbers of its paper.
 
     That is: the suite's method and whatever else it names, the figure's own backbone and modality, budget `paper`, no

@@ -21,16 +21,16 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.budgets import at_budget
-from benchmark_core.plans.combinations import Chosen
+from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import chosen_by
+from benchmark_core.plans.resolve import components_of
 from benchmark_core.progress import Reporter, Silent
-from benchmark_core.training.fitting import Stateful
-from benchmark_core.training.given import GivenTeacher, wake
+from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.seeds import seeded
 from benchmark_core.training.stages import StageFolder
 from benchmark_core.training.training import Training
+from benchmark_core.training.training_loop import Stateful
 
 CLIPS = 4  # a step; its time is scaled to the plan's batch, so that a paper's batch need not fit a small machine
 STEPS = 3  # the first warms up
@@ -43,7 +43,7 @@ class RandomViews:
     """As many steps as the real views, filled with noise of the right shapes."""
 
     plan: Plan
-    chosen: Chosen
+    components: Components
     clips: int
     low: bool
     high: bool
@@ -64,8 +64,8 @@ class RandomViews:
     def batch(self, device: torch.device) -> Batch:
         """`CLIPS` clips."""
         sampling = self.sampling or Sampling.parse(self.plan.sampling)
-        classes = len(self.chosen.dataset.classes)
-        at_once = 1 if self.sampling or kind(self.plan.modality) == "flow" else self.chosen.enhancer.frames
+        classes = len(self.components.dataset.classes)
+        at_once = 1 if self.sampling or kind(self.plan.modality) == "flow" else self.components.enhancer.frames
 
         def noise(size: tuple[int, int] | None, frames: int, side: int = NATIVE) -> View:
             shape = (sampling.k, channels(self.plan.modality), frames)
@@ -80,7 +80,7 @@ class RandomViews:
             target = self.target(classes, device)
             return Batch(low=None, high=None, mask=mask, box=None, target=target, ids=ids, derived=values)
         at_size = self.enhanced or kind(self.plan.modality) == "flow"
-        low = self.plan.size if at_size else self.chosen.degradation.low
+        low = self.plan.size if at_size else self.components.degradation.low
         view = noise(low, sampling.t if self.enhanced else sampling.widened(at_once)) if self.low else None
         return Batch(
             low=view.as_subclass(Enhanced) if self.enhanced and isinstance(view, Tensor) else view,
@@ -95,14 +95,14 @@ class RandomViews:
 
     def target(self, classes: int, device: torch.device) -> Tensor:
         """As `Views` has it, of clips with labels and without."""
-        if self.chosen.dataset.task == "multi-label":
+        if self.components.dataset.task == "multi-label":
             labels = torch.rand(CLIPS, classes, device=device).round()
             return torch.zeros_like(labels) if self.unlabelled else labels
         numbers = torch.arange(CLIPS, device=device)
         return torch.full_like(numbers, -1) if self.unlabelled else numbers % classes
 
 
-class Rehearsal(Training):
+class TimeEstimator(Training):
     """A `Training` whose loops run `STEPS` steps. clips, pool, source: how many train, clips if not told.
 
     frames: of a clip, on average; those of one view if not told. `seconds`: stage, or what is derived, -> what it would
@@ -134,7 +134,7 @@ class Rehearsal(Training):
                 self._enhance(enhancer, count, others)
             return RandomViews(
                 plan=self.plan,
-                chosen=self.chosen,
+                components=self.components,
                 clips=count,
                 low=low,
                 high=high,
@@ -182,7 +182,7 @@ class Rehearsal(Training):
             for module in by:
                 module.eval()
             one = _first_clip(of.batch(self.device))
-            self._reckon(name, lambda: fn(one), self._intervals / one.mask.shape[1] * len(of))
+            self._extrapolate(name, lambda: fn(one), self._intervals / one.mask.shape[1] * len(of))
         return dataclasses.replace(of, derived=shape, intervals=self._intervals)
 
     def _enhance(self, enhancer: Enhancer, clips: int, others: int | None) -> None:
@@ -190,16 +190,16 @@ class Rehearsal(Training):
         if enhancer.stage in self._cached or (enhancer.stage, others) in self._made:
             return
         self._made.add((enhancer.stage, others))
-        low = self.chosen.degradation.low or (NATIVE, NATIVE)
+        low = self.components.degradation.low or (NATIVE, NATIVE)
         at_once = AT_ONCE if enhancer.frames == 1 else enhancer.frames
         noise = np.zeros((at_once, 3, *low), np.uint8)
-        self._reckon(
+        self._extrapolate(
             "enhanced clips",
             lambda: enhancer(noise),
             -(-self._frames // enhancer.frames) * enhancer.frames / at_once * clips,
         )
 
-    def _reckon(self, name: str, compute: Callable[[], object], times: float) -> None:
+    def _extrapolate(self, name: str, compute: Callable[[], object], times: float) -> None:
         """Adds to `seconds` what computing it so often takes. The first of two warms up."""
         took = 0.0
         for _ in range(2):
@@ -216,7 +216,7 @@ class Rehearsal(Training):
         size = batch or int(self.options["batch"])
         for item in state:
             if isinstance(item, nn.Module):
-                wake(item)
+                train_except_frozen(item)
         took = []
         for _ in range(STEPS):
             made = views.batch(self.device)
@@ -230,9 +230,9 @@ class Rehearsal(Training):
         self.seconds[self._name] += per_clip * n * views.steps(size) * min(size, len(views))
 
 
-def rehearse(
+def estimate_times(
     plan: Plan,
-    chosen: Chosen,
+    components: Components,
     *,
     clips: int,
     inputs: StageInputs,
@@ -242,45 +242,47 @@ def rehearse(
     pool: int | None = None,
     source: int | None = None,
     frames: int | None = None,
-    given: GivenTeacher | None = None,
+    given: ExternalTeacher | None = None,
 ) -> dict[str, float]:
     """Stage -> seconds that it would train for on `device`. An estimate: decoding and testing are not in it.
 
     What is derived between stages is, by its name. clips, pool, source: how many train, of the dataset, the pool and
     the high source; as many as clips if not told. frames: of a clip, on average.
     """
-    rehearsal = Rehearsal(
+    rehearsal = TimeEstimator(
         clips=clips,
         pool=pool,
         source=source,
         frames=frames,
         plan=plan,
-        chosen=chosen,
+        components=components,
         inputs=inputs,
         device=device,
         cache=cache,
         refit=refit,
         given=given,
     )
-    chosen.method.load(chosen.method.fit)(rehearsal)
+    components.method.load(components.method.fit)(rehearsal)
     return rehearsal.seconds
 
 
-def tell_estimate(plan: Plan, chosen: Chosen, catalog: Catalog, *, reporter: Reporter, **asked: Any) -> None:
+def report_time_estimate(
+    plan: Plan, components: Components, catalog: Catalog, *, reporter: Reporter, **asked: Any
+) -> None:
     """Says how long training will take; above an hour, what a shorter budget would take, where it goes with the rest.
 
     What is asked for may not: weights of the longer budget's backbone, say. That is no mistake in the plan.
     """
-    stages = rehearse(plan, chosen, **asked)
+    stages = estimate_times(plan, components, **asked)
     total = sum(stages.values())
     parts = ", ".join(f"{name} {_span(seconds)}" for name, seconds in stages.items())
     reporter.say(f"training will take about {_span(total)} here ({parts})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
-    if total > HOUR and shorter in chosen.method.budgets:
+    if total > HOUR and shorter in components.method.budgets:
         with suppress(ElrError):
             other = at_budget(catalog, plan, str(shorter))
             # A fitted teacher may be too large for the shorter budget: its own teacher is trained there.
-            seconds = sum(rehearse(other, chosen_by(catalog, other), **{**asked, "given": None}).values())
+            seconds = sum(estimate_times(other, components_of(catalog, other), **{**asked, "given": None}).values())
             reporter.say(f"--budget {shorter} would take about {_span(seconds)}")
 
 

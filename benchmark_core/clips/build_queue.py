@@ -20,27 +20,27 @@ from filelock import FileLock, Timeout
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.decode import decode
+from benchmark_core.clips.formats import Keyed, StoredFormat
 from benchmark_core.clips.index import Clip
-from benchmark_core.clips.recipes import Keyed, Recipe
 from benchmark_core.errors import RunFailed
 
 CHUNK = 24  # frames decoded at a time: they stay in the processor's cache
 POLL = 0.01  # s between two looks at a lock that is waited for
 PATIENCE = 0.5  # s that a clip is waited for which another process makes, before the next is looked at
 
-Outcome: TypeAlias = Literal["built", "reused"] | BadClip
+BuildResult: TypeAlias = Literal["built", "reused"] | BadClip
 R = TypeVar("R", bound=Keyed)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BuildTask:
     """A content to make, of the clips that share it. `clips` may grow until the job is done."""
 
     content: str
     clips: list[Clip]
 
 
-class Filling(Generic[R]):
+class BuildQueue(Generic[R]):
     """One pass that makes `recipes` of clips under a store's root.
 
     build: makes the recipes given of one content, whole or not at all; it is called under the content's lock.
@@ -48,104 +48,104 @@ class Filling(Generic[R]):
     """
 
     def __init__(
-        self, root: Path, recipes: Sequence[R], build: Callable[[Job, list[R]], Outcome], *, workers: int
+        self, root: Path, formats: Sequence[R], build: Callable[[BuildTask, list[R]], BuildResult], *, workers: int
     ) -> None:
         self.root = root
-        self.recipes = tuple(recipes)
+        self.formats = tuple(formats)
         self.build = build
         self.workers = workers
 
     def missing(self, content: str) -> list[R]:
         """Recipes whose file of a content is absent or was cut off."""
-        return [one for one in self.recipes if clipfile.read_header(clip_path(self.root, content, one)) is None]
+        return [one for one in self.formats if clipfile.read_header(clip_path(self.root, content, one)) is None]
 
-    def outcomes(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[tuple[list[Clip], Outcome]]:
+    def outcomes(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[tuple[list[Clip], BuildResult]]:
         """Clips as they are done, those of one content together. Of `contents` only a few are held at a time."""
-        jobs = self._jobs(contents)
-        yield from self._one_by_one(jobs) if self.workers <= 1 else self._in_threads(jobs)
+        tasks = self._jobs(contents)
+        yield from self._one_by_one(tasks) if self.workers <= 1 else self._in_threads(tasks)
 
-    def _jobs(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[Job]:
-        return (Job(content, [clip]) for clip, content in contents)
+    def _jobs(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[BuildTask]:
+        return (BuildTask(content, [clip]) for clip, content in contents)
 
-    def _one_by_one(self, jobs: Iterator[Job]) -> Iterator[tuple[list[Clip], Outcome]]:
-        later: deque[Job] = deque()
-        for job in jobs:
-            outcome = self._make(job, 0) if self.missing(job.content) else "reused"
+    def _one_by_one(self, tasks: Iterator[BuildTask]) -> Iterator[tuple[list[Clip], BuildResult]]:
+        later: deque[BuildTask] = deque()
+        for task in tasks:
+            outcome = self._make(task, 0) if self.missing(task.content) else "reused"
             if outcome is None:
-                later.append(job)
+                later.append(task)
             else:
-                yield job.clips, outcome
+                yield task.clips, outcome
         while later:
-            job = later.popleft()
-            outcome = self._make(job, PATIENCE)
+            task = later.popleft()
+            outcome = self._make(task, PATIENCE)
             if outcome is None:
-                later.append(job)
+                later.append(task)
             else:
-                yield job.clips, outcome
+                yield task.clips, outcome
 
-    def _in_threads(self, jobs: Iterator[Job]) -> Iterator[tuple[list[Clip], Outcome]]:
-        later: deque[Job] = deque()
-        running: dict[Future[Outcome | None], Job] = {}
+    def _in_threads(self, tasks: Iterator[BuildTask]) -> Iterator[tuple[list[Clip], BuildResult]]:
+        later: deque[BuildTask] = deque()
+        running: dict[Future[BuildResult | None], BuildTask] = {}
         with ThreadPoolExecutor(self.workers) as pool:
             try:
-                for job in jobs:
-                    twin = next((one for one in running.values() if one.content == job.content), None)
+                for task in tasks:
+                    twin = next((one for one in running.values() if one.content == task.content), None)
                     if twin is not None:
-                        twin.clips.extend(job.clips)
+                        twin.clips.extend(task.clips)
                         continue
-                    if not self.missing(job.content):
-                        yield job.clips, "reused"
+                    if not self.missing(task.content):
+                        yield task.clips, "reused"
                         continue
-                    running[pool.submit(self._make, job, 0)] = job
+                    running[pool.submit(self._make, task, 0)] = task
                     if len(running) >= 2 * self.workers:
                         yield from self._done(running, later)
                 while running or later:
                     while later and len(running) < self.workers:
-                        job = later.popleft()
-                        running[pool.submit(self._make, job, PATIENCE)] = job
+                        task = later.popleft()
+                        running[pool.submit(self._make, task, PATIENCE)] = task
                     yield from self._done(running, later)
             finally:
                 for future in running:
                     future.cancel()
 
     def _done(
-        self, running: dict[Future[Outcome | None], Job], later: deque[Job]
-    ) -> Iterator[tuple[list[Clip], Outcome]]:
+        self, running: dict[Future[BuildResult | None], BuildTask], later: deque[BuildTask]
+    ) -> Iterator[tuple[list[Clip], BuildResult]]:
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            job = running.pop(future)
+            task = running.pop(future)
             outcome = future.result()
             if outcome is None:
-                later.append(job)
+                later.append(task)
             else:
-                yield job.clips, outcome
+                yield task.clips, outcome
 
-    def _make(self, job: Job, patience: float) -> Outcome | None:
+    def _make(self, task: BuildTask, patience: float) -> BuildResult | None:
         """None where another holds the lock for longer than `patience` seconds."""
         try:
-            with locked(self.root, job.content[:2], patience):
-                missing = self.missing(job.content)
-                return self.build(job, missing) if missing else "reused"
+            with locked(self.root, task.content[:2], patience):
+                missing = self.missing(task.content)
+                return self.build(task, missing) if missing else "reused"
         except Timeout:
             return None
         except OSError as error:
             raise unwritable(self.root, error) from error
 
 
-def decode_into(root: Path, job: Job, recipes: Sequence[Recipe], seconds: float) -> Outcome:
+def decode_into(root: Path, task: BuildTask, formats: Sequence[StoredFormat], seconds: float) -> BuildResult:
     """One decode feeds all `recipes`; nothing is left of those that were not completed.
 
     seconds: a clip that takes longer is bad.
     """
-    clip = job.clips[0]
-    seed = int(job.content[:16], 16)
+    clip = task.clips[0]
+    seed = int(task.content[:16], 16)
     writers: list[clipfile.Writer] = []
     try:
-        for recipe in recipes:
-            path = clip_path(root, job.content, recipe)
-            writers.append(clipfile.Writer(path, compressed=recipe.kind != "low"))
+        for fmt in formats:
+            path = clip_path(root, task.content, fmt)
+            writers.append(clipfile.Writer(path, compressed=fmt.kind != "low"))
         for frames in decode(clip.source, CHUNK, seconds=seconds, reuse=True):
-            for recipe, writer in zip(recipes, writers, strict=True):
-                made = recipe.make(frames, seed)
+            for fmt, writer in zip(formats, writers, strict=True):
+                made = fmt.make(frames, seed)
                 try:
                     writer.add(made)
                 except ValueError as error:
@@ -160,9 +160,9 @@ def decode_into(root: Path, job: Job, recipes: Sequence[Recipe], seconds: float)
     return "built"
 
 
-def clip_path(root: Path, content: str, recipe: Keyed) -> Path:
+def clip_path(root: Path, content: str, fmt: Keyed) -> Path:
     """Where a content's file of a recipe lies."""
-    return root / "clips" / recipe.key / content[:2] / f"{content}.clip"
+    return root / "clips" / fmt.key / content[:2] / f"{content}.clip"
 
 
 @contextmanager
@@ -183,10 +183,10 @@ def locked(root: Path, name: str, patience: float = -1) -> Iterator[None]:
         ) from error
 
 
-def sweep(root: Path, recipes: Sequence[Keyed]) -> None:
+def sweep(root: Path, formats: Sequence[Keyed]) -> None:
     """Remove what killed processes left half written. What is being written is under its lock, and stays."""
-    for recipe in recipes:
-        for left in (root / "clips" / recipe.key).glob(f"*/*{clipfile.TEMPORARY}"):
+    for fmt in formats:
+        for left in (root / "clips" / fmt.key).glob(f"*/*{clipfile.TEMPORARY}"):
             try:
                 with locked(root, left.parent.name, 0):
                     left.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	$(RUN) --method supervised --out $(DEMO)/supervised
 	$(RUN) --method cstat --out $(DEMO)/cstat
 	@$(BIN)/elrbench leaderboard --folder $(BOARD) >$(DEMO)/tables.txt
-	@$(BIN)/elrbench leaderboard --folder $(BOARD) --site $(DEMO)/site >>$(DEMO)/tables.txt
+	@$(BIN)/elrbench site --folder $(BOARD) --out $(DEMO)/site >>$(DEMO)/tables.txt
 	@printf '\nThe table of these two runs. It shows that things run; at this budget it says nothing about accuracy.\n\n'
 	@find $(BOARD)/tables/puppets* -name '*.md' -exec cat {} +
 	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\nAs pages: %s\n' \

@@ -13,30 +13,35 @@ if TYPE_CHECKING:
     from benchmark_core.published import Published
     from benchmark_core.specs import (
         BackboneSpec,
+        CommandSpec,
         DatasetSpec,
         DegradationSpec,
         EnhancerSpec,
         MethodSpec,
         Option,
         Protocol,
+        TrackerSpec,
     )
 
 _PUBLIC = {
     "Catalog": "catalog",
     "load_catalog": "catalog",
     "BackboneSpec": "specs",
+    "CommandSpec": "specs",
     "DatasetSpec": "specs",
     "DegradationSpec": "specs",
     "EnhancerSpec": "specs",
     "MethodSpec": "specs",
     "Option": "specs",
     "Protocol": "specs",
+    "TrackerSpec": "specs",
     "Published": "published",
 }
 
 __all__ = [
     "BackboneSpec",
     "Catalog",
+    "CommandSpec",
     "DatasetSpec",
     "DegradationSpec",
     "ElrError",
@@ -46,6 +51,7 @@ __all__ = [
     "Protocol",
     "Published",
     "RunFailed",
+    "TrackerSpec",
     "hookimpl",
     "load_catalog",
 ]

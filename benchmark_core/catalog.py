@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib
-import importlib.util
 import os
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from benchmark_core import hookspecs
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import check_component_name, placed_name
-from benchmark_core.papers.collection import GROUP as PAPERS
+from benchmark_core.plugin_loading import GROUP, Owner, load_plugins
 from benchmark_core.specs import (
     KINDS,
     BackboneSpec,
+    CommandSpec,
     DatasetSpec,
     DegradationSpec,
     EnhancerSpec,
     MethodSpec,
     Spec,
+    TrackerSpec,
 )
 
-GROUP = "elrbench"
 S = TypeVar("S", bound=Spec)
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Who brought a component: the plugin, and the distribution (or file, with its digest) that it came in."""
-
-    plugin: str
-    distribution: str
-    version: str
-    digest: str = ""
-
-    @property
-    def identity(self) -> str:
-        """What tells components of one name apart: the distribution, or a file's content, wherever it lies."""
-        return self.digest or self.distribution
-
-    def __str__(self) -> str:
-        return f"'{self.plugin}' ({self.distribution} {self.version})".replace(" )", ")")
 
 
 class Section(Mapping[str, S], Generic[S]):
@@ -93,6 +68,8 @@ class Catalog:
     enhancers: Section[EnhancerSpec]
     backbones: Section[BackboneSpec]
     methods: Section[MethodSpec]
+    commands: Section[CommandSpec]
+    trackers: Section[TrackerSpec]
     owners: Mapping[tuple[str, str], Owner]
     plugins: tuple[Owner, ...]
     places: Mapping[str, Path] = field(default_factory=dict)  # folders of the datasets that `placed` added
@@ -100,7 +77,8 @@ class Catalog:
     @property
     def sections(self) -> Mapping[str, Section[Spec]]:
         """Kind -> its components."""
-        every = (self.datasets, self.degradations, self.enhancers, self.backbones, self.methods)
+        components = (self.datasets, self.degradations, self.enhancers, self.backbones, self.methods)
+        every = (*components, self.commands, self.trackers)
         return {section.kind: section for section in every}  # type: ignore[misc]
 
     def owner(self, spec: Spec) -> Owner:
@@ -155,98 +133,29 @@ def _two_folders(name: str, one: Path, other: Path) -> ElrError:
 
 
 def load_catalog(extra: Sequence[str] = (), *, entry_points: bool = True) -> Catalog:
-    """The catalog of all installed plugins and of `extra`, each a FILE.py or a module's name.
+    """The catalog of all installed plugins and of `extra`, each a FILE.py or a module name.
 
-    `ELRBENCH_BLOCK=a,b` leaves plugins out. Raises ElrError naming plugin and distribution where one fails to import,
-    misspells a hook, or brings a name that another has brought.
+    `ELRBENCH_BLOCK=a,b` leaves plugins out. entry_points: False leaves out installed plugins.
+    Raises ElrError that names plugin and distribution if a plugin cannot be imported, misspells a hook, or offers a
+    name that another plugin offers.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    owners: dict[str, Owner] = {}
-    for owner, module in [*(_installed() if entry_points else ()), *map(_named, extra)]:
-        _register(manager, owner, module)
-        owners[owner.plugin] = owner
-    return _collect(manager, owners)
+    plugins = load_plugins(extra, installed=entry_points)
+    return _collect(plugins.manager, plugins.owners)
 
 
-def _installed() -> Iterator[tuple[Owner, ModuleType]]:
-    """Entry points of group `elrbench`, one by one, so that a failing one is named."""
-    found = sorted(set(entry_points(group=GROUP)), key=lambda point: point.name)
-    owners = {point: _owner_of(point) for point in found}
-    for name, times in Counter(point.name for point in found).items():
-        if times > 1:
-            who = " and ".join(
-                sorted(
-                    {f"{owner.distribution} {owner.version}" for point, owner in owners.items() if point.name == name}
-                )
-            )
-            raise ElrError(f"plugin '{name}' is installed twice, by {who}; uninstall one of them")
-    blocked = {name.strip() for name in os.environ.get("ELRBENCH_BLOCK", "").split(",") if name.strip()}
-    known = {point.name for point in found} | {point.name for point in entry_points(group=PAPERS)}
-    for name in sorted(blocked - known):
-        raise ElrError(f"ELRBENCH_BLOCK names '{name}', which is not installed; installed: {', '.join(sorted(known))}")
-    for point in found:
-        if point.name in blocked:
-            continue
-        owner = owners[point]
+def load_commands() -> tuple[Section[CommandSpec], list[ElrError]]:
+    """Commands of all plugins that can be loaded, and the errors of those that cannot."""
+    plugins = load_plugins(tolerant=True)
+    found: dict[str, CommandSpec] = {}
+    owners: dict[tuple[str, str], Owner] = {}
+    hook = plugins.manager.hook.elr_commands
+    for implementation in hook.get_hookimpls():
+        owner = plugins.owners[implementation.plugin_name]
         try:
-            module = point.load()
-        except (Exception, SystemExit) as error:
-            raise ElrError(
-                f"plugin {owner} cannot be imported: {type(error).__name__}: {error}; "
-                f"mend it, uninstall {owner.distribution} or set ELRBENCH_BLOCK={point.name}"
-            ) from error
-        yield owner, module
-
-
-def _owner_of(point: EntryPoint) -> Owner:
-    if point.dist is None:
-        return Owner(point.name, point.value, "")
-    return Owner(point.name, point.dist.name, point.dist.version)
-
-
-def _named(text: str) -> tuple[Owner, ModuleType]:
-    """A plugin given by hand: a python file, or the name of an importable module."""
-    path = Path(text)
-    try:
-        if path.suffix != ".py":
-            module = importlib.import_module(text)
-            return Owner(text, "--plugin", ""), module
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        name = f"elrbench_plugin_{path.stem}_{digest}"  # two files of one name do not share what is cached
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return Owner(path.stem, path.name, "", digest), module
-    except FileNotFoundError as error:
-        raise ElrError(f"--plugin {text}: there is no such file") from error
-    except (Exception, SystemExit) as error:
-        raise ElrError(f"--plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _register(manager: pluggy.PluginManager, owner: Owner, module: ModuleType) -> None:
-    hooks = [name for name in vars(hookspecs) if name.startswith("elr_")]
-    for name in vars(module):
-        if (
-            name.startswith("elr_")
-            and callable(getattr(module, name))
-            and not manager.parse_hookimpl_opts(module, name)
-        ):
-            raise ElrError(
-                f"plugin {owner}: '{name}' is not decorated with @hookimpl, so it would be ignored; decorate it"
-            )
-    try:
-        if manager.register(module, name=owner.plugin) is None:
-            raise ElrError(f"plugin {owner} is blocked")
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        wrong = [name for name in vars(module) if manager.parse_hookimpl_opts(module, name) and name not in hooks]
-        what = unknown("hook", wrong[0], hooks) if wrong else error
-        raise ElrError(f"plugin {owner}: {what}") from error
-    except ValueError as error:
-        raise ElrError(f"plugin {owner} is given twice") from error
+            found |= _offered(hook.name, implementation, CommandSpec, owner, found, owners)
+        except ElrError as error:
+            plugins.failures.append(error)
+    return Section(CommandSpec.kind, found), plugins.failures
 
 
 def _collect(manager: pluggy.PluginManager, plugins: Mapping[str, Owner]) -> Catalog:
@@ -255,25 +164,7 @@ def _collect(manager: pluggy.PluginManager, plugins: Mapping[str, Owner]) -> Cat
     def section(kind: type[S], hook: pluggy.HookCaller) -> Section[S]:
         specs: dict[str, S] = {}
         for implementation in hook.get_hookimpls():
-            owner = plugins[implementation.plugin_name]
-            try:
-                offered = list(_call(implementation))
-            except Exception as error:
-                raise ElrError(
-                    f"plugin {owner}: {hook.name}() raised {type(error).__name__}: {error}; "
-                    f"mend it or set ELRBENCH_BLOCK={owner.plugin}"
-                ) from error
-            for spec in offered:
-                if not isinstance(spec, kind):
-                    raise ElrError(f"plugin {owner}: {hook.name}() returned {type(spec).__name__}, not {kind.__name__}")
-                try:
-                    check_component_name(spec.name)
-                except ElrError as error:
-                    raise ElrError(f"plugin {owner}: {error}") from error
-                if spec.name in specs:
-                    raise _clash(kind.kind, spec.name, owners[kind.kind, spec.name], owner)
-                specs[spec.name] = _in_file(spec, implementation.plugin) if owner.digest else spec
-                owners[kind.kind, spec.name] = owner
+            specs |= _offered(hook.name, implementation, kind, plugins[implementation.plugin_name], specs, owners)
         return Section(kind.kind, specs)
 
     return Catalog(
@@ -282,9 +173,42 @@ def _collect(manager: pluggy.PluginManager, plugins: Mapping[str, Owner]) -> Cat
         enhancers=section(EnhancerSpec, manager.hook.elr_enhancers),
         backbones=section(BackboneSpec, manager.hook.elr_backbones),
         methods=section(MethodSpec, manager.hook.elr_methods),
+        commands=section(CommandSpec, manager.hook.elr_commands),
+        trackers=section(TrackerSpec, manager.hook.elr_trackers),
         owners=owners,
         plugins=tuple(plugins.values()),
     )
+
+
+def _offered(
+    hook: str,
+    implementation: pluggy.HookImpl,
+    kind: type[S],
+    owner: Owner,
+    known: Mapping[str, S],
+    owners: dict[tuple[str, str], Owner],
+) -> dict[str, S]:
+    """The specs that one plugin returns from a hook, by name; their owner is added to `owners`."""
+    try:
+        offered = list(_call(implementation))
+    except Exception as error:
+        raise ElrError(
+            f"plugin {owner}: {hook}() raised {type(error).__name__}: {error}; "
+            f"correct it or set ELRBENCH_BLOCK={owner.plugin}"
+        ) from error
+    specs: dict[str, S] = {}
+    for spec in offered:
+        if not isinstance(spec, kind):
+            raise ElrError(f"plugin {owner}: {hook}() returned {type(spec).__name__}, not {kind.__name__}")
+        try:
+            check_component_name(spec.name)
+        except ElrError as error:
+            raise ElrError(f"plugin {owner}: {error}") from error
+        if spec.name in known or spec.name in specs:
+            raise _clash(kind.kind, spec.name, owners[kind.kind, spec.name], owner)
+        specs[spec.name] = _in_file(spec, implementation.plugin) if owner.digest else spec
+        owners[kind.kind, spec.name] = owner
+    return specs
 
 
 def _in_file(spec: S, module: Any) -> S:

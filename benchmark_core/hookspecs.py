@@ -1,6 +1,6 @@
-"""The five doors. Each hook takes nothing and returns specs; a built-in enters here like any third party.
+"""The hooks of elrbench. Each takes no arguments and returns specs; built-in and third-party plugins use the same ones.
 
-from benchmark_core import hookimpl, MethodSpec
+from elrbench import MethodSpec, hookimpl
 
 @hookimpl
 def elr_methods():
@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from benchmark_core.specs import BackboneSpec, DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec
+    from benchmark_core.specs import (
+        BackboneSpec,
+        CommandSpec,
+        DatasetSpec,
+        DegradationSpec,
+        EnhancerSpec,
+        MethodSpec,
+        TrackerSpec,
+    )
 
 PROJECT = "elrbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -24,29 +32,41 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def elr_datasets() -> Iterable[DatasetSpec]:
-    """Labelled videos: classes, protocols, and how to list the clips under a folder."""
+    """Return datasets: classes, protocols, and how to list the clips in a folder."""
     raise NotImplementedError
 
 
 @hookspec
 def elr_degradations() -> Iterable[DegradationSpec]:
-    """How a low view is made of a high one."""
+    """Return degradations, which make a low view from a high one."""
     raise NotImplementedError
 
 
 @hookspec
 def elr_enhancers() -> Iterable[EnhancerSpec]:
-    """What brings a low view to the network's size: interpolation or super-resolution."""
+    """Return enhancers, which bring a low view to network size by interpolation or super-resolution."""
     raise NotImplementedError
 
 
 @hookspec
 def elr_backbones() -> Iterable[BackboneSpec]:
-    """Feature extractors with their published classifier."""
+    """Return backbones: feature extractors with their published classifier."""
     raise NotImplementedError
 
 
 @hookspec
 def elr_methods() -> Iterable[MethodSpec]:
-    """How a recognizer is trained: alone, or with the help of a high view."""
+    """Return methods, which train a recognizer alone or with the help of high views."""
+    raise NotImplementedError
+
+
+@hookspec
+def elr_commands() -> Iterable[CommandSpec]:
+    """Return commands that `elrbench` gains, each a click command."""
+    raise NotImplementedError
+
+
+@hookspec
+def elr_trackers() -> Iterable[TrackerSpec]:
+    """Return experiment trackers, which log a run while it trains."""
     raise NotImplementedError

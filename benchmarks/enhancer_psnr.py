@@ -120,10 +120,10 @@ def pairs(
     from torch.nn.functional import interpolate
 
     from benchmark_core.cli.console import ConsoleReporter
+    from benchmark_core.clips.listing import list_clips
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.clips.store import ClipStore
     from benchmark_core.clips.views import Views
-    from benchmark_core.datasets.listing import list_clips
     from benchmark_core.plans.plan import read_size
     from benchmark_core.progress import follow
     from benchmark_core.runs.prepare import stock_of

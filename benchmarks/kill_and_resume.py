@@ -208,9 +208,9 @@ def outcome(run: Path) -> dict[str, Any]:
 
 def faults(folder: Path) -> list[str]:
     """What in the cache is not whole."""
-    from benchmark_core.cache.contents import read_cache
-    from benchmark_core.cache.reading import verify
     from benchmark_core.progress import Silent
+    from elrbench_plugins.commands.cache.contents import read_cache
+    from elrbench_plugins.commands.cache.reading import verify
 
     cache = folder / "cache"
     if not (cache / "clips").is_dir() and not (cache / "stages").is_dir():

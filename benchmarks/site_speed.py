@@ -31,7 +31,8 @@ from benchmark_core.papers.collection import Library  # noqa: E402
 from benchmark_core.records.cost_record import cost_name  # noqa: E402
 from benchmark_core.records.files import COSTS, RECORDS, track_path  # noqa: E402
 from benchmark_core.records.record import record_name  # noqa: E402
-from benchmark_core.site import build_site, write_site  # noqa: E402
+from elrbench_plugins.commands.site.folder import write_site  # noqa: E402
+from elrbench_plugins.commands.site.pages import build_site  # noqa: E402
 
 SIZE = 2_000
 SECONDS = 1.0

@@ -22,11 +22,11 @@ from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import write_record
-from benchmark_core.report import extras
-from benchmark_core.report.make import RunReport, add_numbers, leave_out_clips
-from benchmark_core.report.read import read_run
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import write_predictions
+from elrbench_plugins.commands.report import extras
+from elrbench_plugins.commands.report.make import RunReport, add_numbers, leave_out_clips
+from elrbench_plugins.commands.report.read import read_run
 
 TESTS = Path(__file__).parent
 ABSENT = [name for name in extras.MODULES if importlib.util.find_spec(name) is None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark_core.strict_yaml import parse_yaml
-from benchmark_core.suites.suite import Suite, read_suite
+from elrbench_plugins.commands.suite.suite import Suite, read_suite
 
 NINE = [*(f"stat-table{number}" for number in range(1, 5)), *(f"cstat-table{number}" for number in range(1, 6))]
 FOUR = [f"tinyvirat-table{number}" for number in range(2, 6)]

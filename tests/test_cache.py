@@ -17,12 +17,8 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 from benchmark_core import ElrError
-from benchmark_core.cache.clearing import Selection, clear
-from benchmark_core.cache.contents import KeptStage, held, read_cache
-from benchmark_core.cache.reading import CacheReport, verify
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
-from benchmark_core.cli.cache_text import apart_by
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.reader_lock import in_use, unused
 from benchmark_core.plans.plan import Plan
@@ -33,6 +29,10 @@ from benchmark_core.runs.runner import run
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stages import StageFolder
 from benchmark_core.training.training_loop import TrainingLoop
+from elrbench_plugins.commands.cache.clearing import Selection, clear
+from elrbench_plugins.commands.cache.contents import KeptStage, held, read_cache
+from elrbench_plugins.commands.cache.reading import CacheReport, verify
+from elrbench_plugins.commands.cache.text import apart_by
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -421,7 +421,7 @@ def test_it_asks_first(cache: Path, call: Call, monkeypatch: pytest.MonkeyPatch)
     code, out, err = call("clear", "stages", "--cache", str(cache))
     assert (code, out) == (2, "") and err.endswith("nobody is there to answer; add --yes\n")
     assert "stage student-" in err and "2 stages, " in err
-    monkeypatch.setattr("benchmark_core.cli.cache.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("elrbench_plugins.commands.cache.command.sys.stdin.isatty", lambda: True, raising=False)
     for answer, left in (("n", before), ("y", {path for path in before if path.parts[0] != "stages"})):
         monkeypatch.setattr("click.termui.visible_prompt_func", lambda text, answer=answer: answer)
         code, _, err = call("clear", "stages", "--cache", str(cache))

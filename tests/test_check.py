@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark_core.catalog import load_catalog
-from benchmark_core.conformance.check import Finding, check_plugin
+from elrbench_plugins.commands.check.check import Finding, check_plugin
 
 HEAD = """
 import numpy as np
@@ -62,7 +62,7 @@ def fit(training):
 
 @hookimpl
 def elr_methods():
-    from benchmark_core.conformance.kit import METHOD
+    from elrbench_plugins.commands.check.kit import METHOD
     from dataclasses import replace
 
     return [replace(METHOD, name="method", fit=fit)]

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
-from benchmark_core.conformance.bench import Bench
-from benchmark_core.conformance.kit import with_kit
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone
 from benchmark_core.networks.channels import with_channels
 from benchmark_core.specs import BackboneSpec
 from benchmark_core.weights_file import place_weights
 from elrbench_plugins.c3d import elr_backbones as c3ds
+from elrbench_plugins.commands.check.bench import Bench
+from elrbench_plugins.commands.check.kit import with_kit
 from elrbench_plugins.i3d import elr_backbones as i3ds
 from elrbench_plugins.resnet3d import elr_backbones as resnets
 

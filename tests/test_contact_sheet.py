@@ -23,9 +23,9 @@ from benchmark_core import Catalog, DatasetSpec, EnhancerSpec, Protocol, hookimp
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
 from benchmark_core.clips.index import Clip, Drawn, Fold, Index
-from benchmark_core.datasets.contact_sheet import pick
-from benchmark_core.datasets.sheet_drawing import MOST, Block, Layout, draw, drawable
 from benchmark_core.errors import ElrError
+from elrbench_plugins.commands.contact_sheet.drawing import MOST, Block, Layout, draw, drawable
+from elrbench_plugins.commands.contact_sheet.sheet import pick
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 ROOT = Path(__file__).parents[1]

@@ -16,11 +16,11 @@ from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
-from benchmark_core.datasets.fill import Filled, fill
-from benchmark_core.datasets.report import DataReport, Seen, in_turn, look, verify
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults
+from elrbench_plugins.commands.data.fill import Filled, fill
+from elrbench_plugins.commands.data.report import DataReport, Seen, in_turn, look, verify
 
 
 def dataset_of(catalog: Catalog, root: Path) -> DatasetSpec:
@@ -117,7 +117,7 @@ def test_one_protocol_that_cannot_be_read_hides_no_other(root: Path) -> None:
 
 
 def test_a_clip_of_several_labels_counts_for_each() -> None:
-    from benchmark_core.datasets.report import _by_class
+    from elrbench_plugins.commands.data.report import _by_class
 
     clips = tuple(
         Clip(id=str(number), source=VideoFile(Path("x")), target=target)

@@ -19,7 +19,6 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.views import Batch
-from benchmark_core.conformance.check import check_plugin
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
@@ -29,6 +28,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.training import Training
 from benchmark_core.weights_file import digest_of_bytes, place_enhancer_weights
+from elrbench_plugins.commands.check.check import check_plugin
 from elrbench_plugins.dbpn import fit
 from elrbench_plugins.dbpn.enhancer import dbpn_s
 from elrbench_plugins.dbpn.network import Dbpn

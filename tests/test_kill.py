@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from benchmark_core import RunFailed
-from benchmark_core.cache.contents import read_cache
-from benchmark_core.cache.reading import verify
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import clipfile
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
+from elrbench_plugins.commands.cache.contents import read_cache
+from elrbench_plugins.commands.cache.reading import verify
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill_and_resume.py"
 

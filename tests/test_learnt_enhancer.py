@@ -231,7 +231,7 @@ def test_a_budget_of_an_enhancer_sets_its_own_options_alone(learnt_catalog: Cata
 
 
 def test_the_conformance_check_fits_it_too(learnt_catalog: Catalog, tmp_path: Path) -> None:
-    from benchmark_core.conformance.check import check_plugin
+    from elrbench_plugins.commands.check.check import check_plugin
 
     found = list(check_plugin(learnt_catalog, "learnt", work=tmp_path))
     assert [finding for finding in found if finding.outcome != "ok"] == []
@@ -375,7 +375,7 @@ def test_none_are_kept_where_they_differ_from_epoch_to_epoch(
 
 
 def test_the_cache_lists_them(learnt_catalog: Catalog, tmp_path: Path) -> None:
-    from benchmark_core.cache.contents import read_cache
+    from elrbench_plugins.commands.cache.contents import read_cache
 
     go(learnt_catalog, asked(learnt_catalog), tmp_path)
     told = [recipe.to_json() for recipe in read_cache(tmp_path / "cache").recipes if recipe.kind == "enhanced"]

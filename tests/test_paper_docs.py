@@ -9,7 +9,7 @@ from benchmark_core import Catalog
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.strict_yaml import parse_yaml
-from benchmark_core.suites.suite import FIELDS, read_suite
+from elrbench_plugins.commands.suite.suite import FIELDS, read_suite
 
 PAGE = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)

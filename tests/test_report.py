@@ -33,10 +33,10 @@ from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.records.checksum import seal
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import find_record
-from benchmark_core.report import extras
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import RunResult
 from benchmark_core.scoring.predictions import write_predictions
+from elrbench_plugins.commands.report import extras
 
 __all__ = ["call", "catalog_of_tests", "cstat", "opencv"]  # fixtures
 TESTS = Path(__file__).parent
@@ -205,7 +205,7 @@ def test_foreground_is_drawn_where_an_enhancer_tells_it(
     made = go(catalog_of_tests, tmp_path, method="supervised", enhancer="framewise", settings=settings)
     own = load_run(made.folder, made.record, catalog_of_tests)
     type(own.recognizer.enhancer).attention = lambda self, low: self(low).mean(1, keepdim=True)
-    monkeypatch.setattr("benchmark_core.report.make.load_run", lambda *_: own)
+    monkeypatch.setattr("elrbench_plugins.commands.report.make.load_run", lambda *_: own)
     assert call(made.folder, cache_of(made))[0] == 0
     words = read(made.folder / "report.html").words
     assert words.count("foreground attention, from ") == 3 and "No foreground" not in words

@@ -21,14 +21,14 @@ from report_pages import (
     needs_extra,
 )
 
-from benchmark_core.report.make import RunReport
 from benchmark_core.runs.runner import RunResult
+from elrbench_plugins.commands.report.make import RunReport
 
 __all__ = ["call", "catalog_of_tests", "cstat", "hostile"]  # fixtures
 
 
 def test_names_show_as_text(hostile: RunReport) -> None:
-    from benchmark_core.report.page import render
+    from elrbench_plugins.commands.report.page import render
 
     text = render(hostile)
     page = Page(text)
@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @needs_browser
 def test_hostile_names_in_a_browser(hostile: RunReport, browser: Browser, tmp_path: Path) -> None:
-    from benchmark_core.report.page import render
+    from elrbench_plugins.commands.report.page import render
 
     path = tmp_path / "page.html"
     path.write_text(render(hostile), encoding="utf-8")

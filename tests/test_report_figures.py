@@ -11,10 +11,10 @@ from run_records import make_cost, make_record
 from torch import nn
 
 from benchmark_core.networks.recognizer import Recognizer, Trace
-from benchmark_core.report import attention, features, figures, seen
-from benchmark_core.report.page import printable
-from benchmark_core.report.pictures import colours, stretched
 from benchmark_core.scoring.predictions import Predictions
+from elrbench_plugins.commands.report import attention, features, figures, seen
+from elrbench_plugins.commands.report.page import printable
+from elrbench_plugins.commands.report.pictures import colours, stretched
 
 CLASSES = ("a", "b", "c")
 

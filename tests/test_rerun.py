@@ -25,11 +25,11 @@ from benchmark_core.records.checksum import write_sealed
 from benchmark_core.records.clip_results import hits_of
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.runs.rerun import agreement, differences, refuse_other_plan
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.statistics import wilson
+from elrbench_plugins.commands.rerun.rerun import agreement, differences, refuse_other_plan
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -16,20 +16,20 @@ import numpy as np
 import pytest
 from run_records import bits, make_cost, make_record, put, put_scored
 
-from benchmark_core import pages
 from benchmark_core.cli import main
-from benchmark_core.pages.bundle import libraries, licences
-from benchmark_core.pages.html import data_script
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import read_reported
-from benchmark_core.site import build_site
-from benchmark_core.site.blocks import number_of, table
-from benchmark_core.site.classes import class_scores, clips_by_class
-from benchmark_core.site.curves import size_of
-from benchmark_core.site.front import front
 from benchmark_core.tables import build_tables
 from benchmark_core.tables.rows import fold_rows
+from elrbench_plugins import pages
+from elrbench_plugins.commands.site.blocks import number_of, table
+from elrbench_plugins.commands.site.classes import class_scores, clips_by_class
+from elrbench_plugins.commands.site.curves import size_of
+from elrbench_plugins.commands.site.front import front
+from elrbench_plugins.commands.site.pages import build_site
+from elrbench_plugins.pages.bundle import libraries, licences
+from elrbench_plugins.pages.html import data_script
 
 TRACK = "tracks/acts/split1/average-12x16.html"
 NONE = Library({}, {})

@@ -11,8 +11,9 @@ from browser import Browser, Page, needs_browser
 from run_records import bits, make_cost, make_record, put
 from test_site import TRACK, library
 
-from benchmark_core.site import build_site, write_site
 from benchmark_core.tables.cells import flat
+from elrbench_plugins.commands.site.folder import write_site
+from elrbench_plugins.commands.site.pages import build_site
 
 pytestmark = needs_browser
 

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.site import folder as folder_
-from benchmark_core.site import write_site
+from elrbench_plugins.commands.site import folder as folder_
+from elrbench_plugins.commands.site.folder import write_site
 
 OLD = {PurePosixPath("index.html"): b"old", PurePosixPath("tracks/gone.html"): b"gone"}
 NEW = {PurePosixPath("index.html"): b"new", PurePosixPath("assets/a.js"): b"a"}
@@ -116,7 +116,7 @@ def test_a_killed_write_leaves_a_whole_site(tmp_path: Path, moment: str) -> None
     code = f"""
 import os, signal, sys
 from pathlib import Path, PurePosixPath
-from benchmark_core.site import folder
+from elrbench_plugins.commands.site import folder
 moment = {moment!r}
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -19,9 +19,9 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record, write_record
-from benchmark_core.suites.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
-from benchmark_core.suites.results import ScoreLine, lines_of
-from benchmark_core.suites.rows import SuiteRequest, plan_suite
+from elrbench_plugins.commands.suite.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
+from elrbench_plugins.commands.suite.results import ScoreLine, lines_of
+from elrbench_plugins.commands.suite.rows import SuiteRequest, plan_suite
 
 TOY = str(Path(__file__).with_name("toy.py"))
 

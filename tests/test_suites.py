@@ -12,11 +12,11 @@ from suite_rows import COMMON, FOUR, NINE, ROWS, TWO, of
 from benchmark_core import Catalog, ElrError
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.plans.extra_paths import ExtraPaths
-from benchmark_core.suites.campaign import jobs_of
-from benchmark_core.suites.estimate import Estimator, training_clips
-from benchmark_core.suites.rows import PlannedSuite, SuiteRequest, plan_suite
-from benchmark_core.suites.suite import Suite
 from benchmark_core.weights_file import digest_of_bytes
+from elrbench_plugins.commands.suite.campaign import jobs_of
+from elrbench_plugins.commands.suite.estimate import Estimator, training_clips
+from elrbench_plugins.commands.suite.rows import PlannedSuite, SuiteRequest, plan_suite
+from elrbench_plugins.commands.suite.suite import Suite
 
 SIZES = {**dict.fromkeys(NINE, (256, 340)), **dict.fromkeys(FOUR, (112, 112)), **dict.fromkeys(TWO, (224, 224))}
 

@@ -26,10 +26,10 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
-from benchmark_core.suites.estimate import Estimator
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training
+from elrbench_plugins.commands.suite.estimate import Estimator
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 TABLE = {  # variant -> enhancer: the rows of Table V

@@ -1,62 +1,102 @@
-"""The group of commands, and the console script: exit codes and one-line errors."""
+"""The `elrbench` program: core commands, commands of plugins, exit codes and one-line errors."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from benchmark_core.errors import ElrError, did_you_mean, unknown
 
+if TYPE_CHECKING:
+    from benchmark_core.specs import CommandSpec
+
 COMMANDS: Mapping[str, str] = {
-    "run": "train and score one recognizer",
-    "list": "what is in: datasets, degradations, enhancers, backbones, methods",
-    "show": "one component: options, budgets, citation, who brought it",
-    "cost": "parameters, multiply-adds and latency of what is deployed",
-    "check": "test every component of a plugin",
-    "data": "what a dataset is, what a folder holds of it, and the clip store filled",
-    "predict": "what a finished run's recognizer says of clips, also of those without labels",
-    "report": "a finished run as one page: curves, confusions, attention, best and worst clips",
-    "suite": "tables of papers, row by row: what they print, what they cost, and run again",
-    "publish": "copy a run's record into the leaderboards",
-    "leaderboard": "regenerate the tables from the records",
-    "compare": "two runs or rows of a table on the same clips: difference, tests, classes that moved",
-    "verify": "score published records again from their predictions, and check their digests",
-    "rerun": "run a record's plan again: old and new side by side",
-    "cache": "what the cache folder holds and what it cost; read it again, or clear it",
-    "doctor": "versions, devices, folders and plugins at hand",
+    "run": "Train and score a recognizer.",
+    "list": "List datasets, degradations, enhancers, backbones and methods.",
+    "show": "Show a component: options, budgets, citation, plugin.",
+    "cost": "Count parameters and MACs; measure latency.",
+    "predict": "Apply the recognizer of a finished run to clips.",
+    "publish": "Copy the record of a run into the leaderboards.",
+    "leaderboard": "Regenerate the tables from the records.",
+    "verify": "Score published records again and check their digests.",
+}
+# Options that users of other tools try, or that have moved: what to type instead.
+INSTEAD: Mapping[str, str] = {
+    "--gpu": "Use '--device cuda'.",
+    "--epochs": "Use '--set method.epochs=N'.",
+    "--lr": "Use '--set method.lr=X'.",
+    "--batch-size": "Use '--set method.batch=N'.",
+    "--picture": "Use 'elrbench contact-sheet DATASET --out FILE.png'.",
+    "--site": "Use 'elrbench site --out DIR'.",
 }
 
 
 class Commands(click.Group):
-    """Commands by name; `elrbench NAME` imports `benchmark_core.cli.NAME` and takes its `command`."""
+    """Core commands, imported from `benchmark_core.cli.NAME`, and commands of plugins.
+
+    Plugins are loaded only if a command is not a core command, or for `--help`.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order a newcomer meets them."""
-        return list(COMMANDS)
+        """Core commands first, then those of plugins by name."""
+        return [*COMMANDS, *self._plugin_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The click command, or None where there is none of that name."""
-        if cmd_name not in COMMANDS:
+        """The click command, or None if there is none of that name."""
+        if cmd_name in COMMANDS:
+            found: click.Command = importlib.import_module(f"benchmark_core.cli.{cmd_name}").command
+            return found
+        offered = self._plugin_commands(ctx)
+        if cmd_name not in offered:
             return None
-        found: click.Command = importlib.import_module(f"benchmark_core.cli.{cmd_name}").command
-        return found
+        loaded: click.Command = offered[cmd_name].load_command()
+        return loaded
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with this project's error for an unknown name."""
+        """As click does, with the error of this project for an unknown name."""
         if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
-            raise unknown("command", args[0], COMMANDS)
+            known = self.list_commands(ctx)
+            if args[0] not in known:
+                for error in ctx.meta["elrbench.failures"]:
+                    click.echo(f"elrbench: warning: {error}", err=True)
+                raise unknown("command", args[0], known)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Names and summaries, without importing a command."""
+        offered = {name: spec.summary for name, spec in self._plugin_commands(ctx).items()}
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        if offered:
+            with formatter.section("Commands from plugins"):
+                formatter.write_dl(list(offered.items()))
+        for error in ctx.meta["elrbench.failures"]:
+            formatter.write_paragraph()
+            formatter.write_text(f"warning: {error}")
+
+    @staticmethod
+    def _plugin_commands(ctx: click.Context) -> Mapping[str, CommandSpec]:
+        """Commands by name, loaded once per invocation. A plugin that cannot be loaded hides its own commands only."""
+        if "elrbench.commands" not in ctx.meta:
+            from benchmark_core.catalog import load_commands
+
+            found: Mapping[str, CommandSpec] = {}
+            try:
+                found, failures = load_commands()
+            except ElrError as error:  # for instance ELRBENCH_BLOCK names an unknown plugin
+                failures = [error]
+            clashes = [name for name in found if name in COMMANDS]
+            failures += [ElrError(f"a plugin offers the command '{name}', which is a core command") for name in clashes]
+            ctx.meta["elrbench.commands"] = {name: spec for name, spec in found.items() if name not in COMMANDS}
+            ctx.meta["elrbench.failures"] = failures
+        commands: Mapping[str, CommandSpec] = ctx.meta["elrbench.commands"]
+        return commands
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -72,37 +112,40 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """elrbench run --method cstat --dataset puppets --budget smoke
 
-    Recognise actions in video a dozen pixels across: train any method with any backbone on any dataset, score it, and
-    keep the record from which the leaderboards are made.
+    Benchmark action recognition in extreme-low-resolution video. Train any method with any backbone on any dataset,
+    score it, and keep a record. Leaderboards are made from records.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def _one_line(error: click.ClickException) -> str:
-    """A usage error in this project's form: what is wrong, then what to do."""
+    """A usage error in the form of this project: what is wrong, then what to do."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "elrbench"
     if isinstance(error, click.NoSuchOption) and context:
         known = [name for param in context.command.get_params(context) for name in param.opts if name.startswith("--")]
-        return f"'{path}' has no option '{error.option_name}'. {did_you_mean(error.option_name, known)}"
+        hint = INSTEAD.get(error.option_name) or did_you_mean(error.option_name, known)
+        return f"'{path}' has no option '{error.option_name}'. {hint}"
     text = " ".join(error.format_message().split())
-    return f"{text[:1].lower()}{text[1:].rstrip('.')}; '{path} --help' lists what it takes"
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}; see '{path} --help'"
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Print the one line of an error and leave."""
+    """Print a one-line error and exit."""
     click.echo(f"elrbench: error: {message}", err=True)
     sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """The console script. Exit 0: done; 1: what was asked for fell short; 2: the user's mistake, one line on stderr."""
+    """Run the program and exit: 0 done, 1 something fell short, 2 the user's mistake with one line on stderr."""
     try:
         code = cli.main(args=None if argv is None else list(argv), prog_name="elrbench", standalone_mode=False)
     except ElrError as error:
@@ -110,5 +153,5 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         fail(_one_line(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        fail("stopped at the keyboard; the same command goes on from the last finished epoch", 1)
+        fail("interrupted; run the same command again to continue from the last finished epoch", 1)
     sys.exit(code if isinstance(code, int) else 0)

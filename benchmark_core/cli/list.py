@@ -8,7 +8,7 @@ from benchmark_core.cli.console import columns, print_json
 from benchmark_core.cli.flags import json_flag, plugin_flag
 from benchmark_core.errors import unknown
 
-KINDS = ("datasets", "degradations", "enhancers", "backbones", "methods")
+KINDS = ("datasets", "degradations", "enhancers", "backbones", "methods", "commands", "trackers")
 
 
 def kind_of(name: str) -> str:
@@ -26,7 +26,8 @@ def kind_of(name: str) -> str:
 def command(kind: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """elrbench list methods
 
-    The components at hand, their plugins and versions. KIND is datasets, degradations, enhancers, backbones or methods.
+    List components with the plugins that offer them. KIND is datasets, degradations, enhancers, backbones, methods,
+    commands or trackers.
     """
     from benchmark_core.catalog import load_catalog
 

@@ -114,7 +114,7 @@ def command(
 
 def strange_to(catalog: Catalog, plan: PlanFields, data: Path) -> str:
     """Why `data` does not hold the dataset of a run; nothing where it does."""
-    from benchmark_core.datasets.listing import list_clips
+    from benchmark_core.clips.listing import list_clips
     from benchmark_core.plans.resolve import with_options
     from benchmark_core.specs import DatasetSpec
 

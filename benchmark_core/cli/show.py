@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark_core.cli.console import columns, print_json
-from benchmark_core.cli.flags import (
-    cache_flag,
-    data_flag,
-    json_flag,
-    plugin_flag,
-)
+from benchmark_core.cli.flags import json_flag, plugin_flag
 from benchmark_core.cli.list import KINDS, kind_of
 from benchmark_core.errors import ElrError, unknown
 
@@ -22,47 +16,22 @@ if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog, Owner
     from benchmark_core.specs import Option, Spec
 
-PATH, COUNT = click.Path(path_type=Path), click.IntRange(1)
-
 
 @click.command("show")
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
-@click.option(
-    "--picture", type=PATH, metavar="FILE.png", help="Draw a dataset: a few frames of each class, high and low."
-)
-@data_flag
-@click.option("--protocol", metavar="NAME", help="Whose training clips. Default: the dataset's first.")
-@click.option("--degradation", metavar="NAME", help="How low views are made. Default: the dataset's.")
-@click.option("--enhancer", metavar="NAME", help="What brings them to network size. Default: that of most methods.")
-@click.option("--size", metavar="HxW", help="Network size. Default: a multiple of the low size, about 96 pixels high.")
-@click.option("--clips", type=COUNT, metavar="N", help="Clips of each class. Default: 1.")
-@click.option("--frames", type=COUNT, metavar="N", help="Frames of each clip. Default: 4.")
-@click.option("--columns", type=COUNT, metavar="N", help="Classes side by side. Default: a sheet no taller than wide.")
-@click.option("--colours", type=click.IntRange(2, 256), metavar="N", help="Palette of a smaller file. Default: none.")
-@cache_flag
 @plugin_flag
 @json_flag
-def command(
-    words: tuple[str, ...], picture: Path | None, plugins: tuple[str, ...], as_json: bool, **asked: Any
-) -> None:
-    """elrbench show dataset puppets --picture puppets.png
+def command(words: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> None:
+    """elrbench show cstat
 
-    One component: its options with their defaults, what its paper leaves unspecified, variants, budgets, citation,
-    licence, and the plugin that brings it. Of a dataset also a picture: its classes, high beside low as a network gets
-    them; the flags from --data to --cache are for that.
+    Show one component: options with their defaults, what its paper leaves unspecified, variants, budgets, citation,
+    licence, and the plugin that offers it. KIND is needed only if components of several kinds have the same name.
     """
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.cli.show_picture import draw_picture, picture_text, refuse_without_picture
 
     if len(words) > 2:
         raise ElrError(f"'elrbench show' takes one component, as NAME or KIND NAME, not {len(words)} words")
-    if picture is None:
-        refuse_without_picture(asked)
     catalog = load_catalog(extra=plugins)
-    if picture is not None:
-        drawn = draw_picture(catalog, words, picture, asked)
-        print_json(drawn) if as_json else click.echo(picture_text(drawn))
-        return
     spec = find(catalog, words[-1].partition(":")[0], kind_of(words[0]) if len(words) == 2 else None)
     facts = describe(spec, catalog.owner(spec))
     if as_json:
@@ -149,7 +118,8 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
             "default_weights": spec.default_weights,
             "published": list(map(str, spec.published)),
         }
-    assert isinstance(spec, MethodSpec)
+    if not isinstance(spec, MethodSpec):
+        return {}
     return {
         "needs_high": spec.needs_high,
         "privileged": spec.oracle,

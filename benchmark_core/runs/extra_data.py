@@ -14,8 +14,8 @@ from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.formats import Prepared
 from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.listing import list_clips, refuse_missing
 from benchmark_core.clips.store import ClipStore
-from benchmark_core.datasets.listing import list_clips, refuse_missing
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.extra_paths import ExtraPaths

@@ -8,7 +8,7 @@ from typing import Literal
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.index import Index
-from benchmark_core.datasets.listing import list_clips
+from benchmark_core.clips.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.extra_paths import ExtraPaths

@@ -17,11 +17,11 @@ from torch import Tensor
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.listing import list_clips
 from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
-from benchmark_core.datasets.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer

@@ -1,10 +1,11 @@
-"""What plugins hand over: frozen, keyword-only, cheap. Code is named as "module:attribute" and imported on use."""
+"""Specs: what plugins return from hooks. Frozen, keyword-only and cheap; code is named as "module:attribute"."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from benchmark_core.specs.backbone import BackboneSpec
+from benchmark_core.specs.command import CommandSpec
 from benchmark_core.specs.dataset import METRICS, DatasetSpec, Protocol
 from benchmark_core.specs.degradation import DegradationSpec
 from benchmark_core.specs.enhancer import EnhancerSpec
@@ -12,9 +13,11 @@ from benchmark_core.specs.method import MethodSpec
 from benchmark_core.specs.option import Option, Value
 from benchmark_core.specs.spec import NOTHING, Spec, defaults
 from benchmark_core.specs.target import Target, resolve
+from benchmark_core.specs.tracker import TrackerSpec
 
 KINDS: Mapping[str, type[Spec]] = {
-    spec.kind: spec for spec in (DatasetSpec, DegradationSpec, EnhancerSpec, BackboneSpec, MethodSpec)
+    spec.kind: spec
+    for spec in (DatasetSpec, DegradationSpec, EnhancerSpec, BackboneSpec, MethodSpec, CommandSpec, TrackerSpec)
 }
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "METRICS",
     "NOTHING",
     "BackboneSpec",
+    "CommandSpec",
     "DatasetSpec",
     "DegradationSpec",
     "EnhancerSpec",
@@ -30,6 +34,7 @@ __all__ = [
     "Protocol",
     "Spec",
     "Target",
+    "TrackerSpec",
     "Value",
     "defaults",
     "resolve",

@@ -1,1 +1,0 @@
-"""What the cache folder holds and what it cost; read again, and cleared."""

@@ -1,1 +1,0 @@
-"""Whether a plugin keeps what its specs promise: every component built, trained and saved."""

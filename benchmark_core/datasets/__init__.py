@@ -1,1 +1,0 @@
-"""Clips of a dataset: listed, held against what its authors publish, prepared, and looked at."""

@@ -1,0 +1,1 @@
+"""Commands that are not part of plan -> train -> score -> record -> table: one plugin each."""

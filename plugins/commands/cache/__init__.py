@@ -1,0 +1,19 @@
+"""`elrbench cache`: list, verify and clear what the cache folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmark_core import CommandSpec, hookimpl
+
+
+@hookimpl
+def elr_commands() -> Iterable[CommandSpec]:
+    """Return the command."""
+    return [
+        CommandSpec(
+            name="cache",
+            summary="List, verify and clear what the cache folder holds.",
+            command="elrbench_plugins.commands.cache.command:command",
+        )
+    ]

@@ -1,0 +1,218 @@
+"""`elrbench data info|verify|prepare`: what a dataset is, what a folder holds of it, and the clip store filled."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from benchmark_core.cli.console import ConsoleReporter, print_json
+from benchmark_core.cli.flags import (
+    bad_clips_flag,
+    cache_flag,
+    cache_folder,
+    data_root,
+    json_flag,
+    plugin_flag,
+)
+from benchmark_core.cli.group import Group
+from benchmark_core.errors import unknown
+from benchmark_core.names import ComponentName
+from benchmark_core.plans.plan import read_size
+from elrbench_plugins.commands.data.text import describe, info_text, prepare_text, verify_text
+
+if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog
+    from benchmark_core.specs import DatasetSpec, DegradationSpec, Value
+    from elrbench_plugins.commands.data.fill import Wanted
+
+ROOT = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="ROOT",
+    help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.",
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Clips decoded at a time. Default: the cores, at most 8."
+)
+CLASSES = click.option("--classes", metavar="A,B,C", help="Of the dataset's classes, these alone. Default: all.")
+
+
+@click.group("data", cls=Group, invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """elrbench data verify jhmdb --data ROOT
+
+    What a dataset is and where to get it, what a folder holds of it, and its clips decoded ahead of any run.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+# -- info
+
+
+@command.command("info", short_help="what it is, where to get it, its protocols and classes")
+@click.argument("name")
+@plugin_flag
+@json_flag
+def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """elrbench data info jhmdb
+
+    What a dataset is, where to get it, its licence, the layout expected, its protocols with their official counts, and
+    its classes. Touches no data, but for a folder of one's own: folder:PATH.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    catalog = load_catalog(extra=plugins)
+    if name not in catalog.datasets:  # a template without its folder is told too
+        catalog, name = catalog.placed(name)
+    facts = describe(catalog.datasets[name if name in catalog.datasets else ComponentName.parse(name).base])
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(info_text(facts))
+
+
+# -- verify
+
+
+@command.command("verify", short_help="hold a folder against what is published, every clip decoded")
+@click.argument("name")
+@ROOT
+@CLASSES
+@click.option("--protocol", metavar="NAME", help="One protocol. Default: all of them.")
+@click.option("--sampling", metavar="KxT", help="A clip too short for it is named. Default: 4x1.")
+@WORKERS
+@plugin_flag
+@json_flag
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    name: str,
+    data: Path | None,
+    classes: str | None,
+    protocol: str | None,
+    sampling: str | None,
+    workers: int | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """elrbench data verify jhmdb --data ROOT
+
+    Hold a folder against what the dataset's authors publish: count clips by split and class, decode every one whole,
+    and name what is missing, broken, short or double. Exit 1 where something is amiss.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    _, spec, options, root = find(load_catalog(extra=plugins), name, data, classes)
+    if protocol is not None and protocol not in spec.protocols:
+        raise unknown(f"protocol of dataset '{spec.name}'", protocol, spec.protocols)
+
+    from benchmark_core.clips.sampling import Sampling
+    from benchmark_core.specs import BackboneSpec
+    from elrbench_plugins.commands.data.report import verify as hold
+
+    report = hold(
+        spec,
+        options,
+        data=root,
+        sampling=Sampling.parse(sampling or BackboneSpec.sampling),
+        protocols=(protocol,) if protocol else (),
+        workers=workers or min(8, os.cpu_count() or 1),
+        reporter=ConsoleReporter(),
+    )
+    if as_json:
+        print_json(report.to_json())
+    else:
+        click.echo(verify_text(report, spec.default_protocol))
+    ctx.exit(0 if report.clean else 1)
+
+
+# -- prepare
+
+
+@command.command("prepare", short_help="fill the clip store ahead of any run")
+@click.argument("name")
+@ROOT
+@CLASSES
+@click.option("--protocol", metavar="NAME", help="Whose folds to fill. Default: the dataset's first.")
+@click.option("--degradation", metavar="NAME", help="How low views are made. Default: the dataset's.")
+@click.option("--size", metavar="HxW", default="256x340", show_default=True, help="Network size, that of high views.")
+@click.option("--views", type=click.Choice(("both", "low", "high")), default="both", help="Which are made.")
+@bad_clips_flag
+@WORKERS
+@cache_flag
+@plugin_flag
+@json_flag
+def prepare(
+    name: str,
+    data: Path | None,
+    classes: str | None,
+    protocol: str | None,
+    degradation: str | None,
+    size: str,
+    views: str,
+    bad_clips: str,
+    workers: int | None,
+    cache: Path | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """elrbench data prepare jhmdb --data ROOT --size 96x128
+
+    Decode and degrade the clips of all folds into the clip store, so that runs find them there. What is stored already
+    is kept; one that was stopped goes on.
+    """
+    from benchmark_core.catalog import load_catalog
+
+    catalog, spec, options, root = find(load_catalog(extra=plugins), name, data, classes)
+    protocol = protocol or spec.default_protocol
+    if protocol not in spec.protocols:
+        raise unknown(f"protocol of dataset '{spec.name}'", protocol, spec.protocols)
+
+    from benchmark_core.atomic import check_writable
+    from benchmark_core.plans.resolve import with_options
+    from elrbench_plugins.commands.data.fill import fill
+
+    made, numbers = cast(
+        "tuple[DegradationSpec, dict[str, Value]]",
+        with_options(catalog, "degradation", degradation or spec.degradation),
+    )
+    folder = cache_folder(cache)
+    check_writable(folder)
+    filled = fill(
+        spec,
+        options,
+        made,
+        numbers,
+        protocol=protocol,
+        size=read_size("--size", size),
+        views=cast("Wanted", views),
+        data=root,
+        cache=folder,
+        bad_clips=bad_clips,
+        workers=workers,
+        reporter=ConsoleReporter(),
+    )
+    if as_json:
+        print_json({"dataset": spec.name, "protocol": protocol, "cache": str(folder), **filled.to_json()})
+    else:
+        click.echo(prepare_text(filled, folder))
+
+
+def find(
+    catalog: Catalog, name: str, data: Path | None, classes: str | None
+) -> tuple[Catalog, DatasetSpec, dict[str, Value], Path | None]:
+    """What `name` stands for: the dataset, restricted to `classes`, its options, and its folder (None where drawn)."""
+    from benchmark_core.clips.classes import pick_classes, with_classes
+    from benchmark_core.plans.resolve import with_options
+
+    catalog, name = catalog.placed(name, data)
+    found, options = with_options(catalog, "dataset", name)
+    spec = cast("DatasetSpec", found)
+    root = data_root(catalog, name, data)
+    picked = pick_classes(spec, [one.strip() for one in classes.split(",")]) if classes else ()
+    return catalog, with_classes(spec, picked), options, root

@@ -1,0 +1,85 @@
+"""The clip store filled before any run asks: every clip of a protocol's folds, as low and high views need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark_core.clips.flow import ensure_views
+from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.listing import list_clips
+from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.store import ClipStore, StoreReport
+from benchmark_core.errors import ElrError
+from benchmark_core.progress import Reporter, follow
+from benchmark_core.specs import DatasetSpec, DegradationSpec, Value
+
+Wanted = Literal["both", "low", "high"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """What the store had and got. recipes: keys of what is kept of a clip. missing: listed files that are not there."""
+
+    formats: tuple[str, ...]
+    missing: tuple[str, ...]
+    report: StoreReport
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain names and numbers."""
+        return {
+            "recipes": list(self.formats),
+            "built": self.report.built,
+            "reused": self.report.reused,
+            "missing": list(self.missing),
+            "broken": [{"clip": clip, "reason": reason} for clip, reason in self.report.bad],
+            "seconds": round(self.report.seconds, 2),
+        }
+
+
+@reads_clips
+def fill(
+    dataset: DatasetSpec,
+    options: Mapping[str, Value],
+    degradation: DegradationSpec,
+    degradation_options: Mapping[str, Value],
+    *,
+    protocol: str,
+    size: tuple[int, int],
+    views: Wanted,
+    data: Path | None,
+    cache: Path,
+    bad_clips: str,
+    workers: int | None,
+    reporter: Reporter,
+) -> Filled:
+    """Decodes and degrades what the store lacks of the clips of all folds of `protocol`, and of its pool.
+
+    size: (H, W) of the network, at which high views are kept. What is complete is kept, so that a fill that was stopped
+    goes on. bad_clips: "fail" raises BadClips (ElrError for missing files), "skip" leaves such clips out.
+    """
+    refuse_native(dataset, degradation)
+    index = list_clips(dataset, protocol, options, data=data, bad_clips=bad_clips)
+    wanted = {key: None for fold in index.folds.values() for key in (*fold.train, *fold.test)} | dict.fromkeys(
+        index.pool
+    )
+    clips = [index.by_id[key] for key in wanted]
+    if not clips:
+        raise ElrError(f"{dataset.name}: no clip of {protocol} is under {data}")
+    formats = view_plan(degradation, degradation_options, size=size).formats(low=views != "high", high=views != "low")
+    with reporter.steps("clips", len(clips)) as advance:
+        report = ensure_views(
+            ClipStore(cache), clips, formats, bad_clips=bad_clips, progress=follow(advance), workers=workers
+        )
+    return Filled(formats=tuple(fmt.key for fmt in formats), missing=index.missing, report=report)
+
+
+def refuse_native(dataset: DatasetSpec, degradation: DegradationSpec) -> None:
+    """ElrError where clips would be taken as recorded that are not low by nature."""
+    if degradation.crop == "none" and not dataset.natively_low:
+        raise ElrError(
+            f"degradation '{degradation.name}' takes clips as recorded, but dataset '{dataset.name}' is not natively "
+            "low; use e.g. average-12x16"
+        )

@@ -1,0 +1,262 @@
+"""`elrbench suite list|show|run`: lists of plans, such as the rows of a paper's table beside their printed figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from benchmark_core.cli.console import ConsoleReporter, columns, print_json
+from benchmark_core.cli.flags import (
+    PLAN,
+    bad_clips_flag,
+    beside_flags,
+    board_flag,
+    cache_flag,
+    data_flag,
+    device_flag,
+    json_flag,
+    plugin_flag,
+)
+from benchmark_core.cli.group import Group
+from benchmark_core.errors import ElrError
+from benchmark_core.plans.extra_paths import ExtraPaths
+
+if TYPE_CHECKING:
+    from benchmark_core.papers.collection import Library
+    from elrbench_plugins.commands.suite.rows import PlannedSuite
+    from elrbench_plugins.commands.suite.suite import Suite
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+OVER_ROWS = tuple(flag for flag in PLAN if flag[0][0] not in ("--method", "--teacher"))
+
+
+@click.group("suite", cls=Group, invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """elrbench suite show cstat-table4
+
+    Lists of plans that are run together: each table of a paper, row by row beside its printed figures, or a YAML file
+    of your own.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def over_rows(function: F) -> F:
+    """The fields of a plan, over what every row says; which rows, which seeds, and where their clips lie."""
+    function = plugin_flag(function)
+    function = data_flag(beside_flags(function))
+    text = "An option of a component, for the rows that have it. Repeatable."
+    function = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
+    text = "Seeds, each a run. Default: the suite's."
+    function = click.option("--seeds", metavar="N,N,N", help=text)(function)
+    function = click.option(
+        "--only", metavar="ROW,ROW", help="Of its rows, these alone; '*-hmdb51' is those that end so."
+    )(function)
+    for names, metavar, text in reversed(OVER_ROWS):
+        help_text = text.partition(" Default:")[0] + " Default: the row's."
+        function = click.option(*names, _field(names), metavar=metavar, help=help_text)(function)
+    return function
+
+
+def _field(names: tuple[str, ...]) -> str:
+    return names[0].removeprefix("--").replace("-", "_")
+
+
+# -- list
+
+
+@command.command("list", short_help="what suites there are, and whose figures they name")
+@json_flag
+def list_(as_json: bool) -> None:
+    """elrbench suite list
+
+    Every suite that an installed package brings, with its rows and who brought it. Loads no plugin.
+    """
+    from benchmark_core.papers.collection import load_library
+    from elrbench_plugins.commands.suite.suite import read_suite
+
+    library = load_library()
+    rows = []
+    for name, file in library.suites.items():
+        from benchmark_core.strict_yaml import parse_yaml
+
+        suite = read_suite(parse_yaml(file.text, file.where), file.where, name)
+        rows.append((name, len(suite.rows), suite.title, file.bringer))
+    if as_json:
+        print_json(
+            [
+                {"suite": name, "rows": count, "title": title, "distribution": who.distribution, "version": who.version}
+                for name, count, title, who in rows
+            ]
+        )
+    else:
+        click.echo(columns((name, f"{count} rows", title, str(who)) for name, count, title, who in rows))
+
+
+# -- show
+
+
+@command.command("show", short_help="its rows: printed figures, plans, and what they would cost")
+@click.argument("name", metavar="NAME|FILE")
+@over_rows
+@click.option("--no-cost", is_flag=True, help="Leave out what the rows would cost.")
+@json_flag
+def show(name: str, no_cost: bool, as_json: bool, **flags: Any) -> None:
+    """elrbench suite show cstat-table4
+
+    Every row with its printed figure, the plan that it stands for, and what it would cost, counted from the structure
+    alone. Needs no data.
+    """
+    library, planned = _planned(name, flags)
+
+    from elrbench_plugins.commands.suite.text import show_json, show_text
+
+    estimates = {} if no_cost else _estimates(planned)
+    if as_json:
+        print_json(show_json(planned, library, estimates))
+    else:
+        click.echo(show_text(planned, library, estimates))
+
+
+def _estimates(planned: PlannedSuite) -> Mapping[str, Any]:
+    """Row -> what its first run would cost."""
+    from elrbench_plugins.commands.suite.estimate import Estimator
+
+    estimator = Estimator(planned.catalog)
+    rows = [row for row in planned.rows if row.plans]
+    found = {}
+    with ConsoleReporter(quiet=len(rows) < 4).steps("counting", len(rows)) as advance:
+        for row in rows:
+            assert row.components is not None
+            found[row.row.name] = estimator.of(row.plans[0], row.components)
+            advance(1)
+    return found
+
+
+# -- run
+
+
+@command.command("run", short_help="run its rows, on their own data or on other, and print paper and ours side by side")
+@click.argument("name", metavar="NAME|FILE")
+@over_rows
+@bad_clips_flag
+@device_flag
+@click.option(
+    "--out", type=PATH, metavar="FOLDER", default=Path("elrbench-runs"), show_default=True, help="Holds a folder a run."
+)
+@cache_flag
+@click.option("--publish", "publish_to", is_flag=True, help="Copy records and predictions into the leaderboards.")
+@board_flag
+@click.option("--dry-run", is_flag=True, help="List the runs and which are done, and stop.")
+@json_flag
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    name: str,
+    bad_clips: str,
+    device: str | None,
+    out: Path,
+    cache: Path | None,
+    publish_to: bool,
+    folder: Path,
+    dry_run: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """elrbench suite run cstat-table4 --dataset jhmdb --budget small
+
+    Run every row, one run for each seed and fold, and print the paper's figures and these side by side. Runs that are
+    finished, under --out or in the leaderboards, are not run again. A row that fails stops no other; the exit code is
+    then 1.
+    """
+    _, planned = _planned(name, flags)
+    if publish_to and not folder.is_dir():
+        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+
+    from elrbench_plugins.commands.suite.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
+    from elrbench_plugins.commands.suite.results import lines_of
+    from elrbench_plugins.commands.suite.runs import Runs, publish_earlier
+    from elrbench_plugins.commands.suite.text import jobs_json, jobs_text, run_json, run_text
+
+    jobs = jobs_of(planned.rows)
+    reporter = ConsoleReporter()
+    runs = Runs(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
+    done, remarks = runs.of_these_clips(jobs, finished(jobs, out, folder if folder.is_dir() else None))
+    if dry_run:
+        if as_json:
+            print_json(jobs_json(planned, jobs, done))
+        else:
+            click.echo(jobs_text(planned, jobs, done))
+        return
+    if not jobs:
+        row = planned.rows[0]
+        raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
+    for remark in planned.remarks:
+        reporter.warn(remark)
+    outcome = RunOutcome(records=done, failures={})
+    if any(job.plan.digest not in done for job in jobs):
+        outcome = run_jobs(jobs, done, out, runs.start(jobs, done), reporter, remarks)
+    unpublished = publish_earlier(jobs, done, out, folder, reporter) if publish_to else []
+    lines = lines_of(planned.rows, outcome)
+    if as_json:
+        print_json(run_json(planned, lines))
+    else:
+        click.echo(run_text(planned, lines))
+    for line in (*failed_runs(jobs, outcome.failures), *unpublished):
+        click.echo(f"elrbench: failed: {line}", err=True)
+    for row in planned.rows:
+        if row.failed:
+            click.echo(f"elrbench: failed: {row.row.name}: {row.failed}", err=True)
+    ctx.exit(1 if outcome.failures or unpublished or any(row.failed for row in planned.rows) else 0)
+
+
+# -- what a name and the flags stand for
+
+
+def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite]:
+    """The suite's rows under the flags of `over_rows`; every name and number is checked before data is touched."""
+    from benchmark_core.catalog import load_catalog
+    from benchmark_core.papers.collection import load_library
+    from elrbench_plugins.commands.suite.rows import SuiteRequest, plan_suite
+
+    library = load_library()
+    suite = _read(name, library)
+    fields = [_field(names) for names, _, _ in OVER_ROWS]
+    asked = SuiteRequest(
+        fields={key: flags[key] for key in fields if flags[key] is not None},
+        settings=flags["settings"],
+        seeds=_seeds(flags["seeds"]),
+        only=tuple(row.strip() for row in (flags["only"] or "").split(",") if row.strip()),
+        data=flags["data"],
+        extra=ExtraPaths(unlabelled=flags["unlabelled_data"], high_source=flags["high_source_data"]),
+    )
+    return library, plan_suite(suite, load_catalog(extra=flags["plugins"]), library, asked)
+
+
+def _read(name: str, library: Library) -> Suite:
+    """A file where the name looks like one, else a suite of the library."""
+    from benchmark_core.strict_yaml import parse_yaml, read_yaml
+    from elrbench_plugins.commands.suite.suite import read_suite
+
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        return read_suite(read_yaml(path), str(path), path.stem)
+    if name not in library.suites and (extra := Path(f"{name}.yaml")).is_file():
+        raise ElrError(f"unknown suite '{name}'; for the file of that name, say {extra}")
+    file = library.suite(name)
+    return read_suite(parse_yaml(file.text, file.where), file.where, name)
+
+
+def _seeds(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise ElrError(f"--seeds {text} is not a list of whole numbers from 0, e.g. --seeds 0,1,2")
+    return tuple(dict.fromkeys(map(int, words)))

@@ -56,10 +56,15 @@ def entry_points(setup, group: str) -> dict[str, str]:
 
 
 def test_entry_points_cover_every_plugin(setup):
-    """A folder of plugins/ is a plugin, or holds papers' data and no code."""
+    """A folder of plugins/ or plugins/commands/ is a plugin, or holds papers' data and no code, or the pages' library."""
     listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
-    folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")}
-    assert {**listed, **papers} == {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders}
+    components = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")} - {"commands", "pages"}
+    commands = {path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py")}
+    assert {**listed, **papers} == {
+        name.replace("_", "-"): f"elrbench_plugins.{folder}{name}"
+        for folder, names in (("", components), ("commands.", commands))
+        for name in names
+    }
     assert not listed.keys() & papers.keys()
     for name in papers.values():
         folder = ROOT / "plugins" / name.removeprefix("elrbench_plugins.")

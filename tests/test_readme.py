@@ -11,7 +11,7 @@ import click
 import pytest
 
 from benchmark_core import hookspecs
-from benchmark_core.cli import COMMANDS, cli
+from benchmark_core.cli import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def test_the_example_plugin_is_the_tested_one(language, file):
 
 def test_every_hook_is_documented_with_its_signature():
     hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("elr_")}
-    assert len(hooks) == 5
+    assert len(hooks) == 7
     documented = set(re.findall(r"^\| `(elr_.*?)` \|", README, flags=re.M))
     assert documented == {f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()}
 
@@ -49,8 +49,8 @@ def test_every_command_that_is_shown_exists():
     calls = [line.split("elrbench ", 1)[1].split() for line in shown]
     assert len(calls) >= 6
     for words in calls:
-        assert words[0] in COMMANDS, words
-        command = cli.get_command(None, words[0])
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command is not None, words
         if isinstance(command, click.Group):
             assert words[1] in command.commands, words
             command = command.commands[words[1]]

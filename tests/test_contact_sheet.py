@@ -389,7 +389,7 @@ def test_the_readmes_picture_is_what_its_command_draws(call: Call, tmp_path: Pat
         (["puppets", "--out", "T/a.png", "--degradation", "native"], "degradation 'native' takes clips as "),
         (["puppets", "--out", "T/a.png", "--enhancer", "bilnear"], "unknown enhancer 'bilnear'. Did you mean "),
         (["puppets", "--out", "T/a.png", "--enhancer", "dbpn"], "enhancer 'dbpn' has to be trained "),
-        (["tiny-puppets", "--out", "T/a.png", "--enhancer", "nearest"], "clips of this dataset are shown as recorded; "),
+        (["tiny-puppets", "--out", "T/a.png", "--enhancer", "nearest"], "clips of this dataset are shown as recorded"),
         (["videos:T/empty", "--out", "T/a.png"], "dataset 'videos:empty' is a pool of clips "),
         (["folder", "--out", "T/a.png"], "dataset 'folder' stands for any folder of clips: name it, as in "),
     ],

@@ -76,7 +76,7 @@ def test_the_wheel_holds_every_file(wheel: Path):
         for path in (ROOT / "benchmark_core").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    files = (path for ending in ("py", "yaml") for path in (ROOT / "plugins").rglob(f"*.{ending}"))
+    files = (path for path in (ROOT / "plugins").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     plugins = {path.relative_to(ROOT / "plugins").as_posix() for path in files}
     assert packed == core | {f"elrbench_plugins/{name}" for name in plugins}
 
@@ -101,6 +101,20 @@ def test_the_example_passes_its_check(elrbench):
     assert {finding["outcome"] for finding in report["findings"]} == {"ok"}
     trained = [finding["component"] for finding in report["findings"] if finding["check"] == "trains in a smoke run"]
     assert trained == ["enhancer sharpen", "method soft-labels"]
+    named = {finding["component"] for finding in report["findings"]}
+    assert named == {"plugin example", "enhancer sharpen", "method soft-labels", "command cite"}
+    again = elrbench("check", ROOT / "tests" / "example_plugin" / "elrbench_example.py", "--json")  # also installed
+    assert json.loads(again.stdout)["failed"] == 0
+
+
+def test_the_example_adds_a_command(elrbench, catalog):
+    assert "cite" in elrbench("--help").stdout
+    assert elrbench("cite", "--help").stdout.splitlines()[0].startswith("Usage: elrbench cite")
+    done = elrbench("cite", "cstat", "soft-labels")
+    assert done.stdout.splitlines()[0] == f"method cstat: {catalog.methods['cstat'].citation}"
+    assert "Hinton" in done.stdout.splitlines()[1]
+    failed = elrbench("cite", "cstatt", check=False)
+    assert failed.returncode == 2 and failed.stderr.startswith("elrbench: error: ") and "cstatt" in failed.stderr
 
 
 def test_a_blocked_plugin_is_left_out(place: Path):

@@ -56,7 +56,7 @@ def entry_points(setup, group: str) -> dict[str, str]:
 
 
 def test_entry_points_cover_every_plugin(setup):
-    """A folder of plugins/ or plugins/commands/ is a plugin, or holds papers' data and no code, or the pages' library."""
+    """A folder of plugins/ or plugins/commands/ is a plugin, or holds papers' data and no code."""
     listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
     components = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")} - {"commands", "pages"}
     commands = {path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py")}

@@ -55,8 +55,8 @@ def place(wheel: Path, tmp_path_factory) -> Path:
     run(sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
     paths = sysconfig.get_paths(vars={"base": str(folder / "venv"), "platbase": str(folder / "venv")})
-    running = Path(paths["purelib"], "running.pth")  # for where the running one is a virtual environment itself
-    running.write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
+    shared = [path for path in sys.path if path.endswith("site-packages")]  # of the running environment
+    Path(paths["purelib"], "running.pth").write_text("\n".join(shared) + "\n", encoding="utf-8")
     source = tmp_path_factory.mktemp("example")
     shutil.copytree(ROOT / "tests" / "example_plugin", source, ignore=NOT_SOURCE, dirs_exist_ok=True)
     for what in (wheel, build(source)):
@@ -91,7 +91,9 @@ def test_everything_is_listed(elrbench, catalog):
     rows = json.loads(elrbench("list", "--json").stdout)
     by_owner = {(row["kind"], row["name"]): row["distribution"] for row in rows}
     own = {name for name, distribution in by_owner.items() if distribution == "elrbench"}
-    assert own == {(kind, name) for kind, section in catalog.sections.items() for name in section}
+    components = {(kind, name) for kind, section in catalog.sections.items() for name in section}
+    folders = (path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py"))
+    assert own == components | {("command", name.replace("_", "-")) for name in folders}
     assert by_owner["method", "soft-labels"] == by_owner["enhancer", "sharpen"] == "elrbench-example"
 
 

@@ -1,4 +1,4 @@
-"""`elrbench doctor`: what this machine has, and what stands in the way."""
+"""The command `elrbench doctor`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from benchmark_core.cli.flags import cache_flag, cache_folder, json_flag, plugin
 def command(ctx: click.Context, cache: Path | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """elrbench doctor
 
-    Versions, devices, the video decoder, the cache folder and its free space, the plugins with their distributions, and
-    clashes between them. Exit 1 where something stands in the way of a run.
+    Print versions, devices, the video decoder, free space in the cache folder, and the installed plugins. List every
+    problem that would stop a run.
+
+    Exit code: 1 if there is a problem, else 0.
     """
     from elrbench_plugins.commands.doctor.examine import examine
 
@@ -27,5 +29,5 @@ def command(ctx: click.Context, cache: Path | None, plugins: tuple[str, ...], as
     if as_json:
         print_json(report.to_json())
     else:
-        click.echo(columns((part, what) for part, what in report.lines()))
+        click.echo(columns(report.lines()))
     ctx.exit(1 if report.troubles else 0)

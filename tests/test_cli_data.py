@@ -63,7 +63,7 @@ def test_info_of_ones_own_folder_names_its_classes(call: Call, root: Path) -> No
 
 def test_verify_of_a_whole_folder(call: Call, root: Path) -> None:
     code, out, err = call("data", "verify", f"folder:{root}")
-    assert code == 0 and out.splitlines()[-1] == "clean: nothing is missing, broken, short or double"
+    assert code == 0 and out.splitlines()[-1] == "no problem: no clip is missing, broken, too short or duplicated"
     assert "split     1     4      4     -" in out and "clips 8/8" in err
     assert out.splitlines()[0] == f"folder:mine at {root}: 8 clips"
 
@@ -71,7 +71,7 @@ def test_verify_of_a_whole_folder(call: Call, root: Path) -> None:
 def test_verify_names_what_is_amiss_and_exits_1(call: Call, root: Path) -> None:
     touch(root, *(f"train/dark!/text {number}.avi" for number in range(12)))
     code, out, _ = call("data", "verify", f"folder:{root}", "--workers", "2")
-    assert code == 1 and out.splitlines()[-1] == "amiss: 12 broken"
+    assert code == 1 and out.splitlines()[-1] == "problems: 12 broken"
     assert "  … and 2 more; --json has all" in out and "  train/dark!/text 0.avi: " in out
     code, out, _ = call("data", "verify", f"folder:{root}", "--json")
     report = json.loads(out)

@@ -295,7 +295,7 @@ def test_more_clips_of_each_class(call: Call, tmp_path: Path) -> None:
     ]  # fmt: skip
     code, out, _ = call("toy", *TOY, *flags, "--clips", 2, "--out", tmp_path / "b.png")
     rows, columns = sheet.shape[:2]
-    shown = f"clips: 6, classes: 3, high beside low by average-6x8; {columns} pixels wide, {rows} high"
+    shown = f"clips: 6, classes: 3, high and low views by average-6x8; {columns} pixels wide, {rows} high"
     assert (code, out) == (0, f"{tmp_path / 'b.png'}: {shown}\n")
 
 
@@ -414,7 +414,7 @@ def test_without_pillow_the_extra_is_named(
         monkeypatch.setitem(sys.modules, name, None)
     code, out, err = call("puppets", "--out", tmp_path / "a.png")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("elrbench: error: a picture needs the extra 'report': pip install 'elrbench[report]' (")
+    assert err.startswith("elrbench: error: a contact sheet needs the extra 'report': pip install 'elrbench[report]' (")
     assert not (tmp_path / "a.png").exists()
 
 
@@ -431,4 +431,7 @@ def test_a_dataset_without_training_clips_is_one_line(
     )  # fmt: skip
     bringing = plugin(monkeypatch, elr_datasets=[spec])
     code, _, err = call("untrained", "--out", tmp_path / "a.png", *bringing)
-    assert (code, err) == (2, "elrbench: error: dataset 'untrained' has no training clip in one; raise its options\n")
+    assert (code, err) == (
+        2,
+        "elrbench: error: dataset 'untrained' has no training clip in protocol one; raise its options\n",
+    )

@@ -20,7 +20,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults
 from elrbench_plugins.commands.data.fill import Filled, fill
-from elrbench_plugins.commands.data.report import DataReport, Seen, in_turn, look, verify
+from elrbench_plugins.commands.data.verify import DataReport, DecodedClip, decode_clip, parallel_map, verify
 
 
 def dataset_of(catalog: Catalog, root: Path) -> DatasetSpec:
@@ -117,7 +117,7 @@ def test_one_protocol_that_cannot_be_read_hides_no_other(root: Path) -> None:
 
 
 def test_a_clip_of_several_labels_counts_for_each() -> None:
-    from elrbench_plugins.commands.data.report import _by_class
+    from elrbench_plugins.commands.data.verify import _by_class
 
     clips = tuple(
         Clip(id=str(number), source=VideoFile(Path("x")), target=target)
@@ -133,16 +133,16 @@ def test_the_content_is_that_of_the_pictures(root: Path, tmp_path: Path) -> None
     mkv = write_planes(tmp_path / "b.mkv", planes, "yuv420p")
     planes[0][4, 3, 2] ^= 1
     other = write_planes(tmp_path / "c.avi", planes, "yuv420p")
-    seen = [look(VideoFile(path)) for path in (avi, mkv, other)]
-    assert all(isinstance(one, Seen) for one in seen)
+    seen = [decode_clip(VideoFile(path)) for path in (avi, mkv, other)]
+    assert all(isinstance(one, DecodedClip) for one in seen)
     assert seen[0] == seen[1] != seen[2]
 
 
 def test_work_in_turn_keeps_order_and_raises_where_it_failed() -> None:
-    assert list(in_turn(lambda number: number**2, range(20), 3)) == [(number, number**2) for number in range(20)]
+    assert list(parallel_map(lambda number: number**2, range(20), 3)) == [(number, number**2) for number in range(20)]
     done = []
     with pytest.raises(ZeroDivisionError):
-        for number, _ in in_turn(lambda number: 1 // (5 - number), range(20), 2):
+        for number, _ in parallel_map(lambda number: 1 // (5 - number), range(20), 2):
             done.append(number)
     assert done == [0, 1, 2, 3, 4]
 

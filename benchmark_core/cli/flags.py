@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark_core.errors import ElrError
-from benchmark_core.names import ComponentName
-from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
-
 if TYPE_CHECKING:
-    from benchmark_core.catalog import Catalog
-    from benchmark_core.plans.plan import Plan
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,97 +104,3 @@ def board_flag(function: F) -> F:
     return click.option(
         "--folder", type=click.Path(path_type=Path), metavar="FOLDER", default=default, show_default=True, help=text
     )(function)
-
-
-def make_plan(
-    catalog: Catalog,
-    planfile: Path | None,
-    settings: tuple[str, ...],
-    fields: Mapping[str, Any],
-    data: Path | None = None,
-    extra: ExtraPaths = NO_EXTRA_PATHS,
-) -> tuple[Catalog, Plan, ExtraPaths]:
-    """The plan of the flags, over those of `planfile`; every name and number is checked before data is touched.
-
-    A dataset given as `folder:PATH`, or as its name beside `data`, is in the catalog that comes back, and so is a file
-    of weights. beside: folders of pool and high source, where flags give them; it comes back with the teacher's.
-    """
-    from benchmark_core.plans.resolve import PlanRequest, resolve_plan
-    from benchmark_core.weights_file import place_enhancer_weights, place_weights
-
-    asked: dict[str, Any] = {}
-    if planfile is not None:
-        from benchmark_core.plans.planfile import read_planfile
-
-        asked = read_planfile(planfile)
-    asked |= {name: value for name, value in fields.items() if value is not None}
-    for needed in ("method", "dataset"):
-        if needed not in asked:
-            raise ElrError(f"which {needed}? Give --{needed} NAME; 'elrbench list {needed}s' names them")
-    settings = (*asked.pop("settings", ()), *settings)
-    catalog, asked["dataset"] = catalog.placed(asked["dataset"], data)
-    if "weights" in asked:
-        catalog, asked["weights"] = place_weights(catalog, asked["weights"])
-    if "enhancer_weights" in asked:
-        catalog, asked["enhancer_weights"] = place_enhancer_weights(catalog, asked["enhancer_weights"])
-    for name in ("unlabelled", "high_source"):
-        root = getattr(extra, name)
-        if name in asked:
-            catalog, asked[name] = catalog.placed(asked[name], root, _data_flag(name))
-        elif root is not None:
-            raise ElrError(f"{_data_flag(name)} {root} is the folder of a set that no --{name.replace('_', '-')} names")
-    if "teacher" in asked:
-        from benchmark_core.runs.teachers import teacher_name
-
-        extra = dataclasses.replace(extra, teacher=Path(asked["teacher"]))
-        asked["teacher"] = teacher_name(Path(asked["teacher"]))
-    plan = resolve_plan(catalog, PlanRequest(**asked, settings=settings))
-    for name, held in (("unlabelled", plan.unlabelled), ("high_source", plan.source)):
-        if held and (root := getattr(extra, name)) is not None:
-            data_root(catalog, held, root, _data_flag(name))  # refused here too where nothing is run
-    return catalog, plan, extra
-
-
-def located(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> ExtraPaths:
-    """`beside` with the folders that are not given: where sets were placed, or their own under ELRBENCH_DATA."""
-    roots = {
-        field: data_root(catalog, name, getattr(extra, field), _data_flag(field))
-        for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.source))
-        if name
-    }
-    return dataclasses.replace(extra, **roots)
-
-
-def _data_flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}-data"
-
-
-def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "--data") -> Path | None:
-    """The dataset's folder: the one it was placed at, `given`, or its own under ELRBENCH_DATA; None if embedded.
-
-    flag: what gives `given`, for errors.
-    """
-    if dataset in catalog.places:
-        return catalog.places[dataset]
-    spec = catalog.datasets[ComponentName.parse(dataset).base]
-    if spec.embedded:
-        if given is not None:
-            raise ElrError(f"dataset '{spec.name}' is drawn by code and reads no folder; leave out {flag} {given}")
-        return None
-    if given is not None:
-        root = given
-    elif os.environ.get("ELRBENCH_DATA"):
-        root = Path(os.environ["ELRBENCH_DATA"]) / (spec.folder or spec.name)
-    else:
-        raise ElrError(f"dataset '{spec.name}' lies in a folder: give {flag} ROOT, or ELRBENCH_DATA, the one above it")
-    if not root.is_dir():
-        raise ElrError(f"dataset '{spec.name}' is not at {root}: there is no such folder; {flag} ROOT names another")
-    return root
-
-
-def cache_folder(given: Path | None) -> Path:
-    """`--cache`, else ELRBENCH_CACHE, else ~/.cache/elrbench."""
-    if given is not None:
-        return given
-    named = os.environ.get("ELRBENCH_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "elrbench"

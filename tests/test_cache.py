@@ -184,13 +184,13 @@ def test_a_folder_that_is_no_cache_is_refused(call: Call, inside: list[str], tmp
         (tmp_path / name).write_text("mine")
     for command in (["ls"], ["verify", "--remove"], ["clear", "clips", "stages", "--yes"]):
         code, out, err = call(*command, "--cache", str(tmp_path))
-        assert (code, out) == (2, "") and f"{tmp_path} is no cache of elrbench" in err and err.count("\n") == 1
+        assert (code, out) == (2, "") and f"{tmp_path} is not a cache of elrbench" in err and err.count("\n") == 1
     assert files(tmp_path) == {Path(name) for name in inside}
 
 
 def test_a_folder_that_is_not_there(call: Call) -> None:
     code, _, err = call("ls", "--cache", "/nowhere")
-    assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; name another with --cache\n")
+    assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; pass --cache DIR\n")
 
 
 # -- verify

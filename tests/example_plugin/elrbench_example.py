@@ -2,8 +2,7 @@
 
 import click
 
-from benchmark_core import CommandSpec, ElrError, EnhancerSpec, MethodSpec, Option, hookimpl, load_catalog
-from benchmark_core.training.recipe_options import RECIPE
+from elrbench import RECIPE, CommandSpec, ElrError, EnhancerSpec, MethodSpec, Option, hookimpl, load_catalog
 
 
 @hookimpl

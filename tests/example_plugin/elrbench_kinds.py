@@ -2,8 +2,19 @@
 
 import csv
 
-from benchmark_core import DatasetSpec, DegradationSpec, ElrError, EnhancerSpec, Option, Protocol, hookimpl
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
+from elrbench import (
+    Clip,
+    DatasetSpec,
+    DegradationSpec,
+    ElrError,
+    EnhancerSpec,
+    Fold,
+    Index,
+    Option,
+    Protocol,
+    VideoFile,
+    hookimpl,
+)
 
 ACTIONS = ("jump", "wave")
 

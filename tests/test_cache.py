@@ -232,7 +232,7 @@ def not_finite(path: Path) -> None:
         ("stages/student-*/module.safetensors", lambda path: flip(path, -1), "the bytes of its module.safetensors"),
         ("stages/student-*/module.safetensors", lambda path: truncate(path, 100), "its module.safetensors has 100"),
         ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is not there"),
-        ("stages/student-*/module.safetensors", not_finite, "its backbone."),
+        ("stages/student-*/module.safetensors", not_finite, "its weight backbone."),
         ("stages/student-*/stage.json", lambda path: truncate(path, 50), "its stage.json cannot be read"),
         ("stages/joint-*/checkpoint.pt", lambda path: truncate(path, 500), "its checkpoint.pt cannot be read"),
     ],
@@ -435,7 +435,10 @@ def test_it_asks_first(cache: Path, call: Call, monkeypatch: pytest.MonkeyPatch)
     [
         ([], "nothing selected; name clips or stages, or select with --stage, --recipe, --unfinished or --older-than"),
         (["stage"], "unknown part of the cache 'stage'. Did you mean 'stages'?"),
-        (["stages", "--older-than", "soon"], "--older-than soon is not an age; "),
+        (
+            ["stages", "--older-than", "soon"],
+            "--older-than soon is not an age; pass hours, days or weeks: 12h, 30d, 8w",
+        ),
         (["clips", "--unfinished"], "--stage or --unfinished selects stages, but only clips was named; add it"),
         (["stages", "--recipe", "ab"], "--recipe selects clips, but only stages was named; add it"),
     ],

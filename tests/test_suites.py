@@ -242,8 +242,8 @@ def test_a_matrix_is_every_combination(library: Library, toy_catalog: Catalog):
     [
         ("[]", "not a mapping with 'rows' or 'matrix'"),
         ("rows: []", "'rows' is not a list of rows"),
-        ("title: x", "no 'rows'"),
-        ("rows: [1]\nmatrix: {}", "both 'rows' and 'matrix'"),
+        ("title: x", "expected either 'rows' or 'matrix', but it has neither"),
+        ("rows: [1]\nmatrix: {}", "but it has both"),
         ("rwos: []", "unknown key 'rwos'. Did you mean 'rows'?"),
         ("suite: other\nrows: [{method: a, dataset: b}]", "'suite: other' differs from the file name mine"),
         ("rows: [{method: a}]", "row a#1: it has no dataset"),

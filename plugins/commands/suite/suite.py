@@ -72,9 +72,8 @@ def read_suite(plain: object, where: str, name: str) -> Suite:
     if plain.get("suite", name) != name:
         raise ElrError(f"{where}: 'suite: {plain['suite']}' differs from the file name {name}")
     if ("rows" in plain) == ("matrix" in plain):
-        raise ElrError(
-            f"{where}: it has both 'rows' and 'matrix'" if "rows" in plain else f"{where}: it has no 'rows' or 'matrix'"
-        )
+        found = "both" if "rows" in plain else "neither"
+        raise ElrError(f"{where}: expected either 'rows' or 'matrix', but it has {found}")
     common = plain.get("common", {})
     if not isinstance(common, Mapping):
         raise ElrError(f"{where}: 'common' is {common!r}, not a mapping such as {{dataset: puppets}}")

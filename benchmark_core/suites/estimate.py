@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.recipes import materials
 from benchmark_core.clips.views import Batch
+from benchmark_core.cost.macs import WorkCounter, count_work
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
@@ -144,10 +144,10 @@ class _Counting(Rehearsal):
             if isinstance(item, nn.Module):
                 item.train()
         made = views.batch(self.device)
-        with FlopCounterMode(display=False) as counter:
+        with WorkCounter() as counter:
             yield made
         self._figures.clear()
-        per_clip = counter.get_total_flops() / 2 / CLIPS  # torch counts a multiply-add as two
+        per_clip = counter.products / CLIPS
         self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
         self.pool_left_out |= bool(views.unlabelled)
 
@@ -188,9 +188,7 @@ def _deployed(plan: Plan, chosen: Chosen) -> tuple[int, float]:
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        recognizer(seen, batch.mask)
-    return count_parameters(recognizer, seen)["total"], counter.get_total_flops() / 2 / CLIPS
+    return count_parameters(recognizer, seen)["total"], count_work(recognizer, seen, batch.mask).products / CLIPS
 
 
 def _without_content(plan: Plan, chosen: Chosen, *, high: bool, head: str | None) -> Recognizer:

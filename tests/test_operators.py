@@ -131,7 +131,13 @@ PRODUCTS = [
 
 NORMS = [  # fvcore's estimates
     ("batch_norm", lambda x: F.batch_norm(x, weight(3), weight(3)), [(2, 3, 4)], "batch_norm", 1 * 24),
-    ("batch_norm", lambda x: F.batch_norm(x, weight(3), weight(3), weight(3), weight(3)), [(2, 3, 4)], "batch_norm", 48),
+    (
+        "batch_norm",
+        lambda x: F.batch_norm(x, weight(3), weight(3), weight(3), weight(3)),
+        [(2, 3, 4)],
+        "batch_norm",
+        48,
+    ),
     ("batch_norm", lambda x: F.batch_norm(x, weight(3), weight(3), training=True), [(2, 3, 4)], "batch_norm", 4 * 24),
     ("layer_norm", lambda x: F.layer_norm(x, (4,)), [(2, 3, 4)], "layer_norm", 4 * 24),
     ("layer_norm", lambda x: F.layer_norm(x, (4,), weight(4), weight(4)), [(2, 3, 4)], "layer_norm", 5 * 24),

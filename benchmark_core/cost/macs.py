@@ -12,7 +12,6 @@ pooling. Interpolation, activations, other pooling and element-wise arithmetic a
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ class Macs:
         return tuple(sorted(HEAVY & self.uncounted.keys()))
 
 
-class WorkCounter(TorchDispatchMode):
+class WorkCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Count the work of all operators that run under this mode, on any device including meta.
 
     Under autograd, composite operators reach the counter as their parts: a normalisation is then uncounted, and
@@ -58,19 +57,19 @@ class WorkCounter(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.work: Counter[str] = Counter()  # by kind
         self.uncounted: Counter[str] = Counter()
 
     @property
-    def macs(self) -> float:
+    def macs(self) -> int:
         """Multiply-adds so far."""
-        return math.fsum(count for kind, count in self.work.items() if kind not in EXTRAS)
+        return sum(count for kind, count in self.work.items() if kind not in EXTRAS)
 
     @property
-    def products(self) -> float:
+    def products(self) -> int:
         """Multiply-adds of convolutions and matrix products so far, forward and backward."""
-        return math.fsum(self.work[kind] for kind in PRODUCTS)
+        return sum(self.work[kind] for kind in PRODUCTS)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operator and count it; a composite operator without a rule is counted by its parts."""
@@ -94,7 +93,7 @@ class WorkCounter(TorchDispatchMode):
 def count_macs(recognizer: Recognizer, low: Tensor) -> Macs:
     """Run one clip, low float (1, K, 3, T, h, w), on the device of both, and count; on meta nothing is computed."""
     intervals = low.shape[1]
-    enhancer = 0.0
+    enhancer = 0
     counter = WorkCounter()
 
     def entered(*_: object) -> None:
@@ -112,7 +111,7 @@ def count_macs(recognizer: Recognizer, low: Tensor) -> Macs:
         for hook in hooks:
             hook.remove()
     return Macs(
-        clip=counter.macs,
+        clip=float(counter.macs),
         view=counter.macs / intervals,
         enhancer=enhancer / intervals,
         kinds={kind: count / intervals for kind, count in sorted(counter.work.items()) if kind not in EXTRAS},

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
-Rule = Callable[[Sequence[Any], Any], float]
+Rule = Callable[[Sequence[Any], Any], int]
 
 # Lighter work, in operations. Reported next to the multiply-adds, never added to them.
 EXTRAS = ("interpolation", "activation", "pooling", "elementwise")
@@ -24,36 +24,36 @@ PRODUCTS = ("conv", "linear", "addmm", "matmul", "bmm", "attention")
 
 def matrix_product(first: int = 0) -> Rule:
     """A B for A (…, E), which is argument number `first`: E for each element of the result."""
-    return lambda args, out: out.numel() * args[first].shape[-1]
+    return lambda args, out: int(out.numel() * args[first].shape[-1])
 
 
-def summed_product(args: Sequence[Any], out: Any) -> float:
+def summed_product(args: Sequence[Any], out: Any) -> int:
     """addbmm: C + sum of A[n] B[n] for A (N, L, E), B (N, E, S): N·L·E·S."""
-    return args[1].numel() * args[2].shape[-1]
+    return int(args[1].numel() * args[2].shape[-1])
 
 
-def attention(args: Sequence[Any], out: Any) -> float:
+def attention(args: Sequence[Any], out: Any) -> int:
     """softmax(Q Kᵀ) V for Q (…, L, E), K (…, S, E), V (…, S, Ev): L·S·(E + Ev) for each head; a mask saves nothing."""
     query, key, value = (tensor.shape for tensor in args[:3])
-    return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+    return int(prod(query[:-1]) * key[-2] * (query[-1] + value[-1]))
 
 
-def batch_norm(args: Sequence[Any], out: Any) -> float:
-    """2 for each element: a scale and a shift. 1 without an affine map; as `normalisation` without running statistics."""
-    return normalisation(1)(args, out) if args[5] else args[0].numel() * (1 if args[1] is None else 2)
+def batch_norm(args: Sequence[Any], out: Any) -> int:
+    """2 for each element, 1 without an affine map. Without running statistics: as `normalisation`."""
+    return normalisation(1)(args, out) if args[5] else int(args[0].numel() * (1 if args[1] is None else 2))
 
 
 def normalisation(weight: int) -> Rule:
     """5 for each element, 4 without an affine map, as fvcore estimates. weight: which argument the weight is."""
-    return lambda args, out: args[0].numel() * (4 if len(args) <= weight or args[weight] is None else 5)
+    return lambda args, out: int(args[0].numel() * (4 if len(args) <= weight or args[weight] is None else 5))
 
 
-def each_input(args: Sequence[Any], out: Any) -> float:
+def each_input(args: Sequence[Any], out: Any) -> int:
     """1 for each element of the input."""
-    return args[0].numel()
+    return int(args[0].numel())
 
 
-def each_element(args: Sequence[Any], out: Any) -> float:
+def each_element(args: Sequence[Any], out: Any) -> int:
     """1 for each element of the first argument or of the result, whichever has more."""
     made = out if isinstance(out, Tensor) else out[0]
     return max(tensor.numel() for tensor in (args[0], made) if isinstance(tensor, Tensor))
@@ -65,21 +65,26 @@ def resampling(support: int, *, widens: bool = False) -> Rule:
     widens: the support grows with the factor by which an axis shrinks (antialiasing).
     """
 
-    def rule(args: Sequence[Any], out: Any) -> float:
+    def rule(args: Sequence[Any], out: Any) -> int:
         sizes = zip(args[0].shape[2:], out.shape[2:], strict=True)
-        return round(out.numel() * prod(support * (max(1.0, old / new) if widens else 1.0) for old, new in sizes))
+        taps: float = prod(support * (max(1.0, old / new) if widens else 1.0) for old, new in sizes)
+        return round(int(out.numel()) * taps)
 
     return rule
 
 
-def window(args: Sequence[Any], out: Any) -> float:
+def window(args: Sequence[Any], out: Any) -> int:
     """Pooling: the size of the window for each element of the result."""
     made = out if isinstance(out, Tensor) else out[0]
-    return made.numel() * prod(args[1])
+    return int(made.numel() * prod(args[1]))
 
 
 def _all(names: str, kind: str, rule: Rule) -> dict[str, tuple[str, Rule]]:
     return {name: (kind, rule) for name in names.split()}
+
+
+def _names(*lines: str) -> frozenset[str]:
+    return frozenset(name for line in lines for name in line.split())
 
 
 # aten operator, without the underscore of its in-place form -> kind of work, rule
@@ -113,23 +118,21 @@ RULES: Mapping[str, tuple[str, Rule]] = {
     **_all("norm linalg_vector_norm cumsum addcmul lerp", "elementwise", each_element),
 }
 
-# No arithmetic on values. Views are recognised without a name.
-MOVEMENT = frozenset(
-    "_to_copy copy clone cat stack constant_pad_nd repeat repeat_interleave flip roll pixel_shuffle pixel_unshuffle "
-    "index index_select index_put gather masked_fill unfold _unsafe_view lift fill zero scalar_tensor arange empty "
-    "empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_zeros new_ones new_full "
-    "eq ne lt le gt ge logical_not logical_and logical_or bitwise_not bitwise_and bitwise_or floor floor_divide "
-    "remainder nonzero argmax".split()
+# No arithmetic. `func.is_view` recognises views, so that they need no name here.
+MOVEMENT = _names(
+    "_to_copy copy clone cat stack constant_pad_nd repeat repeat_interleave flip roll unfold _unsafe_view lift",
+    "index index_select index_put gather masked_fill fill zero pixel_shuffle pixel_unshuffle scalar_tensor arange",
+    "empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_zeros new_ones",
+    "new_full eq ne lt le gt ge logical_not logical_and logical_or bitwise_not bitwise_and bitwise_or floor",
+    "floor_divide remainder nonzero argmax",
 )
 
-# Uncounted, each of these would make the multiply-adds of a network meaningless.
-HEAVY = frozenset(
-    f"aten::{name}"
-    for name in (
-        "addr conv_tbc _trilinear _cdist_forward _euclidean_dist mkldnn_rnn_layer _cudnn_rnn miopen_rnn "
-        "_thnn_fused_lstm_cell _thnn_fused_gru_cell _native_multi_head_attention _transformer_encoder_layer_fwd "
-        "_fft_c2c _fft_r2c _fft_c2r _linalg_svd _linalg_solve_ex linalg_inv_ex linalg_qr _linalg_eigh _int_mm"
-    ).split()
+# Operators without a rule that take much work: while a network uses one, its multiply-adds are a lower bound.
+HEAVY = _names(
+    "aten::addr aten::conv_tbc aten::_trilinear aten::_cdist_forward aten::_euclidean_dist aten::mkldnn_rnn_layer",
+    "aten::_cudnn_rnn aten::miopen_rnn aten::_thnn_fused_lstm_cell aten::_thnn_fused_gru_cell aten::_int_mm",
+    "aten::_native_multi_head_attention aten::_transformer_encoder_layer_fwd aten::_fft_c2c aten::_fft_r2c",
+    "aten::_fft_c2r aten::_linalg_svd aten::_linalg_solve_ex aten::linalg_inv_ex aten::linalg_qr aten::_linalg_eigh",
 )
 
 
@@ -141,4 +144,4 @@ def rule_of(name: str) -> tuple[str, Rule] | None:
     if formula is None:
         return None
     kind = next((kind for kind in ("conv", "attention", "bmm", "addmm") if kind in name), "matmul")
-    return kind, lambda args, out: formula(*args, out_val=out) / 2  # PyTorch counts a multiply-add as two
+    return kind, lambda args, out: formula(*args, out_val=out) // 2  # PyTorch counts a multiply-add as two

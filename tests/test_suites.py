@@ -13,7 +13,8 @@ from benchmark_core import Catalog, ElrError
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.plans.beside import Beside
 from benchmark_core.suites.campaign import jobs_of
-from benchmark_core.suites.estimate import Estimator, training_clips
+from benchmark_core.suites.counts import training_clips
+from benchmark_core.suites.estimate import Estimator
 from benchmark_core.suites.rows import Asked, PlannedSuite, plan_suite
 from benchmark_core.suites.suite import Suite
 from benchmark_core.weights_file import digest_of_bytes

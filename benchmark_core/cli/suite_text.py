@@ -11,7 +11,7 @@ from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.suites.campaign import Job
-from benchmark_core.suites.estimate import Estimate
+from benchmark_core.suites.counts import Estimate
 from benchmark_core.suites.results import Line, datasets_of, differences
 from benchmark_core.suites.rows import PlannedRow, PlannedSuite
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.names import ComponentName, file_name
-from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import versions
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchmark_core.networks.recognizer import Recognizer
 
 
 def describe_plan(plan: Plan, chosen: Chosen) -> dict[str, Any]:
@@ -141,6 +143,8 @@ def cost_of(
     understated: heavy operators that could not be counted; where there are any, `macs` is a lower bound.
     flow: of a network for optical flow, what a field takes to calculate; it is in no other number.
     """
+    import torch
+
     from benchmark_core.cost.flow_time import time_flow
     from benchmark_core.cost.latency import VARIANTS, measure_latency
     from benchmark_core.cost.macs import count_macs

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,32 +31,11 @@ from benchmark_core.plans.combinations import Chosen
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
 from benchmark_core.runs.rehearsal import CLIPS, RandomViews, Rehearsal
-from benchmark_core.specs import defaults
+from benchmark_core.suites.counts import Estimate, training_clips
 from benchmark_core.training.fitting import Stateful
 from benchmark_core.training.keys import StageInputs
 
 META = torch.device("meta")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """params and clip_macs: of the deployed recognizer; a clip is all of its intervals.
-
-    stages: multiply-adds of training by stage key; runs that share a stage share its key. Nothing where the number of
-    training clips is not known without their folder, or the method cannot be run without content; `unknown` says why.
-    pool: whether passes over clips without labels, whose number is not known, are left out.
-    """
-
-    params: int
-    clip_macs: float
-    stages: Mapping[str, float]
-    unknown: str = ""
-    pool: bool = False
-
-    @property
-    def training_macs(self) -> float | None:
-        """Of all stages, none of them shared."""
-        return None if self.unknown else sum(self.stages.values())
 
 
 class Estimator:
@@ -90,15 +68,6 @@ class Estimator:
             stages |= counting.macs
             pool |= counting.pool_left_out
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
-
-
-def training_clips(plan: Plan, chosen: Chosen) -> int | None:
-    """Of the plan's fold: listed where clips are drawn by code, else as their authors publish; None where neither."""
-    dataset, options = chosen.dataset, chosen.options(plan, "dataset")
-    if dataset.embedded:
-        return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
-    counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
-    return None if counts is None or plan.classes or plan.holdout or options != defaults(dataset) else counts[0]
 
 
 class _Counting(Rehearsal):

@@ -13,8 +13,7 @@ import torch
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.cost.alone import EnhancerAlone
-from benchmark_core.cost.every import Subject, subjects
+from benchmark_core.cost.every import EnhancerAlone, Subject, subjects
 from benchmark_core.cost.macs import Macs, count_macs
 from benchmark_core.cost.operators import PRODUCTS
 from benchmark_core.cost.parameters import count_parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from types import SimpleNamespace
 
@@ -12,16 +13,20 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from benchmark_core.errors import RunFailed
-from elrbench_plugins.cstat.confidence import ConfidenceMap, involved, video_score
+from elrbench_plugins.attention_transfer import losses, phase
+from elrbench_plugins.attention_transfer.confidence import involved, video_score
+from elrbench_plugins.attention_transfer.phase import refuse_empty, strayed
+from elrbench_plugins.cstat.confidence import ConfidenceMap
 from elrbench_plugins.cstat.difference_map import Difference, brightness
 from elrbench_plugins.cstat.fit import confidence_of
 from elrbench_plugins.cstat.gradient_map import Gradient, blur, blur_size, dilation_size, gradient
-from elrbench_plugins.cstat.losses import spatial_distances
+from elrbench_plugins.cstat.losses import cosine_distance
 from elrbench_plugins.cstat.mlp_map import Mlp
 from elrbench_plugins.cstat.options import CONFIDENCE
-from elrbench_plugins.cstat.phase import compare, refuse_empty, strayed
 
 ONES = torch.ones(1, 2)
+spatial_distances = functools.partial(losses.spatial_distances, distance=cosine_distance)
+compare = functools.partial(phase.compare, distance=cosine_distance)
 DEFAULTS = {key: option.default for key, option in CONFIDENCE.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from types import SimpleNamespace
 
@@ -9,14 +10,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from elrbench_plugins.cstat.attention import TemporalAttention
-from elrbench_plugins.cstat.confidence import at_stage, involved, spread, video_score
+from elrbench_plugins.attention_transfer import losses, phase
+from elrbench_plugins.attention_transfer.attention import TemporalAttention
+from elrbench_plugins.attention_transfer.confidence import at_stage, involved, spread, video_score
+from elrbench_plugins.attention_transfer.phase import inner_weights
 from elrbench_plugins.cstat.fit import confidence_of
-from elrbench_plugins.cstat.losses import spatial_distances
+from elrbench_plugins.cstat.losses import cosine_distance
 from elrbench_plugins.cstat.mlp_map import Mlp
-from elrbench_plugins.cstat.phase import compare, inner_weights
 
 ONES = torch.ones(1, 2)
+spatial_distances = functools.partial(losses.spatial_distances, distance=cosine_distance)
+compare = functools.partial(phase.compare, distance=cosine_distance)
 
 
 # -- confidence

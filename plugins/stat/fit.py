@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmark_core.specs import Value
-from elrbench_plugins.cstat.fit import fit_phases
-from elrbench_plugins.cstat.losses import Distance
-from elrbench_plugins.cstat.phase import attend
+from elrbench_plugins.attention_transfer.losses import Distance
+from elrbench_plugins.attention_transfer.phase import attend
+from elrbench_plugins.attention_transfer.stages import fit_phases
 from elrbench_plugins.stat.losses import normalised_difference
 
 if TYPE_CHECKING:

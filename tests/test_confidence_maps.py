@@ -14,7 +14,7 @@ from torch.nn.functional import max_pool2d
 
 from benchmark_core.errors import RunFailed
 from elrbench_plugins.attention_transfer import losses, phase
-from elrbench_plugins.attention_transfer.confidence import involved, video_score
+from elrbench_plugins.attention_transfer.confidence import straight_through_threshold, video_score
 from elrbench_plugins.attention_transfer.phase import refuse_empty, strayed
 from elrbench_plugins.cstat.confidence import ConfidenceMap
 from elrbench_plugins.cstat.difference_map import Difference, brightness
@@ -193,7 +193,7 @@ def test_a_lost_region_contributes_nothing(kind: str) -> None:
     low[..., 16:] = 0.5
     measure = confidence_of(options(kind, gradient_sigma=0.0))
     assert measure is not None
-    kept = involved(measure(high, low), 0.5)
+    kept = straight_through_threshold(measure(high, low), 0.5)
     assert (kept[..., 17:] == 0).all() and (kept[..., :14] == 1).all()
 
     student = torch.rand(2, 4, 4, 8, requires_grad=True)  # a cell is 4x4 pixels
@@ -215,7 +215,9 @@ def test_an_interval_that_is_lost_throughout_transfers_nothing() -> None:
     assert video_score(confidence, ONES, 0.5).tolist() == [0.5]
     student, teacher = torch.rand(2, 4, 2, 2), torch.rand(2, 4, 2, 2)
     whole = spatial_distances([student[1:]], [teacher[1:]], torch.ones(1, 1))
-    assert torch.allclose(spatial_distances([student], [teacher], ONES, involved(confidence, 0.5)), whole / 2)
+    assert torch.allclose(
+        spatial_distances([student], [teacher], ONES, straight_through_threshold(confidence, 0.5)), whole / 2
+    )
 
 
 class Toy3d(nn.Module):

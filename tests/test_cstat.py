@@ -238,8 +238,8 @@ def test_weights_of_four_blocks(kind: str, table: list[list[float]]) -> None:
 
 
 def test_sums_of_eq5_by_its_divisor() -> None:
-    assert [sum(row) for row in rolling.eq5(4, per_stage=True)] == pytest.approx([1, 1, 1, 1])
-    printed = rolling.eq5(4, per_stage=False)
+    assert [sum(row) for row in rolling.rolling_weights(4, per_stage=True)] == pytest.approx([1, 1, 1, 1])
+    printed = rolling.rolling_weights(4, per_stage=False)
     assert [sum(row) for row in printed] == pytest.approx([0.9167, 1.0833, 1.0833, 0.9167], abs=5e-5)
     assert [sum(row[i] for row in printed) for i in range(4)] == pytest.approx([1, 1, 1, 1])
 

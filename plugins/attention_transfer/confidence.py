@@ -11,13 +11,13 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 from elrbench_plugins.attention_transfer.attention import mean_over_real
 
 
-def involved(confidence: Tensor, threshold: float) -> Tensor:
+def straight_through_threshold(confidence: Tensor, threshold: float) -> Tensor:
     """C where it reaches the threshold, 0 elsewhere; the gradient is that of C (straight-through)."""
     kept = confidence * (confidence >= threshold)
     return confidence + (kept - confidence).detach()
 
 
-def at_stage(confidence: Tensor, shape: Sequence[int]) -> Tensor:
+def pool_to_stage(confidence: Tensor, shape: Sequence[int]) -> Tensor:
     """A map (N, [T,] H, W) averaged down to a stage's ([T_i,] h_i, w_i): (N, [T_i,] h_i, w_i)."""
     average: Callable[..., Tensor] = adaptive_avg_pool2d if len(shape) == 2 else adaptive_avg_pool3d
     return average(confidence.unsqueeze(1), tuple(shape)).squeeze(1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from elrbench_plugins.attention_transfer.attention import mean_over_real, spatial_attention, vec
-from elrbench_plugins.attention_transfer.confidence import at_stage
+from elrbench_plugins.attention_transfer.confidence import pool_to_stage
 
 Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -40,7 +40,7 @@ def spatial_distances(
     for at_student, at_teacher in zip(student, teacher, strict=True):
         looks = spatial_attention(at_student), spatial_attention(at_teacher)  # (B*K, [T_i,] h_i, w_i)
         if confidence is not None:
-            score = at_stage(confidence, looks[0].shape[1:])
+            score = pool_to_stage(confidence, looks[0].shape[1:])
             looks = looks[0] * score, looks[1] * score
         apart = distance(vec(looks[0], over_time), vec(looks[1], over_time))  # (B*K,)
         terms.append(mean_over_real(apart.reshape(mask.shape), mask).mean())

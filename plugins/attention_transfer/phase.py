@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from benchmark_core.errors import RunFailed
 from benchmark_core.specs import Value
 from elrbench_plugins.attention_transfer import rolling
-from elrbench_plugins.attention_transfer.confidence import involved, spread, video_score
+from elrbench_plugins.attention_transfer.confidence import spread, straight_through_threshold, video_score
 from elrbench_plugins.attention_transfer.losses import Distance, spatial_distances, temporal_distances, total
 from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ALIVE = (0.05, 0.95)  # where the mean of a trained confidence map belongs
 
 
-def attend(
+def train_with_attention(
     training: Training,
     teacher: Recognizer,
     student: Recognizer,
@@ -117,7 +117,7 @@ def compare(
     if measure is not None:
         threshold = float(options["confidence_threshold"])
         confidence = measure(teacher.image, student.image)  # (B*K, [T,] H, W)
-        kept = involved(confidence, threshold)
+        kept = straight_through_threshold(confidence, threshold)
         score = video_score(confidence, mask, threshold)  # (B,)
         statistics = {
             "confidence": confidence.mean(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmark_core.specs import Value
-from elrbench_plugins.attention_transfer.phase import attend
+from elrbench_plugins.attention_transfer.phase import train_with_attention
 from elrbench_plugins.attention_transfer.stages import fit_phases
 from elrbench_plugins.cstat.confidence import ConfidenceMap
 from elrbench_plugins.cstat.difference_map import Difference
@@ -28,12 +28,14 @@ def fit(training: Training) -> Recognizer:
 
 def transfer(training: Training, teacher: Recognizer, student: Recognizer) -> None:
     """The joint phase."""
-    attend(training, teacher, student, distance=cosine_distance, measure=confidence_of(training.options, student))
+    train_with_attention(
+        training, teacher, student, distance=cosine_distance, measure=confidence_of(training.options, student)
+    )
 
 
 def pretrain(training: Training, teacher: Recognizer, student: Recognizer) -> None:
     """The phase on clips without labels; its confidence map is not the joint phase's, which starts afresh."""
-    attend(
+    train_with_attention(
         training,
         teacher,
         student,

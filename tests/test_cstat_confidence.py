@@ -128,6 +128,7 @@ def test_spread_by_hand() -> None:
     assert spread(torch.full((1, 2, 2), 0.3)).item() == pytest.approx(1.0)
     half = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
     assert spread(half).item() == pytest.approx(0.5)
+    assert spread(torch.cat([point, half, half, torch.ones(1, 2, 2)])).item() == pytest.approx(0.5)  # mean over maps
 
 
 def test_no_parameter_of_the_extractor_is_idle() -> None:

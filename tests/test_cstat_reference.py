@@ -85,10 +85,10 @@ def heads(intervals: int, features: int, width: int) -> tuple[TemporalAttention,
 def test_temporal_attention_module(masked: str, features: int, width: int) -> None:
     ours, theirs = heads(4, features, width)
     x, mask = drawn(3, 4, features), MASKS[masked]
-    logits, taps = ours(x, mask)
+    logits, head_outputs = ours(x, mask)
     video, hidden, scores, weights = theirs(x, mask > 0)
-    assert close(taps["fc1"], hidden, 1e-12) and close(taps["fc2"], scores, 1e-12)
-    assert close(taps["weights"], weights)  # the plugin's softmax is in float32
+    assert close(head_outputs["fc1"], hidden, 1e-12) and close(head_outputs["fc2"], scores, 1e-12)
+    assert close(head_outputs["weights"], weights)  # the plugin's softmax is in float32
     assert close(logits, ours.shared[0](video), 1e-5)
 
 
@@ -118,11 +118,11 @@ def test_eq_2(shapes: str, masked: str, confident: bool) -> None:
 @pytest.mark.parametrize("masked", MASKS)
 def test_eq_3(masked: str) -> None:
     student, teacher = ((drawn(3, 64, seed=s), drawn(3, 4, seed=s + 1)) for s in (1, 3))
-    taps = [{"fc1": fc1, "fc2": fc2} for fc1, fc2 in (student, teacher)]
+    head_outputs = [{"fc1": fc1, "fc2": fc2} for fc1, fc2 in (student, teacher)]
     for score in (torch.ones(3), torch.tensor([0.2, 0.9, 0.0])):
-        ours = temporal_distances(*taps, MASKS[masked], score, distance=cosine_distance)
+        ours = temporal_distances(*head_outputs, MASKS[masked], score, distance=cosine_distance)
         assert close(ours, reference.tat(student, teacher, MASKS[masked] > 0, score.double()))
-    without = temporal_distances(*taps, MASKS[masked], distance=cosine_distance)
+    without = temporal_distances(*head_outputs, MASKS[masked], distance=cosine_distance)
     assert close(without, reference.tat(student, teacher, MASKS[masked] > 0, torch.ones(3).double()))
 
 
@@ -227,9 +227,9 @@ def test_a_batch_and_its_gradients(shapes: str, kind: str, masked: str) -> None:
 
     def by_plugin(student: list[Tensor], hidden: Tensor, scores: Tensor) -> Tensor:
         seen = SimpleNamespace(stages=[one.flatten(0, 1) for one in student], image=low.flatten(0, 1),
-                               taps={"fc1": hidden, "fc2": scores})  # fmt: skip
+                               head_outputs={"fc1": hidden, "fc2": scores})  # fmt: skip
         shown = SimpleNamespace(stages=[one.flatten(0, 1) for one in teacher], image=high.flatten(0, 1),
-                                taps={"fc1": fc[2], "fc2": fc[3]})  # fmt: skip
+                                head_outputs={"fc1": fc[2], "fc2": fc[3]})  # fmt: skip
         gaps = compare(seen, shown, mask, measure, options, distance=cosine_distance)  # type: ignore[arg-type]
         return torch.cat([gaps.spatial, gaps.temporal])
 

@@ -167,7 +167,8 @@ def read_cache(root: Path) -> Cache:
     stages = [path for path in entries["stages"] if STAGE.fullmatch(path.name)]
     parts = [name for name in entries if _plain(root / name)]
     strange = any(path for name in parts for path in (root / name).iterdir())
-    if not parts or (strange and not formats and not stages):
+    known = parts or _plain(root / "counts")  # counts/: those of `suite show`
+    if not known or (strange and not formats and not stages):
         raise ElrError(f"{root} is not a cache of elrbench: a cache has folders clips/ or stages/; pass --cache DIR")
     return Cache(
         root=root,

@@ -1,29 +1,27 @@
-"""What a plan would cost, counted from its structure alone: no clip is read, no weight is drawn, nothing is computed.
+"""Estimate the cost of a plan in multiply-adds from its structure. Reads no clip and computes nothing.
 
-The method's own `fit` runs on tensors that have a shape and no content, one step of each loop, under a counter of
-multiply-adds. Counted are convolutions and matrix products, forward and backward, of all networks that a step passes
-through; normalisation, interpolation, losses and the optimiser are not, nor decoding and testing, nor what is derived
-once of all frames of a clip, whose number only the clips tell. What is deployed is counted in full, and timed, by
-'elrbench cost'.
+The method's own `fit` runs on tensors of device `meta`, which have a shape and no data: one step of each training loop,
+under a counter. Convolutions and matrix products are counted, forward and backward. Not counted: normalisation,
+interpolation, losses, the optimizer, decoding, testing, and data derived once per clip. `elrbench cost` counts the
+deployed network in full and measures its latency.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.views import Batch
+from benchmark_core.cost.macs import WorkCounter, count_work
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
@@ -32,36 +30,15 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
 from benchmark_core.runs.time_estimate import CLIPS, RandomViews, TimeEstimator
-from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.training_loop import Stateful
+from elrbench_plugins.commands.suite.counts import Estimate, training_clips
 
 META = torch.device("meta")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """params and clip_macs: of the deployed recognizer; a clip is all of its intervals.
-
-    stages: multiply-adds of training by stage key; runs that share a stage share its key. Nothing where the number of
-    training clips is not known without their folder, or the method cannot be run without content; `unknown` says why.
-    pool: whether passes over clips without labels, whose number is not known, are left out.
-    """
-
-    params: int
-    clip_macs: float
-    stages: Mapping[str, float]
-    unknown: str = ""
-    pool: bool = False
-
-    @property
-    def training_macs(self) -> float | None:
-        """Of all stages, none of them shared."""
-        return None if self.unknown else sum(self.stages.values())
-
-
 class Estimator:
-    """Estimates of several plans; what they share is counted once."""
+    """Estimates several plans. Shared stages and networks are counted once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -69,7 +46,7 @@ class Estimator:
         self._deployed: dict[str, tuple[int, float]] = {}
 
     def of(self, plan: Plan, components: Components) -> Estimate:
-        """Of one run: one seed and fold."""
+        """Return the estimate of one run: one seed and fold."""
         params, clip_macs, pool = 0, 0.0, False
         stages: dict[str, float] = {}
         unknown = ""
@@ -80,29 +57,20 @@ class Estimator:
                 self._deployed[structure] = _deployed(stream, components)
             params, clip_macs = params + self._deployed[structure][0], clip_macs + self._deployed[structure][1]
             if clips is None:
-                unknown = f"how many clips of {plan.dataset} train is not known without its folder"
+                unknown = f"the number of training clips of {plan.dataset} is not known without its folder"
                 continue
             try:
                 counting = _count(stream, components, self.catalog, clips, self._stages)
-            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # content is missing
-                unknown = f"method '{plan.method}' cannot be counted on tensors without content: {_line(error)}"
+            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # the method needs data
+                unknown = f"method '{plan.method}' cannot be counted on tensors without data: {_line(error)}"
                 continue
             stages |= counting.macs
             pool |= counting.pool_left_out
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
 
 
-def training_clips(plan: Plan, components: Components) -> int | None:
-    """Of the plan's fold: listed where clips are drawn by code, else as their authors publish; None where neither."""
-    dataset, options = components.dataset, components.options(plan, "dataset")
-    if dataset.embedded:
-        return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
-    counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
-    return None if counts is None or plan.classes or plan.holdout or options != defaults(dataset) else counts[0]
-
-
 class _Counting(TimeEstimator):
-    """A rehearsal on tensors without content. macs: by stage key. pool_left_out: loops over a pool were not counted."""
+    """Counts a method's `fit` on meta tensors. macs: by stage key. pool_left_out: skipped loops over unlabelled clips."""
 
     def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
         super().__init__(**asked, device=META, cache=Path(), pool=0)
@@ -112,7 +80,7 @@ class _Counting(TimeEstimator):
         self._counted = ""
 
     def _take_weights(self, module: Any, name: str) -> None:
-        """None: there is no content to take."""
+        """Take nothing: meta tensors have no data."""
 
     def stage(
         self,
@@ -123,7 +91,7 @@ class _Counting(TimeEstimator):
         needs: Sequence[str | nn.Module] = (),
         revision: int = 1,
     ) -> Any:
-        """Counts `fn`, unless an equal stage has been counted."""
+        """Count `fn`, unless an equal stage has been counted."""
         key = self._key(name, fn, module, needs, revision).digest
         self._fitted.add(module, key)
         if key not in self._known:
@@ -138,29 +106,29 @@ class _Counting(TimeEstimator):
         return module
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
-        """One batch; the loop's whole length is reckoned from it."""
+        """Yield one batch; its count is scaled to the length of the loop."""
         size = batch or int(self.options["batch"])
         for item in state:
             if isinstance(item, nn.Module):
                 item.train()
         made = views.batch(self.device)
-        with FlopCounterMode(display=False) as counter:
+        with WorkCounter() as counter:
             yield made
         self._figures.clear()
-        per_clip = counter.get_total_flops() / 2 / CLIPS  # torch counts a multiply-add as two
+        per_clip = counter.products / CLIPS
         self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
         self.pool_left_out |= bool(views.unlabelled)
 
     def _extrapolate(self, name: str, compute: Callable[[], object], times: float) -> None:
-        """Not counted."""
+        """Count nothing."""
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Precision changes no count."""
+        """Do nothing: precision does not change counts."""
         return contextlib.nullcontext()
 
     def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
         fitted = None if high else self._fit_enhancer()
-        module = _without_content(self.plan, self.components, high=high, head=head)
+        module = _on_meta(self.plan, self.components, high=high, head=head)
         if fitted is not None:
             module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
         return module
@@ -181,19 +149,17 @@ def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, kno
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
-    """Parameters, and multiply-adds of a clip."""
+    """Return parameters and multiply-adds per clip of the deployed recognizer."""
     high = components.method.oracle
-    recognizer = _without_content(plan, components, high=high, head=None).eval()
+    recognizer = _on_meta(plan, components, high=high, head=None).eval()
     views = RandomViews(plan=plan, components=components, clips=1, low=not high, high=high)
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        recognizer(seen, batch.mask)
-    return count_parameters(recognizer, seen)["total"], counter.get_total_flops() / 2 / CLIPS
+    return count_parameters(recognizer, seen)["total"], count_work(recognizer, seen, batch.mask).products / CLIPS
 
 
-def _without_content(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:
+def _on_meta(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:
     with META:
         return recognizer_of(dataclasses.replace(plan, weights="scratch"), components, high=high, head=head)
 

@@ -19,7 +19,7 @@ from elrbench_plugins.commands.suite.cells import (
     printed_cell,
     row_notes,
 )
-from elrbench_plugins.commands.suite.estimate import Estimate
+from elrbench_plugins.commands.suite.counts import Estimate
 from elrbench_plugins.commands.suite.results import datasets_of
 from elrbench_plugins.commands.suite.rows import PlannedRow, PlannedSuite
 

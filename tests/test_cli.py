@@ -292,7 +292,7 @@ HELP = "see 'elrbench {} --help'"
             "unknown class of dataset 'jhmdb' 'wav'. Did you mean 'wave'?",
         ),
         (["check", "nothing"], "unknown plugin 'nothing'. "),
-        (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: there is no such file"),
+        (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: the file does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

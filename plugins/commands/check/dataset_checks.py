@@ -21,7 +21,7 @@ def check_dataset(spec: DatasetSpec, catalog: Catalog, data: Mapping[str, Path],
     if spec.at is not None:
         yield "its folder is given"
         if spec.name not in data:
-            raise CheckSkipped("it stands for any folder of clips; pass --data DIR")
+            raise CheckSkipped("its folder is not known; pass --data DIR")
         spec = spec.place(data[spec.name])
     yield "classes and protocols"
     unique = len(set(spec.classes)) == len(spec.classes)

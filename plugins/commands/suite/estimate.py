@@ -70,7 +70,7 @@ class Estimator:
 
 
 class _Counting(TimeEstimator):
-    """Counts a method's `fit` on meta tensors. macs: by stage key. pool_left_out: skipped loops over unlabelled clips."""
+    """Counts a method's `fit` on meta tensors. macs: by stage key. pool_left_out: skips unlabelled clips."""
 
     def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
         super().__init__(**asked, device=META, cache=Path(), pool=0)

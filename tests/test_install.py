@@ -33,9 +33,9 @@ def run(*argv: object, cwd: Path, check: bool = True) -> subprocess.CompletedPro
 def wheel(tmp_path_factory) -> Path:
     """Of elrbench."""
     source = tmp_path_factory.mktemp("source")
-    for top in ("benchmark_core", "plugins"):
+    for top in ("benchmark_core", "elrbench", "plugins"):
         shutil.copytree(ROOT / top, source / top, ignore=NOT_SOURCE)
-    for name in ("setup.cfg", "pyproject.toml", "README.md"):
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     return build(source)
 
@@ -73,7 +73,8 @@ def test_the_wheel_holds_every_file(wheel: Path):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     core = {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "benchmark_core").rglob("*")
+        for top in ("benchmark_core", "elrbench")
+        for path in (ROOT / top).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     files = (path for path in (ROOT / "plugins").rglob("*") if path.is_file() and "__pycache__" not in path.parts)

@@ -1,8 +1,9 @@
 """Estimate the cost of a plan from its structure: no clip is read and nothing is computed.
 
-The method's own `fit` runs on meta tensors, one step of each loop, under `WorkCounter`. Convolutions and matrix products
-of all networks are counted, forward and backward. Normalisation, interpolation, losses, the optimizer, decoding, testing
-and data derived from all frames of a clip are not counted. `elrbench cost` counts the deployed network in full.
+The method's own `fit` runs on meta tensors, one step of each loop, under `WorkCounter`. Convolutions and matrix
+products of all networks are counted, forward and backward. Normalisation, interpolation, losses, the optimizer,
+decoding, testing and data derived from all frames of a clip are not. `elrbench cost` counts the deployed network in
+full.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Estimator:
 
 
 class _Counting(Rehearsal):
-    """A dry run on meta tensors. macs: by stage key. pool_left_out: whether loops over unlabelled clips were left out."""
+    """A dry run on meta tensors. macs: by stage key. pool_left_out: loops over unlabelled clips were left out."""
 
     def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
         super().__init__(**asked, device=META, cache=Path(), pool=0)

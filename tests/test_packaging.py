@@ -1,4 +1,4 @@
-"""What the project's files say about its version, its licence, its Pythons and its checks agrees."""
+"""The project's files agree on its version, licence, supported Pythons and checks."""
 
 from __future__ import annotations
 

@@ -272,8 +272,8 @@ HELP = "see 'elrbench {} --help'"
             "there is no run 'abcd' in /nowhere, and no such folder. There are none.",
         ),
         (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; pass --folder "),
-        (["cost", "--classes", "3"], "--backbone is missing"),
-        (["cost", "--backbone", "resnet18"], "--classes is missing"),
+        (["cost", "--classes", "3"], "--backbone is missing: "),
+        (["cost", "--backbone", "resnet18"], "--classes is missing: "),
         (
             ["cost", "--backbone", "resnet18", "--classes", "3", "--size", "big"],
             "--size big is not HxW in pixels, e.g. 96x128",
@@ -285,7 +285,7 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["cost", "--method", "supervised", "--dataset", "puppets", "--classes", "3"],
-            "--classes takes class names",
+            "with --dataset, --classes takes class names, ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb", "--classes", "catch,wav"],

@@ -1,9 +1,9 @@
-"""Estimate the cost of a plan in multiply-adds from its structure. Reads no clip and computes nothing.
+"""Estimate the cost of a plan from its structure: no clip is read and nothing is computed.
 
-The method's own `fit` runs on tensors of device `meta`, which have a shape and no data: one step of each training loop,
-under a counter. Convolutions and matrix products are counted, forward and backward. Not counted: normalisation,
-interpolation, losses, the optimizer, decoding, testing, and data derived once per clip. `elrbench cost` counts the
-deployed network in full and measures its latency.
+The method's own `fit` runs on meta tensors, one step of each loop, under `WorkCounter`. Convolutions and matrix
+products of all networks are counted, forward and backward. Normalisation, interpolation, losses, the optimizer,
+decoding, testing and data derived from all frames of a clip are not. `elrbench cost` counts the deployed network in
+full.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ META = torch.device("meta")
 
 
 class Estimator:
-    """Estimates several plans. Shared stages and networks are counted once."""
+    """Estimate several plans; stages and structures that they share are counted once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -46,7 +46,7 @@ class Estimator:
         self._deployed: dict[str, tuple[int, float]] = {}
 
     def of(self, plan: Plan, components: Components) -> Estimate:
-        """Return the estimate of one run: one seed and fold."""
+        """Estimate one run: one seed and one fold."""
         params, clip_macs, pool = 0, 0.0, False
         stages: dict[str, float] = {}
         unknown = ""
@@ -61,8 +61,8 @@ class Estimator:
                 continue
             try:
                 counting = _count(stream, components, self.catalog, clips, self._stages)
-            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # the method needs data
-                unknown = f"method '{plan.method}' cannot be counted on tensors without data: {_line(error)}"
+            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # needs values of tensors
+                unknown = f"method '{plan.method}' cannot run on tensors without data: {_line(error)}"
                 continue
             stages |= counting.macs
             pool |= counting.pool_left_out
@@ -70,7 +70,7 @@ class Estimator:
 
 
 class _Counting(TimeEstimator):
-    """Counts a method's `fit` on meta tensors. macs: by stage key. pool_left_out: skips unlabelled clips."""
+    """A dry run on meta tensors. macs: by stage key. pool_left_out: loops over unlabelled clips were left out."""
 
     def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
         super().__init__(**asked, device=META, cache=Path(), pool=0)
@@ -80,7 +80,7 @@ class _Counting(TimeEstimator):
         self._counted = ""
 
     def _take_weights(self, module: Any, name: str) -> None:
-        """Take nothing: meta tensors have no data."""
+        """Load nothing: meta tensors hold no weights."""
 
     def stage(
         self,
@@ -91,7 +91,7 @@ class _Counting(TimeEstimator):
         needs: Sequence[str | nn.Module] = (),
         revision: int = 1,
     ) -> Any:
-        """Count `fn`, unless an equal stage has been counted."""
+        """Count `fn` unless an equal stage has been counted."""
         key = self._key(name, fn, module, needs, revision).digest
         self._fitted.add(module, key)
         if key not in self._known:
@@ -106,7 +106,7 @@ class _Counting(TimeEstimator):
         return module
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
-        """Yield one batch; its count is scaled to the length of the loop."""
+        """Yield one batch and scale its count to the whole loop."""
         size = batch or int(self.options["batch"])
         for item in state:
             if isinstance(item, nn.Module):
@@ -120,15 +120,15 @@ class _Counting(TimeEstimator):
         self.pool_left_out |= bool(views.unlabelled)
 
     def _extrapolate(self, name: str, compute: Callable[[], object], times: float) -> None:
-        """Count nothing."""
+        """Not counted."""
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Do nothing: precision does not change counts."""
+        """Do nothing: precision does not change a count."""
         return contextlib.nullcontext()
 
     def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
         fitted = None if high else self._fit_enhancer()
-        module = _on_meta(self.plan, self.components, high=high, head=head)
+        module = _without_content(self.plan, self.components, high=high, head=head)
         if fitted is not None:
             module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
         return module
@@ -149,9 +149,9 @@ def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, kno
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
-    """Return parameters and multiply-adds per clip of the deployed recognizer."""
+    """Return the number of parameters and the multiply-adds of a clip."""
     high = components.method.oracle
-    recognizer = _on_meta(plan, components, high=high, head=None).eval()
+    recognizer = _without_content(plan, components, high=high, head=None).eval()
     views = RandomViews(plan=plan, components=components, clips=1, low=not high, high=high)
     batch = views.batch(META)
     seen = batch.high if high else batch.low
@@ -159,7 +159,7 @@ def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
     return count_parameters(recognizer, seen)["total"], count_work(recognizer, seen, batch.mask).products / CLIPS
 
 
-def _on_meta(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:
+def _without_content(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:
     with META:
         return recognizer_of(dataclasses.replace(plan, weights="scratch"), components, high=high, head=head)
 

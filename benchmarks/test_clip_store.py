@@ -22,10 +22,10 @@ import torch
 from torch.nn import functional as F
 
 from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip, VideoFile
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
+from benchmark_core.specs.index import Clip, VideoFile
 from elrbench_plugins.resnet.resnet import resnet18
 
 COUNT = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "100"))

@@ -12,7 +12,6 @@ from videos import drawn
 from benchmark_core import DatasetSpec, ElrError, Protocol
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, restrict, with_classes
-from benchmark_core.clips.index import Clip, Fold, Index
 from benchmark_core.plans.budgets import changed_from_budget
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import read_planfile
@@ -21,6 +20,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.specs.index import Clip, Fold, Index
 
 PLAN = Plan(
     method="supervised",

@@ -23,9 +23,9 @@ from benchmark_core.clips.build_queue import CHUNK, BuildResult, BuildTask, deco
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError, RunFailed
+from benchmark_core.specs.index import Clip, Drawn
 
 LOW = StoredFormat(
     kind="low",

@@ -17,9 +17,9 @@ from benchmark_core.cost.structure import structure_key
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
-from benchmark_core.published import Published
 from benchmark_core.records.cost_record import CostRecord, read_cost
 from benchmark_core.records.files import cost_files
+from benchmark_core.specs.published import Published
 
 BOARD = Path(__file__).parents[1] / "leaderboards"
 PRODUCTS = ("conv", "linear", "addmm", "matmul", "bmm", "einsum", "attention")

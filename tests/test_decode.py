@@ -13,8 +13,8 @@ from videos import drawn, random_planes, write_planes, write_video
 
 from benchmark_core.clips.decode import DECODER, BadClip, decode
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Drawn, VideoFile
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Drawn, VideoFile
 
 
 def test_planes_of_an_odd_size_come_back_exactly_in_chunks(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.flow import BOUND, FlowFormat, calculator, ensure_flow, to_levels, to_pixels
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn
 from benchmark_core.clips.modality import Algorithm
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Clip, Drawn
 
 SIZE = (48, 64)
 HIGH = StoredFormat(kind="high", size=SIZE, aspect=(3, 4))

@@ -12,11 +12,11 @@ from videos import labelled, write_video
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import FrameFolder, Index, VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
+from benchmark_core.specs.index import FrameFolder, Index, VideoFile
 from elrbench_plugins.commands.check.check import Finding, check_plugin
 from elrbench_plugins.folder.files import by_number
 from elrbench_plugins.folder.pool import walk

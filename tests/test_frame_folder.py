@@ -13,8 +13,8 @@ from videos import random_planes, write_planes, write_video
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.index import Clip, FrameFolder
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.specs.index import Clip, FrameFolder
 
 HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 

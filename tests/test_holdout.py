@@ -14,7 +14,6 @@ from videos import drawn
 from benchmark_core import DatasetSpec, ElrError, Protocol
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.holdout import held_out, none_held_out, read_share, with_holdout
-from benchmark_core.clips.index import Clip, Fold, Index
 from benchmark_core.plans.budgets import at_budget, changed_from_budget
 from benchmark_core.plans.planfile import fields_of, read_planfile
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -23,6 +22,7 @@ from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.specs.index import Clip, Fold, Index
 from benchmark_core.tables import build_tables
 
 

@@ -10,10 +10,10 @@ from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import KNOWN, ClipStore
 from benchmark_core.clips.views import Views
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 
 FEW, MANY = 5_000, 10_000  # of FEW and more, readers remember no more than of FEW
 LIMIT = 460  # bytes a clip: from 1,000 to 100,000 clips 50 MB may come, 4 MB of them what readers remember

@@ -20,7 +20,6 @@ from benchmark_core import Catalog, ElrError, RunFailed
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Section, load_catalog
 from benchmark_core.cli import main
-from benchmark_core.clips.index import Index
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -28,6 +27,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
+from benchmark_core.specs.index import Index
 from elrbench_plugins.commands.check.check import check_plugin
 
 ASKED: dict[str, Any] = {

@@ -12,8 +12,8 @@ from tables_of_frames import write_table
 
 from benchmark_core.clips.decode import BadClip, decode
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.index import Clip, TableFrames
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.specs.index import Clip, TableFrames
 
 
 def table(path: Path, first: int = 0, last: int = 9) -> TableFrames:

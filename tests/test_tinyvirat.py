@@ -14,11 +14,11 @@ from tiny_virat import FILM, SHAPES, write_first, write_list, write_part, write_
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.runner import run
+from benchmark_core.specs.index import VideoFile
 from elrbench_plugins.commands.check.check import check_plugin
 from elrbench_plugins.tinyvirat import CLASSES, TINYVIRAT, TINYVIRAT_V2, VIRAT_CROPS
 from elrbench_plugins.tinyvirat.answer import answer

@@ -18,12 +18,12 @@ from videos import drawn
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.degraded import degrade_again
 from benchmark_core.clips.formats import ViewPlan, view_plan
-from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import HostBatch, Views
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Clip
 from elrbench_plugins.degradations import AVERAGE, BICUBIC, NATIVE
 
 SIZE = (24, 32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark_core import BackboneSpec, DatasetSpec, Option, Protocol, hookimpl
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 
 CLASSES = ("left", "right", "moves")
 

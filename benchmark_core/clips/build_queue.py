@@ -21,8 +21,8 @@ from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import Keyed, StoredFormat
-from benchmark_core.clips.index import Clip
 from benchmark_core.errors import RunFailed
+from benchmark_core.specs.index import Clip
 
 CHUNK = 24  # frames decoded at a time: they stay in the processor's cache
 POLL = 0.01  # s between two looks at a lock that is waited for

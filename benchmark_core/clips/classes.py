@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark_core.clips.index import Fold, Index
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import NOTHING, DatasetSpec, Value
+from benchmark_core.specs.index import Fold, Index
 
 Targets: TypeAlias = int | tuple[int, ...] | None
 

@@ -28,9 +28,9 @@ from av.video.plane import VideoPlane
 
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.frames import Frames, Plane
-from benchmark_core.clips.index import Drawn, FrameFolder, Source, TableFrames, VideoFile
 from benchmark_core.clips.table_frames import read_table
 from benchmark_core.specs import resolve
+from benchmark_core.specs.index import Drawn, FrameFolder, Source, TableFrames, VideoFile
 
 __all__ = ["DECODER", "BadClip", "Colour", "decode"]
 

@@ -19,11 +19,11 @@ from torch import Tensor
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.build_queue import BuildResult, BuildTask
-from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.store import ClipStore, Progress
 from benchmark_core.clips.views import Batch, HostBatch, Views
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Clip
 
 REVISION = 1  # raised when other bytes are kept of the same values
 BYTES = 2  # of a float16

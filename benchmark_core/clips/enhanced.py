@@ -20,8 +20,8 @@ from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.build_queue import BuildResult, BuildTask
 from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip
 from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
+from benchmark_core.specs.index import Clip
 
 REVISION = 1  # raised when other pixels are made of the same numbers
 AT_ONCE = 8  # items that the enhancer gets at a time

@@ -27,8 +27,8 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import Target, Value, resolve
 
 if TYPE_CHECKING:
-    from benchmark_core.clips.index import Clip
     from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
+    from benchmark_core.specs.index import Clip
 
 BOUND = 20.0  # pixels; two-stream networks are trained on flow cut off there
 LEVELS = 127  # on either side of 128

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark_core.clips.index import Clip, Fold, Index
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import NOTHING, DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Fold, Index
 
 MOST = 0.5  # of the training clips
 

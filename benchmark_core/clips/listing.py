@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark_core.clips.index import Index
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Index
 
 
 def list_clips(

@@ -42,10 +42,10 @@ from benchmark_core.clips.build_queue import (
 )
 from benchmark_core.clips.digests import Digests
 from benchmark_core.clips.formats import Keyed, StoredFormat, named
-from benchmark_core.clips.index import Clip, Drawn, FrameFolder, Source, TableFrames
 from benchmark_core.clips.workers import Crew
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.source_text import other_source, source_note
+from benchmark_core.specs.index import Clip, Drawn, FrameFolder, Source, TableFrames
 
 Progress = Callable[[int, int], None]  # clips done, clips in all
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import TableFrames
+from benchmark_core.specs.index import TableFrames
 
 PREAMBLE = 16  # lines within which the header is looked for
 LONGEST = 1 << 20  # characters of such a line: what is no table may be one endless line

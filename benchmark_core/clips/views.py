@@ -22,10 +22,10 @@ from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.flow import LEVELS
 from benchmark_core.clips.formats import ViewPlan
-from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
+from benchmark_core.specs.index import Clip
 
 View: TypeAlias = "Tensor | list[Tensor]"  # (B, K, 3, T, h, w), or B of (K, 3, T, h_i, w_i)
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.index import Clip
+from benchmark_core.specs.index import Clip
 
 WORTHWHILE = 4.0  # s of work left for each process; starting one takes about half a second
 

@@ -13,7 +13,6 @@ from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.formats import Prepared
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips, refuse_missing
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError
@@ -23,6 +22,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Index
 
 UNLABELLED, SOURCE = "unlabelled", "source"  # what messages call the clips of a pool, and of a high source
 

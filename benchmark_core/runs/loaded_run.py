@@ -16,7 +16,6 @@ from torch import Tensor
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.clips.reader_lock import reads_clips
 from benchmark_core.clips.sampling import Sampling
@@ -33,6 +32,7 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.prepare import frames_at_once, stock_of
 from benchmark_core.scoring.predict import predict
 from benchmark_core.specs import DatasetSpec
+from benchmark_core.specs.index import Clip, Index
 
 WEIGHTS = "recognizer.safetensors"
 

@@ -14,7 +14,6 @@ from benchmark_core.clips.enhanced import EnhancedFormat, Enhancer, ensure_enhan
 from benchmark_core.clips.flow import FlowFormat, ensure_views, of_flow, opencv
 from benchmark_core.clips.formats import StoredFormat, ViewPlan, view_plan
 from benchmark_core.clips.holdout import none_held_out
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
@@ -35,6 +34,7 @@ from benchmark_core.runs.extra_data import (
 )
 from benchmark_core.runs.lists import read_index
 from benchmark_core.specs import defaults
+from benchmark_core.specs.index import Clip, Index
 from benchmark_core.training.keys import StageInputs
 
 

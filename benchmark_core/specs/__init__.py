@@ -9,8 +9,10 @@ from benchmark_core.specs.command import CommandSpec
 from benchmark_core.specs.dataset import METRICS, DatasetSpec, Protocol
 from benchmark_core.specs.degradation import DegradationSpec
 from benchmark_core.specs.enhancer import EnhancerSpec
+from benchmark_core.specs.index import Clip, Drawn, Fold, FrameFolder, Index, TableFrames, VideoFile
 from benchmark_core.specs.method import MethodSpec
 from benchmark_core.specs.option import Option, Value
+from benchmark_core.specs.published import Published
 from benchmark_core.specs.spec import NOTHING, Spec, defaults
 from benchmark_core.specs.target import Target, resolve
 from benchmark_core.specs.tracker import TrackerSpec
@@ -25,17 +27,25 @@ __all__ = [
     "METRICS",
     "NOTHING",
     "BackboneSpec",
+    "Clip",
     "CommandSpec",
     "DatasetSpec",
     "DegradationSpec",
+    "Drawn",
     "EnhancerSpec",
+    "Fold",
+    "FrameFolder",
+    "Index",
     "MethodSpec",
     "Option",
     "Protocol",
+    "Published",
     "Spec",
+    "TableFrames",
     "Target",
     "TrackerSpec",
     "Value",
+    "VideoFile",
     "defaults",
     "resolve",
 ]

@@ -14,7 +14,7 @@ from benchmark_core.specs.target import Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmark_core.clips.index import Index
+    from benchmark_core.specs.index import Index
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # scores that clips of a task have, as `benchmark_core.scoring` makes them
     "single-label": ("top1", "top5"),

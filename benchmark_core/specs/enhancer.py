@@ -13,7 +13,7 @@ from benchmark_core.specs.target import Target
 if TYPE_CHECKING:
     from torch import nn
 
-    from benchmark_core.published import Published
+    from benchmark_core.specs.published import Published
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 from elrbench_plugins.tinyvirat import CLASSES, TINYVIRAT, TINYVIRAT_V2, VIRAT_CROPS
 
 

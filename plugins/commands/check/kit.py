@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from benchmark_core.catalog import Catalog, Owner, Section
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
 from benchmark_core.clips.resample import reduce, to_grey_levels
 from benchmark_core.specs import (
     BackboneSpec,
@@ -28,6 +27,7 @@ from benchmark_core.specs import (
     Spec,
     Value,
 )
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from benchmark_core.training.recipe_options import RECIPE
 
 CLASSES = ("leftwards", "rightwards")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmark_core.specs import Value
+    from benchmark_core.specs.option import Value
 
 CLASSES = 101  # where nothing else is said: UCF101's
 

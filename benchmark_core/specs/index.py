@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark_core.specs import Target
+from benchmark_core.specs.target import Target
 
 
 @dataclass(frozen=True, init=False, slots=True)

@@ -12,9 +12,9 @@ from videos import film, random_planes, write_planes
 
 from benchmark_core import DatasetSpec, Protocol
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults

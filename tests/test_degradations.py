@@ -12,9 +12,10 @@ import torch
 from torch.nn import functional as F
 
 from benchmark_core.clips.fit import fitted
-from benchmark_core.clips.formats import StoredFormat, view_plan
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import defaults
 from elrbench_plugins.degradations import AVERAGE, BICUBIC, NATIVE, elr_degradations

@@ -11,9 +11,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from videos import drawn
 
-from benchmark_core.clips import flow
+from benchmark_core.clips import flow_format
 from benchmark_core.clips.bad_clip import BadClips
-from benchmark_core.clips.flow import BOUND, FlowFormat, calculator, ensure_flow, to_levels, to_pixels
+from benchmark_core.clips.flow import calculator, ensure_flow
+from benchmark_core.clips.flow_format import BOUND, LEVELS, FlowFormat, to_levels
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.modality import Algorithm
@@ -27,6 +28,11 @@ LOW = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4), degrade="elrbench_p
              options={"sigma_blur": 0.0, "sigma_noise": 0.0})  # fmt: skip
 BICUBIC = "elrbench_plugins.interpolation.interpolation:bicubic"
 INSIDE = (slice(None), slice(8, -8), slice(8, -8))  # of (2, H, W): what enters at the edges has come from nowhere
+
+
+def to_pixels(levels: np.ndarray) -> np.ndarray:
+    """Displacements in pixels of stored levels."""
+    return (levels.astype(np.float32) - 128) * np.float32(BOUND / LEVELS)
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def test_flow_reaches_over_the_frames_read_at_a_time(tmp_path: Path, monkeypatch
     clip, recipe = moving(1, 1, frames=7), FlowFormat(source=HIGH)
     found = []
     for chunk in (2, 16):
-        monkeypatch.setattr(flow, "CHUNK", chunk)
+        monkeypatch.setattr("benchmark_core.clips.flow.CHUNK", chunk)
         store = ClipStore(tmp_path / str(chunk))
         ensure_flow(store, [clip], recipe)
         found.append(store.reader(recipe).frames(clip, range(7)))
@@ -146,9 +152,9 @@ def test_dis_does_not_depend_on_threads() -> None:
 
 @pytest.mark.usefixtures("opencv")
 def test_clips_too_small_for_flow_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="needs the size that it brings them to"):
+    with pytest.raises(ValueError, match="`enlarge` and `size`"):
         FlowFormat(source=LOW, size=SIZE)
-    with pytest.raises(ElrError, match="optical flow at 6x8 has too little to see"):
+    with pytest.raises(ElrError, match="6x8 are too small for optical flow.*12 pixels"):
         FlowFormat(source=StoredFormat(kind="low", size=(6, 8), aspect=(3, 4)))
     recipe = FlowFormat(source=StoredFormat(kind="native"))
     clips = [drawn(1, size=(8, 9)), moving(1, 1)]
@@ -169,6 +175,6 @@ def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: py
     def absent(name: str) -> None:
         raise ImportError(f"No module named '{name}'")
 
-    monkeypatch.setattr(flow.importlib, "import_module", absent)
+    monkeypatch.setattr(flow_format.importlib, "import_module", absent)
     with pytest.raises(ElrError, match=r"needs the extra 'flow': pip install 'elrbench\[flow\]'"):
         ensure_flow(ClipStore(Path("/nowhere")), [], FlowFormat(source=HIGH))

@@ -9,9 +9,10 @@ import pytest
 from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
-from benchmark_core.clips.formats import StoredFormat, ViewPlan
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import KNOWN, ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.clips.views import Views
 from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 

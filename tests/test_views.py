@@ -17,10 +17,10 @@ from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.degraded import degrade_again
-from benchmark_core.clips.formats import ViewPlan, view_plan
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import ViewPlan, view_plan
 from benchmark_core.clips.views import HostBatch, Views
 from benchmark_core.errors import ElrError
 from benchmark_core.specs.index import Clip
@@ -37,7 +37,7 @@ COUNT = 7
 def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     made = ClipStore(tmp_path_factory.mktemp("cache"))
     for stock in (AFTER, BEFORE, AS_RECORDED):
-        made.ensure(clips(), stock.recipes(low=True, high=True))
+        made.ensure(clips(), stock.formats(low=True, high=True))
     return made
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from benchmark_core.clips.formats import ViewPlan
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import resolve
 

@@ -65,11 +65,6 @@ def _frozen(matrix: Matrix) -> Matrix:
     return matrix
 
 
-def apply(plane: Plane, a: Matrix, b: Matrix) -> Pictures:
-    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w)."""
-    return _apply(plane, _banded(a), _banded(b))
-
-
 def _apply(plane: Plane, left: sparse.csr_array, right: sparse.csr_array) -> Pictures:
     """As sparse matrices, since both are banded: less work than a dense product, and none of a BLAS library's threads,
     which stall each other where several clips are made at a time.

@@ -20,11 +20,11 @@ from torch import Tensor
 from benchmark_core.clips.augment import Box, Jitter, draw_box
 from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on_device, degrade_to
 from benchmark_core.clips.enhanced import Enhanced
-from benchmark_core.clips.flow import LEVELS
-from benchmark_core.clips.formats import ViewPlan
+from benchmark_core.clips.flow_format import LEVELS
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.specs.index import Clip
 
 View: TypeAlias = "Tensor | list[Tensor]"  # (B, K, 3, T, h, w), or B of (K, 3, T, h_i, w_i)

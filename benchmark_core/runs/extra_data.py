@@ -12,9 +12,9 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.formats import Prepared
 from benchmark_core.clips.listing import list_clips, refuse_missing
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import PreparedFormat
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.extra_paths import ExtraPaths
@@ -124,7 +124,7 @@ def store_extra(
     listed: Listed,
     *,
     test: Sequence[Clip],
-    formats: Sequence[Prepared],
+    formats: Sequence[PreparedFormat],
     store: ClipStore,
     bad_clips: str,
     reporter: Reporter,

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.listing import list_clips
-from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
@@ -135,7 +135,7 @@ def _shape(state: dict[str, Tensor], name: str) -> str:
     return "x".join(map(str, state[name].shape)) or "one number" if name in state else "nothing"
 
 
-@reads_clips
+@holds_reader_lock
 def predict_clips(
     deployed: LoadedRun,
     split: Literal["test", "pool"],

@@ -24,3 +24,8 @@ def resolve(target: Target) -> Callable[..., Any]:
     except (ImportError, AttributeError) as error:
         raise ElrError(f"'{target}' cannot be loaded: {error}") from error
     return found
+
+
+def target_name(target: Target) -> str:
+    """Return "module:attribute" for a target given either way. It is part of stored keys."""
+    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"

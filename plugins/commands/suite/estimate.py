@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.clips.views import Batch
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key

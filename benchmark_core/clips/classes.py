@@ -53,8 +53,8 @@ class _Restricted:
 def restrict(index: Index, numbers: Mapping[int, int]) -> Index:
     """Return the index restricted to the classes in `numbers`: old class number -> new class number.
 
-    A multi-label clip keeps the labels that are in `numbers`, and is dropped if there are none. Clips without labels are
-    kept, and so are missing files of unknown class.
+    A multi-label clip keeps the labels that are in `numbers`, and is dropped if there are none. Clips without labels
+    are kept, and so are missing files of unknown class.
     """
     clips = tuple(
         dataclasses.replace(clip, target=_renumbered(clip.target, numbers))

@@ -49,7 +49,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """Return the header, or None if the file is absent, unreadable, truncated or no clip file; it is then made again."""
+    """Return the header, or None if the file is absent, unreadable, truncated or not a clip file."""
     try:
         with path.open("rb") as file:
             text = file.read(HEADER_BYTES)

@@ -1,6 +1,6 @@
 """Derived data: what a trained network computes from each clip's whole view, such as features, kept in the store.
 
-There is one float16 tensor per interval or window of a clip. The tensors of a clip are stored as the frames of one file.
+There is one float16 tensor per interval or window of a clip. The tensors of a clip are the frames of one stored file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ Make = Callable[[Batch], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class DerivedFormat:
-    """made_of: everything the values depend on: formats and sampling of the views, stages and weights of the networks."""
+    """Key of derived data.
+
+    made_of: everything the values depend on: format and sampling of the views, stages and weights of the networks.
+    """
 
     made_of: Mapping[str, Any]
 
@@ -58,9 +61,10 @@ def ensure_derived(
 ) -> None:
     """Compute and store the values that are missing. `views` must be whole views (`train` is False).
 
-    make: maps a batch of one clip, with at most `AT_ONCE` of its intervals, to (K, *shape). As `ClipStore.ensure`, this
-    is resumable, leaves no partial file, and each clip is made by one process. Raises ElrError if `make` returns another
-    shape, or a value that float16 cannot represent.
+    make: maps a batch of one clip, with at most `AT_ONCE` of its intervals, to (K, *shape).
+
+    As `ClipStore.ensure`, this is resumable, leaves no partial file, and each clip is made by one process. Raises
+    ElrError if `make` returns another shape, or a value that float16 cannot represent.
     """
 
     def build(task: BuildTask, missing: list[DerivedFormat]) -> BuildResult:

@@ -117,11 +117,11 @@ def test_targets_are_renumbered_and_folds_thinned() -> None:
 def test_several_labels_keep_those_that_stay() -> None:
     clips = (labelled(0, (0, 2, 3)), labelled(1, (0,)), labelled(2, ()), labelled(3, (3,)), labelled(4, None))
     index = Index(
-        clips=clips, folds={"1": Fold(train=("clip-0", "clip-1"), test=("clip-2", "clip-3"))}, pool=("clip-4",)
+        clips=clips, folds={"1": Fold(train=("clip-0", "clip-1"), test=("clip-2", "clip-3"))}, unlabelled=("clip-4",)
     )
     part = restrict(index, {2: 0, 3: 1})
     assert [(clip.id, clip.target) for clip in part.clips] == [("clip-0", (0, 1)), ("clip-3", (1,)), ("clip-4", None)]
-    assert part.folds["1"] == Fold(train=("clip-0",), test=("clip-3",)) and part.pool == ("clip-4",)
+    assert part.folds["1"] == Fold(train=("clip-0",), test=("clip-3",)) and part.unlabelled == ("clip-4",)
 
 
 def test_a_restricted_dataset_reads_a_restricted_index() -> None:

@@ -169,7 +169,7 @@ def test_every_number_is_in_the_key() -> None:
 
 def test_a_plugin_that_returns_another_shape_is_blamed() -> None:
     recipe = StoredFormat(kind="low", size=(3, 4), aspect=(3, 4), degrade=lambda *_: np.zeros((1, 3, 4, 4), np.uint8))
-    with pytest.raises(ElrError, match=r"returned uint8 \(1, 3, 4, 4\) where uint8 \(1, 3, 3, 4\) is due"):
+    with pytest.raises(ElrError, match=r"uint8 \(1, 3, 4, 4\) instead of uint8 \(1, 3, 3, 4\); correct the plugin"):
         recipe.make(grey(5, 1), 0)
 
 

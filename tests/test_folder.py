@@ -214,7 +214,7 @@ def test_a_tree_of_videos_is_a_pool(catalog: Catalog, tmp_path: Path) -> None:
     spec = placed.datasets[name]
     assert (name, spec.classes, spec.unlabelled) == ("videos:kinetics", (), True)
     index = spec.read_index(root, "pool", {})
-    assert index.pool == ("a.mkv", "b/one.avi", "b/c/deep.mp4") and not index.folds
+    assert index.unlabelled == ("a.mkv", "b/one.avi", "b/c/deep.mp4") and not index.folds
     assert {clip.target for clip in index.clips} == {None} and index.unlisted == 1
     with pytest.raises(ElrError, match="is a pool of clips without labels.*beside a labelled --dataset"):
         resolve_plan(placed, PlanRequest(method="supervised", dataset=name, budget="smoke"))

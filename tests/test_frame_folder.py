@@ -113,7 +113,7 @@ def test_a_cut_jpeg_is_not_mended(tmp_path: Path) -> None:
 
 
 def test_no_picture_is_no_clip(tmp_path: Path) -> None:
-    with pytest.raises(BadClip, match="it holds no frame"):
+    with pytest.raises(BadClip, match="has no frame"):
         list(decode(FrameFolder(tmp_path, ())))
 
 

@@ -161,7 +161,7 @@ def test_sizes_that_are_not_those_asked_for(toy_catalog: Catalog, toy_plan: Plan
     bicubic = toy_catalog.degradations["bicubic-12x16"]
     catalog = replaced(toy_catalog, "degradations", "bicubic-HxW", on_device=lambda high, low, options: high)
     plan = resolve_plan(catalog, PlanRequest(**{**ASKED, "degradation": bicubic.name}))
-    with pytest.raises(ElrError, match=r"the degradation gives \(24, 3, .*\) where \(24, 3, 12, 16\) is due"):
+    with pytest.raises(ElrError, match=r"returned shape \(24, 3, .*\), expected \(24, 3, 12, 16\); correct the plugin"):
         made(catalog, plan, tmp_path)
 
 

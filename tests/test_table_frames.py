@@ -63,12 +63,12 @@ def test_columns_are_found_by_name(tmp_path: Path, path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "text", "reason"),
     [
-        (4, "0.1,25.0,20,21,22", "row 5 has 5 cells, 8 are due"),
+        (4, "0.1,25.0,20,21,22", "row 5 has 5 cells, 8 are expected"),
         (4, "0.1,25.0,20,21,warm,23,24,25", "row 5: could not convert string to float: 'warm'"),
-        (4, "0.1,25.0,20,21,nan,23,24,25", "row 5: 'nan' is no temperature"),
-        (4, "0.1,25.0,20,21,22,23,24,inf", "row 5: 'inf' is no temperature"),
+        (4, "0.1,25.0,20,21,nan,23,24,25", "row 5: 'nan' is not a temperature"),
+        (4, "0.1,25.0,20,21,22,23,24,inf", "row 5: 'inf' is not a temperature"),
         (4, "0.1,25.0,20,21,,23,24,25", "row 5: could not convert"),
-        (4, "", "row 5 has 1 cells, 8 are due"),
+        (4, "", "row 5 has 1 cells, 8 are expected"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(path: Path, row: int, text: str, reason: str) -> None:
@@ -82,7 +82,7 @@ def test_a_row_that_cannot_be_read_is_named(path: Path, row: int, text: str, rea
 
 
 def test_too_few_rows_are_named(path: Path) -> None:
-    with pytest.raises(BadClip, match="it has 10 rows of frames, and rows 9 to 11 are asked for"):
+    with pytest.raises(BadClip, match="10 rows of frames, but rows 9 to 11"):
         levels(table(path, 8, 10))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:2]))

@@ -90,7 +90,7 @@ def pool_clips(pool: ClipSet, plan: Plan, bad_clips: str) -> Listed:
     own = ComponentName.parse(plan.dataset).base == ComponentName.parse(pool.name).base
     protocol, fold = (plan.protocol, plan.fold) if own else (pool.spec.default_protocol, "")
     index = list_clips(pool.spec, protocol, pool.options, data=pool.root, bad_clips="skip")
-    clips = [index.by_id[key] for key in index.pool] or _training(pool, protocol, fold, index, bad_clips)
+    clips = [index.by_id[key] for key in index.unlabelled] or _training(pool, protocol, fold, index, bad_clips)
     if not clips:
         raise _no_clip(pool, UNLABELLED, 0)
     return Listed(clips=tuple(replace(clip, target=None) for clip in clips), manifest=index.digest())

@@ -222,9 +222,9 @@ def _clips(index: Index, deployed: LoadedRun, split: str, data: Path | None) -> 
     plan, name = deployed.plan, deployed.components.dataset.name
     where = "" if data is None else f" under {data}"
     if split == "pool":
-        if not index.pool:
+        if not index.unlabelled:
             raise ElrError(f"dataset '{name}' lists no clips without labels{where}; --split test takes its test clips")
-        return tuple(index.by_id[key] for key in index.pool)
+        return tuple(index.by_id[key] for key in index.unlabelled)
     clips = index.split(plan.fold, "test") if plan.fold in index.folds else ()
     if not clips:
         raise ElrError(f"dataset '{name}' has no test clips in fold {plan.fold} of {plan.protocol_name}{where}")

@@ -14,10 +14,10 @@ from benchmark_core.clips.enhanced import Enhancer, enhanced_view_plan, ensure_e
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.flow_format import FlowFormat, opencv
 from benchmark_core.clips.formats import EnhancedFormat, StoredFormat
-from benchmark_core.clips.holdout import none_held_out
 from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.validation import classes_not_held_out
 from benchmark_core.clips.view_plan import ViewPlan, flow_view_plan, view_plan
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
@@ -229,12 +229,12 @@ def prepare(
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{components.dataset.name}: no clip of fold {plan.fold} could be decoded")
 
-    if plan.holdout and (without := none_held_out(parts["train"], parts["test"])):
+    if plan.holdout and (without := classes_not_held_out(parts["train"], parts["test"])):
         names = ", ".join(components.dataset.classes[label] for label in without)
         reporter.warn(
             f"--holdout {plan.holdout} holds out no clip of {names}: their groups are too large for that share"
         )
-    part_of = {*index.pool, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
+    part_of = {*index.unlabelled, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
     barred = tuple(clip for clip in index.clips if plan.holdout and clip.id not in part_of)  # its test clips among them
 
     def beside(given: ClipSet | None, listed: Listed | None, label: str) -> ExtraSet | None:

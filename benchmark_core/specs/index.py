@@ -109,7 +109,7 @@ class Index:
     folds: Mapping[str, Fold]
     missing: tuple[str, ...] = ()
     missing_targets: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
-    pool: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
     contents: str = ""
     unlisted: int = 0
     notes: tuple[str, ...] = field(default=())

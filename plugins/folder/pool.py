@@ -35,7 +35,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
             unlisted += 1
     if not clips:
         raise ElrError(f"videos:{root}: no video is under it, at any depth")
-    return Index(clips=tuple(clips), folds={}, pool=tuple(clip.id for clip in clips), unlisted=unlisted)
+    return Index(clips=tuple(clips), folds={}, unlabelled=tuple(clip.id for clip in clips), unlisted=unlisted)
 
 
 def walk(root: Path) -> Iterator[Path]:

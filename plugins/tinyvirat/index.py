@@ -76,7 +76,7 @@ def _read(spec: DatasetSpec, root: Path | None, train: Part, test: Part, pool: P
         folds={"1": Fold(train=tuple(parts[train]), test=tuple(parts[test]))},
         missing=tuple(missing),
         missing_targets=missing,
-        pool=tuple(clip.id for clip in unlabelled),
+        unlabelled=tuple(clip.id for clip in unlabelled),
     )
 
 

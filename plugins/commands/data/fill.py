@@ -63,7 +63,7 @@ def fill(
     refuse_native(dataset, degradation)
     index = list_clips(dataset, protocol, options, data=data, bad_clips=bad_clips)
     wanted = {key: None for fold in index.folds.values() for key in (*fold.train, *fold.test)} | dict.fromkeys(
-        index.pool
+        index.unlabelled
     )
     clips = [index.by_id[key] for key in wanted]
     if not clips:

@@ -153,7 +153,7 @@ def verify(
         indices[name] = index
         clips |= index.by_id
         missing |= dict.fromkeys(index.missing)
-        report.pool = max(report.pool, len(index.pool))
+        report.pool = max(report.pool, len(index.unlabelled))
         report.notes += [note for note in index.notes if note not in report.notes]
     if failed and not indices:
         raise failed[0]

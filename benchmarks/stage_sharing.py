@@ -45,7 +45,6 @@ def elr_datasets() -> Iterable[DatasetSpec]:
             classes=(),
             protocols={"pool": Protocol(summary="clips without labels", folds=("1",))},
             index=pool_index,
-            embedded=True,
             options={"clips": Option(default=CLIPS, low=1, help="clips")},
         )
     ]

@@ -434,7 +434,7 @@ def test_a_dataset_without_training_clips_is_one_line(
         return Index(clips=(tested,), folds={"1": Fold(train=(), test=("only",))})
 
     spec = DatasetSpec(
-        name="untrained", summary="s", classes=("a", "b"), index=index, embedded=True,
+        name="untrained", summary="s", classes=("a", "b"), index=index,
         protocols={"one": Protocol(summary="one fold", folds=("1",))},
     )  # fmt: skip
     bringing = plugin(monkeypatch, elr_datasets=[spec])

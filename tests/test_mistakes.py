@@ -120,9 +120,7 @@ def test_lists_that_cannot_be_read(toy_catalog: Catalog, tmp_path: Path) -> None
         return Index(clips=(), folds={"1": (root / "split.txt").read_text()})  # type: ignore[dict-item]
 
     (tmp_path / "clip.avi").touch()
-    spec = dataclasses.replace(
-        toy_catalog.datasets["toy"], index=lists, embedded=False, layout="split.txt and videos beside it"
-    )
+    spec = dataclasses.replace(toy_catalog.datasets["toy"], index=lists, layout="split.txt and videos beside it")
     with pytest.raises(
         ElrError, match=r"'toy': its lists cannot be read: .*split.txt.*; expected under .*: split.txt and"
     ):
@@ -169,7 +167,7 @@ def test_sizes_that_are_not_those_asked_for(toy_catalog: Catalog, toy_plan: Plan
     ("option", "variants", "message"),
     [
         (Option(default=5.0, high=2.0, help=""), {}, "method 'mine': the default of k=5.0 is above 2.0"),
-        (Option(default=None, help=""), {}, "method 'mine': the default of k, None, is no number"),  # type: ignore[arg-type]
+        (Option(default=None, help=""), {}, "method 'mine': the default of k, None, is not a number"),  # type: ignore[arg-type]
         (Option(default=1.0, help=""), {"v": {"k": "big"}}, "method 'mine', variant v: k='big' is not a number"),
         (Option(default=1.0, high=2.0, help=""), {"v": {"k": 9.0}}, "method 'mine', variant v: k=9.0 is above 2.0"),
     ],

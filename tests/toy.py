@@ -53,7 +53,6 @@ def elr_datasets() -> list[DatasetSpec]:
             classes=CLASSES,
             protocols={"one": Protocol(summary="one fold", folds=("1",))},
             index=index,
-            embedded=True,
             options={"train": Option(default=24, help="clips"), "test": Option(default=12, help="clips")},
         )
     ]

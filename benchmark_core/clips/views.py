@@ -36,7 +36,7 @@ class HostBatch:
     """A batch as read from the store: views are uint8.
 
     mask: float (B, K), 0 for intervals that a clip does not have. box: float (B, 5), or None without augmentation.
-    target: int64 (B,), or float (B, C) for multi-label datasets. derived: only from `DerivedViews`, which have no views.
+    target: int64 (B,), or float (B, C) for multi-label datasets. derived: only of `DerivedViews`, which have no views.
     """
 
     low: View | None
@@ -260,8 +260,8 @@ class Views:
 class _Drawn:
     """Random numbers of a clip in an epoch.
 
-    position: (down, right) of the crop before degrading, 0 to 1. chance: 0 to 1, how far a natively low clip is degraded
-        again.
+    position: (down, right) of the crop before degrading, 0 to 1.
+    chance: 0 to 1, how far a natively low clip is degraded again.
     """
 
     clip: Clip

@@ -1,4 +1,7 @@
-"""Specs: what plugins return from hooks. Frozen, keyword-only and cheap; code is named as "module:attribute"."""
+"""Specs, which plugins return from hooks, and the clips and folds that datasets list.
+
+Specs are frozen, keyword-only and cheap to import; they name their code as "module:attribute".
+"""
 
 from __future__ import annotations
 

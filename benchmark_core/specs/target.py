@@ -1,4 +1,4 @@
-"""Code that a spec names without importing it."""
+"""Code that a spec names without importing it: "module:attribute"."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Target: TypeAlias = str | Callable[..., Any]
 
 
 def resolve(target: Target) -> Callable[..., Any]:
-    """The object behind "module:attribute"; a callable is returned as it is.
+    """Import and return the object of "module:attribute"; a callable is returned unchanged.
 
-    Raises ElrError naming the module where it cannot be imported.
+    Raises ElrError naming the module if it cannot be imported.
     """
     if callable(target):
         return target

@@ -127,7 +127,6 @@ DATASET = DatasetSpec(
     protocols={"only": Protocol(summary="fixed", folds=("only",))},
     index=index,
     degradation="check-average-12x16",
-    embedded=True,
 )
 DEGRADATION = DegradationSpec(name="check-average-HxW", summary="area average", on_clip=degrade)
 ENHANCER = EnhancerSpec(name="check-enlarge", summary="nearest neighbour", factory=Enlarge)

@@ -201,7 +201,7 @@ def test_two_folders_are_one_too_many(catalog: Catalog, tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_has_no_letter(catalog: Catalog, tmp_path: Path) -> None:
     touch(tmp_path / "++", "train/walk/a.avi", "test/walk/b.avi")
-    with pytest.raises(ElrError, match=r"'\+\+' has neither letter nor digit"):
+    with pytest.raises(ElrError, match=r"'\+\+' has no letter or digit"):
         catalog.placed(f"folder:{tmp_path / '++'}")
 
 

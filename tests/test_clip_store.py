@@ -54,12 +54,12 @@ def counting(number: int) -> Clip:
 
 
 @pytest.mark.parametrize("recipe", [LOW, HIGH, NATIVE])
-def test_frames_come_back_as_made(tmp_path: Path, recipe: StoredFormat) -> None:
+def test_frames_come_back_as_made(tmp_path: Path, stored_format: StoredFormat) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
-    store.ensure([clip], [recipe])
+    store.ensure([clip], [stored_format])
     seed = int(store.content_key(clip.source)[:16], 16)
-    made = np.concatenate([recipe.make(frames, seed) for frames in decode(clip.source)])
-    reader = store.reader(recipe)
+    made = np.concatenate([stored_format.make(frames, seed) for frames in decode(clip.source)])
+    reader = store.reader(stored_format)
     assert reader.count(clip) == 6 and reader.size(clip) == made.shape[2:]
     for numbers in ([0, 1, 2, 3, 4, 5], [5, 0, 0, 3], [2]):
         assert np.array_equal(reader.frames(clip, numbers), made[numbers])
@@ -90,16 +90,16 @@ def test_a_recipe_is_described_beside_its_clips(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", [LOW, HIGH])
 @pytest.mark.parametrize("harm", ["cut", "emptied", "scribbled"])
-def test_a_damaged_file_is_made_anew(tmp_path: Path, recipe: StoredFormat, harm: str) -> None:
+def test_a_damaged_file_is_made_anew(tmp_path: Path, stored_format: StoredFormat, harm: str) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
-    store.ensure([clip], [recipe])
-    path = store.path(store.content_key(clip.source), recipe)
+    store.ensure([clip], [stored_format])
+    path = store.path(store.content_key(clip.source), stored_format)
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[:-1], "emptied": b"", "scribbled": b"\xff" * len(whole)}[harm])
     assert clipfile.read_header(path) is None
     with pytest.raises(ElrError, match="not in the clip store"):
-        store.reader(recipe).count(clip)
-    assert store.ensure([clip], [recipe]).built == 1
+        store.reader(stored_format).count(clip)
+    assert store.ensure([clip], [stored_format]).built == 1
     assert path.read_bytes() == whole
 
 
@@ -254,6 +254,6 @@ def test_a_video_of_several_chunks_comes_back_as_decoded(tmp_path: Path) -> None
         store.ensure([clip], [LOW, HIGH, NATIVE], workers=1)
         noise = int(store.content_key(clip.source)[:16], 16)
         (frames,) = decode(clip.source, chunk=count)
-        for recipe in (LOW, HIGH, NATIVE):
-            made = recipe.make(frames, noise)
-            assert np.array_equal(store.reader(recipe).frames(clip, range(count)), made)
+        for stored_format in (LOW, HIGH, NATIVE):
+            made = stored_format.make(frames, noise)
+            assert np.array_equal(store.reader(stored_format).frames(clip, range(count)), made)

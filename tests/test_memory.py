@@ -38,10 +38,10 @@ def used(count: int, store: ClipStore) -> int:
     tracemalloc.start()
     try:
         listed = index(count)
-        stock = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
+        planned = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
         views = [
             Views(
-                listed.split("1", part), store, stock,
+                listed.split("1", part), store, planned,
                 sampling=Sampling.parse("2x1"), classes=400, high=True, train=part == "train", jitter=Jitter(),
             )
             for part in ("train", "test")

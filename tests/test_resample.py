@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from videos import random_planes
 
-from benchmark_core.clips.fit import as_recorded, centre, fitted, high_view, with_margin
+from benchmark_core.clips.fit import as_recorded, centre, crop_to_aspect, high_view, with_margin
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.resample import area_matrix, fit_to, linear_matrix, reduce, to_grey_levels, to_rgb
 
@@ -73,7 +73,7 @@ def test_reduce_is_the_float64_reference_to_half_a_grey_level(sigma: float, size
     planes = random_planes(2, *size)
     # Low contrast keeps colours inside the cube, where clipping hides nothing.
     planes = tuple((plane // 4 + 96).astype(np.uint8) for plane in planes)
-    frames = fitted(Frames(planes=planes, colour="yuv-limited"), aspect)
+    frames = crop_to_aspect(Frames(planes=planes, colour="yuv-limited"), aspect)
     top, left, bottom, right = frames.region
     seen = reduce(frames, low, sigma)
     for number in range(2):
@@ -134,7 +134,7 @@ def test_high_views_average_down_and_interpolate_up() -> None:
 
 def test_low_and_high_look_at_the_same_region() -> None:
     planes = tuple(np.random.default_rng(3).integers(0, 256, (3, 2, 48, 80), np.uint8))
-    frames = fitted(Frames(planes=planes, colour="rgb"), (3, 4))
+    frames = crop_to_aspect(Frames(planes=planes, colour="rgb"), (3, 4))
     high = fit_to(frames, (24, 32))
     again = high.reshape(2, 3, 6, 4, 8, 4).mean((3, 5))
     assert np.abs(reduce(frames, (6, 8)) - again).max() < 1e-3

@@ -105,18 +105,21 @@ def test_what_is_no_such_table_is_a_bad_clip(tmp_path: Path, content: bytes | No
 
 def test_two_ranges_of_one_table_are_two_clips_in_the_store(path: Path, tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "cache")
-    recipe = StoredFormat(kind="native")
+    stored_format = StoredFormat(kind="native")
     sources = [table(path, 0, 4), table(path, 5, 9), dataclasses.replace(table(path, 0, 4), hottest=40.0)]
     clips = [Clip(id=str(number), source=source, target=0) for number, source in enumerate(sources)]
     assert len({store.content_key(source) for source in sources}) == 3
-    assert store.ensure(clips, [recipe]).built == 3
-    reader = store.reader(recipe)
+    assert store.ensure(clips, [stored_format]).built == 3
+    reader = store.reader(stored_format)
     for clip, source in zip(clips, sources, strict=True):
         stored = reader.frames(clip, range(5))  # (5, 3, 2, 3)
         assert np.array_equal(stored, np.repeat(levels(source)[:, None], 3, axis=1))
     assert store.content_key(sources[0]) == ClipStore(tmp_path).content_key(sources[0])
     path.write_text(path.read_text().replace("20.0", "20.5", 1))
-    assert store.content_key(sources[0]) != store.content_key(sources[1]) and store.ensure(clips, [recipe]).built == 3
+    assert (
+        store.content_key(sources[0]) != store.content_key(sources[1])
+        and store.ensure(clips, [stored_format]).built == 3
+    )
 
 
 def test_a_missing_table_is_a_bad_clip_of_the_store(tmp_path: Path) -> None:

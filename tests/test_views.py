@@ -36,8 +36,8 @@ COUNT = 7
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     made = ClipStore(tmp_path_factory.mktemp("cache"))
-    for stock in (AFTER, BEFORE, AS_RECORDED):
-        made.ensure(clips(), stock.formats(low=True, high=True))
+    for planned in (AFTER, BEFORE, AS_RECORDED):
+        made.ensure(clips(), planned.formats(low=True, high=True))
     return made
 
 
@@ -46,9 +46,9 @@ def clips() -> list[Clip]:
     return [drawn(n, frames=5 + n, size=(24 + 2 * n, 32 + 3 * n), target=n % 3) for n in range(COUNT)]
 
 
-def views(store: ClipStore, stock: ViewPlan = AFTER, **options) -> Views:
+def views(store: ClipStore, planned: ViewPlan = AFTER, **options) -> Views:
     components = {"sampling": Sampling.parse("4x1"), "classes": 3, "jitter": Jitter() if options.get("train") else None}
-    return Views(clips(), store, stock, **{**components, **options})
+    return Views(clips(), store, planned, **{**components, **options})
 
 
 def by_clip(batches: Iterator[HostBatch]) -> dict[str, tuple[torch.Tensor, ...]]:

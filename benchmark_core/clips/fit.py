@@ -27,7 +27,7 @@ def centre(size: tuple[int, int], aspect: tuple[int, int]) -> tuple[float, float
     return (1 - share) / 2, 0.0, (1 + share) / 2, 1.0
 
 
-def fitted(frames: Frames, aspect: tuple[int, int]) -> Frames:
+def crop_to_aspect(frames: Frames, aspect: tuple[int, int]) -> Frames:
     """Return the same planes with the centred region of `aspect` in view."""
     return dataclasses.replace(frames, region=centre(frames.size, aspect))
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips.decode import DECODER
-from benchmark_core.clips.fit import as_recorded, fitted, high_view
+from benchmark_core.clips.fit import as_recorded, crop_to_aspect, high_view
 from benchmark_core.clips.frames import Frames
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import NOTHING, Target, Value, resolve
@@ -75,7 +75,7 @@ class StoredFormat:
         if self.kind == "native":
             return as_recorded(frames)
         assert self.size is not None and self.aspect is not None
-        view = fitted(frames, self.aspect)
+        view = crop_to_aspect(frames, self.aspect)
         if self.kind == "high":
             return high_view(view, self.size)
         assert self.degrade is not None

@@ -18,7 +18,7 @@ class DegradationSpec(Spec):
     then the clip is used as recorded (`native`).
 
     on_clip: `degrade(frames, low, options, seed) -> uint8 (T, 3, h, w)`, called when storing a clip, for each chunk of
-        its fitted frames (`benchmark_core.clips.frames.Frames`).
+        its cropped frames (`benchmark_core.clips.frames.Frames`).
     on_device: `degrade(high, low, options) -> float (N, 3, h, w)` for `high` float (N, 3, H, W) in [0, 1].
     low: (h, w), set from the name.
     track: name in tables if the result also depends on the network size; by default the degradation's name. `{low}` is

@@ -74,7 +74,7 @@ def test_code_that_is_not_there_is_found_before_clips_are_read(
     catalog = replaced(toy_catalog, section, name, **{field: "nowhere_at_all:build"})
     with pytest.raises(ElrError) as caught:
         made(catalog, toy_plan, tmp_path)
-    assert f"{kind} '{name}', its {field}: 'nowhere_at_all:build' cannot be loaded" in str(caught.value)
+    assert f"{kind} '{name}', field {field}: 'nowhere_at_all:build' cannot be loaded" in str(caught.value)
     assert str(caught.value).startswith("plugin ") and not (tmp_path / "cache" / "clips").exists()
 
 

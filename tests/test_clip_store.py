@@ -53,7 +53,7 @@ def counting(number: int) -> Clip:
     return Clip(id=f"clip-{number}", source=Drawn(render=counted, key=f"{number},6,24,32"), target=0)
 
 
-@pytest.mark.parametrize("recipe", [LOW, HIGH, NATIVE])
+@pytest.mark.parametrize("stored_format", [LOW, HIGH, NATIVE])
 def test_frames_come_back_as_made(tmp_path: Path, stored_format: StoredFormat) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
     store.ensure([clip], [stored_format])
@@ -88,7 +88,7 @@ def test_a_recipe_is_described_beside_its_clips(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "clips" / LOW.key / "recipe.json").read_text()) == LOW.numbers()
 
 
-@pytest.mark.parametrize("recipe", [LOW, HIGH])
+@pytest.mark.parametrize("stored_format", [LOW, HIGH])
 @pytest.mark.parametrize("harm", ["cut", "emptied", "scribbled"])
 def test_a_damaged_file_is_made_anew(tmp_path: Path, stored_format: StoredFormat, harm: str) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)

@@ -61,7 +61,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.clips.reader_lock import in_use
+    from benchmark_core.clips.locks import reader_lock
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.runs.loaded_run import load_run
     from benchmark_core.runs.request import cache_folder, data_root
@@ -77,7 +77,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     bicubic = catalog.enhancers["bicubic"].build(deployed.components.degradation.low, plan.size)
     ratios: dict[str, list[float]] = {key: [] for key in ("made", "plain", "made_weighted", "plain_weighted")}
     root, cache = data_root(catalog, name, asked.data), cache_folder(asked.cache)
-    with in_use(cache), torch.inference_mode():
+    with reader_lock(cache), torch.inference_mode():
         for low, high in pairs(deployed, root, cache, device, asked):
             views = {"made": frames_of(enhancer, low), "plain": frames_of(bicubic, low)}
             weights = enhancer.attention(low) if hasattr(enhancer, "attention") else None

@@ -84,7 +84,7 @@ def joint_phase(
     import torch
 
     from benchmark_core.cli.console import ConsoleReporter
-    from benchmark_core.clips.reader_lock import in_use
+    from benchmark_core.clips.locks import reader_lock
     from benchmark_core.provenance import owners_of
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.runs.request import cache_folder, data_root
@@ -102,7 +102,7 @@ def joint_phase(
         found["end"] = gradients(training, teacher, student, asked.batches)
         raise Measured
 
-    with in_use(cache):
+    with reader_lock(cache):
         data = prepare(plan, components, data=root, cache=cache, bad_clips="fail", reporter=reporter)
         training = Training(
             plan=plan,

@@ -20,7 +20,7 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.reader_lock import in_use, unused
+from benchmark_core.clips.locks import clearing_lock, reader_lock
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
@@ -370,7 +370,7 @@ def test_clips_that_a_run_reads_stay(cache: Path, toy_catalog: Catalog, call: Ca
 def test_what_a_killed_run_left_in_use_is_free(cache: Path, call: Call) -> None:
     left = cache / "locks" / "reading-0.lock"
     left.touch()
-    with in_use(cache):
+    with reader_lock(cache):
         assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 1
     assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 0
     assert not left.exists() and read_cache(cache).recipes == ()
@@ -380,10 +380,10 @@ def test_nobody_begins_to_read_while_clips_are_removed(cache: Path) -> None:
     begun = threading.Event()
 
     def reading() -> None:
-        with in_use(cache):
+        with reader_lock(cache):
             begun.set()
 
-    with unused(cache) as free:
+    with clearing_lock(cache) as free:
         reader = threading.Thread(target=reading)
         reader.start()
         assert free and not begun.wait(0.3)

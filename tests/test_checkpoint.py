@@ -258,7 +258,7 @@ def test_what_is_no_checkpoint(name, content, tmp_path):
 def test_a_file_that_changes_after_it_was_named_is_refused(tmp_path):
     file = saved(tmp_path, small(1).state_dict())
     torch.save(small(3).state_dict(), file.path)
-    assert refused(small(2), file) == "the weights FILE have changed since the plan was made; start again"
+    assert refused(small(2), file) == "the weights FILE have changed since the plan was made; run the command again"
 
 
 # -- in plans
@@ -295,10 +295,13 @@ def test_names_stay_names(catalog: Catalog, tmp_path, monkeypatch):
         ("some/where", "--weights some/where: there is no such file"),
         (
             "a.txt",
-            "--weights a.txt is not a checkpoint by its name, which ends in one of .safetensors, .pth, .pt",
+            "--weights a.txt is not a checkpoint: its name must end in one of .safetensors, .pth, .pt",
         ),
-        ("folder", "--weights folder is a folder; name the checkpoint in it, one of .safetensors, .pth, .pt"),
-        ("file:a@0123", "--weights file:a@0123 is what a plan calls a file; give the file itself: --weights PATH"),
+        ("folder", "--weights folder is a folder; give a checkpoint in it, one of .safetensors, .pth, .pt"),
+        (
+            "file:a@0123",
+            "--weights file:a@0123 is the name of a file in a plan; give the path of the file: --weights PATH",
+        ),
     ],
 )
 def test_paths_to_no_checkpoint(text, says, catalog: Catalog, tmp_path, monkeypatch):

@@ -325,7 +325,8 @@ def test_the_flag(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> 
         ),
         (
             ("--enhancer", "dbpn-s", "--enhancer-weights", "file:a@0123"),
-            "--enhancer-weights file:a@0123 is what a plan calls a file; give the file itself: --enhancer-weights PATH",
+            "--enhancer-weights file:a@0123 is the name of a file in a plan; give the path of the file: "
+            "--enhancer-weights PATH",
         ),
         (
             ("--enhancer", "dbpn-s", "--set", "enhancer.weights=a/b.pth"),

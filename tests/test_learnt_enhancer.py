@@ -16,7 +16,7 @@ from torch.nn.functional import max_pool2d
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
-from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer, ensure_enhanced, of_enhancer
+from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer, enhanced_view_plan, ensure_enhanced
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
@@ -283,7 +283,7 @@ def test_kept_windows_begin_at_the_clips_first_frame(learnt_catalog: Catalog, tm
     plan = asked(learnt_catalog, enhancer="four-at-once", sampling="1x1")
     data = ready(learnt_catalog, plan, tmp_path)
     enhancer = fitted(learnt_catalog, plan, frames=4)
-    stock = of_enhancer(data.view_plan, enhancer)
+    stock = enhanced_view_plan(data.view_plan, enhancer)
     ensure_enhanced(data.store, data.train[:2], stock.low, enhancer)
     low = data.store.reader(data.view_plan.low).frames(data.train[1], range(4, 8))
     view = torch.from_numpy(low).float().div(255).transpose(0, 1)[None]
@@ -297,7 +297,7 @@ def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: C
     plan = asked(learnt_catalog, enhancer="four-at-once", sampling="1x1")
     data = ready(learnt_catalog, plan, tmp_path)
     three = dataclasses.replace(fitted(learnt_catalog, plan), frames=3, module=Repeat())
-    stock = of_enhancer(data.view_plan, three)
+    stock = enhanced_view_plan(data.view_plan, three)
     ensure_enhanced(data.store, data.train[:1], stock.low, three)
     reader = data.store.reader(stock.low)
     assert reader.count(data.train[0]) == 8  # in windows of 3, 3 and 2

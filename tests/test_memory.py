@@ -9,11 +9,12 @@ import pytest
 from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
-from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import KNOWN, ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.clips.views import Views
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 
 FEW, MANY = 5_000, 10_000  # of FEW and more, readers remember no more than of FEW
 LIMIT = 460  # bytes a clip: from 1,000 to 100,000 clips 50 MB may come, 4 MB of them what readers remember
@@ -37,10 +38,10 @@ def used(count: int, store: ClipStore) -> int:
     tracemalloc.start()
     try:
         listed = index(count)
-        stock = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
+        planned = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
         views = [
             Views(
-                listed.split("1", part), store, stock,
+                listed.split("1", part), store, planned,
                 sampling=Sampling.parse("2x1"), classes=400, high=True, train=part == "train", jitter=Jitter(),
             )
             for part in ("train", "test")

@@ -18,8 +18,8 @@ from test_purwanto_attention import peak
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
-from benchmark_core.clips import flow
-from benchmark_core.clips.formats import ViewPlan
+from benchmark_core.clips import flow_format
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.networks.assemble import build_backbone, map_shape, recognizer_of
 from benchmark_core.plans.combinations import Components
@@ -425,7 +425,7 @@ def test_a_flow_stream_without_the_extra(
             raise ImportError("No module named 'cv2'")
         return real(name)
 
-    monkeypatch.setattr(flow.importlib, "import_module", absent)
+    monkeypatch.setattr(flow_format.importlib, "import_module", absent)
     monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
     plan = plan_of(toy_catalog, "purwanto:kd+sa", **TOY, modality=modality)
     with pytest.raises(ElrError, match=r"the extra 'flow': pip install -e '\.\[flow\]'"):

@@ -14,8 +14,8 @@ import torch
 
 from benchmark_core.atomic import check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.flow import opencv
-from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.flow_format import opencv
+from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.names import ComponentName, file_name
@@ -115,7 +115,7 @@ def run(
     )
 
 
-@reads_clips
+@holds_reader_lock
 def _run_one(
     plan: Plan,
     components: Components,

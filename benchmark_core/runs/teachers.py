@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.clips.views import Batch
 from benchmark_core.cost.macs import WorkCounter, count_work
 from benchmark_core.cost.parameters import count_parameters

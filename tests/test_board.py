@@ -18,7 +18,7 @@ from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.record import record_name
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.tables import build_tables, write_tables
@@ -39,7 +39,7 @@ def problem(board: Path) -> str:
 
 def write(path: Path, record: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(seal({key: value for key, value in record.items() if key != "seal"})))
+    path.write_text(json.dumps(add_checksum({key: value for key, value in record.items() if key != "seal"})))
     return path
 
 

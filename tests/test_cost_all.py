@@ -22,7 +22,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.published import Published
 from benchmark_core.records import publish
-from benchmark_core.records.cost_record import read_cost, stands, thinner, write_cost
+from benchmark_core.records.cost_record import already_measured, has_fewer_variants, read_cost, write_cost
 from benchmark_core.specs import BackboneSpec, EnhancerSpec
 from benchmark_core.tables import build_tables
 
@@ -340,14 +340,14 @@ FULL = {"single": TIMED, "variants": [{"precision": "bf16", "compiled": False, "
 )
 def test_a_record_stands(old, new, same, tmp_path: Path):
     path = write_cost(tmp_path, {**make_cost("net"), **old})
-    assert stands(path, {**make_cost("net"), "plugins": {}, **new}) is same
-    assert not stands(tmp_path / "absent.json", make_cost("net"))
+    assert already_measured(path, {**make_cost("net"), "plugins": {}, **new}) is same
+    assert not already_measured(tmp_path / "absent.json", make_cost("net"))
 
 
 def test_a_record_of_another_structure_under_the_same_name_does_not_stand(tmp_path: Path):
     path = write_cost(tmp_path, make_cost("net"))
     with pytest.raises(ElrError, match="is the cost of the structure 'net', not of 'net!'"):
-        stands(path, {**make_cost("net!"), "plugins": {}})
+        already_measured(path, {**make_cost("net!"), "plugins": {}})
 
 
 def test_what_a_run_timed_does_not_take_the_place_of_more(tmp_path: Path):
@@ -357,9 +357,11 @@ def test_what_a_run_timed_does_not_take_the_place_of_more(tmp_path: Path):
     device = "cuda: G"
     full = write_cost(board / "costs", {**make_cost(record["structure"], device=device), "latency": FULL})
     thin = make_cost(record["structure"], device=device, ms=2.0)
-    assert thinner(full, thin) and not thinner(full, {**thin, "versions": {"elrbench": "2"}})
-    assert not thinner(full, {**thin, "latency": FULL}) and not thinner(full, {**thin, "latency": None})
-    assert not thinner(tmp_path / "absent", thin)
+    assert has_fewer_variants(full, thin) and not has_fewer_variants(full, {**thin, "versions": {"elrbench": "2"}})
+    assert not has_fewer_variants(full, {**thin, "latency": FULL}) and not has_fewer_variants(
+        full, {**thin, "latency": None}
+    )
+    assert not has_fewer_variants(tmp_path / "absent", thin)
     before = full.read_bytes()
     run_folder(run, record, thin)
     said: list[str] = []

@@ -157,7 +157,7 @@ STAT = (256, 340)
     ],
     ids=str,
 )
-def test_printed_figures(name, at, parameters, products, with_norms, catalog: Catalog):
+def test_table_figures_figures(name, at, parameters, products, with_norms, catalog: Catalog):
     """Multiply-adds within 1 %, parameters to four digits."""
     spec = subjects(catalog, [name])[0].spec
     recognizer, low = of_shapes_alone(Subject(spec, at))

@@ -10,12 +10,12 @@ import pytest
 from run_records import make_record, put_scored
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.checksum import seal
-from benchmark_core.records.clip_results import decisions_of
+from benchmark_core.records.checksum import add_checksum
+from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.consistency import check_record, check_result
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import read_record
-from benchmark_core.records.stored import decided
+from benchmark_core.records.stored import decisions_for
 from benchmark_core.scoring.hits import pack_rows, unpack_rows
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.scores import score
@@ -71,11 +71,11 @@ def test_other_scores_bring_none() -> None:
 
 def test_a_record_keeps_them(tmp_path: Path) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
-    found = decisions_of(record)
+    found = clip_decisions(record)
     assert np.array_equal(found.truth, TRUTH > 0) and np.array_equal(found.predicted, noisy(0.2) > 0)
     assert found.value("f1_macro") == record["scores"]["f1_macro"]["value"]
     with pytest.raises(ElrError, match="is single-label and holds no decisions"):
-        decisions_of(check_record(make_record()))
+        clip_decisions(check_record(make_record()))
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_a_record_keeps_them(tmp_path: Path) -> None:
 def test_decisions_that_are_not_the_scores_are_refused(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
     with pytest.raises(ElrError, match=message):
-        check_result(check_record(seal({**record, "decisions": {**record["decisions"], **edit}})))
+        check_result(check_record(add_checksum({**record, "decisions": {**record["decisions"], **edit}})))
 
 
 def test_swapped_classes_keep_the_score_and_are_refused(tmp_path: Path) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
-    turned = {key: pack_rows(bits.T[::-1]) for key, bits in vars(decisions_of(record)).items() if key != "counts"}
+    turned = {key: pack_rows(bits.T[::-1]) for key, bits in vars(clip_decisions(record)).items() if key != "counts"}
     with pytest.raises(ElrError, match="have other clips of some class than 'per_class.n'"):
-        check_result(check_record(seal({**record, "decisions": {**record["decisions"], **turned}})))
+        check_result(check_record(add_checksum({**record, "decisions": {**record["decisions"], **turned}})))
 
 
 def test_hits_and_decisions_do_not_go_together() -> None:
@@ -219,6 +219,6 @@ def test_other_labels_of_the_same_clips_do_not_pair(tmp_path: Path) -> None:
 
 def test_what_is_no_f1_has_no_decisions() -> None:
     predictions = Predictions(("a",), np.array([[1, 0]]), np.array([[1.0, -1.0]]), ("x", "y"))
-    assert decided(predictions, "f1_micro").predicted.tolist() == [[True, False]]
+    assert decisions_for(predictions, "f1_micro").predicted.tolist() == [[True, False]]
     with pytest.raises(ElrError, match="'map' is no F1"):
-        decided(predictions, "map")
+        decisions_for(predictions, "map")

@@ -23,7 +23,7 @@ from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
@@ -251,7 +251,7 @@ def parts_at(made: RunResult, folder: Path) -> list[Path]:
 
 def amend(folder: Path, **fields: object) -> None:
     (path,) = folder.glob("cstat-*.json")
-    path.write_text(json.dumps(seal({**json.loads(path.read_text()), **fields})))
+    path.write_text(json.dumps(add_checksum({**json.loads(path.read_text()), **fields})))
 
 
 POOL = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}

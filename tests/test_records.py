@@ -14,15 +14,15 @@ from run_records import bits, make_cost, make_record, put
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.records import (
+    add_checksum,
     publish,
     read_cost,
     read_record,
-    seal,
-    verify_seal,
+    verify_checksum,
     write_cost,
     write_record,
 )
-from benchmark_core.records.clip_results import hits_of
+from benchmark_core.records.clip_results import clip_hits
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import run_files, track_path
 from benchmark_core.records.record import find_record, record_name
@@ -35,7 +35,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = write_record(tmp_path / "new", record)
     assert path == tmp_path / "new" / f"mine-a-b-{record['digest']}.json"
     assert read_record(path) == record
-    assert np.flatnonzero(hits_of(read_record(path))).tolist() == [0, 3]
+    assert np.flatnonzero(clip_hits(read_record(path))).tolist() == [0, 3]
     assert [file.name for file in path.parent.iterdir()] == [path.name]  # no temporary file is left
     assert path.read_bytes().endswith(b"}\n") and b"\r" not in path.read_bytes()
 
@@ -58,16 +58,16 @@ def test_scores_go_into_a_record_as_they_are(tmp_path: Path) -> None:
 
 def test_a_seal_notices_any_change_and_no_reordering() -> None:
     record = make_record()
-    verify_seal(dict(reversed(record.items())))
+    verify_checksum(dict(reversed(record.items())))
     changed = {**record, "device": "other"}
     with pytest.raises(ElrError, match="changed by hand"):
-        verify_seal(changed)
-    verify_seal(seal(changed))
+        verify_checksum(changed)
+    verify_checksum(add_checksum(changed))
 
 
 def test_a_number_that_is_not_finite_cannot_be_sealed() -> None:
     with pytest.raises(ElrError, match="not finite"):
-        seal({"timings": {"train_s": float("nan")}})
+        add_checksum({"timings": {"train_s": float("nan")}})
 
 
 def _edited(record: dict[str, Any], *path: str, to: Any = None, drop: bool = False) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _edited(record: dict[str, Any], *path: str, to: Any = None, drop: bool = Fal
 def test_a_bad_record_is_named_in_one_line(tmp_path: Path, edit: dict[str, Any], reseal: bool, message: str) -> None:
     record = _edited(make_record(), *edit["path"], to=edit.get("to"), drop=edit.get("drop", False))
     path = tmp_path / "bad.json"
-    path.write_text(json.dumps(seal(record) if reseal else record))
+    path.write_text(json.dumps(add_checksum(record) if reseal else record))
     with pytest.raises(ElrError, match=message) as caught:
         read_record(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
@@ -166,7 +166,7 @@ def test_cost_records(tmp_path: Path) -> None:
     cost = make_cost("net18-bilinear", device="cuda: NVIDIA H100 80GB", ms=1.25)
     path = write_cost(tmp_path, cost)
     assert path.name == "net18-bilinear-cuda-NVIDIA-H100-80GB.json" and read_cost(path) == cost
-    path.write_text(json.dumps(seal(_edited(cost, "macs", "clip", drop=True))))
+    path.write_text(json.dumps(add_checksum(_edited(cost, "macs", "clip", drop=True))))
     with pytest.raises(ElrError, match="'macs.clip' is missing"):
         read_cost(path)
     with pytest.raises(ElrError, match="'latency.single' is missing"):

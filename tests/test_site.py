@@ -21,7 +21,7 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
-from benchmark_core.tables.rows import fold_rows
+from benchmark_core.tables.rows import group_rows
 from elrbench_plugins import pages
 from elrbench_plugins.commands.site.blocks import number_of, table
 from elrbench_plugins.commands.site.classes import class_scores, clips_by_class
@@ -236,7 +236,7 @@ def test_scores_by_class_pool_folds_and_average_seeds(tmp_path: Path) -> None:
     records = [record("1", 0, [10, 4, 0], [0.5, 0.25, None]), record("2", 0, [30, 0, 0], [0.9, None, None])]
     records += [record("1", 1, [10, 4, 0], [0.7, 0.75, None]), record("2", 1, [30, 0, 0], [0.5, None, None])]
     records += [record("1", 2, [10, 4, 0], [0.0, 0.0, None])]  # its other fold is missing: not scored
-    (row,) = fold_rows(records)
+    (row,) = group_rows(records)
     assert class_scores(row) == [pytest.approx((5 + 27 + 7 + 15) / 80), pytest.approx(0.5), None]
     assert clips_by_class(row) == [40, 4, 0]
 

@@ -17,7 +17,7 @@ from benchmark_core.tables import gather
 
 @pytest.fixture(autouse=True)
 def no_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed here does not matter; tests/test_printed.py has papers."""
+    """What is installed here does not matter; tests/test_table_figures.py has papers."""
     monkeypatch.setattr(gather, "load_library", lambda problems: Library({}, {}))
 
 

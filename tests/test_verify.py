@@ -16,7 +16,7 @@ import pytest
 from run_records import put_scored
 
 from benchmark_core.cli import main
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.record import read_record
 from benchmark_core.records.verify import verify_record
 from benchmark_core.scoring.fusion import fuse
@@ -46,7 +46,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object], *, sealed: bool
     record = json.loads(path.read_text())
     change(record)
     del record["seal"]
-    path.write_text(json.dumps(seal(record) if sealed else {**record, "seal": "0" * 64}))
+    path.write_text(json.dumps(add_checksum(record) if sealed else {**record, "seal": "0" * 64}))
 
 
 def problems(path: Path, board: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether plain JSON has the shape that a TypedDict declares: the schema is written once, as types."""
+"""Check JSON against a TypedDict, so that the schema is written only once, as types."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 
 from benchmark_core.errors import ElrError
 
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
 _fields = functools.cache(get_type_hints)
 
 
-def conform(value: object, hint: Any, where: str = "") -> None:
-    """Nothing where `value` is of type `hint`; ElrError naming the place and what belongs there. More keys are fine."""
-    if not _test(hint)(value):  # quick, for tables read thousands of records; only what fails it is walked through
+def check_schema(value: object, hint: Any, where: str = "") -> None:
+    """Raise ElrError if `value` is not of type `hint`, naming the field and its type. Extra keys are allowed."""
+    if not _test(hint)(value):  # fast path: tables read thousands of records
         _walk(value, hint, where)
 
 
 @functools.cache
 def _test(hint: Any) -> Callable[[object], bool]:
-    """A function that is true only of values of type `hint`; false says nothing yet."""
+    """Return a fast test. True means that the value is of type `hint`; False means that `_walk` must decide."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value: True
@@ -53,9 +53,9 @@ def _all(values: Any, kinds: frozenset[type], each: Callable[[object], bool]) ->
 
 
 def _types(hint: Any) -> frozenset[type]:
-    """The types that a plain `hint`, or one that may be missing, is; none for another.
+    """Return the Python types of a plain or optional `hint`; empty for any other hint.
 
-    JSON writes 1.0 and 1 alike in many hands, so a whole number is a number; true is neither.
+    An integer is also a number, because some JSON writers turn 1.0 into 1. A boolean is neither.
     """
     if hint in _NAMES:
         return frozenset((int, float) if hint is float else (hint,))
@@ -93,7 +93,9 @@ def _walk(value: object, hint: Any, where: str) -> None:
     elif origin in (Union, types.UnionType):
         (inner,) = (kind for kind in arguments if kind is not type(None))
         _walk(value, inner, where)
-    elif isinstance(value, bool) is not (hint is bool) or not isinstance(value, tuple(_types(hint))):  # numpy's too
+    elif isinstance(value, bool) is not (hint is bool) or not isinstance(
+        value, tuple(_types(hint))
+    ):  # also numpy scalars
         raise _wrong(where, _NAMES[hint])
 
 

@@ -8,7 +8,7 @@ import click
 
 from benchmark_core.cli.console import print_json
 from benchmark_core.cli.flags import board_flag, json_flag
-from benchmark_core.cli.leaderboard import say_left_out
+from benchmark_core.cli.leaderboard import print_left_out
 from benchmark_core.errors import ElrError
 
 
@@ -43,5 +43,5 @@ def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
         print_json({"site": str(out), "pages": pages, "left_out": list(made.problems)})
     else:
         click.echo(f"{out / 'index.html'}: {pages} pages")
-        say_left_out(made.problems)
+        print_left_out(made.problems)
     ctx.exit(1 if made.problems else 0)

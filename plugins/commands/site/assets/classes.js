@@ -1,4 +1,4 @@
-// Two rows class by class, which the reader picks: the first, and its control or the next.
+// Scores per class of two rows, which the reader selects. Default: the first row, and its control or the second row.
 "use strict";
 
 elr.kinds.classes = (block) => {

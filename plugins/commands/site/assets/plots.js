@@ -1,7 +1,7 @@
-// Plots in SVG, by Observable Plot: text stays text, and colours are the page's, light or dark.
+// SVG plots by Observable Plot. Text stays text; colours follow the light or dark theme of the page.
 "use strict";
 
-elr.SERIES = 8; // colours, and lines that a plot begins with at most
+elr.SERIES = 8; // number of colours
 
 elr.plot = (label, draw) => {
   const place = elr.el("figure", { class: "plot" });
@@ -13,15 +13,15 @@ elr.plot = (label, draw) => {
 
 elr.span = (values, room) => [Math.max(0, Math.min(...values) - room), Math.min(100, Math.max(...values) + room)];
 
-// "1.5 G" with as many digits as the number has
+// three significant digits, without trailing zeros
 elr.short = (number) => String(Number(number.toPrecision(3)));
 
 elr.kinds.front = (block) => {
   const { el } = elr;
   const kinds = [
     ["ranked", "var(--ink-1)", "circle", "measured"],
-    ["lower bound", "var(--ink-3)", "triangle", "its cost is a lower bound"],
-    ["ceiling", "var(--ink-2)", "square", "ceiling, scored on high views"],
+    ["lower bound", "var(--ink-3)", "triangle", "cost is a lower bound"],
+    ["oracle", "var(--ink-2)", "square", "oracle, scored on high views"],
   ].filter(([part]) => block.points.some((point) => point.part === part));
   const of = Object.fromEntries(kinds.map((kind) => [kind[0], kind]));
   const macs = block.points.map((point) => point.macs);
@@ -40,14 +40,14 @@ elr.kinds.front = (block) => {
       Plot.ruleX(block.points, { x: across, y1: "low", y2: "high", stroke: (point) => of[point.part][1], strokeOpacity: 0.35 }),
       ...kinds.map(([part, colour, symbol]) =>
         Plot.dot(block.points.filter((point) => point.part === part), { x: across, y: "score", symbol, r: 5, fill: colour, stroke: "var(--paper)", href: (point) => `#row-${point.number}`, ariaLabel: told })),
-      ...onFront.map((point, at) => // to either side in turn: neighbours often cost nearly the same
+      ...onFront.map((point, at) => // labels alternate sides, because neighbours often have nearly the same cost
         Plot.text([point], { x: across, y: "score", text: () => String(point.number), dx: at % 2 ? -9 : 9, dy: at % 2 ? -9 : 9, fontWeight: 600 })),
       Plot.tip(block.points, Plot.pointer({ x: across, y: "score", title: told })),
     ],
   }));
   const legend = el("ul", { class: "legend" },
-    ...kinds.map(([, colour, symbol, said]) => el("li", {}, swatch(colour, symbol), said)),
-    onFront.length ? el("li", {}, `not beaten at its cost: row ${block.front.join(", ")}`) : null);
+    ...kinds.map(([, colour, symbol, text]) => el("li", {}, swatch(colour, symbol), text)),
+    onFront.length ? el("li", {}, `Pareto front: row ${block.front.join(", ")}`) : null);
   return el("div", {}, plot, legend);
 };
 

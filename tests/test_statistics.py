@@ -16,7 +16,6 @@ from benchmark_core.scoring.statistics import (
     paired_bootstrap,
     percentile,
     resamples,
-    smallest_difference,
     wilson,
 )
 
@@ -96,10 +95,7 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(a, a) == 1.0
 
 
-def test_smallest_difference_unpaired_and_paired() -> None:
-    # 1.96 sqrt(2 · 0.59 · 0.41 / 4590)
-    assert smallest_difference(4590, 0.59, power=0.5) == pytest.approx(0.0201, abs=1e-4)
-    assert smallest_difference(4590, 0.59) == pytest.approx((1.959964 + 0.841621) * (2 * 0.59 * 0.41 / 4590) ** 0.5)
+def test_detectable_difference_solves_connors_equation() -> None:
     # d sqrt(n) = 1.96 sqrt(psi) + 0.8416 sqrt(psi - d²): put back in
     d = detectable_paired_difference(2000, 0.1)
     assert d is not None
@@ -110,7 +106,7 @@ def test_smallest_difference_unpaired_and_paired() -> None:
     assert detectable_paired_difference(50, 0.0) is None
 
 
-def test_smallest_paired_difference_is_found_with_the_power_it_promises() -> None:
+def test_detectable_paired_difference_is_found_with_the_power_it_promises() -> None:
     n, discordant, rng = 1500, 0.12, np.random.default_rng(0)
     d = detectable_paired_difference(n, discordant)
     assert d is not None
@@ -132,14 +128,6 @@ def test_paired_bootstrap_of_folds_that_count_alike() -> None:
     found = paired_bootstrap(a, b, folds=(2, 1))
     assert (found.value, found.n) == (-0.25, 3)
     assert (found.low, found.high) == pytest.approx((-0.5, 0.0), abs=2e-3)  # of the first both or neither are drawn
-
-
-def test_smallest_difference_is_found_with_the_power_it_promises() -> None:
-    n, rate, rng = 1000, 0.4, np.random.default_rng(0)
-    gap = smallest_difference(n, rate)
-    a, b = rng.binomial(n, rate - gap / 2, 4000) / n, rng.binomial(n, rate + gap / 2, 4000) / n
-    z = (b - a) / np.sqrt((a * (1 - a) + b * (1 - b)) / n)
-    assert np.mean(z > 1.96) == pytest.approx(0.8, abs=0.03)
 
 
 def test_mean_and_std_over_seeds() -> None:

@@ -27,8 +27,8 @@ TITLE = "What papers report"
 
 LEGEND = """\
 *Reported*: value printed in the paper. *Measured*: score of the same system (method, backbone, modality) in this
-benchmark, over the given number of seeds, at budget `paper` with unchanged settings. Initial weights may differ; see the
-row. *Difference*: measured − reported, in points. `-`: unknown or not measured."""
+benchmark, over the given number of seeds, at budget `paper` with unchanged settings. Initial weights may differ: see
+the row. *Difference*: measured − reported, in points. `-`: unknown or not measured."""
 
 UNTRACKED = "Figures without a track"
 UNTRACKED_LEGEND = """\

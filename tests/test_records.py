@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from run_records import bits, make_cost, make_record, put
 
+from benchmark_core.cli.run import summary
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.records import (
@@ -289,3 +290,10 @@ def test_publish_takes_no_path_from_a_record(tmp_path: Path) -> None:
     write_record(tmp_path / "run", record)
     with pytest.raises(ElrError, match="names a wrong predictions file, '../secret'"):
         publish(tmp_path / "run", tmp_path / "board")
+
+
+@pytest.mark.parametrize(("classes", "primary", "shown"), [(9, "top1", False), (10, "top1", True), (9, "top5", True)])
+def test_a_runs_summary_shows_top5_from_ten_classes(classes: int, primary: str, shown: bool) -> None:
+    record = make_record(more={"dataset": {"manifest": "feed", "classes": classes}, "primary": primary})
+    text = summary(record, Path("run"), [])
+    assert "top1" in text and ("top5" in text) is shown

@@ -59,7 +59,7 @@ def read_record(path: Path) -> RunRecord:
     return whole
 
 
-def printed_scores(record: RunRecord) -> dict[str, ScoreFields]:
+def printed_scores(record: Mapping[str, Any]) -> dict[str, ScoreFields]:
     """Return the scores to print. top5 is left out below ten classes, unless it is the primary score."""
     few = record["dataset"]["classes"] < TOP5_CLASSES
     return {

@@ -293,7 +293,7 @@ def test_a_record_that_cannot_be_read_is_one_line(call, board: Path):
     path = sorted((board / "costs").iterdir())[0]
     path.write_text(path.read_text()[:100])
     code, out, _ = call(*flags)
-    assert code == 1 and f"failed: {path} is not whole JSON" in out and "1 kept, 1 failed" in out
+    assert code == 1 and f"failed: {path} is not valid JSON" in out and "1 kept, 1 failed" in out
 
 
 def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
@@ -375,7 +375,7 @@ def test_what_a_run_timed_does_not_take_the_place_of_more(tmp_path: Path):
     run_folder(run, record, thin)
     said: list[str] = []
     publish(run, board, say=said.append)
-    assert full.read_bytes() == before and "was timed in more ways" in said[0]
+    assert full.read_bytes() == before and "more latency variants" in said[0]
 
 
 def run_folder(folder: Path, record, cost) -> None:

@@ -13,10 +13,10 @@ _NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or fals
 _fields = functools.cache(get_type_hints)
 
 
-def check_schema(value: object, hint: Any, where: str = "") -> None:
+def check_schema(value: object, hint: Any, path: str = "") -> None:
     """Raise ElrError if `value` is not of type `hint`, naming the field and its type. Extra keys are allowed."""
     if not _test(hint)(value):  # fast path: tables read thousands of records
-        _walk(value, hint, where)
+        _walk(value, hint, path)
 
 
 @functools.cache
@@ -65,43 +65,43 @@ def _types(hint: Any) -> frozenset[type]:
     return frozenset()
 
 
-def _walk(value: object, hint: Any, where: str) -> None:
+def _walk(value: object, hint: Any, path: str) -> None:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any or (value is None and type(None) in arguments):
         return
     if is_typeddict(hint):
         if not isinstance(value, dict):
-            raise _wrong(where, "an object")
+            raise _wrong(path, "an object")
         for key, inner in _fields(hint).items():
             if key in value:
-                _walk(value[key], inner, _join(where, key))
+                _walk(value[key], inner, _join(path, key))
             elif key in hint.__required_keys__:
-                raise ElrError(f"'{_join(where, key)}' is missing")
+                raise ElrError(f"'{_join(path, key)}' is missing")
     elif origin is list:
         if not isinstance(value, list):
-            raise _wrong(where, "a list")
+            raise _wrong(path, "a list")
         for number, item in enumerate(value):
-            _walk(item, arguments[0], f"{where}[{number}]")
+            _walk(item, arguments[0], f"{path}[{number}]")
     elif origin is dict:
         if not isinstance(value, dict):
-            raise _wrong(where, "an object")
+            raise _wrong(path, "an object")
         for key, item in value.items():
-            _walk(item, arguments[1], _join(where, key))
+            _walk(item, arguments[1], _join(path, key))
     elif origin is Literal:
         if value not in arguments:
-            raise _wrong(where, " or ".join(f"'{choice}'" for choice in arguments))
+            raise _wrong(path, " or ".join(f"'{choice}'" for choice in arguments))
     elif origin in (Union, types.UnionType):
         (inner,) = (kind for kind in arguments if kind is not type(None))
-        _walk(value, inner, where)
+        _walk(value, inner, path)
     elif isinstance(value, bool) is not (hint is bool) or not isinstance(
         value, tuple(_types(hint))
     ):  # also numpy scalars
-        raise _wrong(where, _NAMES[hint])
+        raise _wrong(path, _NAMES[hint])
 
 
-def _wrong(where: str, wanted: str) -> ElrError:
-    return ElrError(f"'{where}' is not {wanted}")
+def _wrong(path: str, wanted: str) -> ElrError:
+    return ElrError(f"'{path}' is not {wanted}")
 
 
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

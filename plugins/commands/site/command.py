@@ -26,9 +26,9 @@ from benchmark_core.errors import ElrError
 def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
     """elrbench site --out elrbench-site
 
-    Write the leaderboards as web pages. Tables sort and filter; plots show accuracy against cost, by class and by
-    resolution. Each row opens to its plan, its records and the command that runs it again. The pages open from disk
-    and need no network. Exit 1 if a record was left out.
+    Write the leaderboards as web pages. Tables can be sorted and filtered. Plots show accuracy over cost, scores per
+    class and scores over resolution. Each row opens to show its plan, its records and the command that repeats it. The
+    pages open from disk and need no network. Exit 1 if a record was left out.
     """
     from elrbench_plugins.commands.site.folder import check_folder, write_site
     from elrbench_plugins.commands.site.pages import build_site

@@ -15,8 +15,8 @@ from elrbench_plugins.commands.site.track import page_path
 
 _ABOUT = """\
 elrbench compares methods that recognise human actions in extreme-low-resolution video, about a dozen pixels across. A
-track is a dataset, a protocol and a degradation; scores can be compared only within one track. Every score is computed
-from the published record of a run. Figures that papers report are in columns of their own."""
+track is a dataset, a protocol and a degradation; scores can be compared only within one track. Every measured score
+comes from the published record of a run. Figures that papers report are in columns of their own."""
 _LEADING = """\
 Rows on rank 1 of each track. Rows that share rank 1 are not significantly different from the first of them. A track has
 no leader if the best score is not ranked, for example because it has one seed and other rows have several."""

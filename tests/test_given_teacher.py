@@ -21,14 +21,14 @@ from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.record import find_record, read_record, write_record
 from benchmark_core.runs.loaded_run import WEIGHTS
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.ranking import RankedRow
-from benchmark_core.tables.rows import fold_rows
+from benchmark_core.tables.rows import group_rows
 from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
 from benchmark_core.weights_file import place_weights
 
@@ -234,7 +234,7 @@ def test_a_run_says_what_cannot_be_told_of_its_teacher(
     find_record(other).unlink()
     plan = {**record["plan"], "dataset": "elsewhere"}
     track = {**record["track"], "dataset": "elsewhere"}
-    write_record(other, seal({**record, "plan": plan, "digest": digest_of(plan), "track": track}))
+    write_record(other, add_checksum({**record, "plan": plan, "digest": digest_of(plan), "track": track}))
     warned: list[str] = []
     reporter = Silent()
     reporter.warn = warned.append  # type: ignore[method-assign]
@@ -363,13 +363,13 @@ def test_folds_and_seeds_with_teachers_of_one_recipe_are_one_row() -> None:
     records = [
         taught_by(f"teacher@{seed}{fold}aa", "same", seed=seed, fold=fold) for seed in (0, 1) for fold in ("1", "2")
     ]
-    (row,) = fold_rows(records)
+    (row,) = group_rows(records)
     assert row.seeds == (0, 1)
-    assert len(fold_rows([*records, taught_by("teacher@ffff", "other", seed=2, fold="1")])) == 2
+    assert len(group_rows([*records, taught_by("teacher@ffff", "other", seed=2, fold="1")])) == 2
 
 
 def test_one_seed_with_two_teachers_of_one_recipe_is_two_rows() -> None:
-    rows = fold_rows([taught_by(f"teacher@{number}", "same", seed=0, fold="1") for number in (1, 2)])
+    rows = group_rows([taught_by(f"teacher@{number}", "same", seed=0, fold="1") for number in (1, 2)])
     assert sorted(row.first["plan"]["teacher"] for row in rows) == ["teacher@1", "teacher@2"]
 
 
@@ -379,6 +379,6 @@ def test_other_clips_beside_the_dataset_are_another_row() -> None:
         make_record(bits(1), seed=seed, unlabelled="videos:k", more={"unlabelled": {**told, "manifest": manifest}})
         for seed, manifest in enumerate(("a", "a", "b"))
     ]
-    assert [row.seeds for row in fold_rows(records)] == [(0, 1), (2,)]
-    line = RankedRow(row=fold_rows(records)[0], score=None, gain=None, costs=())
+    assert [row.seeds for row in group_rows(records)] == [(0, 1), (2,)]
+    line = RankedRow(row=group_rows(records)[0], score=None, gain=None, costs=())
     assert names(line)["method"] == "mine (unlabelled: videos:k)"

@@ -28,7 +28,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of, track_name
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import check_code, file_digest, owners_of, plugins_of, versions
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, write_record
 from benchmark_core.runs.extra_data import extra_sets
@@ -200,7 +200,7 @@ def _run_one(
     write_whole(out / "recognizer.safetensors", packed(recognizer))
     history = {stage["name"]: stage["history"] for stage in training.stages}
     write_whole(out / "log.json", json.dumps(history, indent=1).encode())
-    record = seal(
+    record = add_checksum(
         {
             "schema": 1,
             "kind": "run",

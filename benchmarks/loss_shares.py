@@ -88,7 +88,7 @@ def joint_phase(
     from benchmark_core.clips.reader_lock import in_use
     from benchmark_core.provenance import owners_of
     from benchmark_core.runs.prepare import prepare
-    from benchmark_core.training.training import Training
+    from benchmark_core.training.training import build_training
     from elrbench_plugins.cstat.fit import fit_phases, pretrain
 
     plan, components, cache, reporter = deployed.plan, deployed.components, cache_folder(asked.cache), ConsoleReporter()
@@ -103,7 +103,7 @@ def joint_phase(
 
     with in_use(cache):
         data = prepare(plan, components, data=root, cache=cache, bad_clips="fail", reporter=reporter)
-        training = Training(
+        training = build_training(
             plan=plan,
             components=components,
             inputs=data.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()}),

@@ -21,7 +21,7 @@ from benchmark_core.clips.augment import cut
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 CLIPS, BATCH, ROUNDS = 192, 16, 5
@@ -35,7 +35,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", budget="small", settings=settings))
     components = components_of(catalog, plan)
     data = prepare(plan, components, data=None, cache=folder, bad_clips="fail", reporter=Silent())
-    return Training(
+    return build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),

@@ -26,7 +26,7 @@ from benchmark_core.records.record import find_record, read_record
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from benchmark_core.weights_file import digest_of_bytes, place_enhancer_weights
 from elrbench_plugins.commands.check.check import check_plugin
 from elrbench_plugins.dbpn import fit
@@ -57,7 +57,7 @@ def fitted(toy_catalog: Catalog, tmp_path: Path) -> Fitted:
         plan = asked(catalog, *settings, **fields)
         components = components_of(catalog, plan)
         data = prepare(plan, components, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
-        training = Training(
+        training = build_training(
             plan=plan,
             components=components,
             inputs=data.stage_inputs(OWNERS),

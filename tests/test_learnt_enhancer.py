@@ -27,7 +27,7 @@ from benchmark_core.provenance import owners_of
 from benchmark_core.runs.loaded_run import load_run, predict_clips
 from benchmark_core.runs.prepare import prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
-from benchmark_core.runs.time_estimate import TimeEstimator, estimate_times
+from benchmark_core.runs.time_estimate import StageTimer, estimate_times
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")
@@ -329,16 +329,16 @@ def test_a_run_makes_them_once_and_other_weights_anew(learnt_catalog: Catalog, t
     assert len(kept()) == 2
 
 
-def test_an_estimate_reckons_them_by_frames(
+def test_an_estimate_extrapolates_them_by_frames(
     learnt_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, float]] = []
 
-    def reckon(self: TimeEstimator, name: str, compute: Any, times: float) -> None:
+    def extrapolate(self: StageTimer, name: str, compute: Any, times: float) -> None:
         told.append((name, times))
         compute()
 
-    monkeypatch.setattr(TimeEstimator, "_reckon", reckon)
+    monkeypatch.setattr(StageTimer, "extrapolate", extrapolate)
 
     def estimate(*settings: str, **fields: Any) -> list[tuple[str, float]]:
         plan = asked(learnt_catalog, *settings, **fields)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
 
-Advance = Callable[..., None]  # advance(steps=1, **figures): figures such as loss=0.31 are shown beside the bar
+from benchmark_core.progress import Advance, Silent
+
 EVERY_S = 10.0  # seconds between two plain lines of one bar
 
 
@@ -33,15 +34,16 @@ class ConsoleReporter:
         print(f"elrbench: {line}", file=self.stream, flush=True)
 
     @contextmanager
-    def steps(self, label: str, total: int) -> Iterator[Advance]:
+    def steps(self, label: str, total: int, *, unit: str = "clips") -> Iterator[Advance]:
         """A bar of `total` steps on a terminal; elsewhere a line every ten seconds and one at the end."""
         if self.quiet:
-            yield lambda steps=1, **figures: None
+            with Silent().steps(label, total) as advance:
+                yield advance
         elif self.terminal:
             with self._bar(label, total) as advance:
                 yield advance
         else:
-            with self._lines(label, total) as advance:
+            with self._lines(label, total, unit) as advance:
                 yield advance
 
     @contextmanager
@@ -59,25 +61,25 @@ class ConsoleReporter:
         with Progress(*columns, console=Console(file=self.stream), redirect_stdout=False) as progress:
             task = progress.add_task(label, total=total, figures="")
 
-            def advance(steps: int = 1, **figures: float) -> None:
-                progress.update(task, advance=steps, figures=_figures(figures))
+            def advance(steps: int = 1, *, label: str | None = None, **figures: float) -> None:
+                progress.update(task, advance=steps, figures=_figures(figures), description=label)
 
             yield advance
 
     @contextmanager
-    def _lines(self, label: str, total: int) -> Iterator[Advance]:
+    def _lines(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         began = printed = time.monotonic()
-        done, last = 0, ""
+        done, last, shown = 0, "", label
 
-        def advance(steps: int = 1, **figures: float) -> None:
-            nonlocal done, printed, last
-            done, last = done + steps, _figures(figures)
+        def advance(steps: int = 1, *, label: str | None = None, **figures: float) -> None:
+            nonlocal done, printed, last, shown
+            done, last, shown = done + steps, _figures(figures), label or shown
             if time.monotonic() - printed >= EVERY_S:
                 printed = time.monotonic()
-                self.say(f"{label} {done}/{total} {printed - began:.0f} s {last}".rstrip())
+                self.say(f"{shown} {done}/{total} {unit} {printed - began:.0f} s {last}".rstrip())
 
         yield advance
-        self.say(f"{label} {done}/{total} {time.monotonic() - began:.1f} s {last}".rstrip())
+        self.say(f"{shown} {done}/{total} {unit} {time.monotonic() - began:.1f} s {last}".rstrip())
 
 
 def _figures(figures: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""How long work reports what it does. The command line prints it; the core only calls a `Reporter`."""
+"""How long-running work reports progress. The command line prints it; the core depends on the protocol only."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Report finished units of work: `advance(1, loss=0.3)`."""
+    """Report finished units: `advance(1, loss=0.3)`."""
 
     def __call__(self, steps: int = 1, *, label: str | None = None, **metrics: float) -> None:
-        """Add `steps` units. label: replaces the bar's label. metrics: shown next to the bar."""
+        """Add `steps` units. label: the new label, if it changes. metrics: shown next to the progress."""
 
 
 class Reporter(Protocol):
-    """`say(line)`, `warn(line)`, and `with steps(label, total) as advance: advance(1, loss=0.3)`."""
+    """`say(line)`, `warn(line)`, and `with steps(label, total, unit) as advance: advance(1, loss=0.3)`."""
 
     def say(self, line: str) -> None:
-        """Print one line about what is being done."""
+        """Report a line."""
 
     def warn(self, line: str) -> None:
-        """Print one line that must be seen."""
+        """Report a warning."""
 
-    def steps(self, label: str, total: int, *, unit: str = "clips") -> AbstractContextManager[Advance]:
-        """Show the progress of `total` units of work, called `unit`."""
+    def steps(self, label: str, total: int, unit: str = "clips") -> AbstractContextManager[Advance]:
+        """Report progress over `total` units."""
 
 
 class Silent:
     """A reporter that prints nothing: for tests and for use as a library."""
 
     def say(self, line: str) -> None:
-        """Print nothing."""
+        """Do nothing."""
 
     def warn(self, line: str) -> None:
-        """Print nothing."""
+        """Do nothing."""
 
     @contextmanager
-    def steps(self, label: str, total: int, *, unit: str = "clips") -> Iterator[Advance]:
-        """Show nothing."""
+    def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
+        """Give an `advance` that does nothing."""
 
         def advance(steps: int = 1, *, label: str | None = None, **metrics: float) -> None:
             pass
@@ -47,7 +47,7 @@ class Silent:
 
 
 def follow(advance: Advance) -> Callable[[int, int], None]:
-    """Return `progress(done, total)`, which calls `advance` with the units done since its last call."""
+    """Return a callback `progress(done, total)` that calls `advance` with the number of new steps."""
     seen = 0
 
     def progress(done: int, total: int) -> None:
@@ -56,3 +56,12 @@ def follow(advance: Advance) -> Callable[[int, int], None]:
         seen = done
 
     return progress
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `42 s`, `3 min`, `1.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

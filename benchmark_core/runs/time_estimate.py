@@ -22,7 +22,7 @@ from benchmark_core.plans.budgets import at_budget
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of
-from benchmark_core.progress import Reporter
+from benchmark_core.progress import Reporter, duration
 from benchmark_core.runs.random_views import CLIPS, NATIVE, RandomViews
 from benchmark_core.specs import KINDS
 from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
@@ -195,9 +195,9 @@ def report_time_estimate(
     """
     stages = estimate_times(plan, components, **asked)
     total = sum(stages.values())
-    parts = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in stages.items())
+    parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in stages.items())
     unless = "" if asked.get("inputs") else "; stages in the cache take no time"
-    reporter.say(f"training will take about {_duration(total)} on this machine ({parts}{unless})")
+    reporter.say(f"training will take about {duration(total)} on this machine ({parts}{unless})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
     if total > HOUR and shorter in components.method.budgets:
         with suppress(ElrError):
@@ -205,7 +205,7 @@ def report_time_estimate(
             # The external teacher may be too large for the shorter budget, which then trains its own.
             asked = {**asked, "external_teacher": None}
             seconds = sum(estimate_times(other, components_of(catalog, other), **asked).values())
-            reporter.say(f"--budget {shorter} would take about {_duration(seconds)}")
+            reporter.say(f"--budget {shorter} would take about {duration(seconds)}")
 
 
 def _first_clip(batch: Batch) -> Batch:
@@ -214,9 +214,3 @@ def _first_clip(batch: Batch) -> Batch:
     return dataclasses.replace(
         batch, low=low, high=high, mask=batch.mask[:1], box=box, target=batch.target[:1], ids=batch.ids[:1]
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

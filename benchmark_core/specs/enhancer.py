@@ -21,8 +21,8 @@ class EnhancerSpec(Spec):
     """What brings a low view to the network's size.
 
     factory: `build(low, size, options) -> nn.Module` mapping float (N, 3, h, w) in [0, 1] to (N, 3, H, W). low is
-        (h, w), or None where clips differ in size and each comes in its own. With `frames` > 1 the module has that
-        number as its attribute `frames` and maps (N, 3, frames, h, w) to (N, 3, frames, H, W).
+        (h, w), or None where clips differ in size and each comes in its own. With `frames` > 1 the module maps
+        (N, 3, frames, h, w) to (N, 3, frames, H, W).
     fit: `fit(training, module)`, where it is learnt; its stages are shared by all plans of equal numbers. The module
         stands still afterwards, unless its option `train` is set. While `fit` runs, `training.options` are the
         enhancer's.

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.views import Views
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
-from benchmark_core.progress import Silent
+from benchmark_core.progress import Advance, Reporter, Silent
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.time_estimate import estimate_times, report_time_estimate
 from benchmark_core.source_text import other_source, package_digest, source_note
-from benchmark_core.training.keys import StageInputs, stage_numbers
+from benchmark_core.training.keys import StageInputs, function_name, stage_function, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
+from benchmark_core.training.stage_trainer import StageTrainer
 from benchmark_core.training.training import Training, build_training
 
 Make = Callable[..., Training]
@@ -37,9 +38,9 @@ INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
 
 @pytest.fixture
 def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
-    """`make(cache="a", seed=…)`: a Training on the toy dataset."""
+    """`make(cache="a", seed=…)`: a Training on the toy dataset; other keywords change the plan."""
 
-    def training(cache: str = "a", **changes: Any) -> Training:
+    def training(cache: str = "a", reporter: Reporter | None = None, **changes: Any) -> Training:
         plan = dataclasses.replace(toy_plan, **changes)
         components = components_of(toy_catalog, plan)
         components = dataclasses.replace(components, method=dataclasses.replace(components.method, needs_high=True))
@@ -51,10 +52,17 @@ def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
             make_views=data.training_views,
             device=torch.device("cpu"),
             cache=tmp_path / cache,
-            reporter=Silent(),
+            reporter=reporter or Silent(),
         )
 
     return training
+
+
+def stages_of(training: Training) -> Path:
+    """The folder of the stages in the cache of `training`."""
+    runner = training._runner
+    assert isinstance(runner, StageTrainer)
+    return runner._cache / "stages"
 
 
 class Killed(Exception):
@@ -112,12 +120,16 @@ def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: l
         return nn.ModuleList([training.recognizer("one"), training.recognizer("two")])
 
     fresh: Callable[[Training], nn.Module] = pair if loops is two_loops else Training.recognizer
-    whole, broken, again = make("whole"), make("broken"), make("broken")
+    seen: list[str] = []
+
+    class Heard(Silent):
+        def say(self, line: str) -> None:
+            seen.append(line)
+
+    whole, broken, again = make("whole"), make("broken"), make("broken", reporter=Heard())
     straight = whole.stage("student", loops(whole), fresh(whole), needs=("low", *RECIPE))
     with pytest.raises(Killed):
         broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low", *RECIPE))
-    seen: list[str] = []
-    again._runner._reporter.say = seen.append  # type: ignore[attr-defined]
     went_on = again.stage("student", loops(again), fresh(again), needs=("low", *RECIPE))
     assert len(seen) == 1 and seen[0].startswith("student: ") and seen[0].endswith(f"epoch {die_at + 1}")
     assert torch.equal(weights(straight), weights(went_on))
@@ -168,6 +180,15 @@ def test_what_a_stage_reads_is_in_its_key(toy_plan: Plan, other: dict[str, Any])
     assert numbers(INPUTS, nn.Linear(1, 1)) != numbers(INPUTS, nn.Linear(1, 2))
 
 
+def test_a_function_that_moved_keeps_its_name_in_keys() -> None:
+    @stage_function("old_module:train")
+    def moved(epochs: int) -> None: ...
+
+    assert function_name(moved) == "old_module:train"
+    assert function_name(functools.partial(moved, epochs=2)) == "old_module:train(epochs=2)"
+    assert function_name(fit) == f"{__name__}:fit"
+
+
 def test_a_chain_of_stages_on_one_module_depends_on_each_link(make: Make) -> None:
     def chain(rate: float) -> bool:
         plan = make().plan
@@ -181,7 +202,7 @@ def test_a_chain_of_stages_on_one_module_depends_on_each_link(make: Make) -> Non
     assert [chain(1e-3), chain(1e-2), chain(1e-3)] == [False, False, True]
 
 
-def test_a_need_that_no_stage_fitted_is_named(make: Make) -> None:
+def test_a_need_that_no_stage_trained_is_named(make: Make) -> None:
     training = make()
     with pytest.raises(ElrError, match="stage 'b' needs a Recognizer that no stage has trained"):
         training.stage("b", lambda net: None, training.recognizer(), needs=(training.recognizer("x"),))
@@ -298,11 +319,29 @@ def test_history_is_what_a_stage_has_logged_before_a_kill_too(make: Make) -> Non
     assert run(make("broken"), die_at=2) + run(make("broken")) == whole
 
 
+def test_progress_names_stage_epoch_and_unit(make: Make) -> None:
+    seen: list[tuple[str | None, int, str]] = []
+
+    class Watching(Silent):
+        @contextlib.contextmanager
+        def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
+            def advance(steps: int = 1, *, label: str | None = None, **metrics: float) -> None:
+                seen.append((label, total, unit))
+
+            yield advance
+
+    training = make(reporter=Watching())
+    training.stage("student", lambda net: fit(training, net, epochs=2), training.recognizer(), needs=("low", *RECIPE))
+    total = len(seen)
+    assert {unit for _, _, unit in seen} == {"steps"} and {of for _, of, _ in seen} == {total}
+    assert list(dict.fromkeys(label for label, _, _ in seen)) == ["student, epoch 1/2", "student, epoch 2/2"]
+
+
 def test_a_checkpoint_of_noise_is_no_checkpoint(make: Make) -> None:
     training = make()
     with pytest.raises(Killed):
         training.stage("student", one_loop(training, 1), training.recognizer(), needs=tuple(RECIPE))
-    (path,) = training._runner._cache.rglob("checkpoint.pt")  # type: ignore[attr-defined]
+    (path,) = stages_of(training).rglob("checkpoint.pt")
     path.write_bytes(bytes(range(256)) * 20)
     again = make()
     again.stage("student", one_loop(again), again.recognizer(), needs=tuple(RECIPE))
@@ -368,12 +407,36 @@ def test_one_cycle_starts_at_a_25th_peaks_at_three_tenths_and_ends_near_zero() -
     assert (run(0), run(3)) == (pytest.approx(1 / 25), pytest.approx(1)) and run(10) == pytest.approx(4e-6)
 
 
-def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_an_estimate_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     components = components_of(toy_catalog, toy_plan)
     before = torch.get_rng_state()
     seconds = estimate_times(toy_plan, components, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
     assert list(seconds) == ["student"] and seconds["student"] > 0
     assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())
+
+
+def test_an_estimate_needs_only_the_number_of_clips(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    """Before clips are decoded there are no digests of them, so no stage can be looked up in the cache."""
+    heard: list[str] = []
+
+    class Heard(Silent):
+        def say(self, line: str) -> None:
+            heard.append(line)
+
+    asked = {"clips": 24, "device": torch.device("cpu"), "cache": tmp_path}
+    assert estimate_times(toy_plan, components_of(toy_catalog, toy_plan), **asked)["student"] > 0
+    report_time_estimate(toy_plan, components_of(toy_catalog, toy_plan), toy_catalog, reporter=Heard(), **asked)
+    assert "student" in heard[0] and "in the cache" in heard[0] and not list(tmp_path.iterdir())
+
+
+def test_an_estimate_refuses_a_loop_outside_a_stage(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    def loop(training: Training) -> None:
+        next(training.epochs(training.views("train"), 1, state=[]))
+
+    components = components_of(toy_catalog, toy_plan)
+    components = dataclasses.replace(components, method=dataclasses.replace(components.method, fit=loop))
+    with pytest.raises(ElrError, match=r"epochs.*inside training\.stage"):
+        estimate_times(toy_plan, components, clips=4, device=torch.device("cpu"), cache=tmp_path)
 
 
 @pytest.mark.parametrize(("batch", "hinted"), [(2, True), (1, False)])

@@ -1,4 +1,4 @@
-"""What fitted networks make of whole clips: made once, kept, read back in any order."""
+"""Derived views: what trained networks compute from whole clips, once, stored and read in any order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def data_of(catalog: Catalog, cache: Path, sampling: str = "windows-1", **fields
 
 
 class Features:
-    """Counts the clips that it is asked for."""
+    """Record the clips for which features are computed."""
 
     def __init__(self, net: Any) -> None:
         self.net = net

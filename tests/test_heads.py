@@ -1,4 +1,4 @@
-"""Folding K intervals into one answer, and recognizers put together from specs."""
+"""Heads over K intervals, and recognizers built from specs."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Enhancers that are fitted first: one shared stage for every method, which then stands still."""
+"""Learnt enhancers: trained first, in one stage that all methods share, and then frozen."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def stages(result: RunResult) -> dict[str, tuple[str, bool]]:
 # -- the stage
 
 
-def test_it_is_fitted_once_for_all_methods_backbones_and_samplings(learnt_catalog: Catalog, tmp_path: Path) -> None:
+def test_it_is_trained_once_for_all_methods_backbones_and_samplings(learnt_catalog: Catalog, tmp_path: Path) -> None:
     first = go(learnt_catalog, asked(learnt_catalog), tmp_path)
     assert list(stages(first)) == ["filter", "student"] and not stages(first)["filter"][1]
     assert first.record["updates"]["filter"] == 3 * (24 // 4)  # the enhancer's own budget says three epochs
@@ -306,7 +306,7 @@ def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: C
 
 
 class Repeat(nn.Module):
-    """Three frames at once, their first pixel everywhere."""
+    """Take three frames at once and repeat their first pixel."""
 
     def forward(self, view: Tensor) -> Tensor:
         assert view.shape[2] == 3

@@ -1,4 +1,4 @@
-"""Training as a library: its surface, stages that are shared and resumed, and what it refuses."""
+"""`Training` as a library: its public names, shared and resumed stages, and refusals."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
 
 
 def stages_of(training: Training) -> Path:
-    """The folder of the stages in the cache of `training`."""
+    """Return the folder of the stages in the cache of `training`."""
     runner = training._runner
     assert isinstance(runner, StageTrainer)
     return runner._cache / "stages"
 
 
 class Killed(Exception):
-    """Stands for a kill."""
+    """Raised in place of a kill."""
 
 
 def fit(training: Training, net: nn.Module, epochs: int = 3, die_at: int | None = None) -> None:
@@ -104,7 +104,7 @@ def one_loop(training: Training, die_at: int | None = None) -> Callable[[Any], N
 
 
 def two_loops(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
-    """Over different modules, as a network that is grown, or trained against another, has them."""
+    """Two loops over different modules, as for a network that grows or is trained against another."""
 
     def run(pair: nn.ModuleList) -> None:
         fit(training, pair[0], epochs=2)
@@ -211,7 +211,7 @@ def test_a_need_that_no_stage_trained_is_named(make: Make) -> None:
 
 
 def test_a_stage_reads_no_option_that_its_key_does_not_hold(make: Make) -> None:
-    """Else a run with another value of it would be given these weights, unseen."""
+    """Otherwise a run with another value of the option would reuse these weights."""
 
     def reads(*keys: str) -> Callable[[nn.Module], None]:
         return lambda net: [training.options[key] for key in keys] and None
@@ -239,7 +239,7 @@ def test_a_diverged_network_is_not_kept(make: Make) -> None:
 
 
 def test_a_later_loop_does_not_change_what_an_earlier_one_left(make: Make) -> None:
-    """Killed while it goes on with a module of which it had kept a copy: the copy is made again of the right state."""
+    """Killed in the second loop over a module that was copied between the loops: the copy is equal after the resume."""
 
     def run(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
         def twice(net: nn.Module) -> None:
@@ -443,7 +443,7 @@ def test_an_estimate_refuses_a_loop_outside_a_stage(toy_catalog: Catalog, toy_pl
 def test_a_shorter_budget_that_does_not_go_with_the_rest_stops_no_run(
     toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, hinted: bool
 ) -> None:
-    """At one interval a batch of one clip is refused; the longer budget has several."""
+    """With one interval, a batch of one clip is refused; the longer budget has several intervals."""
     method = toy_catalog.methods["supervised"]
     short = dataclasses.replace(method, budgets={**method.budgets, "small": {"sampling": "1x1", "method.epochs": 1}})
     catalog = dataclasses.replace(toy_catalog, methods=Section("method", {"supervised": short}))

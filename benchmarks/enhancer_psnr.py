@@ -136,7 +136,7 @@ def pairs(
     clips = index.split(plan.fold, "test")[: asked.clips or None]
     stock, store = stock_of(plan, components), ClipStore(cache)
     with reporter.steps("test clips", len(clips)) as advance:
-        report = store.ensure(clips, stock.recipes(low=True, high=True), bad_clips="skip", progress=follow(advance))
+        report = store.ensure(clips, stock.formats(low=True, high=True), bad_clips="skip", progress=follow(advance))
     bad = {key for key, _ in report.bad}
     recorded = stock.crop == "none"
     low_size = read_size("--low", asked.low) if asked.low else None

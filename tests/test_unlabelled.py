@@ -65,7 +65,7 @@ def test_a_pool_that_nothing_asks_for_is_refused(toy_catalog: Catalog, method: s
 
 @pytest.mark.parametrize("row", ["teacher", "student"])
 def test_a_pool_that_the_row_deployed_does_not_read_is_refused(toy_catalog: Catalog, row: str) -> None:
-    with pytest.raises(ElrError, match="alone, which has no use for 'puppets'; leave out --unlabelled and method.unl"):
+    with pytest.raises(ElrError, match=rf"{row} alone .*'puppets'; leave out --unlabelled and method.unlabelled$"):
         resolve_plan(toy_catalog, asked(method=f"cstat:{row}+ut", unlabelled="puppets"))
 
 

@@ -1,141 +1,50 @@
-"""The numbers of attention transfer, shared by STAT and CSTAT. Imports no torch."""
+"""Options of CSTAT's confidence maps. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from benchmark_core import Option
-from benchmark_core.specs import Value
 
-EXTERNAL: Mapping[str, Option] = {  # eq. 4, section IV.E and IV.H
-    "w_ce": Option(default=1 / 3, low=0.0, help="W_ce of eq. 4 (Table I's best: a third each)"),
-    "w_sat": Option(default=1 / 3, low=0.0, help="W_sat of eq. 4"),
-    "w_tat": Option(default=1 / 3, low=0.0, help="W_tat of eq. 4"),
-}
-# The first rows of STAT's Table 3 and of CSTAT's Table IV; and, in no table, the same recipe without what it is for:
-# what of a gain over supervised:matched is not attention's but, say, of STAT's frozen norms and clipped gradients.
-EXTERNAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {
-    "ce": {"w_ce": 1.0, "w_sat": 0.0, "w_tat": 0.0},
-    "sat": {"w_ce": 0.5, "w_sat": 0.5, "w_tat": 0.0},
-    "tat": {"w_ce": 0.5, "w_sat": 0.0, "w_tat": 0.5},
-}
-INTERNAL: Mapping[str, Option] = {
-    "rolling": Option(
-        default="none",
-        choices=("none", "cstat-per-stage", "cstat-printed", "stat"),
-        unspecified=True,
-        help="weights of the blocks over training: fixed; eq. 5 with each stage's weights summing to 1 (what rc stands "
-        "for); eq. 5 with the divisor as printed; or STAT's list",
-    ),
-    "inner": Option(
-        default="equal",
-        choices=("equal", "doubling", "last"),
-        help="fixed weights of the blocks where rolling is none, as in Table I: 1/4-1/4-1/4-1/4, 1/15-2/15-4/15-8/15, "
-        "0-0-0-1",
-    ),
-    "rolling_turns": Option(
-        default="once",
-        choices=("once", "fifths"),
-        unspecified=True,
-        added=True,
-        help="when rolling weights change: training cut into as many equal stages as there are blocks, or a new list "
-        "every fifth of it (10 of 50 epochs), the first again after the last",
-    ),
-}
-ATTENTION: Mapping[str, Option] = {
-    "over_time": Option(
-        default="keep",
-        choices=("keep", "mean"),
-        unspecified=True,
-        help="time axis of a 3D backbone's attention maps: part of the positions, or averaged away",
-    ),
-    "tam_width": Option(default=64, low=1, help="width of the temporal attention module's first layer"),
-    "tam_activation": Option(
-        default="relu", choices=("relu", "none"), unspecified=True, help="activation between the module's two layers"
-    ),
-    "tam_start": Option(
-        default="uniform",
-        choices=("uniform", "default"),
-        unspecified=True,
-        help="the module's initial weights: all intervals alike (the mean that the student was trained with), or "
-        "PyTorch's draw",
-    ),
-    "tat_after_softmax": Option(
-        default=False, unspecified=True, help="compare the module's second layer after its softmax instead of before"
-    ),
-}
-SCHEDULE: Mapping[str, Option] = {
-    "freeze_bn": Option(
-        default="none",
-        choices=("none", "all-but-first"),
-        unspecified=True,
-        added=True,
-        help="the S-Net's batch normalisations that stand still where attention is transferred, scale, shift and "
-        "statistics; the networks' own training before it has none frozen",
-    ),
-    "joint_clip_norm": Option(
-        default=0.0,
-        low=0.0,
-        unspecified=True,
-        added=True,
-        help="largest gradient norm where attention is transferred; 0 is clip_norm's",
-    ),
-    "deploys": Option(
-        default="joint",
-        choices=("joint", "teacher", "student"),
-        added=True,
-        help="what is scored: the S-Net after the joint phase; the T-Net on high views, a ceiling; the S-Net alone",
-    ),
-}
-DEPLOYS_VARIANTS: Mapping[str, Mapping[str, Value]] = {
-    "teacher": {"deploys": "teacher"},
-    "student": {"deploys": "student"},
-}
-UNLABELLED: Mapping[str, Option] = {
-    "unlabelled": Option(
-        default="none",
-        choices=("none", "attention", "attention+soft"),
-        added=True,
-        help="what the S-Net learns from a pool of clips without labels before the joint phase: nothing; the teacher's "
-        "attention (STAT); or that and its soft label, which has W_ce's weight (CSTAT)",
-    ),
-    "unlabelled_epochs": Option(
-        default=0,
-        low=0,
-        unspecified=True,
-        added=True,
-        help="passes over the pool, with the schedule started afresh; 0 is joint_epochs'",
-    ),
-    "soft_temperature": Option(
-        default=4.0, low=0.1, unspecified=True, added=True, help="divides the logits of a soft label"
-    ),
-}
 CONFIDENCE: Mapping[str, Option] = {
     "confidence": Option(
-        default="none", choices=("none", "mlp", "difference", "gradient"), help="how information loss is measured"
+        default="none",
+        choices=("none", "mlp", "difference", "gradient"),
+        help="confidence map: how the information loss is measured",
     ),
     "confidence_threshold": Option(
-        default=0.5, low=0.0, high=1.0, unspecified=True, help="confidence from which on an area takes part"
+        default=0.5,
+        low=0.0,
+        high=1.0,
+        unspecified=True,
+        help="smallest confidence of an area that takes part in the transfer",
     ),
     "confidence_width": Option(
-        default=16, low=1, unspecified=True, help="filters of the extractor's first 3x3 convolution; the second has one"
+        default=16,
+        low=1,
+        unspecified=True,
+        help="mlp: filters of the extractor's first 3x3 convolution; the second has 1",
     ),
     "confidence_normalise": Option(
         default="median",
         choices=("median", "min-max", "max"),
         unspecified=True,
-        help="how a difference becomes a loss in [0, 1]: a sigmoid about the interval's median, which cannot collapse; "
-        "min-max; or a share of the interval's largest, by which no difference is no loss",
+        help="how a difference becomes an information loss in [0, 1]. median: sigmoid around the interval's median, "
+        "which cannot collapse; min-max; max: divided by the interval's largest, so that no difference is no loss",
     ),
     "confidence_grey": Option(
         default="bt601",
         choices=("bt601", "mean"),
         unspecified=True,
         added=True,
-        help="what is grey to the difference- and the gradient-based map: 0.299 R + 0.587 G + 0.114 B, or the mean",
+        help="difference, gradient: grey level of a pixel. bt601: 0.299 R + 0.587 G + 0.114 B; mean: mean of R, G, B",
     ),
     "difference_same": Option(
-        default=24.0, low=0.0, high=255.0, added=True, help="grey levels below which a difference is none"
+        default=24.0,
+        low=0.0,
+        high=255.0,
+        added=True,
+        help="difference: smaller differences, in grey levels, count as 0",
     ),
     "gradient_sigma": Option(
         default=1.0,
@@ -143,23 +52,23 @@ CONFIDENCE: Mapping[str, Option] = {
         high=16.0,
         unspecified=True,
         added=True,
-        help="sigma of the Gaussian blur in pixels of a view 256 high, scaled with the view; 0 blurs nothing",
+        help="gradient: sigma of the Gaussian blur in pixels at a height of 256, scaled with the height; 0: no blur",
     ),
     "gradient_blurred": Option(
         default="image",
         choices=("image", "gradient"),
         unspecified=True,
         added=True,
-        help="what is blurred: the image before its gradient is taken, or the gradient before it is dilated",
+        help="gradient: blur the image before its gradient is taken, or the gradient before it is dilated",
     ),
     "gradient_operator": Option(
-        default="sobel", choices=("sobel", "scharr"), unspecified=True, added=True, help="what takes the gradient"
+        default="sobel", choices=("sobel", "scharr"), unspecified=True, added=True, help="gradient: operator"
     ),
     "gradient_dilations": Option(
         default=10,
         low=0,
         high=64,
         added=True,
-        help="3x3 dilations of the gradients of a view 256 high, scaled with the view",
+        help="gradient: number of 3x3 dilations at a height of 256, scaled with the height",
     ),
 }

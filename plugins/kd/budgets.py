@@ -1,4 +1,4 @@
-"""The numbers of distillation. Imports no torch."""
+"""Options and budgets of kd. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ from dataclasses import replace
 
 from benchmark_core import Option
 from benchmark_core.specs import Value
+from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.supervised.budgets import JOINT_BUDGETS, JOINT_OPTIONS
 
-SOFT: Mapping[str, Option] = {
-    "alpha": Option(
-        default=0.5,
-        low=0.0,
-        high=1.0,
-        unspecified=True,
-        help="weight of the teacher's softened answer; the label has the rest",
-    ),
-    "temperature": Option(default=5.0, low=0.1, help="T of eq. 1, which divides both networks' logits (Table 1)"),
-}
 # Table 1, "I3D with Knowledge Distillation"; section 4.2: N_p = 64 frames.
 OPTIONS: Mapping[str, Option] = {
     **JOINT_OPTIONS,
@@ -26,19 +17,19 @@ OPTIONS: Mapping[str, Option] = {
     "lr": replace(JOINT_OPTIONS["lr"], default=1e-4),
     "batch": replace(JOINT_OPTIONS["batch"], default=16, unspecified=True),
     "epochs": replace(
-        JOINT_OPTIONS["epochs"], default=20, help="passes of the teacher, and of a student trained alone"
+        JOINT_OPTIONS["epochs"], default=20, help="epochs of the teacher, and of a student trained alone"
     ),
     "schedule": replace(JOINT_OPTIONS["schedule"], default="constant", unspecified=True),
     "warmup_epochs": replace(JOINT_OPTIONS["warmup_epochs"], default=0, unspecified=True),
     "joint_epochs": replace(
-        JOINT_OPTIONS["joint_epochs"], default=20, unspecified=False, help="passes of distillation"
+        JOINT_OPTIONS["joint_epochs"], default=20, unspecified=False, help="epochs of distillation"
     ),
     **SOFT,
     "start": Option(
         default="fresh",
         choices=("fresh", "student"),
         unspecified=True,
-        help="what the student starts from: its backbone's initialisation, or the student alone on its labels",
+        help="initial weights of the student. fresh: its backbone's initialisation; student: trained alone on labels",
     ),
 }
 DEFAULTS: Mapping[str, Value] = {
@@ -48,7 +39,7 @@ DEFAULTS: Mapping[str, Value] = {
     "sampling": "windows-64",
     "precision": "fp32",
 }
-# Small and smoke are supervised's: teacher and student alone are the same stages.
+# Small and smoke have supervised's numbers, so that teacher and student alone are the same stages.
 BUDGETS: Mapping[str, Mapping[str, Value]] = {
     "paper": DEFAULTS,
     **{name: {**JOINT_BUDGETS[name], "method.start": "student"} for name in ("small", "smoke")},

@@ -1,27 +1,25 @@
-"""What a plan would cost, counted from its structure alone: no clip is read, no weight is drawn, nothing is computed.
+"""Estimate the cost of a plan from its structure: no clip is read and nothing is computed.
 
-The method's own `fit` runs on tensors that have a shape and no content, one step of each loop, under a counter of
-multiply-adds. Counted are convolutions and matrix products, forward and backward, of all networks that a step passes
-through; normalisation, interpolation, losses and the optimiser are not, nor decoding and testing, nor what is derived
-once of all frames of a clip, whose number only the clips tell. What is deployed is counted in full, and timed, by
-'elrbench cost'.
+The method's own `fit` runs on meta tensors, one step of each loop, under `WorkCounter`. Convolutions and matrix
+products of all networks are counted, forward and backward. Normalisation, interpolation, losses, the optimizer,
+decoding, testing and data derived from all frames of a clip are not. `elrbench cost` counts the deployed network in
+full.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch
+from benchmark_core.cost.macs import WorkCounter, count_work
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
@@ -30,37 +28,16 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
 from benchmark_core.runs.random_views import CLIPS, RandomViews
-from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful, ViewRequest
 from benchmark_core.training.training import Training
+from elrbench_plugins.commands.suite.counts import Estimate, training_clips
 
 META = torch.device("meta")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """params and clip_macs: of the deployed recognizer; a clip is all of its intervals.
-
-    stages: multiply-adds of training by stage key; runs that share a stage share its key. Nothing where the number of
-    training clips is not known without their folder, or the method cannot be run without content; `unknown` says why.
-    pool: whether passes over clips without labels, whose number is not known, are left out.
-    """
-
-    params: int
-    clip_macs: float
-    stages: Mapping[str, float]
-    unknown: str = ""
-    pool: bool = False
-
-    @property
-    def training_macs(self) -> float | None:
-        """Of all stages, none of them shared."""
-        return None if self.unknown else sum(self.stages.values())
-
-
 class Estimator:
-    """Estimates of several plans; what they share is counted once."""
+    """Estimate several plans; stages and structures that they share are counted once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -68,7 +45,7 @@ class Estimator:
         self._deployed: dict[str, tuple[int, float]] = {}
 
     def of(self, plan: Plan, components: Components) -> Estimate:
-        """Of one run: one seed and fold."""
+        """Estimate one run: one seed and one fold."""
         params, clip_macs, pool = 0, 0.0, False
         stages: dict[str, float] = {}
         unknown = ""
@@ -79,25 +56,16 @@ class Estimator:
                 self._deployed[structure] = _deployed(stream, components)
             params, clip_macs = params + self._deployed[structure][0], clip_macs + self._deployed[structure][1]
             if clips is None:
-                unknown = f"how many clips of {plan.dataset} train is not known without its folder"
+                unknown = f"the number of training clips of {plan.dataset} is not known without its folder"
                 continue
             try:
                 counter = _count(stream, components, self.catalog, clips, self._stages)
-            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # content is missing
-                unknown = f"method '{plan.method}' cannot be counted on tensors without content: {_line(error)}"
+            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # needs values of tensors
+                unknown = f"method '{plan.method}' cannot run on tensors without data: {_line(error)}"
                 continue
             stages |= counter.macs
             pool |= counter.pool_left_out
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
-
-
-def training_clips(plan: Plan, components: Components) -> int | None:
-    """Of the plan's fold: listed where clips are drawn by code, else as their authors publish; None where neither."""
-    dataset, options = components.dataset, components.options(plan, "dataset")
-    if dataset.embedded:
-        return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
-    counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
-    return None if counts is None or plan.classes or plan.holdout or options != defaults(dataset) else counts[0]
 
 
 class _StageCounter(StageRunner):
@@ -139,9 +107,9 @@ class _StageCounter(StageRunner):
             if isinstance(item, nn.Module):
                 item.train()
         made = views.batch(META)
-        with FlopCounterMode(display=False) as counter:
+        with WorkCounter() as counter:
             yield made
-        per_clip = counter.get_total_flops() / 2 / CLIPS  # torch counts a multiply-add as two
+        per_clip = counter.products / CLIPS
         self._known[self._counted] += per_clip * n * views.steps(batch) * min(batch, len(views))
         self.pool_left_out |= bool(views.request.unlabelled)
 
@@ -169,7 +137,7 @@ def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, kno
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
-    """Parameters, and multiply-adds of a clip."""
+    """Return the number of parameters and the multiply-adds of a clip."""
     high = components.method.oracle
     recognizer = _without_content(plan, components, high=high, head=None).eval()
     request = ViewRequest(low=not high, high=high)
@@ -177,9 +145,7 @@ def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        recognizer(seen, batch.mask)
-    return count_parameters(recognizer, seen)["total"], counter.get_total_flops() / 2 / CLIPS
+    return count_parameters(recognizer, seen)["total"], count_work(recognizer, seen, batch.mask).products / CLIPS
 
 
 def _without_content(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:

@@ -30,7 +30,7 @@ from benchmark_core.runs.prepare import Data, prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.purwanto.attention import SpatialTemporalAttention
 from elrbench_plugins.purwanto.fit import features
 
@@ -200,7 +200,7 @@ def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
     data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),

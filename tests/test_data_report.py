@@ -12,13 +12,13 @@ from videos import film, random_planes, write_planes
 
 from benchmark_core import DatasetSpec, Protocol
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 from elrbench_plugins.commands.data.fill import Filled, fill
 from elrbench_plugins.commands.data.verify import DataReport, DecodedClip, decode_clip, parallel_map, verify
 
@@ -166,11 +166,11 @@ def test_the_store_is_filled_and_then_reused(catalog: Catalog, root: Path, tmp_p
     again = filled(catalog, root, tmp_path / "cache")
     assert (again.report.built, again.report.reused, again.formats) == (0, 5, first.formats)
     degradation = catalog.degradations["average-6x8"]
-    stock = view_plan(degradation, defaults(degradation), size=(24, 32))
+    planned = view_plan(degradation, defaults(degradation), size=(24, 32))
     index = dataset_of(catalog, root).read_index(root, "split", {})
-    for recipe in stock.formats(low=True, high=True):
-        reader = ClipStore(tmp_path / "cache").reader(recipe)
-        assert {reader.count(clip) for clip in index.clips} == {6} and recipe.key in first.formats
+    for stored_format in planned.formats(low=True, high=True):
+        reader = ClipStore(tmp_path / "cache").reader(stored_format)
+        assert {reader.count(clip) for clip in index.clips} == {6} and stored_format.key in first.formats
 
 
 def test_one_kind_of_view_alone(catalog: Catalog, root: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.clips.reader_lock import unused
+from benchmark_core.clips.locks import clearing_lock
 from benchmark_core.errors import RunFailed, unknown
 from benchmark_core.training.stage_files import LOCK
 from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage, held, read_cache, stage_files
@@ -82,7 +82,7 @@ def clear(selected: Cache) -> Freed:
         gone = remove_stage(stage)
         freed += gone or Freed(kept=(f"stage {stage.folder}: another process is training it",))
     if selected.formats:
-        with unused(selected.root) as free:
+        with clearing_lock(selected.root) as free:
             busy = next(
                 (f" to train {stage.folder}" for stage in read_cache(selected.root).stages if stage.in_training), ""
             )

@@ -243,7 +243,7 @@ def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
     """(last finished epoch, from 1; number of epochs) of a stage's last training loop."""
     if not checkpoint.is_file():
         return None
-    from benchmark_core.training.stages import read_checkpoint
+    from benchmark_core.training.stage_folder import read_checkpoint
 
     saved = read_checkpoint(checkpoint, lazily=True)
     if saved is None or not saved.get("loops"):

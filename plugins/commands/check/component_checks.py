@@ -130,8 +130,6 @@ class ComponentChecks:
         time = (spec.frames,) if spec.frames > 1 else ()
         options = next(iter(plans.values())).options("enhancer")
         built = {low: require_module(spec.build(low, SIZE, options)) for low in plans}
-        found = getattr(built[next(iter(built))], "frames", 1)
-        require(found == spec.frames, f"its module has frames={found}, its spec frames={spec.frames}")
         yield "returns the right size"
         for low, module in built.items():
             require_shape(module(minimal.noise(2, 3, *time, *low)), (2, 3, *time, *SIZE))

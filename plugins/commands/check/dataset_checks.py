@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import Index
 from benchmark_core.specs import DatasetSpec, defaults
+from benchmark_core.specs.index import Index
 from elrbench_plugins.commands.check.assertions import CheckSkipped, require
 
 
@@ -50,11 +50,14 @@ def check_index(spec: DatasetSpec, protocol: str, index: Index) -> None:
     declared = set(spec.protocols[protocol].folds)
     require(set(index.folds) == declared, f"{protocol}: folds are {sorted(index.folds)}; declared: {sorted(declared)}")
     if spec.unlabelled:
-        require(set(index.pool) == set(index.by_id), f"{protocol}: a clip is not in the pool")
+        require(set(index.unlabelled) == set(index.by_id), f"{protocol}: a clip is not in its unlabelled set")
         return
-    require(set(index.pool) <= set(index.by_id), f"{protocol}: the pool names unknown clips")
+    require(set(index.unlabelled) <= set(index.by_id), f"{protocol}: the unlabelled set names unknown clips")
     labels = {clip.id: clip.target for clip in index.clips if clip.target is not None}
-    require(set(labels) == set(index.by_id) - set(index.pool), f"{protocol}: a clip is both labelled and in the pool")
+    require(
+        set(labels) == set(index.by_id) - set(index.unlabelled),
+        f"{protocol}: unlabelled clips have labels",
+    )
     targets = (target if isinstance(target, tuple) else (target,) for target in labels.values())
     wrong = {target for several in targets for target in several} - set(range(len(spec.classes)))
     require(

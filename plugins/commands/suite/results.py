@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.tables.rows import fold_rows
+from benchmark_core.tables.rows import group_rows
 from elrbench_plugins.commands.suite.rows import PlannedRow
 from elrbench_plugins.commands.suite.suite_runs import RunOutcome
 
@@ -76,12 +76,12 @@ def _unscored(records: list[RunRecord], metric: str) -> str:
 
 def _different_data(records: list[RunRecord]) -> str:
     """Return the state of finished runs whose data differ."""
-    return "its runs used different data" if len(fold_rows(records)) > 1 else ""
+    return "its runs used different data" if len(group_rows(records)) > 1 else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:
     """Return the score of records that differ in seed and fold only; None if no seed is complete or data differ."""
-    folded = fold_rows(records)
+    folded = group_rows(records)
     if len(folded) != 1 or not folded[0].seeds or any(metric not in record["scores"] for record in folded[0].scored):
         return None
     (row,) = folded

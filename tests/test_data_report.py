@@ -69,7 +69,7 @@ def test_every_trouble_is_named(catalog: Catalog, root: Path) -> None:
     assert all(reason and "\n" not in reason for reason in report.broken.values())
     assert report.short == {"test/bright/brief.avi": 3}
     assert report.double == [["train/dark/0.avi", "test/dark/copy of 0.avi"]]
-    assert report.counts == ["split, fold 1: 6 train and 4 test clips are there; published are 8 and 3"]
+    assert report.counts == ["split, fold 1: 6 train and 4 test clips found; published: 8 and 3"]
     assert not report.clean and report.to_json()["clean"] is False
     assert len(report.frames) == report.clips - 3
 
@@ -84,7 +84,7 @@ def test_missing_files_are_listed_and_the_rest_is_opened(catalog: Catalog, tmp_p
     (tmp_path / "split.txt").write_text("walk/a.avi train\nwalk/gone.avi test\nrun/gone.avi test\n")
     report = hold(dataset_of(catalog, tmp_path), tmp_path)
     assert report.missing == ["walk/gone.avi", "run/gone.avi"] and report.frames == [6]
-    assert report.counts == ["split, fold 1: there is no clip to test on"]
+    assert report.counts == ["split, fold 1: no test clips found"]
 
 
 def test_threads_find_the_same(catalog: Catalog, root: Path) -> None:
@@ -108,7 +108,7 @@ def test_one_protocol_that_cannot_be_read_hides_no_other(root: Path) -> None:
         return Index(clips=tuple(clips), folds={"1": Fold(train=("0",), test=("1",))}, unlisted=7)
 
     protocols = {name: Protocol(summary="", folds=("1",)) for name in ("first", "second")}
-    spec = DatasetSpec(name="two", summary="", classes=("a",), protocols=protocols, index=index)
+    spec = DatasetSpec(name="two", summary="", classes=("a",), protocols=protocols, index=index, layout="*.avi")
     report = hold(spec, root)
     assert report.counts == ["second: the list second.txt cannot be read"] and report.clips == 4
     assert report.unlisted == 7

@@ -112,6 +112,6 @@ def test_the_demo_says_what_it_does_first_and_where_its_pages_are_last() -> None
     lines = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     first_run = next(number for number, line in enumerate(lines) if "elrbench run" in line)
     announced = " ".join(lines[:first_run])
-    assert all(words in announced for words in ("480 clips", "supervised", "teacher", "minutes"))
+    assert all(words in announced for words in ("480 clips", "12x16 pixels", "minutes"))
     formats, values = lines[-2:]
     assert formats.split("\\n")[-2].endswith("%s") and values.split("'")[-2] == "elrbench-runs/demo/site/index.html"

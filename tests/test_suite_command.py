@@ -126,7 +126,9 @@ def test_what_cannot_be_published_is_said_below_the_table(call):
     code, out, err = call("run", file, "--plugin", TOY, "--publish")
     assert code == 1 and "student" in cells(out)[1]
     line = err.splitlines()[-1]
-    assert line.startswith("elrbench: failed: student: ") and "holds other updates of the same plan" in line
+    assert (
+        line.startswith("elrbench: failed: student: ") and "has a different result of the same plan (updates)" in line
+    )
 
 
 def test_one_row_that_fails_stops_no_other(call):

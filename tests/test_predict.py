@@ -260,7 +260,7 @@ def test_weights_that_are_torn_or_absent(call: Call, folder: Path, data: Path) -
 def test_a_record_that_was_changed(call: Call, folder: Path, data: Path) -> None:
     path = find_record(folder)
     path.write_text(path.read_text().replace('"toynet"', '"resnet18"'))
-    assert "its seal does not fit" in refused(call(folder, "--data", data))
+    assert "checksum does not match" in refused(call(folder, "--data", data))
 
 
 def test_an_absent_video_of_the_pool(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:

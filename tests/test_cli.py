@@ -490,11 +490,11 @@ def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
 
 def test_plain_lines_without_a_terminal():
     stream = io.StringIO()
-    with ConsoleReporter(stream).steps("student", 4) as advance:
-        for _ in range(4):
-            advance(1, loss=0.25)
-    assert stream.getvalue().startswith("student 4/4 ") and stream.getvalue().endswith(" loss 0.25\n")
-    assert stream.getvalue().count("\n") == 1
+    with ConsoleReporter(stream).steps("student, epoch 1/2", 4, unit="steps") as advance:
+        for step in range(4):
+            advance(1, label=f"student, epoch {step // 2 + 1}/2", loss=0.25)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("student, epoch 2/2") and "4/4 steps" in line and "loss 0.25" in line
 
 
 def test_plain_lines_come_every_ten_seconds(monkeypatch):

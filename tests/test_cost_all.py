@@ -29,10 +29,10 @@ from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_recognizer
-from benchmark_core.published import Published
 from benchmark_core.records import publish
 from benchmark_core.records.cost_record import already_measured, has_fewer_variants, read_cost, write_cost
 from benchmark_core.specs import BackboneSpec, EnhancerSpec
+from benchmark_core.specs.published import Published
 from benchmark_core.tables import build_tables
 
 CPU = torch.device("cpu")

@@ -18,10 +18,10 @@ from benchmark_core.cost.clock import CudaClock, read_clocks
 from benchmark_core.cost.every import Subject
 from benchmark_core.cost.latency import VARIANTS, Effort, Variant, measure_latency
 from benchmark_core.cost.structure import cost_of
-from benchmark_core.published import Published
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import CostRecord, Latency
 from benchmark_core.records.schema_check import check_schema
+from benchmark_core.specs.published import Published
 
 CPU = torch.device("cpu")
 LOW = torch.rand(1, 2, 3, 1, 6, 8)

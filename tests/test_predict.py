@@ -21,7 +21,6 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.cli import main
 from benchmark_core.cli.predict import write
-from benchmark_core.clips.index import Drawn
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.clip_results import clip_decisions
@@ -30,6 +29,7 @@ from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predict_clips
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.specs.index import Drawn
 
 WEIGHTS = "recognizer.safetensors"
 Call = Callable[..., tuple[int, str, str]]

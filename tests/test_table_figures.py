@@ -11,7 +11,7 @@ import pytest
 from run_records import PLAN, bits, make_record, put
 
 from benchmark_core.names import file_name
-from benchmark_core.papers.collection import Bringer, DataFile, Library
+from benchmark_core.papers.collection import DataFile, Library, PapersOwner
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
 from benchmark_core.tables.markdown import NOT_MEASURED
@@ -72,7 +72,7 @@ SETTINGS = {"method.w": 1 / 3, "method.x": True, "method.epochs": 20}
 
 def library(*papers: str, suite: str = SUITE) -> Library:
     read = [read_reported(text, "a file", text.split("paper: ")[1].split("\n")[0]) for text in papers or (PAPER,)]
-    file = DataFile("acme-table2", suite, Bringer("acme", "acme", "given", ""))
+    file = DataFile("acme-table2", suite, PapersOwner("acme", "acme", "given", ""))
     return Library({paper.name: paper for paper in read}, {"acme-table2": file})
 
 

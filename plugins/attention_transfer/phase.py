@@ -14,7 +14,7 @@ from benchmark_core.specs import Value
 from elrbench_plugins.attention_transfer import rolling
 from elrbench_plugins.attention_transfer.confidence import spread, straight_through_threshold, video_score
 from elrbench_plugins.attention_transfer.losses import Distance, spatial_distances, temporal_distances, total
-from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
+from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer, Trace
@@ -70,7 +70,7 @@ def train_with_attention(
             **{f"w_sat_{i}": weight for i, weight in enumerate(internal[0], 1)},
             **{f"w_tat_{i}": weight for i, weight in enumerate(internal[1], 1)},
         )  # fmt: skip
-    wake_norms(frozen)
+    unfreeze_norms(frozen)
     refuse_empty(training.history, options)
     if len(trained) > 1 and (text := strayed([row["confidence"] for row in training.history])):
         training.note(text)

@@ -13,7 +13,7 @@ from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.distillation.teacher import PHASE, t_net, weighted
-from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
+from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 from elrbench_plugins.strong_kd import aligned
 from elrbench_plugins.strong_kd.average import Average
 from elrbench_plugins.strong_kd.budgets import STUDENT
@@ -88,7 +88,7 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
         recipe.step(loss)
         average.update(student)
         training.log(loss=loss, task=task)
-    wake_norms(frozen)
+    unfreeze_norms(frozen)
     average.into(student)
 
 

@@ -18,8 +18,8 @@ from test_purwanto_attention import peak
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
-from benchmark_core.clips import flow
-from benchmark_core.clips.formats import ViewPlan
+from benchmark_core.clips import flow_format
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.networks.assemble import build_backbone, map_shape, recognizer_of
 from benchmark_core.plans.combinations import Components
@@ -30,7 +30,7 @@ from benchmark_core.runs.prepare import Data, prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.purwanto.attention import SpatialTemporalAttention
 from elrbench_plugins.purwanto.fit import features
 
@@ -200,7 +200,7 @@ def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
     data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),
@@ -425,7 +425,7 @@ def test_a_flow_stream_without_the_extra(
             raise ImportError("No module named 'cv2'")
         return real(name)
 
-    monkeypatch.setattr(flow.importlib, "import_module", absent)
+    monkeypatch.setattr(flow_format.importlib, "import_module", absent)
     monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
     plan = plan_of(toy_catalog, "purwanto:kd+sa", **TOY, modality=modality)
     with pytest.raises(ElrError, match=r"the extra 'flow': pip install -e '\.\[flow\]'"):
@@ -438,12 +438,12 @@ def test_a_flow_stream_without_the_extra(
         (
             "purwanto:sa",
             {"modality": "rgb", "teacher": "teacher@0123456789abcdef"},
-            "distils nothing, and has no use for a fitted teacher",
+            "'purwanto:sa' has no distillation .*; leave out --teacher",
         ),
         (
             "purwanto:sa",
             {"modality": "rgb", "dataset": "tinyvirat", "high_source": "virat-crops"},
-            "neither has a use for high views of",
+            "'purwanto:sa'.*enhancer 'bicubic'.*'virat-crops'; leave out --high-source",
         ),
         ("purwanto:kd+sr", {"budget": "small", "size": "60x80"}, None),  # brought to any size
         ("purwanto:kd", {"teacher": "teacher@0123456789abcdef"}, "a fitted teacher sees one modality"),

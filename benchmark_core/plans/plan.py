@@ -54,7 +54,7 @@ class Plan:
         if self.classes:
             parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
         if self.holdout:
-            parts.append(f"fold={self.fold},holdout={self.holdout}")  # one fold only, see `with_holdout`
+            parts.append(f"fold={self.fold},holdout={self.holdout}")  # one fold only, see `with_validation_split`
         return ",".join(parts)
 
     @property

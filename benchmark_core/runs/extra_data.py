@@ -12,10 +12,9 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.formats import Prepared
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips, refuse_missing
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import PreparedFormat
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.extra_paths import ExtraPaths
@@ -23,6 +22,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Index
 
 UNLABELLED, SOURCE = "unlabelled", "source"  # what messages call the clips of a pool, and of a high source
 
@@ -90,7 +90,7 @@ def pool_clips(pool: ClipSet, plan: Plan, bad_clips: str) -> Listed:
     own = ComponentName.parse(plan.dataset).base == ComponentName.parse(pool.name).base
     protocol, fold = (plan.protocol, plan.fold) if own else (pool.spec.default_protocol, "")
     index = list_clips(pool.spec, protocol, pool.options, data=pool.root, bad_clips="skip")
-    clips = [index.by_id[key] for key in index.pool] or _training(pool, protocol, fold, index, bad_clips)
+    clips = [index.by_id[key] for key in index.unlabelled] or _training(pool, protocol, fold, index, bad_clips)
     if not clips:
         raise _no_clip(pool, UNLABELLED, 0)
     return Listed(clips=tuple(replace(clip, target=None) for clip in clips), manifest=index.digest())
@@ -124,7 +124,7 @@ def store_extra(
     listed: Listed,
     *,
     test: Sequence[Clip],
-    formats: Sequence[Prepared],
+    formats: Sequence[PreparedFormat],
     store: ClipStore,
     bad_clips: str,
     reporter: Reporter,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.index import Index
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
@@ -16,6 +15,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.extra_data import extra_sets, pool_clips, source_clips
+from benchmark_core.specs.index import Index
 
 
 def read_index(plan: Plan, components: Components, data: Path | None, bad_clips: str) -> Index:

@@ -10,14 +10,15 @@ from pathlib import Path
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.bad_clip import BadClips
-from benchmark_core.clips.enhanced import EnhancedFormat, Enhancer, ensure_enhanced, of_enhancer
-from benchmark_core.clips.flow import FlowFormat, ensure_views, of_flow, opencv
-from benchmark_core.clips.formats import StoredFormat, ViewPlan, view_plan
-from benchmark_core.clips.holdout import none_held_out
-from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.enhanced import Enhancer, enhanced_view_plan, ensure_enhanced
+from benchmark_core.clips.flow import ensure_views
+from benchmark_core.clips.flow_format import FlowFormat, opencv
+from benchmark_core.clips.formats import EnhancedFormat, StoredFormat
 from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.validation import classes_not_held_out
+from benchmark_core.clips.view_plan import ViewPlan, flow_view_plan, view_plan
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
@@ -35,6 +36,7 @@ from benchmark_core.runs.extra_data import (
 )
 from benchmark_core.runs.lists import read_index
 from benchmark_core.specs import defaults
+from benchmark_core.specs.index import Clip, Index
 from benchmark_core.training.keys import StageInputs
 
 
@@ -85,7 +87,7 @@ class Data:
             clips, sides = self.source.clips, self._shorter_sides
         stock = self.view_plan
         if enhancer is not None:
-            stock = of_enhancer(stock, enhancer)
+            stock = enhanced_view_plan(stock, enhancer)
             assert isinstance(stock.low, EnhancedFormat)
             with self.reporter.steps("enhanced clips", len(clips)) as advance:
                 ensure_enhanced(self.store, clips, stock.low, enhancer, progress=follow(advance))
@@ -174,7 +176,7 @@ def stock_of(plan: Plan, components: Components) -> ViewPlan:
     opencv()
     spec = components.enlarges or components.enhancer
     options = components.options(plan, "enhancer") if components.enlarges is None else defaults(spec)
-    return of_flow(stock, algorithm(plan.modality), spec.factory, options)
+    return flow_view_plan(stock, algorithm(plan.modality), spec.factory, options)
 
 
 def prepare(
@@ -227,12 +229,12 @@ def prepare(
     if not parts["train"] or not parts["test"]:
         raise ElrError(f"{components.dataset.name}: no clip of fold {plan.fold} could be decoded")
 
-    if plan.holdout and (without := none_held_out(parts["train"], parts["test"])):
+    if plan.holdout and (without := classes_not_held_out(parts["train"], parts["test"])):
         names = ", ".join(components.dataset.classes[label] for label in without)
         reporter.warn(
             f"--holdout {plan.holdout} holds out no clip of {names}: their groups are too large for that share"
         )
-    part_of = {*index.pool, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
+    part_of = {*index.unlabelled, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
     barred = tuple(clip for clip in index.clips if plan.holdout and clip.id not in part_of)  # its test clips among them
 
     def beside(given: ClipSet | None, listed: Listed | None, label: str) -> ExtraSet | None:

@@ -49,7 +49,6 @@ def elr_datasets() -> list[DatasetSpec]:
             classes=PUPPETS_CLASSES,
             protocols={"subjects": _SUBJECTS},
             index="elrbench_plugins.puppets.single:index",
-            embedded=True,
             options={
                 "train": Option(
                     default=600, low=1, high=999_999, help="number of training clips; a multiple of 12 is balanced"
@@ -73,7 +72,6 @@ def elr_datasets() -> list[DatasetSpec]:
             index="elrbench_plugins.puppets.tiny:index",
             degradation="native",
             natively_low=True,
-            embedded=True,
             options={
                 "train": Option(default=1200, low=1, high=999_999, help="number of training clips"),
                 "test": Option(default=1000, low=1, high=999_999, help="number of test clips"),

@@ -88,7 +88,7 @@ def joint_phase(
     from benchmark_core.provenance import owners_of
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.runs.request import cache_folder, data_root
-    from benchmark_core.training.training import Training
+    from benchmark_core.training.training import build_training
     from elrbench_plugins.attention_transfer.stages import fit_phases
     from elrbench_plugins.cstat.fit import pretrain
 
@@ -104,7 +104,7 @@ def joint_phase(
 
     with reader_lock(cache):
         data = prepare(plan, components, data=root, cache=cache, bad_clips="fail", reporter=reporter)
-        training = Training(
+        training = build_training(
             plan=plan,
             components=components,
             inputs=data.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()}),

@@ -27,7 +27,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs import runner
 from benchmark_core.runs.runner import run
 from benchmark_core.training.keys import StageKey
-from benchmark_core.training.stages import StageFolder
+from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.training_loop import TrainingLoop
 from elrbench_plugins.commands.cache.clearing import Selection, clear
 from elrbench_plugins.commands.cache.contents import KeptStage, held, read_cache
@@ -187,6 +187,13 @@ def test_a_folder_that_is_no_cache_is_refused(call: Call, inside: list[str], tmp
     assert files(tmp_path) == {Path(name) for name in inside}
 
 
+def test_a_cache_of_counts_alone_is_a_cache(call: Call, tmp_path: Path) -> None:
+    """`suite show` needs neither clips nor stages."""
+    (tmp_path / "counts").mkdir()
+    (tmp_path / "counts" / "0123456789abcdef.json").write_text("{}")
+    assert call("ls", "--cache", str(tmp_path))[0] == 0
+
+
 def test_a_folder_that_is_not_there(call: Call) -> None:
     code, _, err = call("ls", "--cache", "/nowhere")
     assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; name another with --cache\n")
@@ -228,9 +235,9 @@ def not_finite(path: Path) -> None:
         ("clips/*/*/*.clip", lambda path: flip(path, 600), "its bytes are not those that were written"),
         ("clips/*/*/*.clip", lambda path: truncate(path, -1), "cut off, or no clip file"),
         ("clips/*/recipe.json", lambda path: path.write_text("{}"), "its numbers are not those of its key"),
-        ("stages/student-*/module.safetensors", lambda path: flip(path, -1), "the bytes of its module.safetensors"),
+        ("stages/student-*/module.safetensors", lambda path: flip(path, -1), "its module.safetensors differs"),
         ("stages/student-*/module.safetensors", lambda path: truncate(path, 100), "its module.safetensors has 100"),
-        ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is not there"),
+        ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is missing"),
         ("stages/student-*/module.safetensors", not_finite, "its backbone."),
         ("stages/student-*/stage.json", lambda path: truncate(path, 50), "its stage.json cannot be read"),
         ("stages/joint-*/checkpoint.pt", lambda path: truncate(path, 500), "its checkpoint.pt cannot be read"),

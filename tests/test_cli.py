@@ -255,8 +255,8 @@ HELP = "'elrbench {} --help' lists what it takes"
             "there is no run 'abcd' in /nowhere, and no such folder. There are none.",
         ),
         (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
-        (["cost", "--classes", "3"], "--backbone is missing"),
-        (["cost", "--backbone", "resnet18"], "--classes is missing"),
+        (["cost", "--classes", "3"], "--backbone is missing: "),
+        (["cost", "--backbone", "resnet18"], "--classes is missing: "),
         (
             ["cost", "--backbone", "resnet18", "--classes", "3", "--size", "big"],
             "--size big is not HxW in pixels, e.g. 96x128",
@@ -268,7 +268,7 @@ HELP = "'elrbench {} --help' lists what it takes"
         ),
         (
             ["cost", "--method", "supervised", "--dataset", "puppets", "--classes", "3"],
-            "--classes takes class names",
+            "with --dataset, --classes takes class names, ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb", "--classes", "catch,wav"],
@@ -379,13 +379,12 @@ def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
     folder, told, _ = finished
     monkeypatch.chdir(folder)
     digest, board = told["record"]["digest"], tmp_path / "board"
+    board.write_text("")
     code, _, err = call("publish", digest, "--folder", str(board))
-    assert (code, err) == (
-        2, f"elrbench: error: there is no folder {board} to publish into; give --folder, or run in the checkout\n"
-    )  # fmt: skip
-    board.mkdir()
+    assert code == 2 and f"--folder {board} is a file" in err
+    board.unlink()
     code, out, _ = call("publish", digest[:8], "--folder", str(board), "--json")
-    assert code == 0
+    assert code == 0 and board.is_dir()  # the folder is created
     written = [Path(path) for path in json.loads(out)["written"]]
     assert all(path.is_file() and board in path.parents for path in written)
     assert json.loads(written[-1].read_text()) == told["record"]
@@ -491,11 +490,11 @@ def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
 
 def test_plain_lines_without_a_terminal():
     stream = io.StringIO()
-    with ConsoleReporter(stream).steps("student", 4) as advance:
-        for _ in range(4):
-            advance(1, loss=0.25)
-    assert stream.getvalue().startswith("student 4/4 ") and stream.getvalue().endswith(" loss 0.25\n")
-    assert stream.getvalue().count("\n") == 1
+    with ConsoleReporter(stream).steps("student, epoch 1/2", 4, unit="steps") as advance:
+        for step in range(4):
+            advance(1, label=f"student, epoch {step // 2 + 1}/2", loss=0.25)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("student, epoch 2/2") and "4/4 steps" in line and "loss 0.25" in line
 
 
 def test_plain_lines_come_every_ten_seconds(monkeypatch):

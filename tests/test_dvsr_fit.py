@@ -22,7 +22,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.dvsr import elr_enhancers, fit
 from elrbench_plugins.dvsr.network import Dvsr
 
@@ -43,7 +43,7 @@ def asked(catalog: Catalog, enhancer: str, *settings: str, **fields: Any) -> Pla
 def training_of(catalog: Catalog, plan: Plan, clips: Path, cache: Path) -> Training:
     components = components_of(catalog, plan)
     data = prepare(plan, components, data=None, cache=clips, bad_clips="fail", reporter=Silent())
-    return Training(
+    return build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),
@@ -114,10 +114,8 @@ def test_code_fades_linearly_over_two_epochs(fitted: Fitted, passes: list[Any]) 
     alphas = [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]  # 2 of its epochs are 4 updates
     assert passes == [(1, 1.0, True)] * 2 + [(2, alpha, True) for alpha in alphas] + [(3, 0.0, True), (3, 0.25, True)]
     (note,) = training.notes
-    assert note == (
-        "prog-dvsr: the network by 8 was trained at 8 times its size no further than alpha 0.50, and is used at 1: "
-        "more epochs or a quicker fade"
-    )
+    for part in ("prog-dvsr: ", "by 8", "alpha 0.50", "8 times", "alpha 1", "more epochs", "fade"):
+        assert part in note, part
 
 
 def test_end_to_end_all_steps_are_learnt_at_once(fitted: Fitted, passes: list[Any]) -> None:
@@ -178,7 +176,7 @@ def fake(training: Training, keys: list[str]) -> None:
     def stage(name: str, fn: Any, module: nn.Module, *, needs: Any = (), revision: int = 1) -> nn.Module:
         key = training._key(name, fn, module, needs, revision).digest
         keys.append(key)
-        training._fitted.add(module, key)
+        training._trained.add(module, key)
         return module
 
     training.stage = stage  # type: ignore[method-assign]
@@ -245,7 +243,7 @@ def test_a_kill_within_a_step_changes_nothing(
     monkeypatch.setattr(Silent, "say", lambda self, text: said.append(text))
     resumed, broken = fitted(enhancer, *numbers, cache="broken")
     name = broken.stages[-1]["name"]
-    assert said[-1] == f"{name}: going on from epoch {die_at[1] + 1}"
+    assert said[-1].startswith(f"{name}: ") and said[-1].endswith(f"epoch {die_at[1] + 1}")
     assert same(whole, resumed)
     for one, other in zip(straight.stages, broken.stages, strict=True):
         assert (one["updates"], one["history"], one["key"]) == (other["updates"], other["history"], other["key"])
@@ -329,11 +327,9 @@ def test_it_goes_with_any_method(toy_catalog: Catalog, tmp_path: Path, method: s
 
 
 def test_few_pairs_an_update_are_said() -> None:
-    notes = told(pairs=[1.0, 2.0])
-    assert notes == [
-        "of a batch of 2 clips 1.5 were large enough for a pair, on average: a larger batch, a smaller "
-        "enhancer.pair_least, or larger clips by --high-source"
-    ]
+    (note,) = told(pairs=[1.0, 2.0])
+    for part in ("1.5 of 2 clips", "larger batch", "enhancer.pair_least", "--high-source"):
+        assert part in note, part
     assert told(pairs=[2.0, 2.0]) == [] == told(pairs=[])
 
 
@@ -341,7 +337,7 @@ def told(pairs: list[float]) -> list[str]:
     """What is noted of a stage with that history."""
     notes: list[str] = []
     training: Any = SimpleNamespace(options={"batch": 2}, history=[{"pairs": one} for one in pairs], note=notes.append)
-    fit.tell_pairs(training)
+    fit.note_few_pairs(training)
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Enhancers that are fitted first: one shared stage for every method, which then stands still."""
+"""Learnt enhancers: trained first, in one stage that all methods share, and then frozen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from benchmark_core.provenance import owners_of
 from benchmark_core.runs.loaded_run import load_run, predict_clips
 from benchmark_core.runs.prepare import prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
-from benchmark_core.runs.time_estimate import TimeEstimator, estimate_times
+from benchmark_core.runs.time_estimate import StageTimer, estimate_times
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ def stages(result: RunResult) -> dict[str, tuple[str, bool]]:
 # -- the stage
 
 
-def test_it_is_fitted_once_for_all_methods_backbones_and_samplings(learnt_catalog: Catalog, tmp_path: Path) -> None:
+def test_it_is_trained_once_for_all_methods_backbones_and_samplings(learnt_catalog: Catalog, tmp_path: Path) -> None:
     first = go(learnt_catalog, asked(learnt_catalog), tmp_path)
     assert list(stages(first)) == ["filter", "student"] and not stages(first)["filter"][1]
     assert first.record["updates"]["filter"] == 3 * (24 // 4)  # the enhancer's own budget says three epochs
@@ -306,7 +306,7 @@ def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: C
 
 
 class Repeat(nn.Module):
-    """Three frames at once, their first pixel everywhere."""
+    """Take three frames at once and repeat their first pixel."""
 
     def forward(self, view: Tensor) -> Tensor:
         assert view.shape[2] == 3
@@ -329,16 +329,16 @@ def test_a_run_makes_them_once_and_other_weights_anew(learnt_catalog: Catalog, t
     assert len(kept()) == 2
 
 
-def test_an_estimate_reckons_them_by_frames(
+def test_an_estimate_extrapolates_them_by_frames(
     learnt_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, float]] = []
 
-    def reckon(self: TimeEstimator, name: str, compute: Any, times: float) -> None:
+    def extrapolate(self: StageTimer, name: str, compute: Any, times: float) -> None:
         told.append((name, times))
         compute()
 
-    monkeypatch.setattr(TimeEstimator, "_reckon", reckon)
+    monkeypatch.setattr(StageTimer, "extrapolate", extrapolate)
 
     def estimate(*settings: str, **fields: Any) -> list[tuple[str, float]]:
         plan = asked(learnt_catalog, *settings, **fields)

@@ -23,7 +23,7 @@ from benchmark_core.cli import main
 from benchmark_core.cli.predict import write
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.clip_results import decisions_of
+from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predict_clips
@@ -112,7 +112,7 @@ def test_the_test_clips_come_out_as_the_run_scored_them(call: Call, folder: Path
 def test_a_run_leaves_what_it_decided_of_clips_with_several_labels(folder: Path) -> None:
     record = read_record(find_record(folder))
     predictions = read_predictions(folder / record["predictions"]["file"])
-    found = decisions_of(record)
+    found = clip_decisions(record)
     assert record["primary"] == "f1_macro" and record["decisions"]["threshold"] == 0
     assert np.array_equal(found.truth, predictions.targets > 0)
     assert np.array_equal(found.predicted, predictions.logits > 0)

@@ -30,7 +30,7 @@ from benchmark_core.runs.prepare import Data, prepare, stock_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.purwanto.attention import SpatialTemporalAttention
 from elrbench_plugins.purwanto.fit import features
 
@@ -200,7 +200,7 @@ def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
     data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),
@@ -438,12 +438,12 @@ def test_a_flow_stream_without_the_extra(
         (
             "purwanto:sa",
             {"modality": "rgb", "teacher": "teacher@0123456789abcdef"},
-            "distils nothing, and has no use for a fitted teacher",
+            "'purwanto:sa' has no distillation .*; leave out --teacher",
         ),
         (
             "purwanto:sa",
             {"modality": "rgb", "dataset": "tinyvirat", "high_source": "virat-crops"},
-            "neither has a use for high views of",
+            "'purwanto:sa'.*enhancer 'bicubic'.*'virat-crops'; leave out --high-source",
         ),
         ("purwanto:kd+sr", {"budget": "small", "size": "60x80"}, None),  # brought to any size
         ("purwanto:kd", {"teacher": "teacher@0123456789abcdef"}, "a fitted teacher sees one modality"),

@@ -15,8 +15,8 @@ from benchmark_core.names import file_name
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
-from benchmark_core.records.checksum import seal
-from benchmark_core.records.clip_results import clips_of
+from benchmark_core.records.checksum import add_checksum
+from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
@@ -56,7 +56,7 @@ def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[
     """
     folders = [part_folder(out, plan.digest, stream.digest) for stream in plan.streams]
     parts = {stream.modality: read_record(find_record(at)) for stream, at in zip(plan.streams, folders, strict=True)}
-    _refuse_apart(dict(zip(folders, parts.values(), strict=True)))
+    _require_comparable(dict(zip(folders, parts.values(), strict=True)))
     read = [
         read_predictions(at / part["predictions"]["file"]) for at, part in zip(folders, parts.values(), strict=True)
     ]
@@ -79,7 +79,7 @@ def _record(
     notes = [f"{stream}: reused, finished {part['finished']}" for stream, part in parts.items() if stream in reused]
     notes += [f"{stream}: {note}" for stream, part in parts.items() for note in part.get("notes", ())]
     timings = [part["timings"] for part in parts.values()]
-    return seal(
+    return add_checksum(
         {
             "schema": 1,
             "kind": "run",
@@ -107,10 +107,10 @@ def _record(
     )
 
 
-def _refuse_apart(parts: Mapping[Path, RunRecord]) -> None:
+def _require_comparable(parts: Mapping[Path, RunRecord]) -> None:
     """A run that is reused may be of clips, or by plugins, that have changed since. parts: by their folders."""
     facts: dict[str, Callable[[RunRecord], str]] = {
-        "clips": clips_of,
+        "clips": clip_list,
         **{label: partial(_manifest, key=key) for key, label in BESIDE.items()},
         "versions of plugins": _plugins,
     }

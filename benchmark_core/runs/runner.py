@@ -28,7 +28,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of, track_name
 from benchmark_core.progress import Reporter
 from benchmark_core.provenance import check_code, file_digest, owners_of, plugins_of, versions
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, write_record
 from benchmark_core.runs.extra_data import extra_sets
@@ -40,8 +40,8 @@ from benchmark_core.runs.time_estimate import report_time_estimate
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.training.device import describe_device, pick_device
-from benchmark_core.training.stages import packed
-from benchmark_core.training.training import Training
+from benchmark_core.training.stage_folder import packed
+from benchmark_core.training.training import build_training
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _run_one(
     check_start(plan, components, manifest)
     if teacher is not None:
         teacher.check_lists(plan, components, manifest)
-    given = teacher.given if teacher else None
+    external_teacher = teacher.network if teacher else None
     inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()})
     prepared = time.monotonic()
     if plan.budget != "smoke":
@@ -161,12 +161,12 @@ def _run_one(
             cache=cache,
             refit=refit,
             reporter=reporter,
-            given=given,
+            external_teacher=external_teacher,
             pool=len(ready.pool.clips) if ready.pool else None,
             source=len(ready.source.clips) if ready.source else None,
             frames=ready.mean_frames(high=high),
         )
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=inputs,
@@ -175,14 +175,14 @@ def _run_one(
         cache=cache,
         reporter=reporter,
         refit=refit,
-        given=given,
+        external_teacher=external_teacher,
     )
     for sentence in untold(plan, components, teacher):
         training.note(sentence)
     recognizer = components.method.load(components.method.fit)(training)
     if not isinstance(recognizer, Recognizer):
         raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
-    if given is not None and not training.taught:
+    if external_teacher is not None and not training.used_external_teacher:
         raise ElrError(
             f"method '{plan.method}' as set here has not taken the teacher {plan.teacher}; leave out --teacher"
         )
@@ -200,7 +200,7 @@ def _run_one(
     write_whole(out / "recognizer.safetensors", packed(recognizer))
     history = {stage["name"]: stage["history"] for stage in training.stages}
     write_whole(out / "log.json", json.dumps(history, indent=1).encode())
-    record = seal(
+    record = add_checksum(
         {
             "schema": 1,
             "kind": "run",

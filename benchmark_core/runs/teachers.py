@@ -34,7 +34,7 @@ from benchmark_core.weights_file import WeightsFile
 class Teacher:
     """The network, as training takes it, and the record of the run that left it."""
 
-    given: ExternalTeacher
+    network: ExternalTeacher
     record: RunRecord
 
     def to_json(self) -> dict[str, Any]:
@@ -42,11 +42,11 @@ class Teacher:
         fold, so that runs over seeds and folds, each with a teacher of its own, are one row.
         """
         plan = {key: value for key, value in self.record["plan"].items() if key not in ("seed", "fold")}
-        return {"name": self.given.name, "run": self.record["digest"], "recipe": digest_of(plan)}
+        return {"name": self.network.name, "run": self.record["digest"], "recipe": digest_of(plan)}
 
     def check_lists(self, plan: Plan, components: Components, manifest: str) -> None:
         """ElrError where it was trained on the plan's dataset, of other clips: some might be tested on here."""
-        _check_lists(f"the teacher {self.given.name}", self.record, plan, components, manifest)
+        _check_lists(f"the teacher {self.network.name}", self.record, plan, components, manifest)
 
 
 def teacher_name(folder: Path) -> str:
@@ -83,7 +83,7 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
         state = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ElrError(f"the weights {folder / WEIGHTS} cannot be read ({error}); run its plan again") from error
-    return Teacher(given=ExternalTeacher(name=name, state=state), record=record)
+    return Teacher(network=ExternalTeacher(name=name, state=state), record=record)
 
 
 def check_teacher(where: str, record: RunRecord, plan: Plan, components: Components, catalog: Catalog) -> None:

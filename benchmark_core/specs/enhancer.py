@@ -21,7 +21,7 @@ class EnhancerSpec(Spec):
     """A network or interpolation that brings a low view to network size.
 
     factory: `build(low, size, options) -> nn.Module`, mapping float (N, 3, h, w) in [0, 1] to (N, 3, H, W). `low` is
-        (h, w), or None if clips differ in size. With `frames` > 1 the module has the attribute `frames` and maps
+        (h, w), or None if clips differ in size. With `frames` > 1 the module maps
         (N, 3, frames, h, w) to (N, 3, frames, H, W).
     fit: `fit(training, module)`, if it is trained. Plans with equal numbers share its stages. The weights are fixed
         afterwards, unless its option `train` is set. In `fit`, `training.options` are the enhancer's options.

@@ -1,4 +1,4 @@
-"""Unlabelled clips in addition to the plan's dataset: who uses them, which clips they are, what they change."""
+"""A pool of clips without labels beside the plan's dataset: who asks for one, what is in it, and what it changes."""
 
 from __future__ import annotations
 

@@ -231,8 +231,8 @@ def test_a_ceiling_is_predicted_on_high_views(toy_catalog: Catalog, tmp_path: Pa
 
 def test_a_run_folder_that_is_not_there_or_holds_no_run(call: Call, tmp_path: Path) -> None:
     line = refused(call(tmp_path / "gone"))
-    assert line == f"there is no run folder {tmp_path / 'gone'}; name the folder that 'elrbench run' left"
-    assert refused(call(tmp_path)) == f"{tmp_path} holds 0 run records, not one; name the folder of one finished run"
+    assert line.startswith(f"there is no run folder {tmp_path / 'gone'}")
+    assert f"{tmp_path} holds 0 run records" in refused(call(tmp_path))
 
 
 def test_weights_of_another_structure(call: Call, folder: Path, data: Path) -> None:
@@ -260,7 +260,7 @@ def test_weights_that_are_torn_or_absent(call: Call, folder: Path, data: Path) -
 def test_a_record_that_was_changed(call: Call, folder: Path, data: Path) -> None:
     path = find_record(folder)
     path.write_text(path.read_text().replace('"toynet"', '"resnet18"'))
-    assert "its seal does not fit" in refused(call(folder, "--data", data))
+    assert "checksum does not match" in refused(call(folder, "--data", data))
 
 
 def test_an_absent_video_of_the_pool(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:

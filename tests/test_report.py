@@ -297,20 +297,18 @@ def test_records_and_predictions_that_do_not_fit(
     path.write_text(json.dumps({**whole, "schema": 2}))
     assert "written by a newer elrbench (schema 2, not 1)" in refused(call(folder, tmp_path))
     path.write_text(json.dumps({**whole, "primary": "top5"}))
-    assert "its checksum does not match" in refused(call(folder, tmp_path))
+    assert "checksum does not match" in refused(call(folder, tmp_path))
     path.write_text(json.dumps(whole))
     predictions = folder / whole["predictions"]["file"]
     content = predictions.read_bytes()
     predictions.unlink()
-    assert refused(call(folder, tmp_path)) == f"{predictions} does not exist; run its plan again"
+    assert refused(call(folder, tmp_path)).startswith(f"{predictions} does not exist")
     predictions.write_bytes(content[:-1])
     assert f"{predictions} is not the file that its record was scored from" in refused(call(folder, tmp_path))
     write_predictions(predictions, ["a", "b"], np.array([0, 1]), np.zeros((2, 3)), ["left", "right", "moves"])
     whole["predictions"]["sha256"] = hashlib.sha256(predictions.read_bytes()).hexdigest()
     path.write_text(json.dumps(add_checksum({key: value for key, value in whole.items() if key != "seal"})))
-    assert f"{predictions} has different clips than its record: 2, but the record has 12" in refused(
-        call(folder, tmp_path)
-    )
+    assert f"{predictions} has different clips than its record: 2, " in refused(call(folder, tmp_path))
 
 
 def test_an_extra_that_is_not_installed_is_named(monkeypatch: Any) -> None:

@@ -309,7 +309,7 @@ def test_a_pool_without_videos_fails_before_any_clip_is_decoded(
     with pytest.raises(ElrError, match="the folder .*kinetics is empty"):
         go(toy_catalog, folders, tmp_path)
     (folders[1] / "readme.txt").touch()
-    with pytest.raises(ElrError, match="no video is under it"):
+    with pytest.raises(ElrError, match="no video in it"):
         go(toy_catalog, folders, tmp_path)
     assert not list((tmp_path / "cache").rglob("*.clip"))
 

@@ -34,7 +34,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
         else:
             unlisted += 1
     if not clips:
-        raise ElrError(f"videos:{root}: it holds no video, at any depth")
+        raise ElrError(f"videos:{root}: there is no video in it, at any depth")
     return Index(clips=tuple(clips), folds={}, unlabelled=tuple(clip.id for clip in clips), unlisted=unlisted)
 
 

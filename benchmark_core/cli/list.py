@@ -1,4 +1,4 @@
-"""`elrbench list [kind]`: the components at hand. Reads specs alone."""
+"""`elrbench list [KIND]`: components and the plugins that offer them. Only specs are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ("datasets", "degradations", "enhancers", "backbones", "methods", "comma
 
 
 def kind_of(name: str) -> str:
-    """The plural of a kind given either way; ElrError where there is no such kind."""
+    """Return the plural of a kind given as singular or plural. Raises ElrError for an unknown kind."""
     plural = name if name.endswith("s") else f"{name}s"
     if plural not in KINDS:
         raise unknown("kind of component", name, KINDS)

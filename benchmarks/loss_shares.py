@@ -69,7 +69,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     options = components.options(plan, "method")
     if components.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
         raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase of three losses")
-    if plan.unlabelled or plan.source or plan.teacher:
+    if plan.unlabelled or plan.hr_source or plan.teacher:
         raise ElrError(f"{asked.runfolder} learnt from more than its dataset; give a run that did not")
     shares = joint_phase(deployed, catalog, asked)
     weights = {loss: options[option] for loss, option in LOSSES.items()}
@@ -87,6 +87,7 @@ def joint_phase(
     from benchmark_core.cli.flags import cache_folder, data_root
     from benchmark_core.clips.reader_lock import in_use
     from benchmark_core.provenance import owners_of
+    from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.training.training import Training
     from elrbench_plugins.cstat.fit import fit_phases, pretrain
@@ -102,7 +103,7 @@ def joint_phase(
         raise Measured
 
     with in_use(cache):
-        data = prepare(plan, components, data=root, cache=cache, bad_clips="fail", reporter=reporter)
+        data = prepare(plan, components, RunContext(out=cache, data=root, cache=cache, reporter=reporter))
         training = Training(
             plan=plan,
             components=components,

@@ -75,6 +75,7 @@ def main() -> int:
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.progress import Silent
+    from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.runner import run
 
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports much, which is no part of the first row
@@ -95,7 +96,11 @@ def main() -> int:
             plan = resolve_plan(catalog, request)
             folder = Path(work) / out
             return dict(
-                run(plan, catalog, data=None, out=folder, cache=cache, reporter=Silent(), device=asked.device).record
+                run(
+                    plan,
+                    catalog,
+                    RunContext(data=None, out=folder, cache=cache, reporter=Silent(), device=asked.device),
+                ).record
             )
 
         clips = Path(work) / "clips-alone"

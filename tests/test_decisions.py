@@ -19,8 +19,8 @@ from benchmark_core.records.stored import decided
 from benchmark_core.scoring.hits import pack_rows, unpack_rows
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.scores import score
+from benchmark_core.tables.compare import compare, compare_groups
 from benchmark_core.tables.ranking import RankedRow, track_table
-from elrbench_plugins.commands.compare import compare, compare_groups
 
 RNG = np.random.default_rng(0)
 TRUTH = (RNG.random((40, 3)) < 0.4).astype(int)

@@ -16,6 +16,7 @@ from benchmark_core.clips.index import FrameFolder, Index, VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from elrbench_plugins.commands.check.check import Finding, check_plugin
 from elrbench_plugins.folder.files import by_number
@@ -267,7 +268,7 @@ def test_a_run_on_ones_own_clips(toy_catalog: Catalog, made: Callable[[Path], Pa
     )
     plan = resolve_plan(catalog, request)
     out, cache = tmp_path / "out", tmp_path / "cache"
-    record = run(plan, catalog, data=root, out=out, cache=cache, reporter=Silent()).record
+    record = run(plan, catalog, RunContext(data=root, out=out, cache=cache, reporter=Silent())).record
     assert (record["clips"]["train"], record["clips"]["test"]) == (4, 4)
     assert record["track"]["dataset"] == "folder:mine" and record["per_class"]["classes"] == ["bright & big", "dark!"]
     assert record["plugins"]["dataset"]["plugin"] == "elrbench_plugins.folder"

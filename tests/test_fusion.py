@@ -28,6 +28,7 @@ from benchmark_core.records.consistency import check_record
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.fusion import fuse, mean_of_sigmoids, mean_of_softmax
@@ -143,7 +144,9 @@ def go(plan: Plan, catalog: Catalog, folder: Path, told: list[str] | None = None
     if told is not None:
         reporter.say = told.append  # type: ignore[method-assign]
     out = folder / "runs" / plan.digest
-    return run(plan, catalog, **{"data": None, "out": out, "cache": folder / "cache", "reporter": reporter, **more})  # type: ignore[arg-type]
+    return run(
+        plan, catalog, RunContext(**{"data": None, "out": out, "cache": folder / "cache", "reporter": reporter, **more})
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +158,8 @@ def made(toy_catalog: Catalog, plan: Plan, tmp_path_factory: pytest.TempPathFact
 
 
 def test_two_runs_and_their_mean(plan: Plan, made: RunResult) -> None:
-    rgb, flow = made.parts
-    assert [part.record["plan"]["modality"] for part in made.parts] == ["rgb", "flow"]
+    rgb, flow = made.streams
+    assert [part.record["plan"]["modality"] for part in made.streams] == ["rgb", "flow"]
     assert {path.name for path in made.folder.parent.iterdir()} == {plan.digest, *(one.digest for one in plan.streams)}
     (path,) = made.folder.glob("cstat-*.json")
     record = read_record(path)
@@ -171,7 +174,7 @@ def test_two_runs_and_their_mean(plan: Plan, made: RunResult) -> None:
 
 
 def test_the_cost_is_the_sum(made: RunResult, toy_catalog: Catalog, plan: Plan) -> None:
-    costs = [json.loads(next(each.folder.glob("toynet-*.json")).read_text()) for each in (made, *made.parts)]
+    costs = [json.loads(next(each.folder.glob("toynet-*.json")).read_text()) for each in (made, *made.streams)]
     total, *parts = costs
     assert total["structure"] == made.record["structure"] and total["streams"] == [one["structure"] for one in parts]
     for key in ("params", "macs"):
@@ -189,10 +192,10 @@ def test_finished_runs_are_taken_as_they_are(made: RunResult, toy_catalog: Catal
     again = go(plan, toy_catalog, made.folder.parents[1], told)
     assert told == [f"{one.modality}: the finished run {one.digest} is reused" for one in plan.streams]
     assert again.record["predictions"] == made.record["predictions"]
-    assert again.parts[0].record == made.parts[0].record
+    assert again.streams[0].record == made.streams[0].record
     assert again.record["notes"] == [
         f"{name}: reused, finished {part.record['finished']}"
-        for name, part in zip(("rgb", "flow"), made.parts, strict=True)
+        for name, part in zip(("rgb", "flow"), made.streams, strict=True)
     ]
 
 
@@ -200,15 +203,15 @@ def test_a_finished_run_by_another_version_of_a_plugin_is_run_anew(
     made: RunResult, toy_catalog: Catalog, plan: Plan, tmp_path: Path
 ) -> None:
     first = parts_at(made, tmp_path)[0]
-    owners = made.parts[0].record["plugins"]
+    owners = made.streams[0].record["plugins"]
     amend(first, plugins={**owners, "method": {**owners["method"], "version": "0.0.1"}})
     told: list[str] = []
     again = go(plan, toy_catalog, tmp_path, told, cache=made.folder.parents[1] / "cache")
     rgb, flow = plan.streams
     assert told[0] == f"rgb: run {rgb.digest}" and told[-1] == f"flow: the finished run {flow.digest} is reused"
-    assert again.parts[0].record["plugins"] == owners
+    assert again.streams[0].record["plugins"] == owners
     assert [note for note in again.record["notes"] if "reused" in note] == [
-        f"flow: reused, finished {made.parts[1].record['finished']}"
+        f"flow: reused, finished {made.streams[1].record['finished']}"
     ]
 
 
@@ -224,7 +227,7 @@ def test_all_three_are_published_and_stand_in_the_table(made: RunResult, tmp_pat
         1,
         1,
     ]
-    (made.parts[1].folder / "hidden").write_text("")  # other files are no part of a run
+    (made.streams[1].folder / "hidden").write_text("")  # other files are no part of a run
     assert publish(made.folder, tmp_path) == written
 
 
@@ -246,7 +249,7 @@ def test_it_has_no_recognizer_to_predict_with(made: RunResult, toy_catalog: Cata
 
 def parts_at(made: RunResult, folder: Path) -> list[Path]:
     """Copies of the streams' run folders, for `go` to find."""
-    return [Path(shutil.copytree(part.folder, folder / "runs" / part.folder.name)) for part in made.parts]
+    return [Path(shutil.copytree(part.folder, folder / "runs" / part.folder.name)) for part in made.streams]
 
 
 def amend(folder: Path, **fields: object) -> None:

@@ -19,12 +19,13 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import with_classes
 from benchmark_core.clips.degraded import degrade_to
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.extra_data import clip_set, source_clips
+from benchmark_core.runs.context import ExtraPaths, RunContext
+from benchmark_core.runs.extra_data import clip_set, list_hr_source
+from benchmark_core.runs.lists import list_data
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
@@ -53,27 +54,22 @@ def asked(method: str = "cstat", source: str | None = "virat-crops", *settings: 
 
 
 def ready(catalog: Catalog, plan: Plan, roots: tuple[Path, Path], cache: Path) -> Data:
-    source = clip_set(catalog, plan.source, roots[1], "--high-source-data") if plan.source else None
-    return prepare(
-        plan,
-        components_of(catalog, plan),
-        data=roots[0],
-        cache=cache,
-        bad_clips="fail",
-        reporter=Silent(),
-        source=source,
-    )
+    context = RunContext(data=roots[0], out=cache, cache=cache, extra=ExtraPaths(high_source=roots[1]))
+    components = components_of(catalog, plan)
+    return prepare(plan, components, context, list_data(plan, components, catalog, context))
 
 
 def go(catalog: Catalog, plan: Plan, roots: tuple[Path, Path], work: Path, **changes: Any) -> RunResult:
     return run(
         plan,
         catalog,
-        data=roots[0],
-        out=work / plan.digest,
-        cache=work / "cache",
-        reporter=Silent(),
-        extra=ExtraPaths(high_source=roots[1], **changes),
+        RunContext(
+            data=roots[0],
+            out=work / plan.digest,
+            cache=work / "cache",
+            reporter=Silent(),
+            extra=ExtraPaths(high_source=roots[1], **changes),
+        ),
     )
 
 
@@ -126,9 +122,9 @@ def test_without_a_source_views_are_what_they_were(
 def test_labels_are_matched_by_name(toy_catalog: Catalog, roots: tuple[Path, Path]) -> None:
     source = clip_set(toy_catalog, "virat-crops", roots[1], "")
     part = with_classes(toy_catalog.datasets["tinyvirat"], (CLASSES[4], CLASSES[6]))
-    assert [clip.target for clip in source_clips(source, part, "fail").clips] == [(0,), (1,)]
+    assert [clip.target for clip in list_hr_source(source, part, "fail").clips] == [(0,), (1,)]
     turned = dataclasses.replace(source.spec, classes=CLASSES[::-1])
-    clips = source_clips(dataclasses.replace(source, spec=turned), toy_catalog.datasets["tinyvirat"], "fail").clips
+    clips = list_hr_source(dataclasses.replace(source, spec=turned), toy_catalog.datasets["tinyvirat"], "fail").clips
     assert [clip.target for clip in clips] == [(25 - number - 3,) for number in range(4)]
 
 
@@ -148,7 +144,7 @@ def test_the_student_ends_on_the_target(
     assert (told["name"], told["clips"], told["tested"], told["bad"]) == ("virat-crops", 4, 0, [])
     assert record["clips"]["train"] == 6 and record["clips"]["test"] == 6
     (path,) = (tmp_path / record["digest"]).glob(f"{method}-*.json")
-    assert Plan.from_json(read_record(path)["plan"]).source == "virat-crops"
+    assert Plan.from_json(read_record(path)["plan"]).hr_source == "virat-crops"
 
 
 def test_the_last_phase_is_the_same_on_a_joint_phase_that_is_reused(
@@ -175,7 +171,7 @@ def test_the_student_alone_is_supervised_and_other_crops_fit_high_stages_anew(
     first = go(toy_catalog, plan, (roots[0], crops), tmp_path).record
     entries = json.loads((crops / "crops_train.json").read_text())
     (crops / "crops_train.json").write_text(json.dumps(entries[:3]))
-    with pytest.raises(ElrError, match="virat-crops is other data than"):
+    with pytest.raises(ElrError, match="the clips of virat-crops differ from those of run"):
         go(toy_catalog, plan, (roots[0], crops), tmp_path)
     next((tmp_path / plan.digest).glob("*-????????????????.json")).unlink()
     second = go(toy_catalog, plan, (roots[0], crops), tmp_path).record
@@ -234,17 +230,17 @@ def other_task(catalog: Catalog) -> Catalog:
     ("source", "changes", "message"),
     [
         ("virat-crop", {}, "unknown dataset 'virat-crop'. Did you mean 'virat-crops'?"),
-        ("tinyvirat", {}, "--high-source tinyvirat is the dataset itself; its clips lend their own high views"),
+        ("tinyvirat", {}, "--high-source tinyvirat is the dataset itself"),
         ("one-label", {}, "--high-source one-label is single-label, and dataset 'tinyvirat' is multi-label"),
+        ("strange", {}, "2 of its 5 classes are not classes of dataset 'tinyvirat' (first: 'Jumping')"),
         (
-            "strange",
-            {},
-            "--high-source strange: 2 of its 5 classes are none of dataset 'tinyvirat' (first: 'Jumping'); name clips",
+            "virat-crops",
+            {"method": "supervised"},
+            "uses high views of another dataset; leave out --high-source",
         ),
-        ("virat-crops", {"method": "supervised"}, "'supervised' takes no high views from another dataset"),
         ("virat-crops", {"degradation": "average-12x16"}, "--high-source is for clips taken as recorded"),
-        ("self", {"method": "supervised"}, "--high-source self is for a method that needs high views"),
-        ("self", {"degradation": "average-12x16"}, "--high-source self is for a method that needs high views"),
+        ("self", {"method": "supervised"}, "--high-source self is for methods that need high views"),
+        ("self", {"degradation": "average-12x16"}, "--high-source self is for methods that need high views"),
     ],
 )
 def test_a_source_that_cannot_lend(toy_catalog: Catalog, source: str, changes: dict[str, str], message: str) -> None:

@@ -25,6 +25,7 @@ from benchmark_core.clips.listing import list_clips
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
@@ -50,7 +51,7 @@ def replaced(catalog: Catalog, section: str, name: str, **fields: Any) -> Catalo
 
 
 def made(catalog: Catalog, plan: Plan, folder: Path) -> Any:
-    return run(plan, catalog, data=None, out=folder / "out", cache=folder / "cache", reporter=Silent())
+    return run(plan, catalog, RunContext(data=None, out=folder / "out", cache=folder / "cache", reporter=Silent()))
 
 
 def test_a_file_names_its_own_code_as_an_installed_module_does() -> None:
@@ -210,7 +211,7 @@ def test_the_other_kinds_of_the_documentation_pass_their_check(tmp_path: Path) -
     settings = (*ASKED["settings"], "enhancer.epochs=1")
     plan = resolve_plan(catalog, PlanRequest(**{**ASKED, **wanted, "backbone": "resnet18", "settings": settings}))
     folders = {"out": tmp_path / "out", "cache": tmp_path / "cache"}
-    result = run(plan, catalog, data=tmp_path, reporter=Silent(), **folders)
+    result = run(plan, catalog, RunContext(data=tmp_path, reporter=Silent(), **folders))
     assert [stage["name"] for stage in result.record["stages"]] == ["espcn", "student"]
     with pytest.raises(ElrError, match="'espcn' enlarges by a whole number, which .* is not; use --size"):
         resolve_plan(catalog, PlanRequest(**{**ASKED, **wanted, "backbone": "resnet18", "size": "50x64"}))
@@ -241,7 +242,7 @@ def test_views_of_an_edited_degradation_are_told_of(
         importlib.invalidate_caches()
         linecache.clearcache()
         return prepare(
-            plan, components_of(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=told
+            plan, components_of(catalog, plan), RunContext(out=cache, cache=cache, reporter=told)
         ).view_plan.low.key
 
     key = prepared()

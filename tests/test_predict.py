@@ -27,6 +27,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.records.clip_results import decisions_of
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.verify import verify_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predict_clips
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predictions import read_predictions
@@ -52,7 +53,9 @@ def finished(toy_catalog: Catalog, data: Path, tmp_path_factory: pytest.TempPath
     )  # fmt: skip
     plan = resolve_plan(toy_catalog, request)
     return run(
-        plan, toy_catalog, data=data, out=folder / "run", cache=folder / "cache", reporter=Silent(), device="cpu"
+        plan,
+        toy_catalog,
+        RunContext(data=data, out=folder / "run", cache=folder / "cache", reporter=Silent(), device="cpu"),
     ).folder
 
 
@@ -170,7 +173,7 @@ def test_another_dataset_of_the_same_classes(call: Call, folder: Path, tmp_path:
     told = json.loads(out)
     assert (code, told["dataset"], told["clips"]) == (0, "tinyvirat", 2) and told["scores"]["f1_macro"]["n"] == 2
     line = refused(call(folder, "--data", other, "--dataset", "tinyvirat", "--split", "pool"))
-    assert line == f"dataset 'tinyvirat' lists no clips without labels under {other}; --split test takes its test clips"
+    assert line == f"dataset 'tinyvirat' lists no unlabelled clips under {other}; --split test takes its test clips"
 
 
 def test_another_dataset_needs_no_plugin_of_the_runs_own(
@@ -198,7 +201,7 @@ def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(
         settings=("method.batch=3", "method.epochs=1"), holdout=0.34,
     )  # fmt: skip
     plan, cache = resolve_plan(toy_catalog, request), tmp_path / "cache"
-    run(plan, toy_catalog, data=data, out=tmp_path / "run", cache=cache, reporter=Silent(), device="cpu")
+    run(plan, toy_catalog, RunContext(data=data, out=tmp_path / "run", cache=cache, reporter=Silent(), device="cpu"))
     other = write_first(tmp_path / "first", train=3, test=2)
     spread(other / "tiny_train.json")
     told = json.loads(call(tmp_path / "run", "--data", other, "--dataset", "tinyvirat", "--json")[1])
@@ -207,7 +210,7 @@ def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(
 
 def test_a_dataset_of_other_classes_or_another_kind(call: Call, folder: Path, data: Path) -> None:
     line = refused(call(folder, "--dataset", "toy"))
-    assert line.startswith(f"{folder} tells 26 classes apart (first: Opening), which are not those of")
+    assert line.startswith(f"the recognizer in {folder} has 26 classes (first: Opening)")
     assert "dataset 'toy'" in line
     assert "takes clips as recorded" in refused(call(folder, "--dataset", "virat-crops", "--data", data))
     assert "unknown dataset 'tinyvirrat'. Did you mean 'tinyvirat'" in refused(call(folder, "--dataset", "tinyvirrat"))
@@ -220,7 +223,7 @@ def test_a_ceiling_is_predicted_on_high_views(toy_catalog: Catalog, tmp_path: Pa
     )
     plan = resolve_plan(toy_catalog, request)
     out = run(
-        plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path, reporter=Silent(), device="cpu"
+        plan, toy_catalog, RunContext(data=None, out=tmp_path / "run", cache=tmp_path, reporter=Silent(), device="cpu")
     ).folder
     code, told, _ = call(out, "--json")
     assert code == 0 and json.loads(told)["scores"] == read_record(find_record(out))["scores"]
@@ -240,12 +243,12 @@ def test_weights_of_another_structure(call: Call, folder: Path, data: Path) -> N
     head = next(name for name, value in state.items() if value.shape == (26, 8))
     save_file({**state, head: torch.zeros(12, 8)}, folder / WEIGHTS)
     line = refused(call(folder, "--data", data))
-    assert f"are of another structure than the record's plan: 1 of {len(state)} tensors" in line
-    assert f"(first: {head}, 12x8 where 26x8 is due); run the plan again" in line
+    assert f"have another structure than the record's plan: 1 of {len(state)} tensors" in line
+    assert f"(first: {head}, found 12x8, expected 26x8); run the plan again" in line
     save_file({name: value for name, value in state.items() if name != head}, folder / WEIGHTS)
-    assert f"first: {head}, nothing where 26x8 is due" in refused(call(folder, "--data", data))
+    assert f"first: {head}, found none, expected 26x8" in refused(call(folder, "--data", data))
     save_file({**state, "extra": torch.zeros(3)}, folder / WEIGHTS)
-    assert "first: extra, 3 where nothing is due" in refused(call(folder, "--data", data))
+    assert "first: extra, found 3, expected none" in refused(call(folder, "--data", data))
 
 
 def test_weights_that_are_torn_or_absent(call: Call, folder: Path, data: Path) -> None:
@@ -254,7 +257,7 @@ def test_weights_that_are_torn_or_absent(call: Call, folder: Path, data: Path) -
         (folder / WEIGHTS).write_bytes(torn)
         assert f"the weights {folder / WEIGHTS} cannot be read (" in refused(call(folder, "--data", data))
     (folder / WEIGHTS).unlink()
-    assert f"the weights {folder / WEIGHTS} are not there" in refused(call(folder, "--data", data))
+    assert f"there are no weights {folder / WEIGHTS}" in refused(call(folder, "--data", data))
 
 
 def test_a_record_that_was_changed(call: Call, folder: Path, data: Path) -> None:
@@ -294,7 +297,9 @@ def test_any_folder_of_videos_is_a_pool(
     toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call, data: Path
 ) -> None:
     out = run(
-        toy_plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"
+        toy_plan,
+        toy_catalog,
+        RunContext(data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"),
     ).folder
     code, told, _ = call(out, "--dataset", f"videos:{data / 'videos' / 'test'}", "--json")
     assert (code, json.loads(told)["split"], json.loads(told)["clips"]) == (0, "pool", 6)
@@ -311,7 +316,9 @@ def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
     shutil.copy(nested / "deep" / "er" / "00000.mp4", nested)
     (nested / "notes.txt").write_text("no clip")
     drawn = run(
-        toy_plan, toy_catalog, data=None, out=tmp_path / "toy", cache=tmp_path / "c", reporter=Silent(), device="cpu"
+        toy_plan,
+        toy_catalog,
+        RunContext(data=None, out=tmp_path / "toy", cache=tmp_path / "c", reporter=Silent(), device="cpu"),
     ).folder
     for out, reason in ((drawn, "dataset 'toy' is drawn by code"), (folder, "it is not laid out as the run's dataset")):
         code, told, said = call(out, "--data", nested, "--json")
@@ -330,11 +337,13 @@ def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
 
 def test_a_drawn_dataset_needs_no_folder(toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call) -> None:
     out = run(
-        toy_plan, toy_catalog, data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"
+        toy_plan,
+        toy_catalog,
+        RunContext(data=None, out=tmp_path / "run", cache=tmp_path / "c", reporter=Silent(), device="cpu"),
     ).folder
     index = toy_catalog.datasets["toy"].read_index(None, "one", toy_plan.options("dataset"))
     assert isinstance(index.clips[0].source, Drawn)
     code, told, _ = call(out, "--json")
     assert code == 0 and json.loads(told)["scores"] == read_record(find_record(out))["scores"]
-    assert "'toy' lists no clips without labels; --split test" in refused(call(out, "--split", "pool"))
+    assert "'toy' lists no unlabelled clips; --split test" in refused(call(out, "--split", "pool"))
     assert "reads no folder" in refused(call(out, "--data", tmp_path, "--split", "test"))

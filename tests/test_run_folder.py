@@ -17,6 +17,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.provenance import other_versions, plugins_of, refuse_absent
 from benchmark_core.records.record import find_record, read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.folder import find_run
 from benchmark_core.runs.runner import RunResult, run
 
@@ -64,7 +65,7 @@ def there(tmp_path: Path) -> Path:
 
 def ran(toy_catalog: Catalog, root: Path, out: Path, modality: str = "rgb") -> RunResult:
     catalog, plan = planned(toy_catalog, root, modality)
-    return run(plan, catalog, data=root, out=out, cache=out.parent / "cache", reporter=Silent())
+    return run(plan, catalog, RunContext(data=root, out=out, cache=out.parent / "cache", reporter=Silent()))
 
 
 def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Catalog, Plan]:
@@ -78,7 +79,10 @@ def test_a_run_of_other_clips_is_not_written_over(toy_catalog: Catalog, here: Pa
     first = ran(toy_catalog, here, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert planned(toy_catalog, there)[1].digest == first.record["digest"]
-    with pytest.raises(ElrError, match=r"folder:clips is other data than .*\(4 clips train and 4 test; 4 and 4 in the"):
+    with pytest.raises(
+        ElrError,
+        match=r"folder:clips differ from .*\(here 4 training and 4 test clips, .* 4 and 4",
+    ):
         ran(toy_catalog, there, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert ran(toy_catalog, here, out).record["hits"] == first.record["hits"]
@@ -89,9 +93,7 @@ def test_a_stream_of_other_clips_is_not_fused(toy_catalog: Catalog, here: Path, 
     pytest.importorskip("cv2", reason="optical flow is the extra elrbench[flow]")
     stream = planned(toy_catalog, there, "rgb+flow")[1].streams[0]
     ran(toy_catalog, here, tmp_path / "out" / stream.digest)
-    with pytest.raises(
-        ElrError, match=f"is other data than {stream.digest} was run on: .* and .*{stream.digest} holds"
-    ):
+    with pytest.raises(ElrError, match=f"differ from those of run {stream.digest}: .* and .*{stream.digest} holds"):
         ran(toy_catalog, there, tmp_path / "out", "rgb+flow")
 
 
@@ -114,7 +116,7 @@ def test_a_suite_does_not_take_a_run_of_other_clips(
     code, _, err = suite(there)
     assert code == 1 and "elrbench: failed: student: " in err and "holds that run; give another --out" in err
     code, _, err = suite(there, "--out", "others")  # the published one is not taken either
-    assert code == 0 and "(folder:clips is other data than " in err
+    assert code == 0 and "(the clips of folder:clips differ from " in err
     records = [read_record(find_record(next(Path(out).iterdir()))) for out in ("elrbench-runs", "others")]
     assert records[0]["digest"] == records[1]["digest"] and records[0]["dataset"] != records[1]["dataset"]
     code, out, err = suite(there, "--out", "others")

@@ -18,14 +18,16 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare, read_index
-from benchmark_core.runs.runner import RunResult, is_control, run
+from benchmark_core.runs.record_of import is_control
+from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
 
 
 def go(plan: Plan, catalog: Catalog, folder: Path, **asked: Any) -> RunResult:
     out, cache = folder / "out", folder / "cache"
-    return run(plan, catalog, **{"data": None, "out": out, "cache": cache, "reporter": Silent(), **asked})
+    return run(plan, catalog, RunContext(**{"data": None, "out": out, "cache": cache, "reporter": Silent(), **asked}))
 
 
 def test_a_run_leaves_a_record_that_its_predictions_bear_out(
@@ -118,7 +120,7 @@ def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tm
 
 def test_a_clip_that_changes_or_goes_fits_stages_anew(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     components = components_of(toy_catalog, toy_plan)
-    ready = prepare(toy_plan, components, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    ready = prepare(toy_plan, components, RunContext(out=tmp_path, cache=tmp_path))
     fewer = dataclasses.replace(ready, train=ready.train[1:])
     clip = dataclasses.replace(ready.train[0], source=dataclasses.replace(ready.train[0].source, key="{}"))
     changed = dataclasses.replace(ready, train=(clip, *ready.train[1:]))
@@ -139,9 +141,9 @@ def test_lists_that_would_score_what_was_trained_on(
     }[fault]
     dataset = dataclasses.replace(components.dataset, index=lambda root, protocol, options: broken)
     message = {
-        "both": "1 clips of fold 1 both train and test",
+        "both": "1 clips of fold 1 are in both train and test",
         "twice": "two clips have the id 'clip000'",
-        "strange": "fold 1 names 'nobody', which its index does not list",
+        "strange": "fold 1 names 'nobody', which is not among the listed clips",
     }[fault]
     with pytest.raises(ElrError, match=message):
         read_index(toy_plan, dataclasses.replace(components, dataset=dataset), None, "fail")

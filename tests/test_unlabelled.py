@@ -22,12 +22,13 @@ from benchmark_core.cli import main
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.index import VideoFile
 from benchmark_core.plans.budgets import changed_from_budget
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.extra_data import clip_set, pool_clips
+from benchmark_core.runs.context import ExtraPaths, RunContext
+from benchmark_core.runs.extra_data import clip_set, list_unlabelled
+from benchmark_core.runs.lists import list_data
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
@@ -59,7 +60,7 @@ def test_a_method_that_asks_for_a_pool_gets_one_or_says_so(toy_catalog: Catalog)
 
 @pytest.mark.parametrize("method", ["cstat", "supervised"])
 def test_a_pool_that_nothing_asks_for_is_refused(toy_catalog: Catalog, method: str) -> None:
-    with pytest.raises(ElrError, match=f"method '{method}.*no use for the pool 'puppets'; leave out --unlabelled"):
+    with pytest.raises(ElrError, match=f"method '{method}.*'puppets'; leave out --unlabelled"):
         resolve_plan(toy_catalog, asked(method=method, unlabelled="puppets"))
 
 
@@ -96,7 +97,7 @@ def test_a_pool_may_be_named_before_its_folder_is_told(toy_catalog: Catalog, tmp
         clip_set(toy_catalog, plan.unlabelled, None, "--unlabelled-data")
     film(tmp_path / "a.mp4", 40)
     pool = clip_set(toy_catalog, plan.unlabelled, tmp_path, "--unlabelled-data")
-    assert (pool.name, len(pool_clips(pool, plan, "fail").clips)) == ("videos:kinetics", 1)
+    assert (pool.name, len(list_unlabelled(pool, plan, "fail").clips)) == ("videos:kinetics", 1)
 
 
 def test_two_folders_do_not_share_a_name(toy_catalog: Catalog, tmp_path: Path) -> None:
@@ -131,16 +132,9 @@ def test_without_the_need_a_stage_is_what_it_was(toy_catalog: Catalog) -> None:
 
 
 def ready(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None, pool: Path | None = None) -> Data:
-    given = clip_set(catalog, plan.unlabelled, pool, "--unlabelled-data")
-    return prepare(
-        plan,
-        components_of(catalog, plan),
-        data=data,
-        cache=cache,
-        bad_clips="fail",
-        reporter=Silent(),
-        pool=given,
-    )
+    context = RunContext(data=data, out=cache, cache=cache, extra=ExtraPaths(unlabelled=pool))
+    components = components_of(catalog, plan)
+    return prepare(plan, components, context, list_data(plan, components, catalog, context))
 
 
 def test_the_datasets_own_training_clips_are_a_pool_and_its_test_clips_are_not(
@@ -148,9 +142,9 @@ def test_the_datasets_own_training_clips_are_a_pool_and_its_test_clips_are_not(
 ) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="toy"))
     data = ready(toy_catalog, plan, tmp_path)
-    assert data.pool is not None and data.pool.tested == 0
-    assert [clip.id for clip in data.pool.clips] == [clip.id for clip in data.train]
-    assert {clip.target for clip in data.pool.clips} == {None}
+    assert data.unlabelled is not None and data.unlabelled.tested == 0
+    assert [clip.id for clip in data.unlabelled.clips] == [clip.id for clip in data.train]
+    assert {clip.target for clip in data.unlabelled.clips} == {None}
     views = data.training_views(low=True, high=True, seed=3, unlabelled=True)
     batch = next(iter(views.batches(4)))
     assert batch.target.tolist() == [-1] * 4 and batch.low is not None and batch.high is not None
@@ -172,10 +166,10 @@ def test_a_pool_of_the_same_dataset_is_of_the_same_fold(toy_catalog: Catalog, tm
     for actor, camera in itertools.product(("alba", "julien", "nicolas"), ("cam0", "cam1")):
         (tmp_path / f"{actor}1_01_check-watch_{camera}_frames_0001_0002.avi").touch()
     plan = resolve_plan(toy_catalog, asked(f"ixmas-11{release}", ASKS, fold="julien", unlabelled="ixmas-11:epfl"))
-    pool = pool_clips(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), plan, "skip").clips
+    pool = list_unlabelled(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), plan, "skip").clips
     assert sorted(clip.id.split("1_")[0] for clip in pool) == ["alba", "alba", "nicolas", "nicolas"]
     first = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="ixmas-11:epfl"))
-    other = pool_clips(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), first, "skip").clips
+    other = list_unlabelled(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), first, "skip").clips
     assert {clip.group for clip in other} == {"julien", "nicolas"}  # the first fold tests alba
 
 
@@ -185,8 +179,8 @@ def test_the_challenges_test_clips_are_the_pool_of_the_second_release(toy_catalo
         toy_catalog, asked("tinyvirat-v2", ASKS, unlabelled="tinyvirat-v2", size="32x32", sampling="2x1")
     )
     data = ready(toy_catalog, plan, tmp_path / "cache", root, root)
-    assert data.pool is not None
-    assert [clip.id for clip in data.pool.clips] == ["test/00000", "test/00001", "test/00002"]
+    assert data.unlabelled is not None
+    assert [clip.id for clip in data.unlabelled.clips] == ["test/00000", "test/00001", "test/00002"]
     batch = next(iter(data.training_views(low=True, high=True, seed=0, unlabelled=True).batches(3)))
     assert batch.target.shape == (3, 26) and not batch.target.any()
     assert [tuple(clip.shape) for clip in batch.low or ()] != [tuple(clip.shape) for clip in batch.high or ()]
@@ -199,7 +193,7 @@ def test_a_datasets_own_pool_is_not_barred_where_clips_are_held_out(toy_catalog:
     usual = {"unlabelled": "tinyvirat-v2", "size": "32x32", "sampling": "2x1", "holdout": 0.34}
     plan = resolve_plan(toy_catalog, asked("tinyvirat-v2", ASKS, **usual))
     data = ready(toy_catalog, plan, tmp_path / "cache", root, root)
-    assert data.pool is not None and len(data.pool.clips) == 3 and data.pool.tested == 0
+    assert data.unlabelled is not None and len(data.unlabelled.clips) == 3 and data.unlabelled.tested == 0
 
 
 def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
@@ -209,9 +203,9 @@ def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog,
     plan = resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="tinyvirat-v2"))
     pool = clip_set(toy_catalog, "tinyvirat-v2", root, "")
     with pytest.raises(ElrError, match="tinyvirat-v2: 3 of 5 listed clips are not under"):
-        pool_clips(pool, plan, "fail")
+        list_unlabelled(pool, plan, "fail")
     with pytest.raises(ElrError, match="'tinyvirat-v2' has no unlabelled clip to train on under .*, of 0 listed"):
-        pool_clips(pool, plan, "skip")
+        list_unlabelled(pool, plan, "skip")
 
 
 # -- from end to end, on files
@@ -238,12 +232,14 @@ def go(
     return run(
         plan,
         catalog,
-        data=folders[0],
-        out=work / "out",
-        cache=work / "cache",
-        reporter=Silent(),
-        extra=ExtraPaths(unlabelled=folders[1]),
-        **changes,
+        RunContext(
+            data=folders[0],
+            out=work / "out",
+            cache=work / "cache",
+            reporter=Silent(),
+            extra=ExtraPaths(unlabelled=folders[1]),
+            **changes,
+        ),
     )
 
 
@@ -275,7 +271,7 @@ def test_another_pool_fits_what_reads_it_anew_and_nothing_else(
 ) -> None:
     first = go(toy_catalog, folders, tmp_path).record
     film(folders[1] / "later.mp4", 50, 11)
-    with pytest.raises(ElrError, match="videos:kinetics is other data than"):
+    with pytest.raises(ElrError, match="the clips of videos:kinetics differ"):
         go(toy_catalog, folders, tmp_path)
     (tmp_path / "out").rename(tmp_path / "earlier")
     second = go(toy_catalog, folders, tmp_path).record
@@ -332,7 +328,7 @@ def test_a_method_whose_spec_hides_its_need_is_told(toy_catalog: Catalog, tmp_pa
 def test_the_source_of_a_pool_is_its_file(toy_catalog: Catalog, folders: tuple[Path, Path]) -> None:
     catalog, name = toy_catalog.placed(f"videos:{folders[1]}")
     plan = resolve_plan(catalog, asked("toy", ASKS, unlabelled=name))
-    clips = pool_clips(clip_set(catalog, name, folders[1], ""), plan, "fail").clips
+    clips = list_unlabelled(clip_set(catalog, name, folders[1], ""), plan, "fail").clips
     assert VideoFile(folders[1] / "copied.mp4") in {clip.source for clip in clips}
 
 
@@ -378,7 +374,7 @@ def test_flags_name_the_pool_and_its_folder(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "also learns from clips without labels, and no pool is given; add e.g. --unlabelled videos:PATH"),
+        ((), "also learns from unlabelled clips, but none are given; add e.g. --unlabelled videos:PATH"),
         (("--unlabelled", "videos:/nowhere/at-all"), "there is no folder /nowhere/at-all"),
         (("--unlabelled", "jhmdb"), "dataset 'jhmdb' lies in a folder: give --unlabelled-data ROOT, or ELRBENCH_DATA"),
         (("--unlabelled", "jhmdb", "--unlabelled-data", "/nowhere"), "there is no such folder; --unlabelled-data ROOT"),

@@ -12,7 +12,7 @@ import click
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
+from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
@@ -156,7 +156,7 @@ def make_plan(
         extra = dataclasses.replace(extra, teacher=Path(asked["teacher"]))
         asked["teacher"] = teacher_name(Path(asked["teacher"]))
     plan = resolve_plan(catalog, PlanRequest(**asked, settings=settings))
-    for name, held in (("unlabelled", plan.unlabelled), ("high_source", plan.source)):
+    for name, held in (("unlabelled", plan.unlabelled), ("high_source", plan.hr_source)):
         if held and (root := getattr(extra, name)) is not None:
             data_root(catalog, held, root, _data_flag(name))  # refused here too where nothing is run
     return catalog, plan, extra
@@ -166,7 +166,7 @@ def located(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> ExtraPaths:
     """`beside` with the folders that are not given: where sets were placed, or their own under ELRBENCH_DATA."""
     roots = {
         field: data_root(catalog, name, getattr(extra, field), _data_flag(field))
-        for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.source))
+        for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.hr_source))
         if name
     }
     return dataclasses.replace(extra, **roots)

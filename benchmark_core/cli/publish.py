@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from benchmark_core.atomic import check_writable
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
-from benchmark_core.errors import ElrError
 
 
 @click.command("publish")
@@ -31,8 +31,7 @@ def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
     from benchmark_core.runs.folder import find_run
 
     source = find_run(run, out)
-    if not folder.is_dir():
-        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+    check_writable(folder, "--folder")
 
     from benchmark_core.records import publish
 

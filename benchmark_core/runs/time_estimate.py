@@ -128,7 +128,7 @@ class TimeEstimator(Training):
             enhancer: Enhancer | None = None,
             whole: bool = False,
         ) -> Any:
-            others = pool if unlabelled else source if high and self.plan.source else None
+            others = pool if unlabelled else source if high and self.plan.hr_source else None
             count = clips if others is None else others
             if enhancer is not None:
                 self._enhance(enhancer, count, others)

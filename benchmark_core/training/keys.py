@@ -98,7 +98,7 @@ def stage_numbers(
     if "low" in needs:
         numbers["low"] = given.low
     if "high" in needs:
-        numbers["high"] = [given.high, plan.high_source, *([given.source] if plan.source else [])]
+        numbers["high"] = [given.high, plan.high_source, *([given.source] if plan.hr_source else [])]
     if "unlabelled" in needs and plan.unlabelled:
         numbers["unlabelled"] = [plan.unlabelled, given.unlabelled]
     for need in needs:

@@ -24,7 +24,11 @@ def check(plan: Plan, components: Components) -> None:
     if options["deploys"] not in ALONE:
         return
     network, reads = ALONE[str(options["deploys"])]
-    for flag, named in (("--teacher", plan.teacher), ("--unlabelled", plan.unlabelled), ("--high-source", plan.source)):
+    for flag, named in (
+        ("--teacher", plan.teacher),
+        ("--unlabelled", plan.unlabelled),
+        ("--high-source", plan.hr_source),
+    ):
         if named and flag not in reads:
             also = " and method.unlabelled with it" if flag == "--unlabelled" else ""
             raise ElrError(

@@ -29,7 +29,7 @@ def fit(training: Training) -> Recognizer:
     Where high views are another dataset's, the S-Net goes on alone, on the target's own low views.
     """
     student = distilled(training, t_net(training))
-    if training.plan.source:
+    if training.plan.hr_source:
         training.stage(
             "target",
             functools.partial(fit_classifier, training, high=False, epochs=int(training.options["joint_epochs"])),

@@ -42,10 +42,10 @@ def check_system(plan: Plan, components: Components) -> None:
         raise ElrError(
             f"method '{plan.method}' distils nothing, and has no use for a fitted teacher; leave out --teacher"
         )
-    if plan.source and not components.enhancer.needs_high:
+    if plan.hr_source and not components.enhancer.needs_high:
         raise ElrError(
             f"method '{plan.method}' distils nothing, and enhancer '{plan.enhancer}' learns nothing: neither has a use "
-            f"for high views of '{plan.source}'; leave out --high-source"
+            f"for high views of '{plan.hr_source}'; leave out --high-source"
         )
 
 

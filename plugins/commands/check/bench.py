@@ -20,6 +20,7 @@ from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import (
     BackboneSpec,
@@ -235,7 +236,9 @@ class Bench:
         """One run, from the clips to the record."""
         yield "trains in a smoke run"
         result = run(
-            plan, self.catalog, data=None, out=self.work / plan.digest, cache=self.work / "cache", reporter=Silent()
+            plan,
+            self.catalog,
+            RunContext(data=None, out=self.work / plan.digest, cache=self.work / "cache", reporter=Silent()),
         )
         require(sum(result.record["updates"].values()) > 0, "no update was made")
         primary = result.record["scores"][result.record["primary"]]["value"]

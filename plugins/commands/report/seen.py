@@ -23,7 +23,7 @@ from benchmark_core.networks.recognizer import Recognizer, Trace
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.loaded_run import LoadedRun
-from benchmark_core.runs.prepare import frames_at_once, stock_of
+from benchmark_core.runs.prepare import frames_at_once, view_plan_of
 from benchmark_core.scoring.predict import BATCH
 from benchmark_core.training.device import autocast
 
@@ -43,7 +43,7 @@ class Material:
     def views(self, ids: Sequence[str], *, high: bool, low: bool = True) -> Views:
         """Views of those of the clips `ids` that can be decoded, in their order."""
         plan, components = self.deployed.plan, self.deployed.components
-        stock = stock_of(plan, components)
+        stock = view_plan_of(plan, components)
         asked = [self.clips[key] for key in ids if key in self.clips]
         with self.reporter.steps("clips for the report", len(asked)) as advance:
             report = ensure_views(

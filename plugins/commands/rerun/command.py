@@ -23,7 +23,7 @@ from benchmark_core.cli.flags import (
     plugin_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.plans.extra_paths import ExtraPaths
+from benchmark_core.runs.context import ExtraPaths, RunContext
 
 if TYPE_CHECKING:
     from benchmark_core.records.fields import RunRecord, ScoreFields
@@ -101,25 +101,24 @@ def command(
     if place.absolute() == side.folders[old["digest"]].absolute():
         raise ElrError(f"--out {place} is the folder of the record itself, which would be lost; give another")
     refuse_other_folder(place, plan.digest)
-    if other := other_data(old, plan, catalog, data=root, extra=extra, bad_clips=bad_clips):
+    context = RunContext(
+        data=root,
+        out=place,
+        cache=cache_folder(cache),
+        extra=extra,
+        reporter=ConsoleReporter(),
+        bad_clips=bad_clips,
+        device=device,
+        refit=refit,
+    )
+    if other := other_data(old, plan, catalog, context):
         raise RunFailed(f"{other}; nothing was trained. Give the folder with the same clips")
 
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.records.stored import stored_predictions
     from benchmark_core.runs.runner import run
 
-    result = run(
-        plan,
-        catalog,
-        data=root,
-        out=place,
-        cache=cache_folder(cache),
-        bad_clips=bad_clips,
-        device=device,
-        refit=refit,
-        extra=extra,
-        reporter=ConsoleReporter(),
-    )
+    result = run(plan, catalog, context)
     new = read_record(find_record(result.folder))
     found = agreement(old, before, new, stored_predictions(new, result.folder))
     told = _told(old, new, found, differences(old, new), result.folder)

@@ -22,7 +22,7 @@ from benchmark_core.cli.flags import (
 )
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.extra_paths import ExtraPaths
+from benchmark_core.runs.context import ExtraPaths
 
 if TYPE_CHECKING:
     from benchmark_core.papers.collection import Library

@@ -1,4 +1,4 @@
-"""Plugins come in, specs come out: the catalog of everything a plan may name."""
+"""The catalog: every component that the loaded plugins offer, by kind and name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ S = TypeVar("S", bound=Spec)
 
 
 class Section(Mapping[str, S], Generic[S]):
-    """The components of one kind by name. A template (`average-HxW`) answers for every size."""
+    """The components of one kind by name. A template such as `average-HxW` matches every size."""
 
     def __init__(self, kind: str, specs: Mapping[str, S]) -> None:
         self.kind = kind
@@ -72,7 +72,7 @@ class Catalog:
     trackers: Section[TrackerSpec]
     owners: Mapping[tuple[str, str], Owner]
     plugins: tuple[Owner, ...]
-    places: Mapping[str, Path] = field(default_factory=dict)  # folders of the datasets that `placed` added
+    places: Mapping[str, Path] = field(default_factory=dict)  # of the datasets that `placed` added
 
     @property
     def sections(self) -> Mapping[str, Section[Spec]]:
@@ -82,7 +82,7 @@ class Catalog:
         return {section.kind: section for section in every}  # type: ignore[misc]
 
     def owner(self, spec: Spec) -> Owner:
-        """Who brought `spec`; a template's owner also owns what was made from it."""
+        """Return the plugin that offers `spec`. A spec made from a template has the owner of the template."""
         if (spec.kind, spec.name) in self.owners:
             return self.owners[spec.kind, spec.name]
         for name, listed in self.sections[spec.kind].items():
@@ -91,13 +91,13 @@ class Catalog:
         raise unknown(spec.kind, spec.name, self.sections[spec.kind])
 
     def placed(self, text: str, data: Path | None = None, flag: str = "--data") -> tuple[Catalog, str]:
-        """Adds the dataset of a template at a folder: `folder:/data/My clips` is `folder:my-clips` from then on.
+        """Add a dataset that reads a folder. `folder:/data/My clips` is added under the name `folder:my-clips`.
 
-        With the folder given apart, as `data`, what follows the colon is the name: `folder:my-clips`, the form that
-        plans and records hold. Any other text comes back as it is, with this catalog. flag: what gives `data`.
-
-        Raises ElrError where a template stands without a folder, there is no such folder, it is not laid out as due, or
-        another folder goes by its name already.
+        data: the folder, if `text` is already the name that plans and records hold (`folder:my-clips`).
+        flag: the option that sets `data`, for errors.
+        Returns the extended catalog and the name. For the name of any other dataset, returns this catalog and `text`.
+        Raises ElrError if no folder is given, the folder does not exist or has another layout, or another folder
+        already has the name.
         """
         base, _, rest = text.partition(":")
         if text in self.places and data is not None and not _same(data, self.places[text]):
@@ -106,13 +106,13 @@ class Catalog:
             return self, text
         template = self.datasets[base]
         if data is not None and rest and placed_name(base, rest) != text:
-            raise ElrError(f"dataset '{text}' names a folder, and so does {flag} {data}; leave out one of the two")
+            raise ElrError(f"dataset '{text}' names a folder, and {flag} {data} names another; remove one of them")
         if data is None and not rest:
-            raise ElrError(f"dataset '{base}' stands for any folder of clips: name it, as in {base}:/data/clips")
+            raise ElrError(f"dataset '{base}' needs a folder of clips: write {base}:/data/clips")
         folder = Path(rest).expanduser() if data is None else data
         if not folder.is_dir():
-            raise ElrError(f"dataset '{text}': there is no folder {folder}; expected in it: {template.layout}")
-        spec = template.place(Path(os.path.abspath(folder)))  # a link keeps its own name
+            raise ElrError(f"dataset '{text}': the folder {folder} does not exist; expected layout: {template.layout}")
+        spec = template.place(Path(os.path.abspath(folder)))  # not resolved: a symlink keeps its own name
         if data is not None and rest:
             spec = dataclasses.replace(spec, name=text)
         if spec.name in self.places and not _same(folder, self.places[spec.name]):
@@ -129,7 +129,9 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _two_folders(name: str, one: Path, other: Path) -> ElrError:
-    return ElrError(f"two folders would both be '{name}': {one} and {other}; rename one, or link to it by another name")
+    return ElrError(
+        f"the folders {one} and {other} would both be named '{name}'; rename one, or make a symlink with another name"
+    )
 
 
 def load_catalog(extra: Sequence[str] = (), *, entry_points: bool = True) -> Catalog:
@@ -212,7 +214,7 @@ def _offered(
 
 
 def _in_file(spec: S, module: Any) -> S:
-    """The spec of a plugin that is a file: what it names in a module called as the file is in the file itself."""
+    """The spec of a plugin file: targets that name a module called like the file are in the file itself."""
     own = f"{Path(module.__file__).stem}:"
     moved: dict[str, Any] = {
         name: f"{module.__name__}:{target.removeprefix(own)}"
@@ -230,10 +232,10 @@ def _call(implementation: pluggy.HookImpl) -> Iterable[object]:
 
 
 def _clash(kind: str, name: str, one: Owner, other: Owner) -> ElrError:
-    """Blames whichever of the two is not part of this distribution."""
+    """The error for two plugins that offer one name. It advises to remove the one that is not built in."""
     guest = one if other.distribution == GROUP else other
     drop = (
-        "leave out --plugin"
+        "remove --plugin"
         if guest.version == ""
         else f"uninstall {guest.distribution} or set ELRBENCH_BLOCK={guest.plugin}"
     )

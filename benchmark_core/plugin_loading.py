@@ -125,7 +125,7 @@ def _named(text: str) -> tuple[Owner, ModuleType]:
         spec.loader.exec_module(module)
         return Owner(path.stem, path.name, "", digest), module
     except FileNotFoundError as error:
-        raise ElrError(f"--plugin {text}: there is no such file") from error
+        raise ElrError(f"--plugin {text}: the file does not exist") from error
     except (Exception, SystemExit) as error:
         raise ElrError(f"--plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
 
@@ -148,6 +148,7 @@ def _register(manager: pluggy.PluginManager, owner: Owner, module: ModuleType) -
     except pluggy.PluginValidationError as error:
         wrong = [name for name in vars(module) if manager.parse_hookimpl_opts(module, name) and name not in hooks]
         what = unknown("hook", wrong[0], hooks) if wrong else error
+        manager.unregister(module)  # otherwise the next plugin's check would fail for this one
         raise ElrError(f"plugin {owner}: {what}") from error
     except ValueError as error:
-        raise ElrError(f"plugin {owner} is given twice") from error
+        raise ElrError(f"plugin {owner} is given twice; remove one") from error

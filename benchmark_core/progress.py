@@ -1,4 +1,4 @@
-"""How long work tells what it is doing. The command line draws it; the core only speaks."""
+"""How long-running work reports progress. The command line prints it; the core depends on the protocol only."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Protocol
 
 
 class Reporter(Protocol):
-    """`say(line)`, `warn(line)`, and `with steps(label, total) as advance: advance(1, loss=0.3)`."""
+    """`say(line)`, `warn(line)`, and `with steps(label, total, unit) as advance: advance(1, loss=0.3)`."""
 
     def say(self, line: str) -> None:
-        """One line about what goes on."""
+        """Report a line."""
 
     def warn(self, line: str) -> None:
-        """One line that must be seen."""
+        """Report a warning."""
 
-    def steps(self, label: str, total: int) -> AbstractContextManager[Callable[..., None]]:
-        """A bar of `total` steps."""
+    def steps(self, label: str, total: int, unit: str = "clips") -> AbstractContextManager[Callable[..., None]]:
+        """Report progress over `total` units. The context gives `advance(steps=1, **figures)`."""
 
 
 class Silent:
-    """Says nothing: for tests and for use as a library."""
+    """A reporter that prints nothing: for tests and for use as a library."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def warn(self, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     @contextmanager
-    def steps(self, label: str, total: int) -> Iterator[Callable[..., None]]:
-        """Nothing, step by step."""
+    def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Callable[..., None]]:
+        """Give an `advance` that does nothing."""
         yield lambda steps=1, **figures: None
 
 
 def follow(advance: Callable[..., None]) -> Callable[[int, int], None]:
-    """Turns "so many are done" into steps of a bar."""
+    """Return a callback `progress(done, total)` that calls `advance` with the number of new steps."""
     seen = 0
 
     def progress(done: int, total: int) -> None:

@@ -61,10 +61,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.cli.flags import cache_folder, data_root
     from benchmark_core.clips.reader_lock import in_use
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.runs.loaded_run import load_run
+    from benchmark_core.runs.request import cache_folder, data_root
     from benchmark_core.training.device import pick_device
 
     record = read_record(find_record(asked.runfolder))

@@ -84,11 +84,11 @@ def joint_phase(
     import torch
 
     from benchmark_core.cli.console import ConsoleReporter
-    from benchmark_core.cli.flags import cache_folder, data_root
     from benchmark_core.clips.reader_lock import in_use
     from benchmark_core.provenance import owners_of
     from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.prepare import prepare
+    from benchmark_core.runs.request import cache_folder, data_root
     from benchmark_core.training.training import Training
     from elrbench_plugins.cstat.fit import fit_phases, pretrain
 

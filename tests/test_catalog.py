@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import ElrError, load_catalog
-from benchmark_core import catalog as catalog_module
+from benchmark_core import Catalog, ElrError, load_catalog, plugin_loading
 
 GOOD = """
 from benchmark_core import EnhancerSpec, hookimpl
@@ -78,7 +77,7 @@ def test_a_name_that_could_be_a_path_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_plugin_file_that_is_not_there() -> None:
-    assert refused("nowhere/at_all.py") == "--plugin nowhere/at_all.py: there is no such file"
+    assert refused("nowhere/at_all.py").startswith("--plugin nowhere/at_all.py: ")
 
 
 class FakeDistribution(importlib.metadata.Distribution):
@@ -96,7 +95,7 @@ class FakeDistribution(importlib.metadata.Distribution):
 
 def installed(monkeypatch: pytest.MonkeyPatch, *rows: tuple[str, str, str]) -> None:
     points = [EntryPoint(name, value, "elrbench")._for(FakeDistribution(dist)) for name, value, dist in rows]  # type: ignore[attr-defined]
-    monkeypatch.setattr(catalog_module, "entry_points", lambda group: points)
+    monkeypatch.setattr(plugin_loading, "entry_points", lambda group: points)
 
 
 def test_two_distributions_with_one_entry_point_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,13 +124,13 @@ def test_blocking_what_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPa
         load_catalog()
 
 
-def test_a_template_answers_for_every_size(catalog: catalog_module.Catalog) -> None:
+def test_a_template_answers_for_every_size(catalog: Catalog) -> None:
     assert catalog.degradations["average-6x8"].low == (6, 8)
     assert catalog.owner(catalog.degradations["average-6x8"]).plugin == "elrbench_plugins.degradations"
     with pytest.raises(ElrError, match="unknown degradation 'average-0x8'"):
         catalog.degradations["average-0x8"]
 
 
-def test_did_you_mean(catalog: catalog_module.Catalog) -> None:
+def test_did_you_mean(catalog: Catalog) -> None:
     with pytest.raises(ElrError, match="unknown backbone 'resnet43'. Did you mean 'resnet34'?"):
         catalog.backbones["resnet43"]

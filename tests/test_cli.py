@@ -421,7 +421,7 @@ def test_an_unwritable_place_is_a_mistake(call, tmp_path):
 
 
 def test_data_root_comes_from_the_environment(catalog, monkeypatch, tmp_path):
-    from benchmark_core.cli.flags import data_root
+    from benchmark_core.runs.request import data_root
 
     (tmp_path / "jhmdb").mkdir()
     monkeypatch.setenv("ELRBENCH_DATA", str(tmp_path))

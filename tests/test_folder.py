@@ -182,9 +182,9 @@ def test_a_name_beside_the_folder(catalog: Catalog, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("folder", "dataset 'folder' stands for any folder of clips: name it, as in folder:/data/clips"),
-        ("folder:", "dataset 'folder' stands for any folder of clips: name it, as in folder:/data/clips"),
-        ("folder:/nowhere/at/all", "there is no folder /nowhere/at/all; expected in it: train/CLASS/*"),
+        ("folder", "'folder' needs a folder of clips: write folder:/data/clips"),
+        ("folder:", "'folder' needs a folder of clips: write folder:/data/clips"),
+        ("folder:/nowhere/at/all", "/nowhere/at/all does not exist; expected layout: train/CLASS/*"),
     ],
 )
 def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) -> None:
@@ -196,7 +196,7 @@ def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) 
 
 
 def test_two_folders_are_one_too_many(catalog: Catalog, tmp_path: Path) -> None:
-    with pytest.raises(ElrError, match="names a folder, and so does --data"):
+    with pytest.raises(ElrError, match="names a folder, and --data"):
         catalog.placed(f"folder:{tmp_path}", tmp_path)
 
 

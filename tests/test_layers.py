@@ -28,6 +28,7 @@ LAYERS = (
     ("runs",),
     ("tables",),
     ("cli",),
+    ("api",),
 )
 SITE = CORE.parent / "plugins" / "commands" / "site"
 PAGES = CORE.parent / "plugins" / "pages"

@@ -1,4 +1,4 @@
-"""What one sees while something runs, on stderr: bars on a terminal, plain lines elsewhere. Results go to stdout."""
+"""Progress on stderr: bars on a terminal, plain lines elsewhere. Results go to stdout."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from typing import Any, TextIO
 
 import click
 
-Advance = Callable[..., None]  # advance(steps=1, **figures): figures such as loss=0.31 are shown beside the bar
-EVERY_S = 10.0  # seconds between two plain lines of one bar
+Advance = Callable[..., None]  # advance(steps=1, **figures); figures such as loss=0.31 are shown
+EVERY_S = 10.0  # seconds between two plain lines
 
 
 class ConsoleReporter:
-    """`say(line)`, `warn(line)`, and `with steps(label, total) as advance: advance(1, loss=0.3)`."""
+    """Report progress on a stream, stderr by default.
+
+    `say(line)`, `warn(line)`, and `with steps(label, total, unit) as advance: advance(1, loss=0.3)`.
+    quiet: print warnings only.
+    """
 
     def __init__(self, stream: TextIO | None = None, terminal: bool | None = None, quiet: bool = False) -> None:
         self.stream = stream or sys.stderr
@@ -24,24 +28,24 @@ class ConsoleReporter:
         self.quiet = quiet
 
     def say(self, line: str) -> None:
-        """One line about what goes on."""
+        """Print a line."""
         if not self.quiet:
             print(line, file=self.stream, flush=True)
 
     def warn(self, line: str) -> None:
-        """One line that also a quiet reporter prints."""
-        print(f"elrbench: {line}", file=self.stream, flush=True)
+        """Print a warning, even if quiet."""
+        print(f"elrbench: warning: {line}", file=self.stream, flush=True)
 
     @contextmanager
-    def steps(self, label: str, total: int) -> Iterator[Advance]:
-        """A bar of `total` steps on a terminal; elsewhere a line every ten seconds and one at the end."""
+    def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
+        """Show progress over `total` units: a bar on a terminal, else a line every ten seconds and one at the end."""
         if self.quiet:
             yield lambda steps=1, **figures: None
         elif self.terminal:
             with self._bar(label, total) as advance:
                 yield advance
         else:
-            with self._lines(label, total) as advance:
+            with self._lines(label, total, unit) as advance:
                 yield advance
 
     @contextmanager
@@ -65,32 +69,43 @@ class ConsoleReporter:
             yield advance
 
     @contextmanager
-    def _lines(self, label: str, total: int) -> Iterator[Advance]:
+    def _lines(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         began = printed = time.monotonic()
         done, last = 0, ""
 
         def advance(steps: int = 1, **figures: float) -> None:
             nonlocal done, printed, last
             done, last = done + steps, _figures(figures)
-            if time.monotonic() - printed >= EVERY_S:
-                printed = time.monotonic()
-                self.say(f"{label} {done}/{total} {printed - began:.0f} s {last}".rstrip())
+            if (now := time.monotonic()) - printed >= EVERY_S:
+                printed = now
+                left = f"ETA {duration((now - began) / done * (total - done))}" if done else ""
+                self.say(", ".join(filter(None, (f"{label}: {done}/{total} {unit}", last, left))))
 
         yield advance
-        self.say(f"{label} {done}/{total} {time.monotonic() - began:.1f} s {last}".rstrip())
+        spent = f"took {duration(time.monotonic() - began)}"
+        self.say(", ".join(filter(None, (f"{label}: {done}/{total} {unit}", last, spent))))
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `42 s`, `3 min`, `1.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _figures(figures: Mapping[str, float]) -> str:
-    return " ".join(f"{key} {float(value):.4g}" for key, value in figures.items())
+    return ", ".join(f"{key} {float(value):.4g}" for key, value in figures.items())
 
 
 def print_json(value: Any) -> None:
-    """`value` on stdout as indented JSON."""
+    """Print `value` on stdout as indented JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "") -> str:
-    """Rows of cells under one another, left-aligned; the last column is free in width."""
+    """Return rows of cells as left-aligned columns; the last column is not padded."""
     table = [list(row) for row in rows]
     if not table:
         return ""

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
-from benchmark_core.cli.flags import (
-    board_flag,
-    device_flag,
-    json_flag,
-    make_plan,
-    plan_flags,
-)
+from benchmark_core.cli.flags import board_flag, device_flag, json_flag, plan_flags
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import read_size
+from benchmark_core.runs.request import make_plan
 
 if TYPE_CHECKING:
     import torch

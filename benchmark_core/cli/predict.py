@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
-from benchmark_core.cli.flags import (
-    bad_clips_flag,
-    cache_flag,
-    cache_folder,
-    data_root,
-    device_flag,
-    json_flag,
-    plugin_flag,
-)
+from benchmark_core.cli.flags import bad_clips_flag, cache_flag, device_flag, json_flag, plugin_flag
 from benchmark_core.errors import ElrError
+from benchmark_core.runs.request import cache_folder, data_root
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog

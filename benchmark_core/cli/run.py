@@ -15,16 +15,13 @@ from benchmark_core.cli.flags import (
     beside_flags,
     board_flag,
     cache_flag,
-    cache_folder,
     data_flag,
-    data_root,
     device_flag,
     json_flag,
-    located,
-    make_plan,
     plan_flags,
 )
 from benchmark_core.runs.context import ExtraPaths, RunContext
+from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
 if TYPE_CHECKING:
     from benchmark_core.plans.plan import Plan
@@ -38,12 +35,12 @@ PATH = click.Path(path_type=Path)
 @beside_flags
 @bad_clips_flag
 @device_flag
-@click.option("--out", type=PATH, metavar="FOLDER", help="Run folder. Default: ./elrbench-runs/DIGEST.")
+@click.option("--out", type=PATH, metavar="DIR", help="Run folder. Default: ./elrbench-runs/DIGEST.")
 @cache_flag
-@click.option("--publish", "publish_to", is_flag=True, help="Copy record and predictions into the leaderboards.")
+@click.option("--publish", "publish_to", is_flag=True, help="Copy record and predictions into the leaderboards folder.")
 @board_flag
-@click.option("--refit", is_flag=True, help="Fit every stage again, also those that the cache folder holds.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--refit", is_flag=True, help="Train every stage again, also those in the cache.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and exit.")
 @json_flag
 def command(
     planfile: Path | None,
@@ -65,8 +62,8 @@ def command(
 ) -> None:
     """elrbench run --method cstat --dataset puppets --budget smoke
 
-    Train one recognizer (one plan: one fold, one seed), score it on the test clips, and leave a record and the
-    predictions in the run folder.
+    Train a recognizer, score it on the test clips, and write record and predictions into the run folder. A run is one
+    fold and one seed. A run that was interrupted continues from its last finished epoch.
     """
     from benchmark_core.catalog import load_catalog
 
@@ -127,7 +124,7 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 
 
 def summary(record: Mapping[str, Any], folder: Path, published: list[str]) -> str:
-    """What a run found, and where it left it."""
+    """Return the scores of a run and its folder as text."""
     rows = []
     for name, score in record["scores"].items():
         interval = f"[{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
@@ -137,7 +134,7 @@ def summary(record: Mapping[str, Any], folder: Path, published: list[str]) -> st
     lines = [f"{plan['method']}{seen} on {plan['dataset']}, budget {plan['budget']}"]
     lines.append(columns(rows, "  "))
     if record["clips"]["bad"]:
-        lines.append(f"  {len(record['clips']['bad'])} clips could not be read; they are listed in the record")
+        lines.append(f"  {len(record['clips']['bad'])} clips could not be read; the record lists them")
     lines.append(f"run folder: {folder}")
     lines += [f"published: {path}" for path in published]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`elrbench show [kind] NAME`: everything that a component says of itself."""
+"""`elrbench show [KIND] NAME`: everything that a spec holds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def command(words: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> 
 
 
 def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
-    """The spec called `name`; ElrError where none or more than one kind has it."""
+    """Return the spec called `name`. Raises ElrError if no kind has it, or several do."""
     if plural is not None:
         spec: Spec = getattr(catalog, plural)[name]
         return spec
@@ -50,12 +50,12 @@ def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
         raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
     if len(found) > 1:
         kinds = " and ".join(spec.kind for spec in found)
-        raise ElrError(f"'{name}' is of several kinds, {kinds}; say which: elrbench show KIND {name}")
+        raise ElrError(f"'{name}' is a {kinds}; name the kind: elrbench show KIND {name}")
     return found[0]
 
 
 def describe(spec: Spec, owner: Owner) -> dict[str, Any]:
-    """The spec as plain names and numbers. Code (factories, fit functions) is left out; an unset field too."""
+    """Return the spec as JSON-ready names and numbers, without code and without unset fields."""
     facts: dict[str, Any] = {
         "kind": spec.kind,
         "name": spec.name,
@@ -131,7 +131,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
 
 
 def as_text(facts: Mapping[str, Any]) -> str:
-    """`describe` for people: scalars under one another, then a block for each list or mapping."""
+    """Return `describe` as text: scalars first, then a block for each list or mapping."""
     plugin = facts["plugin"]
     heading = f"{facts['kind']} {facts['name']}: {facts['summary']}"
     rows = [("plugin", f"{plugin['name']} ({plugin['distribution']} {plugin['version']}".rstrip() + ")")]
@@ -149,7 +149,7 @@ def as_text(facts: Mapping[str, Any]) -> str:
             lines = ((name, _settings(entry)) for name, entry in value.items())
             blocks.append(f"{label}\n{columns(lines, '  ')}")
         elif key == "unspecified":
-            blocks.append("the paper leaves unspecified\n" + "\n".join(f"  - {line}" for line in value))
+            blocks.append("unspecified by the paper\n" + "\n".join(f"  - {line}" for line in value))
         elif isinstance(value, list):
             rows.append((label, ", ".join(map(str, value))))
         else:
@@ -168,7 +168,7 @@ def _settings(entry: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """As `--set` takes it; a third is shown to four digits."""
+    """The value as `--set` takes it; floats with four digits."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -192,5 +192,5 @@ def _options(options: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append((key, f"{_value(option['default'])}{mark}", option["help"] + _bounds(option)))
     text = columns(lines, "  ")
     if any(option.get("unspecified") for option in options.values()):
-        text += "\n  * the paper gives none; this project's judgement"
+        text += "\n  * not given by the paper; the default is the judgement of this project"
     return text

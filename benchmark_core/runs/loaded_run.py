@@ -39,11 +39,35 @@ WEIGHTS = "recognizer.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedRun:
-    """A trained recognizer and its plan; `components.dataset` has the run's classes and task."""
+    """A trained recognizer with its plan. `components.dataset` has the classes and task of the run.
+
+    recognizer: a `torch.nn.Module`: low views, float (B, K, 3, T, h, w) in [0, 1], to logits (B, C).
+    """
 
     plan: Plan
     components: Components
     recognizer: Recognizer
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the C classes, in the order of the logits."""
+        return self.components.dataset.classes
+
+    @property
+    def task(self) -> str:
+        """`single-label` (softmax of the logits) or `multi-label` (sigmoid)."""
+        return self.components.dataset.task
+
+    @property
+    def sampling(self) -> tuple[int, int]:
+        """(K, T): intervals of a clip, and frames of an interval."""
+        sampling = Sampling.parse(self.plan.sampling)
+        return sampling.k, sampling.t
+
+    @property
+    def low_size(self) -> tuple[int, int] | None:
+        """(h, w) of the low views in pixels; None if clips are taken as recorded and differ in size."""
+        return self.components.degradation.low
 
 
 @dataclass(frozen=True, kw_only=True)

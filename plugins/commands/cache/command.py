@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, print_json
-from benchmark_core.cli.flags import cache_flag, cache_folder, json_flag
+from benchmark_core.cli.flags import cache_flag, json_flag
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.runs.request import cache_folder
 
 UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 PARTS = ("clips", "stages")

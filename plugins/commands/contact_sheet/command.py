@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, print_json
-from benchmark_core.cli.flags import cache_flag, cache_folder, data_flag, json_flag, plugin_flag
+from benchmark_core.cli.flags import cache_flag, data_flag, json_flag, plugin_flag
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import read_size
+from benchmark_core.runs.request import cache_folder
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog

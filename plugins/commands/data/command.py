@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, print_json
-from benchmark_core.cli.flags import (
-    bad_clips_flag,
-    cache_flag,
-    cache_folder,
-    data_root,
-    json_flag,
-    plugin_flag,
-)
+from benchmark_core.cli.flags import bad_clips_flag, cache_flag, json_flag, plugin_flag
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.plan import read_size
+from benchmark_core.runs.request import cache_folder, data_root
 from elrbench_plugins.commands.data.text import describe, info_text, prepare_text, verify_text
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from benchmark_core.cli.console import columns, print_json
-from benchmark_core.cli.flags import cache_flag, cache_folder, json_flag, plugin_flag
+from benchmark_core.cli.flags import cache_flag, json_flag, plugin_flag
+from benchmark_core.runs.request import cache_folder
 
 
 @click.command("doctor")

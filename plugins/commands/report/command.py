@@ -8,16 +8,9 @@ from typing import Any
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, print_json
-from benchmark_core.cli.flags import (
-    cache_flag,
-    cache_folder,
-    data_flag,
-    data_root,
-    device_flag,
-    json_flag,
-    plugin_flag,
-)
+from benchmark_core.cli.flags import cache_flag, data_flag, device_flag, json_flag, plugin_flag
 from benchmark_core.errors import ElrError
+from benchmark_core.runs.request import cache_folder, data_root
 
 PATH = click.Path(path_type=Path)
 

@@ -13,17 +13,14 @@ from benchmark_core.cli.flags import (
     beside_flags,
     board_flag,
     cache_flag,
-    cache_folder,
     data_flag,
-    data_root,
     device_flag,
     json_flag,
-    located,
-    make_plan,
     plugin_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths, RunContext
+from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
 if TYPE_CHECKING:
     from benchmark_core.records.fields import RunRecord, ScoreFields

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.cli.console import ConsoleReporter
-from benchmark_core.cli.flags import cache_folder, data_root, located
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of
@@ -20,6 +19,7 @@ from benchmark_core.records.record import find_record
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.folder import refuse_other_plan
 from benchmark_core.runs.lists import other_data
+from benchmark_core.runs.request import cache_folder, data_root, located
 from elrbench_plugins.commands.suite.campaign import RunPlan, SuiteRun
 from elrbench_plugins.commands.suite.rows import PlannedSuite
 

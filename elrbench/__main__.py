@@ -1,0 +1,5 @@
+"""`python -m elrbench`: the same as `elrbench`."""
+
+from benchmark_core.cli import main
+
+main()

@@ -380,11 +380,11 @@ def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
     folder, told, _ = finished
     monkeypatch.chdir(folder)
     digest, board = told["record"]["digest"], tmp_path / "board"
-    code, _, err = call("publish", digest, "--folder", str(board))
-    assert (code, err) == (
-        2, f"elrbench: error: there is no folder {board} to publish into; give --folder, or run in the checkout\n"
-    )  # fmt: skip
-    board.mkdir()
+    file = tmp_path / "file"
+    file.write_text("")
+    code, _, err = call("publish", digest, "--folder", str(file))
+    assert code == 2 and f"--folder {file} is a file" in err and len(err.splitlines()) == 1
+    assert not board.exists()  # it is created
     code, out, _ = call("publish", digest[:8], "--folder", str(board), "--json")
     assert code == 0
     written = [Path(path) for path in json.loads(out)["written"]]

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predict_clips
 from benchmark_core.runs.runner import run
+from benchmark_core.scoring.predicted_labels import predicted_labels
 from benchmark_core.scoring.predictions import read_predictions
 
 WEIGHTS = "recognizer.safetensors"
@@ -95,9 +97,15 @@ def rebuilt(folder: Path, catalog: Catalog) -> LoadedRun:
     return load_run(folder, read_record(find_record(folder)), catalog)
 
 
-def pool_of(deployed: LoadedRun, data: Path, cache: Path, **asked: Any) -> Predicted:
+def table(path: Path) -> list[list[str]]:
+    """Rows of a predictions file, the header first."""
+    with gzip.open(path, "rt", newline="") as file:
+        return list(csv.reader(file))
+
+
+def pool_of(loaded: LoadedRun, data: Path, cache: Path, **asked: Any) -> Predicted:
     return predict_clips(
-        deployed, "pool", data=data, cache=cache, device=torch.device("cpu"), reporter=Silent(),
+        loaded, "pool", data=data, cache=cache, device=torch.device("cpu"), reporter=Silent(),
         **{"bad_clips": "fail", **asked},
     )  # fmt: skip
 
@@ -109,7 +117,21 @@ def test_the_test_clips_come_out_as_the_run_scored_them(call: Call, folder: Path
     assert (code, told["clips"], told["padded"], told["bad"]) == (0, 6, 3, [])
     assert told["scores"] == record["scores"]
     assert Path(told["file"]) == folder / "predictions.csv.gz"
-    assert (folder / "predictions.csv.gz").read_bytes() == (folder / record["predictions"]["file"]).read_bytes()
+    rows, recorded = table(folder / "predictions.csv.gz"), table(folder / record["predictions"]["file"])
+    assert rows[0][:4] == ["id", "targets", "label", "probability"]
+    assert [row[:2] + row[4:] for row in rows] == recorded
+
+
+def test_label_and_probability_are_next_to_the_logits() -> None:
+    logits = np.array([[2.0, 0.0, 0.0], [-1.0, 3.0, 1.0], [-1.0, -2.0, -3.0]])
+    single = predicted_labels(logits, ("a", "b", "c"), multi_label=False)
+    assert single["label"] == ["a", "b", "a"]
+    assert float(single["probability"][0]) == pytest.approx(np.exp(2) / (np.exp(2) + 2), abs=1e-4)
+    multi = predicted_labels(logits, ("a", "b", "c"), multi_label=True)
+    assert multi["label"] == ["a", "b;c", ""]  # a logit of 0 is a probability of 0.5, which is not above 0.5
+    both = [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(-1))]
+    assert [float(text) for text in multi["probability"][1].split(";")] == pytest.approx(both, abs=1e-4)
+    assert multi["probability"][2] == ""
 
 
 def test_a_run_leaves_what_it_decided_of_clips_with_several_labels(folder: Path) -> None:
@@ -127,7 +149,7 @@ def test_the_pool_becomes_the_challenges_answer(call: Call, folder: Path, data: 
     assert code == 0
     assert out.splitlines() == [
         "6 pool clips of tinyvirat-v2",
-        "  3 are shorter than the view; their last frame repeats",
+        "  3 are shorter than the view; their last frame is repeated",
         f"written: {folder / 'answer.txt'}",
     ]
     predicted = pool_of(rebuilt(folder, toy_catalog), data, folder.parent / "cache")
@@ -141,16 +163,15 @@ def test_the_pool_becomes_the_challenges_answer(call: Call, folder: Path, data: 
 def test_a_pool_without_an_answer_file_is_a_table_without_targets(
     folder: Path, data: Path, toy_catalog: Catalog, tmp_path: Path
 ) -> None:
-    deployed = rebuilt(folder, toy_catalog)
-    spec = dataclasses.replace(deployed.components.dataset, answer=None)
-    deployed = dataclasses.replace(deployed, components=dataclasses.replace(deployed.components, dataset=spec))
-    predicted = pool_of(deployed, data, tmp_path / "cache")
-    path, scores = write(deployed, predicted, folder, tmp_path / "table.csv.gz")
+    loaded = rebuilt(folder, toy_catalog)
+    spec = dataclasses.replace(loaded.components.dataset, answer=None)
+    loaded = dataclasses.replace(loaded, components=dataclasses.replace(loaded.components, dataset=spec))
+    predicted = pool_of(loaded, data, tmp_path / "cache")
+    path, scores = write(loaded, predicted, folder, tmp_path / "table.csv.gz")
     assert scores is None
-    with gzip.open(path, "rt", newline="") as file:
-        header, *rows = csv.reader(file)
-    assert header == ["id", *spec.classes] and [row[0] for row in rows] == list(predicted.ids)
-    assert np.allclose(np.array([row[1:] for row in rows], float), predicted.logits, rtol=1e-3)
+    header, *rows = table(path)
+    assert header == ["id", "label", "probability", *spec.classes] and [row[0] for row in rows] == list(predicted.ids)
+    assert np.allclose(np.array([row[3:] for row in rows], float), predicted.logits, rtol=1e-3)
 
 
 def test_predicting_leaves_the_weights_and_repeats_itself(
@@ -279,15 +300,15 @@ def test_an_absent_video_of_the_pool(call: Call, folder: Path, data: Path, tmp_p
     )
     code, out, err = call(folder, "--data", root, "--split", "pool", "--bad-clips", "skip")
     assert code == 0 and "clip 'test/00002' is left out: No such file" in err
-    assert "  1 more could not be read and are left out (first: test/00002)" in out.splitlines()
+    assert "  1 more cannot be decoded and are left out (first: test/00002)" in out.splitlines()
     assert [line[:5] for line in (folder / "answer.txt").read_text().splitlines()] == [
         "00000", "00001", "00003", "00004", "00005",
     ]  # fmt: skip
 
 
 def test_places_that_cannot_be_read_or_written(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
-    assert "give --data ROOT" in refused(call(folder))
-    assert "is not at" in refused(call(folder, "--data", tmp_path / "gone"))
+    assert "pass --data DIR or set ELRBENCH_DATA" in refused(call(folder))
+    assert "does not exist" in refused(call(folder, "--data", tmp_path / "gone"))
     assert refused(call(folder, "--data", data, "--out", tmp_path)).startswith(f"--out {tmp_path} is a folder")
     (tmp_path / "file").write_text("")
     assert "is a file" in refused(call(folder, "--data", data, "--out", tmp_path / "file" / "answer.txt"))
@@ -303,9 +324,29 @@ def test_any_folder_of_videos_is_a_pool(
     ).folder
     code, told, _ = call(out, "--dataset", f"videos:{data / 'videos' / 'test'}", "--json")
     assert (code, json.loads(told)["split"], json.loads(told)["clips"]) == (0, "pool", 6)
-    with gzip.open(out / "predictions.csv.gz", "rt", newline="") as file:
-        header, *rows = csv.reader(file)
-    assert header == ["id", "left", "right", "moves"] and len(rows) == 6
+    header, *rows = table(out / "predictions.csv.gz")
+    assert header == ["id", "label", "probability", "left", "right", "moves"] and len(rows) == 6
+    for row in rows:
+        assert row[1] == header[3:][np.argmax(np.array(row[3:], float))] and 1 / 3 < float(row[2]) <= 1
+
+
+def test_a_single_video_is_predicted(
+    toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call, data: Path, folder: Path
+) -> None:
+    video = data / "videos" / "test" / "00000.mp4"
+    context = RunContext(out=tmp_path / "toy", cache=tmp_path / "c", device="cpu")
+    single = run(toy_plan, toy_catalog, context).folder
+    for out, label in ((single, r"  label: (left|right|moves) \(probability 0\.\d{4}\)"), (folder, "  label: ")):
+        code, text, said = call(out, "--data", video)
+        assert code == 0, said
+        assert f"{video} is read as one unlabelled clip" in said
+        assert re.match(label, text.splitlines()[1])
+        _, row = table(out / "predictions.csv.gz")
+        assert row[0] == "00000.mp4"
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no clip")
+    assert ".avi" in refused(call(single, "--data", notes)) and "not a video" in refused(call(single, "--data", notes))
+    assert "does not exist" in refused(call(folder, "--data", data / "gone.mp4", "--dataset", "videos"))
 
 
 def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
@@ -320,14 +361,16 @@ def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
         toy_catalog,
         RunContext(data=None, out=tmp_path / "toy", cache=tmp_path / "c", reporter=Silent(), device="cpu"),
     ).folder
-    for out, reason in ((drawn, "dataset 'toy' is drawn by code"), (folder, "it is not laid out as the run's dataset")):
+    for out, reason in (
+        (drawn, "dataset 'toy' is drawn by code"),
+        (folder, "it does not have the layout"),
+    ):
         code, told, said = call(out, "--data", nested, "--json")
         assert code == 0, said
         found = json.loads(told)
         assert (code, found["dataset"], found["split"], found["clips"]) == (0, "videos:some-clips", "pool", 7)
-        assert f"{nested} is taken as a folder of clips without labels: {reason}" in said
-        with gzip.open(out / "predictions.csv.gz", "rt", newline="") as file:
-            rows = {row[0]: row[1:] for row in list(csv.reader(file))[1:]}
+        assert f"{nested} is read as a folder of unlabelled clips: {reason}" in said
+        rows = {row[0]: row[1:] for row in table(out / "predictions.csv.gz")[1:]}
         assert rows["00000.mp4"] == rows["deep/er/00000.mp4"] and len(rows) == 7
     assert json.loads(call(folder, "--data", data, "--json")[1])["dataset"] == "tinyvirat-v2"  # its own is its own
     assert "expected" in refused(call(folder, "--data", nested, "--split", "test"))

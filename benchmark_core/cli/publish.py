@@ -1,4 +1,4 @@
-"""`elrbench publish DIGEST|FOLDER`: a finished run's record and predictions into the leaderboards."""
+"""`elrbench publish DIGEST|FOLDER`: copy a finished run to the leaderboards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from benchmark_core.atomic import check_writable
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
+from benchmark_core.errors import ElrError
 
 
 @click.command("publish")
@@ -18,21 +18,22 @@ from benchmark_core.cli.flags import board_flag, json_flag
     type=click.Path(path_type=Path),
     default=Path("elrbench-runs"),
     show_default=True,
-    help="The folder that holds DIGEST/.",
+    help="Folder with the run folder DIGEST/.",
 )
 @board_flag
 @json_flag
 def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
     """elrbench publish 3f2a90c14b7d5e68
 
-    Copy the record and the predictions of a finished run into the leaderboards' records; tables are then made by
-    'elrbench leaderboard'. The first digits of a digest do where they are unique; a run folder may be named instead.
+    Copy record, predictions and costs of a finished run to the leaderboards folder, which is created if needed. Then
+    run 'elrbench leaderboard' to update the tables. Name the run by its digest, by the first digits of the digest if
+    they are unique, or by its folder.
     """
     from benchmark_core.runs.folder import find_run
 
     source = find_run(run, out)
-    check_writable(folder, "--folder")
-
+    if folder.exists() and not folder.is_dir():
+        raise ElrError(f"--folder {folder} is a file; pass a folder")
     from benchmark_core.records import publish
 
     written = [str(path) for path in publish(source, folder, say=ConsoleReporter().say)]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.atomic import check_writable
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
@@ -20,6 +19,7 @@ from benchmark_core.cli.flags import (
     json_flag,
     plan_flags,
 )
+from benchmark_core.errors import ElrError
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
@@ -74,8 +74,8 @@ def command(
         _print_plan(plan, as_json)
         return
     root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
-    if publish_to:
-        check_writable(folder, "--folder")
+    if publish_to and folder.exists() and not folder.is_dir():
+        raise ElrError(f"--folder {folder} is a file; pass a folder")
 
     from benchmark_core.runs.folder import RUNS, refuse_other_plan
 

@@ -23,7 +23,9 @@ def list_clips(
                 f"dataset '{dataset.name}' needs --data ROOT (or ELRBENCH_DATA with a folder {folder}/); "
                 f"expected there: {dataset.layout}"
             )
-        if not data.is_dir() or not any(data.iterdir()):
+        # A dataset without folds may be a single file, such as one video to predict.
+        one_file = data.is_file() and not any(protocol.folds for protocol in dataset.protocols.values())
+        if not one_file and (not data.is_dir() or not any(data.iterdir())):
             state = "is empty" if data.is_dir() else "is not there"
             raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
     try:

@@ -4,6 +4,7 @@
     id,targets,clap,wave            multi-label: "0;1", or nothing
     s03/clap 07,0,1.234,-0.5678
     id,clap,wave                    without labels: nothing to score, and not read here
+    id,label,probability,clap,wave  with the columns of `predicted_labels`: for readers, and not read here
 
 Rows are sorted by id. Logits keep 4 significant digits, which keeps their signs and so every prediction at 0.5. What
 the file says is what is to be scored, so that a record can be checked against it to the last digit.
@@ -15,7 +16,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
 from benchmark_core.scoring.scores import Scored, score
 from benchmark_core.scoring.statistics import Floats
+
+DIGITS = ".4g"
+NO_COLUMNS: Mapping[str, Sequence[str]] = {}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def write_predictions(
     targets: npt.NDArray[Any] | None,
     logits: npt.NDArray[Any],
     classes: Sequence[str],
+    columns: Mapping[str, Sequence[str]] = NO_COLUMNS,
 ) -> Path:
     """Writes targets int (N,), 0/1 (N, C) or none, and logits (N, C), whole or not at all; same input, same bytes."""
     labelled = len(ids) if targets is None else len(targets)
@@ -59,10 +64,11 @@ def write_predictions(
         raise ElrError(f"{repeated} test clips share an id with another; the dataset must give each its own")
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180; with "\n" alone, Python leaves a "\r" in an id unquoted
-    rows.writerow(["id", *_heading(targets), *classes])
+    rows.writerow(["id", *_heading(targets), *columns, *classes])
     for row in sorted(range(len(ids)), key=lambda row: ids[row]):
         cells = [] if targets is None else [_cell(targets[row])]
-        rows.writerow([ids[row], *cells, *(format(float(logit), ".4g") for logit in logits[row])])
+        cells += [texts[row] for texts in columns.values()]
+        rows.writerow([ids[row], *cells, *(format(float(logit), DIGITS) for logit in logits[row])])
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:  # neither name nor time in the bytes
         file.write(text.getvalue().encode(errors="surrogateescape"))
@@ -101,6 +107,15 @@ def read_predictions(path: Path) -> Predictions:
     if list(ids) != sorted(set(ids)):
         raise ElrError(f"{path}: clip ids are not sorted or not unique; the file was changed")
     return Predictions(tuple(ids), np.asarray(targets), np.asarray(logits, dtype=np.float64), classes)
+
+
+def as_written(
+    ids: Sequence[str], targets: npt.NDArray[Any], logits: npt.NDArray[Any], classes: Sequence[str]
+) -> Predictions:
+    """Return what `read_predictions` reads after `write_predictions`: clips sorted by id, logits rounded."""
+    order = sorted(range(len(ids)), key=lambda row: ids[row])
+    rounded = np.array([[float(format(float(logit), DIGITS)) for logit in logits[row]] for row in order])
+    return Predictions(tuple(ids[row] for row in order), targets[order], rounded, tuple(classes))
 
 
 def score_predictions(path: Path) -> Scored:

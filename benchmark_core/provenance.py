@@ -99,8 +99,4 @@ def other_versions(then: Mapping[str, PluginFields], here: Mapping[str, Mapping[
 def file_digest(path: Path) -> str:
     """sha256 of a file's bytes, in hex."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)
-
-
-def _digest(path: Path) -> str:  # Python 3.10
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -90,7 +90,8 @@ def joint_phase(
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.runs.request import cache_folder, data_root
     from benchmark_core.training.training import Training
-    from elrbench_plugins.cstat.fit import fit_phases, pretrain
+    from elrbench_plugins.attention_transfer.stages import fit_phases
+    from elrbench_plugins.cstat.fit import pretrain
 
     plan, components, cache, reporter = deployed.plan, deployed.components, cache_folder(asked.cache), ConsoleReporter()
     root = data_root(catalog, plan.dataset, asked.data)
@@ -153,9 +154,9 @@ def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Ca
     """The three losses of a batch, by the method's own functions; inner weights are the first epoch's."""
     import torch
 
+    from elrbench_plugins.attention_transfer.phase import compare, epochs_of, inner_weights
     from elrbench_plugins.cstat.fit import confidence_of
     from elrbench_plugins.cstat.losses import cosine_distance
-    from elrbench_plugins.cstat.phase import compare, epochs_of, inner_weights
     from elrbench_plugins.stat.fit import distance_of
 
     options = training.options
@@ -170,7 +171,7 @@ def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Ca
         with torch.no_grad():
             shown = teacher.trace(batch.high, batch.mask, batch.box)
         trace = student.trace(batch.low, batch.mask, batch.box)
-        gaps = compare(trace, shown, batch.mask, measure, options, distance)
+        gaps = compare(trace, shown, batch.mask, measure, options, distance=distance)
         spatial, temporal = (gap @ gap.new_tensor(inner(len(gap))) for gap in (gaps.spatial, gaps.temporal))
         return {"ce": training.task_loss(trace.logits, batch.target), "sat": spatial, "tat": temporal}
 

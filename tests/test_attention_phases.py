@@ -21,7 +21,7 @@ from benchmark_core.runs.runner import run
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.training.keys import StageInputs
-from elrbench_plugins.cstat import phase
+from elrbench_plugins.attention_transfer import phase
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS, unlabelled="p", source="s")

@@ -158,15 +158,16 @@ def test_a_dataset_in_a_folder_is_skipped_without_it(tmp_path, catalog):
 @pytest.mark.parametrize(
     ("extra", "told"),
     [
-        ("flow", "needs the extra 'flow': pip install 'elrbench[flow]'"),
-        ("mine[video]", "needs the module 'absent': pip install 'mine[video]'"),
-        ("", "needs the module 'absent', which is not installed"),
+        ("flow", ("'flow'", "pip install -e '.[flow]'", "pip install opencv-contrib-python-headless")),
+        ("mine[video]", ("'absent'", "pip install 'mine[video]'")),
+        ("", ("'absent'", "not installed")),
     ],
 )
 def test_an_absent_extra_is_skipped_and_told_by_what_installs_it(tmp_path, extra, told):
     text = ENHANCER.format(built="0").replace('"",', f'"", requires=("absent",), extra="{extra}",')
     (found,) = findings(tmp_path, text)
-    assert (found.check, found.outcome) == ("installed", "skipped") and found.detail.endswith(told)
+    assert (found.check, found.outcome) == ("installed", "skipped")
+    assert all(words in found.detail for words in told)
 
 
 def test_an_empty_plugin_is_a_mistake(tmp_path):

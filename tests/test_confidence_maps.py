@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from types import SimpleNamespace
 
@@ -12,16 +13,20 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from benchmark_core.errors import RunFailed
-from elrbench_plugins.cstat.confidence import ConfidenceMap, involved, video_score
+from elrbench_plugins.attention_transfer import losses, phase
+from elrbench_plugins.attention_transfer.confidence import straight_through_threshold, video_score
+from elrbench_plugins.attention_transfer.phase import refuse_empty, strayed
+from elrbench_plugins.cstat.confidence import ConfidenceMap
 from elrbench_plugins.cstat.difference_map import Difference, brightness
 from elrbench_plugins.cstat.fit import confidence_of
 from elrbench_plugins.cstat.gradient_map import Gradient, blur, blur_size, dilation_size, gradient
-from elrbench_plugins.cstat.losses import spatial_distances
+from elrbench_plugins.cstat.losses import cosine_distance
 from elrbench_plugins.cstat.mlp_map import Mlp
 from elrbench_plugins.cstat.options import CONFIDENCE
-from elrbench_plugins.cstat.phase import compare, refuse_empty, strayed
 
 ONES = torch.ones(1, 2)
+spatial_distances = functools.partial(losses.spatial_distances, distance=cosine_distance)
+compare = functools.partial(phase.compare, distance=cosine_distance)
 DEFAULTS = {key: option.default for key, option in CONFIDENCE.items()}
 
 
@@ -188,7 +193,7 @@ def test_a_lost_region_contributes_nothing(kind: str) -> None:
     low[..., 16:] = 0.5
     measure = confidence_of(options(kind, gradient_sigma=0.0))
     assert measure is not None
-    kept = involved(measure(high, low), 0.5)
+    kept = straight_through_threshold(measure(high, low), 0.5)
     assert (kept[..., 17:] == 0).all() and (kept[..., :14] == 1).all()
 
     student = torch.rand(2, 4, 4, 8, requires_grad=True)  # a cell is 4x4 pixels
@@ -210,7 +215,9 @@ def test_an_interval_that_is_lost_throughout_transfers_nothing() -> None:
     assert video_score(confidence, ONES, 0.5).tolist() == [0.5]
     student, teacher = torch.rand(2, 4, 2, 2), torch.rand(2, 4, 2, 2)
     whole = spatial_distances([student[1:]], [teacher[1:]], torch.ones(1, 1))
-    assert torch.allclose(spatial_distances([student], [teacher], ONES, involved(confidence, 0.5)), whole / 2)
+    assert torch.allclose(
+        spatial_distances([student], [teacher], ONES, straight_through_threshold(confidence, 0.5)), whole / 2
+    )
 
 
 class Toy3d(nn.Module):

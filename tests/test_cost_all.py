@@ -13,8 +13,17 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, Owner, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.cost import every
-from benchmark_core.cost.alone import EnhancerAlone
-from benchmark_core.cost.every import ENLARGED, MOVING, STILL, Subject, measure, settings, standing, subjects
+from benchmark_core.cost.every import (
+    ENLARGED,
+    MOVING,
+    STILL,
+    EnhancerAlone,
+    Subject,
+    measure,
+    settings,
+    standing,
+    subjects,
+)
 from benchmark_core.cost.macs import count_macs
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import structure_key
@@ -202,7 +211,7 @@ def test_what_is_broken_is_one_line_and_the_rest_goes_on(call):
     rows = {line.split("  ")[0]: line for line in out.splitlines()}
     assert "failed: RuntimeError: no such layer (plugin 'broken' (broken.py))" in rows["broken"]
     assert "more of it" not in out + err and "Traceback" not in out + err
-    assert "failed: enhancer 'from-nothing' is published at" in rows["from-nothing"]
+    assert "failed: enhancer 'from-nothing'" in rows["from-nothing"]
     assert rows["toynet"].endswith("measured") and rows["bicubic"].endswith("measured")
     assert out.splitlines()[-1].endswith("8 measured, 2 failed")
     progress = [line for line in err.splitlines() if re.match(r"\d+/10 ", line)]
@@ -234,10 +243,10 @@ def test_published_costs_stand_until_they_are_refreshed(call, board: Path, monke
     with monkeypatch.context() as patched:
         patched.setattr(every, "cost_of", never)
         code, out, _ = call(*flags)
-    assert code == 0 and set(states(out).values()) == {"stands"}
+    assert code == 0 and set(states(out).values()) == {"kept"}
     paths[0].unlink()  # resumed: what is missing alone
     code, out, _ = call(*flags)
-    assert code == 0 and sorted(states(out).values()) == ["measured", "stands", "stands", "stands"]
+    assert code == 0 and sorted(states(out).values()) == ["measured", "kept", "kept", "kept"]
     code, out, err = call(*flags, "--refresh")
     assert set(states(out).values()) == {"measured"} and "replaced" not in err
     assert {path: path.read_bytes() for path in paths} == before
@@ -257,8 +266,8 @@ def test_what_other_versions_measured_is_measured_again(call, board: Path, chang
     path = sorted((board / "costs").iterdir())[0]
     write_cost(board / "costs", {**read_cost(path), **change})
     code, out, err = call(*flags)
-    assert code == 0 and sorted(states(out).values()) == ["measured", "stands"]
-    assert f"{path}: an earlier measurement of the same structure and device is replaced" in err
+    assert code == 0 and sorted(states(out).values()) == ["measured", "kept"]
+    assert f"{path}: replaces an earlier measurement" in err
 
 
 def test_each_record_is_written_as_soon_as_it_is_measured(call, board: Path, monkeypatch):
@@ -275,7 +284,7 @@ def test_each_record_is_written_as_soon_as_it_is_measured(call, board: Path, mon
     assert len(list((board / "costs").iterdir())) == 2
     monkeypatch.setattr(every, "measure", real)
     code, out, _ = call(*flags)
-    assert code == 0 and "2 measured, 2 stands" in out
+    assert code == 0 and "2 measured, 2 kept" in out
 
 
 def test_a_record_that_cannot_be_read_is_one_line(call, board: Path):
@@ -284,7 +293,7 @@ def test_a_record_that_cannot_be_read_is_one_line(call, board: Path):
     path = sorted((board / "costs").iterdir())[0]
     path.write_text(path.read_text()[:100])
     code, out, _ = call(*flags)
-    assert code == 1 and f"failed: {path} is not whole JSON" in out and "1 stands, 1 failed" in out
+    assert code == 1 and f"failed: {path} is not whole JSON" in out and "1 kept, 1 failed" in out
 
 
 def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
@@ -300,16 +309,16 @@ def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ("cost --all --backbone resnet34", "--backbone is for one network"),
-        ("cost --all --enhancer-weights x.pth", "--enhancer-weights is for one network"),
-        ("cost --all --plan p.yaml", "--plan is for one network"),
-        ("cost --all --low 12x16", "--low is for one network"),
-        ("cost --all --set method.lr=1", "--set is for one network"),
-        ("cost --all --refresh", "--refresh is for --all --publish"),
-        ("cost --only resnet34", "--only is for --all"),
-        ("cost --refresh --backbone resnet34", "--refresh is for --all"),
+        ("cost --all --backbone resnet34", "--backbone describes a single network"),
+        ("cost --all --enhancer-weights x.pth", "--enhancer-weights describes a single network"),
+        ("cost --all --plan p.yaml", "--plan describes a single network"),
+        ("cost --all --low 12x16", "--low describes a single network"),
+        ("cost --all --set method.lr=1", "--set describes a single network"),
+        ("cost --all --refresh", "--refresh needs --all --publish"),
+        ("cost --only resnet34", "--only needs --all"),
+        ("cost --refresh --backbone resnet34", "--refresh needs --all"),
         ("cost --all --only resnet43", "unknown backbone or enhancer 'resnet43'. Did you mean 'resnet34'?"),
-        ("cost --all --publish --folder nowhere", "there is no folder nowhere to publish into"),
+        ("cost --all --publish --folder nowhere", "no leaderboards folder nowhere: pass --folder"),
     ],
 )
 def test_what_does_not_go_together_is_refused(flags, says, capsys, monkeypatch, catalog: Catalog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -10,11 +11,14 @@ from torch import nn
 
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
-from elrbench_plugins.cstat import rolling
-from elrbench_plugins.cstat.attention import TemporalAttention, mean_over_real, spatial_attention, vec
-from elrbench_plugins.cstat.losses import cosine_distance, spatial_distances, temporal_distances, total
+from elrbench_plugins.attention_transfer import losses, rolling
+from elrbench_plugins.attention_transfer.attention import TemporalAttention, mean_over_real, spatial_attention, vec
+from elrbench_plugins.attention_transfer.losses import total
+from elrbench_plugins.cstat.losses import cosine_distance
 
 ONES = torch.ones(1, 2)
+spatial_distances = functools.partial(losses.spatial_distances, distance=cosine_distance)
+temporal_distances = functools.partial(losses.temporal_distances, distance=cosine_distance)
 
 
 def tam(classes: int = 3, features: int = 5, intervals: int = 4, **options: object) -> TemporalAttention:
@@ -238,8 +242,8 @@ def test_weights_of_four_blocks(kind: str, table: list[list[float]]) -> None:
 
 
 def test_sums_of_eq5_by_its_divisor() -> None:
-    assert [sum(row) for row in rolling.eq5(4, per_stage=True)] == pytest.approx([1, 1, 1, 1])
-    printed = rolling.eq5(4, per_stage=False)
+    assert [sum(row) for row in rolling.rolling_weights(4, per_stage=True)] == pytest.approx([1, 1, 1, 1])
+    printed = rolling.rolling_weights(4, per_stage=False)
     assert [sum(row) for row in printed] == pytest.approx([0.9167, 1.0833, 1.0833, 0.9167], abs=5e-5)
     assert [sum(row[i] for row in printed) for i in range(4)] == pytest.approx([1, 1, 1, 1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from types import SimpleNamespace
 
@@ -9,14 +10,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from elrbench_plugins.cstat.attention import TemporalAttention
-from elrbench_plugins.cstat.confidence import at_stage, involved, spread, video_score
+from elrbench_plugins.attention_transfer import losses, phase
+from elrbench_plugins.attention_transfer.attention import TemporalAttention
+from elrbench_plugins.attention_transfer.confidence import (
+    pool_to_stage,
+    spread,
+    straight_through_threshold,
+    video_score,
+)
+from elrbench_plugins.attention_transfer.phase import inner_weights
 from elrbench_plugins.cstat.fit import confidence_of
-from elrbench_plugins.cstat.losses import spatial_distances
+from elrbench_plugins.cstat.losses import cosine_distance
 from elrbench_plugins.cstat.mlp_map import Mlp
-from elrbench_plugins.cstat.phase import compare, inner_weights
 
 ONES = torch.ones(1, 2)
+spatial_distances = functools.partial(losses.spatial_distances, distance=cosine_distance)
+compare = functools.partial(phase.compare, distance=cosine_distance)
 
 
 # -- confidence
@@ -43,7 +52,7 @@ def test_equal_images_are_involved_everywhere() -> None:
     high, _ = views()
     assert torch.equal(Mlp()(high, high), torch.full((4, 24, 32), 0.5))
     black = torch.zeros(1, 3, 8, 8)
-    assert torch.equal(involved(Mlp()(black, black), 0.5), torch.full((1, 8, 8), 0.5))
+    assert torch.equal(straight_through_threshold(Mlp()(black, black), 0.5), torch.full((1, 8, 8), 0.5))
 
 
 def test_loss_map_by_hand() -> None:
@@ -79,7 +88,7 @@ def test_median_bounds_hold_for_any_difference(shape: str) -> None:
     if shape == "pixel":
         difference[0, 3, 3] = 0.0  # the collapse that eq. 2 rewards: a single trusted pixel
     confidence = 1 - Mlp().loss_map(difference)
-    kept = involved(confidence, 0.5)
+    kept = straight_through_threshold(confidence, 0.5)
     assert (kept > 0).float().mean() >= 0.5
     assert 0.25 <= confidence.mean() <= 0.75
     assert kept.max() <= 2 * kept[kept > 0].min() + 1e-6
@@ -94,16 +103,16 @@ def test_min_max_can_collapse_to_a_pixel() -> None:
 
 def test_threshold_passes_the_gradient_straight_through() -> None:
     confidence = torch.tensor([[0.2, 0.5, 0.9]], requires_grad=True)
-    kept = involved(confidence, 0.5)
+    kept = straight_through_threshold(confidence, 0.5)
     (kept * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
     assert kept.tolist() == [pytest.approx([0.0, 0.5, 0.9])]
     assert confidence.grad is not None and confidence.grad.tolist() == [[1.0, 2.0, 3.0]]
 
 
-def test_at_stage_averages() -> None:
+def test_pool_to_stage_averages() -> None:
     confidence = torch.arange(16.0).reshape(1, 4, 4)
-    assert at_stage(confidence, (2, 2)).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
-    assert at_stage(confidence.reshape(1, 4, 2, 2), (2, 1, 1)).flatten().tolist() == [3.5, 11.5]
+    assert pool_to_stage(confidence, (2, 2)).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
+    assert pool_to_stage(confidence.reshape(1, 4, 2, 2), (2, 1, 1)).flatten().tolist() == [3.5, 11.5]
 
 
 def test_video_score_by_hand() -> None:
@@ -119,12 +128,13 @@ def test_spread_by_hand() -> None:
     assert spread(torch.full((1, 2, 2), 0.3)).item() == pytest.approx(1.0)
     half = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
     assert spread(half).item() == pytest.approx(0.5)
+    assert spread(torch.cat([point, half, half, torch.ones(1, 2, 2)])).item() == pytest.approx(0.5)  # mean over maps
 
 
 def test_no_parameter_of_the_extractor_is_idle() -> None:
     high, low = views()
     measure = Mlp()
-    (involved(measure(high, low), 0.5) * torch.rand(4, 24, 32)).sum().backward()
+    (straight_through_threshold(measure(high, low), 0.5) * torch.rand(4, 24, 32)).sum().backward()
     assert {name for name, p in measure.named_parameters() if p.grad.abs().max() > 0} == {
         "extractor.0.weight", "extractor.0.bias", "extractor.2.weight"}  # fmt: skip
 
@@ -139,7 +149,9 @@ def test_trained_map_does_not_collapse_where_networks_disagree(normalise: str) -
     optimiser = torch.optim.Adam(measure.parameters(), lr=1e-2)
     losses = []
     for _ in range(60):
-        loss = spatial_distances([student], [teacher], torch.ones(2, 2), involved(measure(high, low), 0.5)).sum()
+        loss = spatial_distances(
+            [student], [teacher], torch.ones(2, 2), straight_through_threshold(measure(high, low), 0.5)
+        ).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -147,7 +159,7 @@ def test_trained_map_does_not_collapse_where_networks_disagree(normalise: str) -
     confidence = measure(high, low)
     assert losses[-1] <= losses[0]
     assert 0.05 < confidence.mean() < 0.95
-    assert spread(involved(confidence, 0.5)) > 0.8
+    assert spread(straight_through_threshold(confidence, 0.5)) > 0.8
 
 
 # -- one joint step, without the harness

@@ -16,7 +16,7 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench_plugins.dbpn.enhancer import d_dbpn, dbpn, dbpn_s
 from elrbench_plugins.dbpn.network import Block, Dbpn, DownProjection, UpProjection
-from elrbench_plugins.dbpn.scales import scale_of
+from elrbench_plugins.dbpn.scales import scale_of, source_of
 from elrbench_plugins.interpolation.interpolation import Interpolation
 
 Size = tuple[int, int]
@@ -302,3 +302,16 @@ def test_residual_adds_the_input_enlarged() -> None:
     torch.testing.assert_close(enhance(low), Interpolation((24, 32), "bicubic")(low))
     plain = dbpn_s((6, 8), (24, 32), options()).eval()
     torch.testing.assert_close(plain.made(low), plain.network(low))
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "source"),
+    [((96, 128), 4, (24, 32)), ((97, 128), 4, (25, 32)), ((98, 131), 4, (25, 33)), ((7, 9), 8, (1, 2))],
+)
+def test_clips_taken_as_recorded_are_brought_to_a_part_rounded_up(
+    size: tuple[int, int], scale: int, source: tuple[int, int]
+) -> None:
+    """The network's output, scale times its input, is never smaller than the network size."""
+    assert source_of(None, size, scale) == source
+    assert all(scale * side >= wanted for side, wanted in zip(source, size, strict=True))
+    assert source_of((12, 16), size, scale) == (12, 16)

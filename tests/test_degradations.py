@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -102,6 +103,14 @@ def test_noise_has_the_strength_asked_for() -> None:
     assert abs(noisy.std() - np.sqrt(4 + 1 / 12)) < 0.04
     assert abs(noisy.mean() - 128) < 0.06
     assert not np.array_equal(noisy[0], noisy[1])
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.5, 0.9])
+def test_noise_below_one_grey_level_is_added(sigma: float) -> None:
+    noisy = averaging.degrade(grey(128), (12, 16), {"sigma_blur": 0.0, "sigma_noise": sigma}, 7).astype(float)
+    bounds = np.arange(-8.5, 9) / sigma  # of the levels 120 to 136
+    shares = np.diff([0.5 * (1 + math.erf(bound / math.sqrt(2))) for bound in bounds])
+    assert np.bincount((noisy - 120).astype(int).ravel(), minlength=17) / noisy.size == pytest.approx(shares, abs=0.012)
 
 
 def test_noise_belongs_to_the_clip_and_the_frame_not_to_the_chunk() -> None:

@@ -66,6 +66,18 @@ def test_a_groups_clips_are_held_out_together() -> None:
     assert len({clip.group for clip in people if clip.id in held}) in (2, 3) and len(held) in (16, 24)
 
 
+def test_a_group_that_is_as_far_above_the_share_as_none_is_below_it_is_held_out() -> None:
+    """Two classes of four clips, one subject with two of each. A share of 1/4 is one clip of each class.
+
+    With the subject held out, each class is one clip above its share; without, one below.
+    """
+    subject = {0: "a", 1: "a", 2: "b", 3: "b"}
+    clips = [labelled(number, number % 2, f"subject-{subject[number // 2]}") for number in range(8)]
+    held = held_out(clips, 0.25)
+    assert Counter(clip.target for clip in clips if clip.id in held) == {0: 2, 1: 2}
+    assert len({clip.group for clip in clips if clip.id in held}) == 1
+
+
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 def test_groups_of_several_classes_do_not_add_up_beyond_the_share(share: float) -> None:
     """Forty scenes of five clips, each of several of six classes: all classes together are within a scene of it."""

@@ -28,7 +28,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import teacher_name
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training
-from elrbench_plugins.kd.fit import weighted
+from elrbench_plugins.distillation.teacher import weighted
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 DISTILS = ("kd", "strong-kd")

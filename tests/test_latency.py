@@ -262,7 +262,7 @@ def test_people_see_every_figure():
     record = {"structure": "s", **described, "understated": [], "latency": latency, "device": "cuda: G"}
     lines = [re.split(r"  +", line.strip()) for line in as_text(record).splitlines()]
     one, four = "2.00 ms (2.00 to 2.00), 3 MiB", "2.00 ms (2.00 to 2.00), 2000 clips/s, 3 MiB"
-    assert ["latency of a clip", one] in lines and lines.count(["of 4 at once", four]) == 2
+    assert ["latency per clip", one] in lines and lines.count(["batch of 4", four]) == 2
     assert ["bf16", one] in lines and ["fp32, compiled", "- (RuntimeError: no compiler here)"] in lines
 
 

@@ -55,16 +55,43 @@ def entry_points(setup, group: str) -> dict[str, str]:
     return dict(line.split(" = ") for line in setup["options.entry_points"][group].strip().splitlines())
 
 
+def offers_hooks(folder: Path) -> bool:
+    """Whether any file of the folder implements a hook."""
+    return any("hookimpl" in path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+
+
 def test_entry_points_cover_every_plugin(setup):
-    """A folder of plugins/ is a plugin, or holds papers' data and no code."""
+    """A folder of plugins/ is a plugin, papers' data without code, or code that plugins share, without hooks."""
     listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
     folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")}
-    assert {**listed, **papers} == {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders}
+    shared = {name for name in folders if not offers_hooks(ROOT / "plugins" / name)} - {"reported"}
+    assert shared == {"attention_transfer", "distillation"}
+    plugins = {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders - shared}
+    assert {**listed, **papers} == plugins
     assert not listed.keys() & papers.keys()
     for name in papers.values():
         folder = ROOT / "plugins" / name.removeprefix("elrbench_plugins.")
         code = [path.read_text() for path in folder.rglob("*.py")]
         assert code == [""], f"{name} is read as data: its code would never run"
+
+
+def test_shared_code_has_a_home_of_its_own():
+    """stat does not import from cstat, nor strong_kd from kd; shared packages import from no method but supervised."""
+    refused = {
+        "stat": {"cstat"},
+        "cstat": {"stat"},
+        "strong_kd": {"kd", "cstat", "stat"},
+        "kd": {"strong_kd"},
+        "attention_transfer": {"cstat", "stat", "kd", "strong_kd"},
+        "distillation": {"cstat", "stat", "kd", "strong_kd"},
+    }
+    for name, others in refused.items():
+        for path in (ROOT / "plugins" / name).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                found = {module.split(".")[1] for module in modules if module.startswith("elrbench_plugins.")}
+                assert not found & others, f"{path} imports from {found & others}"
 
 
 @pytest.mark.parametrize("extension", ["py", "cfg", "toml"])

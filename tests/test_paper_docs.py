@@ -31,6 +31,6 @@ def test_a_paper_and_its_suite(catalog: Catalog) -> None:
 
 
 def test_a_rows_fields_are_all_named() -> None:
-    (told,) = re.findall(r"A row's fields are(.*?) for options\.", PAGE, re.S)
+    (told,) = re.findall(r"The fields of a row are(.*?) for options\.", PAGE, re.S)
     named = re.findall(r"`([a-z_]+)`", told)
     assert sorted(named) == sorted([*FIELDS, "set"])

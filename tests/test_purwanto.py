@@ -429,7 +429,7 @@ def test_a_flow_stream_without_the_extra(
     monkeypatch.setattr(flow.importlib, "import_module", absent)
     monkeypatch.setattr("benchmark_core.runs.lists.read_index", lambda *given: pytest.fail("data was touched"))
     plan = plan_of(toy_catalog, "purwanto:kd+sa", **TOY, modality=modality)
-    with pytest.raises(ElrError, match=r"needs the extra 'flow': pip install 'elrbench\[flow\]'"):
+    with pytest.raises(ElrError, match=r"the extra 'flow': pip install -e '\.\[flow\]'"):
         go(toy_catalog, plan, tmp_path)
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmark_core.cost.macs import _trace
-from benchmark_core.cost.operators import EXTRAS, HEAVY
+from benchmark_core.cost.macs import count_work
+from benchmark_core.cost.operators import HEAVY
 from elrbench_plugins.purwanto.attention import SpatialTemporalAttention, attend
 
 KINDS = ("printed", "mean", "softmax")
@@ -204,8 +204,8 @@ def test_memory_grows_with_the_number_of_chunks(kind: str, training: bool) -> No
 
 def work(head: nn.Module, *maps: int) -> tuple[float, dict[str, Any]]:
     """Multiply-adds, and what is not counted."""
-    by_module, uncounted = _trace(head, (torch.rand(1, *maps), torch.ones(1, maps[0])))  # type: ignore[arg-type]
-    return sum(count for kind, count in by_module[""].items() if kind not in EXTRAS), uncounted
+    counter = count_work(head, torch.rand(1, *maps), torch.ones(1, maps[0]))
+    return counter.macs, counter.uncounted
 
 
 @pytest.mark.parametrize("projections", ["shared", "own"])

@@ -48,6 +48,19 @@ def test_short_clips_repeat_the_last_frame() -> None:
     assert at("windows-16", 15) == [[*range(15), 14]]
 
 
+@pytest.mark.parametrize(
+    ("text", "width", "first"),
+    [("1x1", 2, 20), ("1x1", 4, 19), ("1x1", 16, 13), ("1x2", 4, 19), ("1x3", 8, 18), ("1x1", 5, 18), ("1x4", 4, 20)],
+)
+def test_a_bundle_has_one_frame_fewer_before_than_after_if_it_cannot_be_centred(
+    text: str, width: int, first: int
+) -> None:
+    """T frames from frame 20 on, widened to `width`: floor((width - T) / 2) frames are put before them."""
+    sampling = Sampling.parse(text)
+    wide = sampling.widen(20 + np.arange(sampling.t)[None], 60, width)
+    assert wide.tolist() == [list(range(first, first + width))]
+
+
 def test_windows_take_all_frames_in_testing() -> None:
     assert at("windows-4", 8) == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert at("windows-4", 9) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 8, 8, 8]]

@@ -18,9 +18,10 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training
-from elrbench_plugins.cstat import rolling
-from elrbench_plugins.cstat.losses import cosine_distance, spatial_distances, temporal_distances
-from elrbench_plugins.cstat.norms import freeze_norms
+from elrbench_plugins.attention_transfer import rolling
+from elrbench_plugins.attention_transfer.losses import spatial_distances, temporal_distances
+from elrbench_plugins.cstat.losses import cosine_distance
+from elrbench_plugins.frozen_norms import freeze_norms
 from elrbench_plugins.stat.fit import distance_of
 from elrbench_plugins.stat.losses import normalised_difference
 

@@ -19,7 +19,9 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record, write_record
+from elrbench_plugins.commands.suite import counts
 from elrbench_plugins.commands.suite.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
+from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.commands.suite.results import ScoreLine, lines_of
 from elrbench_plugins.commands.suite.rows import SuiteRequest, plan_suite
 
@@ -36,6 +38,7 @@ def call(capsys, monkeypatch, tmp_path):
     """`call("run", …)` in an empty folder, with the built-ins and the toy -> (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ELRBENCH_DATA", raising=False)
+    monkeypatch.setenv("ELRBENCH_CACHE", str(tmp_path / "cache"))
     folders = (Path(TOY).parents[1] / "plugins").glob("*/__init__.py")
     names = [f"elrbench_plugins.{path.parent.name}" for path in folders]
     monkeypatch.setattr(
@@ -309,3 +312,54 @@ def test_mistakes_are_one_line(call, argv: tuple[str, ...], message: str):
         argv = (*argv, "--json")
     code, out, err = call(*argv)
     assert (code, out) == (2, "") and message in err and len(err.splitlines()) == 1
+
+
+# -- counts are kept
+
+
+@pytest.fixture
+def counted(call, monkeypatch):
+    """`counted()` -> (plans counted by one `suite show`, its JSON, stderr)."""
+    plans: list[str] = []
+    real = Estimator.of
+
+    def of_plan(self, plan, components):
+        plans.append(plan.method)
+        return real(self, plan, components)
+
+    monkeypatch.setattr(Estimator, "of", of_plan)
+
+    def show(*argv: str) -> tuple[list[str], dict, str]:
+        plans.clear()
+        flags = ("--only", "student-resnet34,stat-resnet34", "--budget", "smoke", "--json")
+        code, out, err = call("show", "cstat-table4", *flags, *argv)
+        assert code == 0
+        return list(plans), json.loads(out), err
+
+    return show
+
+
+def test_counts_are_kept(counted, monkeypatch):
+    plans, first, _ = counted()
+    assert plans == ["supervised", "cstat:stat"] and len(list(Path("cache/counts").iterdir())) == 2
+    assert counted()[:2] == ([], first)
+    assert counted("--cache", "other")[:2] == (plans, first)
+    monkeypatch.setattr(counts, "_source", lambda package: "changed")
+    assert counted()[:2] == (plans, first)
+    assert counted()[:2] == ([], first)
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", "{}", '{"key": 1}', "half"])
+def test_a_damaged_count_is_counted_again(counted, damage: str):
+    _, first, _ = counted()
+    path = sorted(Path("cache/counts").iterdir())[0]
+    path.write_text(damage if damage != "half" else path.read_text()[:50])
+    plans, again, _ = counted()
+    assert len(plans) == 1 and again == first
+    assert counted()[0] == []
+
+
+def test_counts_that_cannot_be_kept_are_a_warning(counted):
+    Path("cache").write_text("")
+    plans, _, err = counted()
+    assert len(plans) == 2 and "not kept" in err and "cache" in err

@@ -14,7 +14,8 @@ from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.runs.context import ExtraPaths
 from benchmark_core.weights_file import digest_of_bytes
 from elrbench_plugins.commands.suite.campaign import jobs_of
-from elrbench_plugins.commands.suite.estimate import Estimator, training_clips
+from elrbench_plugins.commands.suite.counts import training_clips
+from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.commands.suite.rows import PlannedSuite, SuiteRequest, plan_suite
 from elrbench_plugins.commands.suite.suite import Suite
 

@@ -18,7 +18,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training
-from elrbench_plugins.cstat.attention import TemporalAttention
+from elrbench_plugins.attention_transfer.attention import TemporalAttention
 from elrbench_plugins.supervised import fit as plain
 from elrbench_plugins.supervised.budgets import BUDGETS, JOINT_BUDGETS
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,32 @@ def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: l
     assert torch.equal(weights(straight), weights(went_on))
     assert [row["epoch"] for row in again.stages[0]["history"]] == epochs
     assert again.stages[0]["updates"] == whole.stages[0]["updates"]
+
+
+def test_the_seconds_before_a_kill_count_in_the_stage_that_goes_on(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process spends 1000 s in its first epoch, by its clock; the one that resumes has another clock."""
+    real, later = time.monotonic, [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: real() + later[0])
+
+    def seconds(die_at: int | None = None) -> float:
+        training = make("broken")
+
+        def run(net: nn.Module) -> None:
+            views = training.views("train")
+            recipe = training.recipe(net, views, 3)
+            for batch in training.epochs(views, 3, state=[net, recipe]):
+                if batch.epoch == die_at:
+                    raise Killed
+                recipe.step(training.task_loss(net(batch.low, batch.mask, batch.box), batch.target))
+                later[0] = 1000.0 if die_at else 0.0
+
+        training.stage("student", run, training.recognizer(), needs=("low", *RECIPE))
+        return float(training.stages[0]["seconds"])
+
+    with pytest.raises(Killed):
+        seconds(die_at=1)
+    later[0] = 0.0
+    assert 1000 < seconds() < 1900
 
 
 def test_an_equal_stage_is_reused_and_another_number_is_not(make: Make) -> None:

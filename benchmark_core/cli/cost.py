@@ -1,4 +1,4 @@
-"""`elrbench cost`: what the deployed recognizer costs. Parameters and multiply-adds anywhere, latency on a GPU."""
+"""`elrbench cost`: parameters and multiply-adds of the deployed recognizer, and its latency on a GPU."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from benchmark_core.catalog import Catalog
 
-# A plan's flags that describe a backbone alone.
+# Plan flags that a backbone without a plan takes.
 BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weights")
 
 
 @click.command("cost")
 @plan_flags
-@click.option("--low", metavar="HxW", help="Low size of a bare backbone's enhancer, or to trace on a native track.")
+@click.option("--low", metavar="HxW", help="Input size of --enhancer, or of clips that keep their recorded size.")
 @device_flag
-@click.option("--all", "every", is_flag=True, help="Every backbone and enhancer, where it is published; no data.")
-@click.option("--only", metavar="NAME,NAME", help="With --all: of these alone.")
-@click.option("--refresh", is_flag=True, help="With --all --publish: measure also what a record says already.")
-@click.option("--publish", "keep", is_flag=True, help="Write the cost record into the leaderboards.")
+@click.option("--all", "every", is_flag=True, help="Measure every backbone and enhancer in its published settings.")
+@click.option("--only", metavar="NAME,NAME", help="With --all: only these components.")
+@click.option("--refresh", is_flag=True, help="With --all --publish: also measure what has a current record.")
+@click.option("--publish", "keep", is_flag=True, help="Write the cost records into the leaderboards.")
 @board_flag
 @json_flag
 @click.pass_context
@@ -52,22 +52,24 @@ def command(
 ) -> None:
     """elrbench cost --backbone resnet34 --classes 101 --sampling 1x1 --size 256x340
 
-    Parameters, multiply-adds and latency of a bare backbone, or of the recognizer that a plan deploys: then give
-    --method and --dataset and whatever else 'elrbench run' takes. A bare backbone takes the number of its classes.
+    Count parameters and multiply-adds, and measure latency if there is a GPU. Needs no data and no weights.
 
-    With --all: of every backbone and enhancer in the settings that it is published in. What is broken is one line, the
-    rest goes on, and the exit code is 1. With --publish each record is written once it is measured, and what a record
-    of the same structure, device and versions says already is not measured again.
+    To measure one backbone, pass --backbone and --classes N. To measure the recognizer of a plan, pass --method,
+    --dataset and other flags of 'elrbench run'. To measure every backbone and enhancer, pass --all.
+
+    With --all, a component that fails is reported in one line, the others continue, and the exit code is 1. With --all
+    --publish, each record is written as soon as it is measured. A record of the same structure, device and versions is
+    kept and not measured again.
     """
     if every:
         _refuse_plan(planfile, low, settings, fields, refresh=refresh, keep=keep)
     elif only is not None or refresh:
-        raise ElrError(f"{'--refresh' if only is None else '--only'} is for --all: every backbone and enhancer")
+        raise ElrError(f"{'--refresh' if only is None else '--only'} needs --all")
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
     if keep and not folder.is_dir():
-        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+        raise ElrError(f"no leaderboards folder {folder}: pass --folder FOLDER or run in the checkout")
     from benchmark_core.training.device import pick_device
 
     if every:
@@ -83,17 +85,17 @@ def command(
         from benchmark_core.records.files import COSTS
 
         for record in records:
-            place = folder / COSTS / cost_name(record)
-            if replaces(place, record):
-                ConsoleReporter().say(f"{place}: an earlier measurement of the same structure and device is replaced")
+            path = folder / COSTS / cost_name(record)
+            if replaces(path, record):
+                ConsoleReporter().say(f"{path}: replaces an earlier measurement of the same structure and device")
         written = [str(write_cost(folder / COSTS, record)) for record in records]
     if as_json:
         total, *parts = records
         print_json(total | ({"parts": parts} if parts else {}))
     else:
         click.echo("\n\n".join(map(as_text, records)))
-        for path in written:
-            click.echo(f"published: {path}")
+        for name in written:
+            click.echo(f"published: {name}")
 
 
 def _refuse_plan(
@@ -105,19 +107,19 @@ def _refuse_plan(
     refresh: bool,
     keep: bool,
 ) -> None:
-    """ElrError where --all is given what is for one network, or nothing is there to be measured again."""
+    """Raise ElrError if --all comes with a flag for a single network, or --refresh without --publish."""
     given = [f"--{name.replace('_', '-')}" for name, value in fields.items() if value is not None]
     given += ["--plan"] * (planfile is not None) + ["--low"] * (low is not None) + ["--set"] * bool(settings)
     if given:
-        raise ElrError(f"{given[0]} is for one network, and --all measures each where it is published; leave one out")
+        raise ElrError(f"{given[0]} describes a single network and cannot be used with --all")
     if refresh and not keep:
-        raise ElrError("--refresh is for --all --publish: without --publish everything is measured anyway")
+        raise ElrError("--refresh needs --all --publish; without --publish everything is measured")
 
 
 def _all(
     catalog: Catalog, only: tuple[str, ...], device: torch.device, folder: Path | None, refresh: bool, as_json: bool
 ) -> int:
-    """Of every backbone and enhancer; the exit code."""
+    """Measure and print every backbone and enhancer; return the exit code."""
     from benchmark_core.cli.cost_all import as_text as table
     from benchmark_core.cli.cost_all import every_cost
     from benchmark_core.records.files import COSTS
@@ -136,19 +138,19 @@ def _all(
 def _bare(
     catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: dict[str, Any], device: torch.device
 ) -> dict[str, Any]:
-    """Of a backbone with the mean of its logits, on views of its own size or behind an enhancer."""
+    """Return the cost of a backbone with the mean of its logits, with or without an enhancer."""
     given = [f"--{name}" for name, value in fields.items() if value is not None and name not in BARE]
     given += ["--set"] * bool(settings)
     if given:
-        raise ElrError(f"{given[0]} is for a plan: give --method and --dataset too")
+        raise ElrError(f"{given[0]} needs a plan: pass --method and --dataset")
     for name in ("backbone", "classes"):
         if fields[name] is None:
-            raise ElrError(f"give --{name} for a bare backbone, or --method and --dataset for what a plan deploys")
+            raise ElrError(f"--{name} is missing: pass --backbone and --classes, or --method and --dataset")
     classes = fields["classes"]
     if not re.fullmatch(r"[1-9]\d{0,5}", classes):
-        raise ElrError(f"--classes {classes} is not the number of a bare backbone's classes, e.g. --classes 101")
+        raise ElrError(f"--classes {classes}: without --dataset, pass the number of classes, e.g. --classes 101")
     if (low is None) != (fields["enhancer"] is None):
-        raise ElrError("--enhancer and --low go together: what is enlarged, and from which size")
+        raise ElrError("--enhancer and --low must be passed together, e.g. --enhancer bicubic --low 12x16")
 
     from benchmark_core.clips.modality import MODALITIES, kind, streams
     from benchmark_core.clips.sampling import Sampling
@@ -163,9 +165,9 @@ def _bare(
     sampling = Sampling.parse(fields["sampling"] or backbone.sampling)
     modality = fields["modality"] or "rgb"
     if modality not in (known := [name for name in MODALITIES if len(streams(name)) == 1]):
-        raise unknown("modality of a bare backbone", modality, known)
+        raise unknown("modality of a backbone", modality, known)
     if kind(modality) == "flow" and enhancer:
-        raise ElrError("flow is made of enlarged frames and seen at network size: leave out --enhancer and --low")
+        raise ElrError("a flow network takes no enhancer: leave out --enhancer and --low")
     describe = describe_bare(
         backbone,
         classes=int(classes),
@@ -185,8 +187,8 @@ def _bare(
         modality=modality,
     )
     if weights != "scratch":
-        _, said = build_backbone(backbone, int(classes), weights=weights, modality=modality)
-        ConsoleReporter().say(f"weights: {said}")
+        _, loaded = build_backbone(backbone, int(classes), weights=weights, modality=modality)
+        ConsoleReporter().say(f"weights: {loaded}")
     height, width = describe["low"]
     return cost_of(recognizer, describe, (height, width), device, thorough=True)
 
@@ -199,12 +201,9 @@ def _planned(
     fields: dict[str, Any],
     device: torch.device,
 ) -> list[dict[str, Any]]:
-    """Of what a plan deploys: its method's own head, its enhancer; a privileged one on high views.
-
-    Where it fuses two networks, their sum and then each of them.
-    """
+    """Return the costs of what a plan deploys; for two fused networks the sum first, then each of them."""
     if (fields["classes"] or "").isdigit():
-        raise ElrError("--classes N is for a bare backbone; a plan takes names of its dataset's: --classes A,B,C")
+        raise ElrError("with --dataset, --classes takes class names, e.g. --classes A,B,C")
     catalog, plan, _ = make_plan(catalog, planfile, settings, fields)
 
     from benchmark_core.cost.streams import costs_of_plan
@@ -213,54 +212,54 @@ def _planned(
 
     components = components_of(catalog, plan)
     for stream in plan.streams:
-        if (said := initialisation_of(stream, components)) != plan.weights:
-            ConsoleReporter().say(f"weights: {said}")
-        if not components.method.oracle and (said := enhancer_initialisation_of(stream, components)):
-            ConsoleReporter().say(f"enhancer's weights: {said}")
+        if (loaded := initialisation_of(stream, components)) != plan.weights:
+            ConsoleReporter().say(f"weights: {loaded}")
+        if not components.method.oracle and (loaded := enhancer_initialisation_of(stream, components)):
+            ConsoleReporter().say(f"enhancer weights: {loaded}")
     return costs_of_plan(plan, components, device, read_size("--low", low) if low else None, thorough=True)
 
 
 def as_text(record: dict[str, Any]) -> str:
-    """The record for people; no GPU, no latency."""
+    """Format a record; without a GPU the latency is `-`."""
     params, macs, latency = record["params"], record["macs"], record["latency"]
     rows = [
         ("structure", record["structure"]),
-        *([("the sum of", f"{len(record['streams'])} networks")] if "streams" in record else []),
+        *([("sum of", f"{len(record['streams'])} networks")] if "streams" in record else []),
         ("parameters", f"{params['total']:,} ({params['total'] / 1e6:.2f} M)"),
-        *((f"  {part}", f"{count:,}") for part, count in params.items() if part != "total" and count),
-        ("multiply-adds of a view", f"{macs['view'] / 1e9:.4f} G"),
-        ("multiply-adds of a clip", f"{macs['clip'] / 1e9:.4f} G"),
+        *((f"  {name}", f"{count:,}") for name, count in params.items() if name != "total" and count),
+        ("multiply-adds per view", f"{macs['view'] / 1e9:.4f} G"),
+        ("multiply-adds per clip", f"{macs['clip'] / 1e9:.4f} G"),
     ]
     if macs["enhancer"]:
-        rows.append(("  enhancer, of a view", f"{macs['enhancer'] / 1e9:.4f} G"))
+        rows.append(("  enhancer, per view", f"{macs['enhancer'] / 1e9:.4f} G"))
     if record["uncounted"]:
-        rows.append(("operators not counted", ", ".join(f"{name} x{n}" for name, n in record["uncounted"].items())))
+        rows.append(("uncounted operators", ", ".join(f"{name} x{n}" for name, n in record["uncounted"].items())))
     if record["understated"]:
-        rows.append(("a lower bound", f"heavy operators are not counted: {', '.join(record['understated'])}"))
-    rows += _latency(latency) if latency else [("latency of a clip", "- (no GPU)")]
+        rows.append(("lower bound", f"uncounted and heavy: {', '.join(record['understated'])}"))
+    rows += _latency(latency) if latency else [("latency per clip", "- (no GPU)")]
     if flow := record.get("flow"):
-        rows.append(("optical flow of a field", f"{flow['field']:.2f} ms ({flow['algorithm']}, on the processor)"))
+        rows.append(("optical flow per field", f"{flow['field']:.2f} ms ({flow['algorithm']}, on the CPU)"))
     rows.append(("device", record["device"]))
     return columns(rows)
 
 
 def _latency(latency: dict[str, Any]) -> list[tuple[str, str]]:
-    """Of a clip, of many at once, and of the same in other precisions and compiled."""
-    rows = [("latency of a clip", _timed(latency["single"]))]
+    """Rows for one clip, for a batch, and for both in other precisions and compiled."""
+    rows = [("latency per clip", _timed(latency["single"]))]
     if "throughput" in latency:
-        rows.append((f"  of {latency['throughput']['batch']} at once", _timed(latency["throughput"])))
+        rows.append((f"  batch of {latency['throughput']['batch']}", _timed(latency["throughput"])))
     for variant in latency.get("variants", ()):
         name = f"  {variant['precision']}{', compiled' if variant['compiled'] else ''}"
         if "failed" in variant:
             rows.append((name, f"- ({variant['failed']})"))
             continue
         rows.append((name, _timed(variant["single"])))
-        rows.append((f"    of {variant['throughput']['batch']} at once", _timed(variant["throughput"])))
+        rows.append((f"    batch of {variant['throughput']['batch']}", _timed(variant["throughput"])))
     return rows
 
 
 def _timed(timed: dict[str, Any]) -> str:
-    """`1.23 ms (1.22 to 1.25), 123 MiB`."""
+    """Format as `1.23 ms (1.22 to 1.25), 123 MiB`: median, quartiles, peak memory."""
     text = f"{timed['median']:.2f} ms ({timed['q1']:.2f} to {timed['q3']:.2f})"
     if "clips_per_second" in timed:
         text += f", {timed['clips_per_second']:.0f} clips/s"

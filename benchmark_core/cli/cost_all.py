@@ -1,4 +1,4 @@
-"""`elrbench cost --all`: every backbone and enhancer in turn; what is broken is one line, and the rest goes on."""
+"""`elrbench cost --all`: measure every backbone and enhancer; report a failure in one line and continue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CostOutcome:
-    """Of one component in one setting. state: "measured", "stands" (a record said it already) or "failed"."""
+    """Result for one component in one setting. state: "measured", "kept" (the record is current) or "failed"."""
 
     kind: str
     component: str
@@ -32,8 +32,8 @@ class CostOutcome:
     error: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """What there is of it."""
-        facts = {
+        """Return the non-empty fields."""
+        fields = {
             "kind": self.kind,
             "component": self.component,
             "setting": self.setting,
@@ -42,10 +42,10 @@ class CostOutcome:
             "path": str(self.path) if self.path else None,
             "record": self.record,
         }
-        return {key: value for key, value in facts.items() if value}
+        return {key: value for key, value in fields.items() if value}
 
     def cells(self) -> list[str]:
-        """Component, setting, parameters, multiply-adds, latency, state."""
+        """Return the cells of a table row: component, setting, parameters, multiply-adds, latency, state."""
         figures = ["-"] * 3
         if self.record:
             latency = self.record["latency"]
@@ -66,24 +66,24 @@ def every_cost(
     refresh: bool,
     say: ConsoleReporter,
 ) -> Iterator[CostOutcome]:
-    """Outcomes as they are had. costs: where records stand and go to, each as soon as it is measured; None: nowhere.
+    """Yield outcomes one by one. costs: folder of the records, each written as soon as it is measured, or None.
 
-    ElrError, before anything is measured, where a name of `only` is of no backbone and no enhancer.
+    Raises ElrError before any measurement if a name in `only` is neither a backbone nor an enhancer.
     """
     from benchmark_core.cost.every import subjects
 
     every = subjects(catalog, only)
     for number, subject in enumerate(every, 1):
-        outcome = _settle(catalog, subject, device, costs, refresh=refresh, say=say)
-        told = ", ".join(cell for cell in outcome.cells()[2:] if cell != "-")
-        say.say(f"{number}/{len(every)} {subject}: {told}")
+        outcome = _measured(catalog, subject, device, costs, refresh=refresh, say=say)
+        figures = ", ".join(cell for cell in outcome.cells()[2:] if cell != "-")
+        say.say(f"{number}/{len(every)} {subject}: {figures}")
         yield outcome
 
 
-def _settle(
+def _measured(
     catalog: Catalog, subject: Subject, device: torch.device, costs: Path | None, *, refresh: bool, say: ConsoleReporter
 ) -> CostOutcome:
-    """Looked up or measured, and written. Whatever a component raises is its own line."""
+    """Read the current record, or measure and write one. An exception of the component becomes its outcome."""
     from benchmark_core.cost.every import measure, standing
     from benchmark_core.records.cost_record import cost_name, replaces, write_cost
 
@@ -91,16 +91,16 @@ def _settle(
     of = (subject.spec.kind, subject.spec.name, str(subject.at))
     try:
         if costs is not None and not refresh and (found := standing(subject, owner, device, costs)):
-            return CostOutcome(*of, "stands", found, costs / cost_name(found))
+            return CostOutcome(*of, "kept", found, costs / cost_name(found))
         record = measure(subject, owner, device)
         if costs is None:
             return CostOutcome(*of, "measured", record)
         if replaces(costs / cost_name(record), record):
-            say.say(f"{costs / cost_name(record)}: an earlier measurement of the same structure and device is replaced")
+            say.say(f"{costs / cost_name(record)}: replaces an earlier measurement of the same structure and device")
         return CostOutcome(*of, "measured", record, write_cost(costs, record))
     except ElrError as error:
         return CostOutcome(*of, "failed", error=str(error))
-    except Exception as error:  # a plugin's bug, or a network that this device has no memory for
+    except Exception as error:  # a bug of the plugin, or too little memory on the device
         first = (str(error).strip().splitlines() or ["no reason given"])[0]
         return CostOutcome(*of, "failed", error=f"{type(error).__name__}: {first}"[:240] + f" (plugin {owner})")
     finally:
@@ -108,19 +108,19 @@ def _settle(
 
 
 def _free(device: torch.device) -> None:
-    """The last network's memory goes before the next one's is claimed."""
+    """Free the memory of the last network before the next one is built."""
     import torch
 
     gc.collect()
     if device.type == "cuda":
-        with contextlib.suppress(RuntimeError):  # a device that an earlier error has spoilt says so at the next use
+        with contextlib.suppress(RuntimeError):  # after a CUDA error every call fails; the next measurement reports it
             torch.cuda.empty_cache()
 
 
 def as_text(outcomes: list[CostOutcome], device: str) -> str:
-    """A line each, and how many of which state there are."""
-    heading = ["component", "setting", "parameters", "multiply-adds of a view", "latency", "state"]
-    count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("measured", "stands", "failed")}
+    """Format a row for each outcome, and the number of outcomes by state."""
+    heading = ["component", "setting", "parameters", "multiply-adds per view", "latency", "state"]
+    count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("measured", "kept", "failed")}
     total = ", ".join(f"{number} {state}" for state, number in count.items() if number)
     table = columns([heading, *(outcome.cells() for outcome in outcomes)])
     return f"{table}\n\n{device}: {total}"

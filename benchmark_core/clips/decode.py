@@ -156,7 +156,7 @@ def _video(source: VideoFile, seconds: float | None) -> Iterator[Picture]:
         # packets, which need not give frames, it is looked at here.
         with (
             source.path.open("rb") as file,
-            av.open(_Nameless(file), options=ALONE, metadata_errors="replace", timeout=seconds) as container,
+            av.open(_Nameless(file), "r", options=ALONE, metadata_errors="replace", timeout=seconds) as container,
         ):
             if not container.streams.video:
                 raise BadClip(path, "it holds no video stream")
@@ -174,7 +174,7 @@ def _folder(source: FrameFolder) -> Iterator[Picture]:
     for name in source.names:
         with _decoding(source.path, f"{name}: "), (source.path / name).open("rb") as file:
             # Of an open file: FFmpeg would read `%` and `:` in a path as a pattern or a protocol.
-            with av.open(file, metadata_errors="replace") as container:
+            with av.open(file, "r", metadata_errors="replace") as container:
                 if not container.streams.video:
                     raise ValueError("it holds no picture")
                 stream = container.streams.video[0]

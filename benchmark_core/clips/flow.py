@@ -24,6 +24,7 @@ from benchmark_core.clips.build_queue import BuildResult, BuildTask
 from benchmark_core.clips.formats import Prepared, StoredFormat, ViewPlan, named
 from benchmark_core.clips.modality import Algorithm
 from benchmark_core.errors import ElrError
+from benchmark_core.extras import how_to_install, install_command
 from benchmark_core.specs import Target, Value, resolve
 
 if TYPE_CHECKING:
@@ -254,9 +255,9 @@ def opencv() -> Any:
     try:
         cv2 = importlib.import_module("cv2")
     except ImportError as error:
-        raise ElrError(f"optical flow needs the extra 'flow': pip install 'elrbench[flow]' ({error})") from error
+        raise ElrError(f"optical flow needs {how_to_install('cv2', 'flow')} ({error})") from error
     if not hasattr(cv2, "optflow"):
         raise ElrError(
-            f"OpenCV {cv2.__version__} lacks its contrib modules; uninstall it, then pip install 'elrbench[flow]'"
+            f"OpenCV {cv2.__version__} lacks its contrib modules; uninstall it, then {install_command('flow')}"
         )
     return cv2

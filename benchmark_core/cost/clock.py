@@ -1,4 +1,4 @@
-"""The GPU's own stopwatch and memory gauge."""
+"""Time and peak memory of work on a CUDA device."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ QUERY = ("clocks.sm", "clocks.max.sm", "clocks.mem", "clocks.max.mem", "temperat
 
 
 class Clock(Protocol):
-    """What `latency` asks of a device."""
+    """The device functions that `latency` uses."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """Everything that is timed stands in it."""
+        """Context for all timed work."""
 
     def time(self, step: Callable[[], object]) -> float:
-        """Milliseconds that `step` takes on the device, once all before it is done."""
+        """Return the milliseconds of `step` on the device, after all earlier work is done."""
 
     def restart_peak(self) -> None:
-        """The peak of memory is measured from here on."""
+        """Restart the measurement of peak memory."""
 
     def peak(self) -> int:
-        """Bytes held at most since then, weights and inputs included."""
+        """Return the peak memory in bytes since `restart_peak`, with weights and inputs."""
 
     def release(self) -> None:
-        """Memory that nothing holds any more goes back."""
+        """Free cached memory."""
 
     def notes(self) -> dict[str, Any]:
-        """What times depend on beside the network: settings, versions, the clocks that the device runs at."""
+        """Return what times depend on besides the network: settings, versions, clock rates."""
 
 
 class CudaClock:
-    """By CUDA events, which stand in the stream of work: what is between two of them is what a pass takes.
+    """Time by CUDA events before and after a pass.
 
-    A pass is waited for before the next begins, so that a launch that waits for the processor counts.
+    Each pass is synchronised before the next one starts. Time that the GPU waits for kernel launches counts.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -46,12 +46,12 @@ class CudaClock:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Events, streams and generated kernels are the device's own, also where it is not the first one."""
+        """Make the device current, so that events and compiled kernels use it even if it is not device 0."""
         with torch.cuda.device(self.device):
             yield
 
     def time(self, step: Callable[[], object]) -> float:
-        """Milliseconds between an event before `step` and one after it."""
+        """Return the milliseconds between an event before `step` and one after it."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         torch.cuda.synchronize(self.device)
         start.record()
@@ -61,19 +61,19 @@ class CudaClock:
         return float(start.elapsed_time(end))
 
     def restart_peak(self) -> None:
-        """Of torch's allocator."""
+        """Reset the peak of torch's allocator."""
         torch.cuda.reset_peak_memory_stats(self.device)
 
     def peak(self) -> int:
-        """As torch's allocator gave it out; what CUDA itself and libraries claim is beside it."""
+        """Return the peak of torch's allocator; memory of CUDA itself and of libraries is not in it."""
         return int(torch.cuda.max_memory_allocated(self.device))
 
     def release(self) -> None:
-        """Of torch's allocator."""
+        """Empty the cache of torch's allocator."""
         torch.cuda.empty_cache()
 
     def notes(self) -> dict[str, Any]:
-        """Whether fp32 products are rounded to TF32, whether cuDNN tries its kernels out, versions, clocks."""
+        """Return TF32 and cuDNN settings, versions of CUDA and cuDNN, and clock rates."""
         cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
         return {
             "tf32": {"convolution": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
@@ -83,14 +83,14 @@ class CudaClock:
         }
 
     def _clocks(self) -> dict[str, float] | None:
-        """As the driver tells them just after work; None where it does not."""
+        """Return the clock rates that nvidia-smi reports just after the work, or None."""
         found = getattr(torch.cuda.get_device_properties(self.device), "uuid", None)
         if found is None:
             return None
-        asked = (f"--id=GPU-{str(found).removeprefix('GPU-')}", f"--query-gpu={','.join(QUERY)}")
+        query = (f"--id=GPU-{str(found).removeprefix('GPU-')}", f"--query-gpu={','.join(QUERY)}")
         try:
-            told = subprocess.run(
-                ["nvidia-smi", *asked, "--format=csv,noheader,nounits"],
+            done = subprocess.run(
+                ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
                 capture_output=True,
                 text=True,
                 timeout=20,
@@ -98,15 +98,15 @@ class CudaClock:
             )
         except (OSError, subprocess.SubprocessError):
             return None
-        return read_clocks(told.stdout)
+        return read_clocks(done.stdout)
 
 
-def read_clocks(told: str) -> dict[str, float] | None:
-    """`1980, 1980, 2619, 2619, 41` by name, in MHz and degrees Celsius; what is not told is left out, None if nothing.
+def read_clocks(line: str) -> dict[str, float] | None:
+    """Parse `1980, 1980, 2619, 2619, 41` into MHz and degrees Celsius by name; None if there is no number.
 
-    A part of a GPU tells `[N/A]`, or `[Not Supported]`.
+    Values such as `[N/A]` and `[Not Supported]`, which a partition of a GPU reports, are left out.
     """
-    cells = [cell.strip() for cell in (told.splitlines() or [""])[0].split(",")]
+    cells = [cell.strip() for cell in (line.splitlines() or [""])[0].split(",")]
     read = {}
     for name, cell in zip(QUERY, cells, strict=False):
         with contextlib.suppress(ValueError):

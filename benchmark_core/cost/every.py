@@ -1,4 +1,4 @@
-"""What every backbone and every enhancer costs, in the settings that it is published in: no data, no weights."""
+"""Cost of each backbone and each enhancer in its published settings. Needs no data and no weights."""
 
 from __future__ import annotations
 
@@ -8,29 +8,51 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog, Owner
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.cost.alone import EnhancerAlone
 from benchmark_core.cost.structure import cost_of, describe_alone, describe_bare, structure_key
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import build_recognizer
-from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.networks.recognizer import Low, Recognizer
 from benchmark_core.provenance import versions
 from benchmark_core.published import Published
 from benchmark_core.records.cost_record import CostRecord, cost_name, read_cost, stands
 from benchmark_core.specs import BackboneSpec, EnhancerSpec
 from benchmark_core.training.device import describe_device
 
-# Of components that say nothing of where they are published.
+# Settings of components that declare none: 2D backbones, 3D backbones, enhancers.
 STILL = (Published(size=(256, 340), sampling="1x1"), Published(size=(224, 224), sampling="1x1"))
 MOVING = (Published(size=(112, 112)),)
 ENLARGED = (Published(low=(12, 16), size=(96, 128)),)
 
 
+class EnhancerAlone(Recognizer):
+    """An enhancer without backbone and head: low float (B, K, 3, T, h, w) in [0, 1] to (B*K, 3, T, H, W).
+
+    frames: number T of output frames to keep, as in a recognizer.
+    """
+
+    def __init__(self, enhancer: nn.Module, frames: int) -> None:
+        super().__init__(
+            enhancer=enhancer,
+            backbone=nn.Identity(),
+            head=nn.Identity(),
+            dims=3,
+            mean=(0.0,) * 3,
+            std=(1.0,) * 3,
+            frames=frames,
+        )
+
+    def forward(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Tensor:
+        """Return the enlarged view."""
+        return self.enhance_and_crop(low, box)[0]
+
+
 @dataclass(frozen=True)
 class Subject:
-    """One component in one setting."""
+    """One component in one published setting."""
 
     spec: BackboneSpec | EnhancerSpec
     at: Published
@@ -39,7 +61,7 @@ class Subject:
         return f"{self.spec.name} {self.at}"
 
     def describe(self) -> dict[str, Any]:
-        """Its structure. ElrError where the setting is none."""
+        """Return the structure. Raises ElrError if the setting has an unknown option or an enhancer has no low size."""
         spec, at = self.spec, self.at
         for key, value in at.options.items():
             if key not in spec.options:
@@ -47,7 +69,7 @@ class Subject:
             spec.options[key].check(f"{spec.kind}.{key}", value)
         if isinstance(spec, EnhancerSpec):
             if at.low is None:
-                raise ElrError(f"enhancer '{spec.name}' is published at {at}, without the low size that it enlarges")
+                raise ElrError(f"enhancer '{spec.name}': its published setting {at} has no low size; set low=(h, w)")
             return describe_alone(spec, low=at.low, size=at.size, options=at.options)
         sampling = Sampling.parse(at.sampling or spec.sampling)
         return describe_bare(
@@ -55,7 +77,7 @@ class Subject:
         )
 
     def build(self) -> Recognizer:
-        """The network, freshly initialised."""
+        """Build the network with random weights."""
         spec, at = self.spec, self.at
         if isinstance(spec, EnhancerSpec):
             return EnhancerAlone(spec.build(at.low, at.size, at.options), spec.frames)
@@ -72,9 +94,9 @@ class Subject:
 
 
 def subjects(catalog: Catalog, only: Sequence[str] = ()) -> list[Subject]:
-    """Every backbone, then every enhancer, by name; only those named, where names are given.
+    """List all backbones, then all enhancers, in all their settings; `only`: names to restrict the list to.
 
-    Raises ElrError where a name is of neither.
+    Raises ElrError if a name is neither a backbone nor an enhancer.
     """
     specs: list[BackboneSpec | EnhancerSpec] = [*catalog.backbones.values(), *catalog.enhancers.values()]
     known = [spec.name for spec in specs]
@@ -85,32 +107,32 @@ def subjects(catalog: Catalog, only: Sequence[str] = ()) -> list[Subject]:
 
 
 def settings(spec: BackboneSpec | EnhancerSpec) -> tuple[Published, ...]:
-    """What it declares, or what is usual for its kind."""
+    """Return the declared settings, or the defaults of the kind of component."""
     if isinstance(spec, EnhancerSpec):
         return spec.published or ENLARGED
     return spec.published or (STILL if spec.dims == 2 else MOVING)
 
 
 def brought_by(spec: BackboneSpec | EnhancerSpec, owner: Owner) -> dict[str, dict[str, str]]:
-    """Whose code was measured, and of which version: of a plugin that is not installed, its file's digest."""
+    """Return name, plugin, distribution and version of the component; for a plugin file also its digest."""
     whose = {"name": spec.name, "plugin": owner.plugin, "distribution": owner.distribution, "version": owner.version}
     return {spec.kind: whose | ({"digest": owner.digest} if owner.digest else {})}
 
 
 def standing(subject: Subject, owner: Owner, device: torch.device, costs: Path) -> CostRecord | None:
-    """The record under `costs` that says already what a measurement would; None where there is none."""
-    due = {
+    """Return the cost record under `costs` of the same structure, device, versions and plugin, or None."""
+    expected = {
         "structure": structure_key(subject.describe()),
         "device": describe_device(device),
         "versions": versions(),
         "plugins": brought_by(subject.spec, owner),
     }
-    path = costs / cost_name(due)
-    return read_cost(path) if stands(path, due) else None
+    path = costs / cost_name(expected)
+    return read_cost(path) if stands(path, expected) else None
 
 
 def measure(subject: Subject, owner: Owner, device: torch.device) -> dict[str, Any]:
-    """The cost record, unsealed."""
+    """Measure the component and return an unsealed cost record."""
     describe: Mapping[str, Any] = subject.describe()
     height, width = describe["low"]
     record = cost_of(subject.build(), describe, (height, width), device, thorough=True)

@@ -1,32 +1,38 @@
-"""How long a GPU takes for a clip. Without a GPU there is no answer: a processor's time is no stand-in."""
+"""Latency of a recognizer on a GPU, and of optical flow on the CPU. Without a GPU a recognizer has no latency."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import statistics
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.clips.modality import algorithm
 from benchmark_core.cost.clock import Clock, CudaClock
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.training.device import autocast
+from benchmark_core.training.device import autocast, describe_device
 
-THROUGHPUT_BATCH = 32  # clips; halved until it fits
+THROUGHPUT_BATCH = 32  # clips; halved until the batch fits into memory
+FLOW_PASSES = 5
+FLOW_SHIFT = 2  # pixels between the two pictures that flow is timed on
 Step = Callable[[], object]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much is measured: of either number or time whichever is more, and no more passes than `most`.
+    """Number of passes: at least `passes`, for at least `passes_ms` milliseconds, and at most `most`.
 
-    warm_up: passes before the clock counts, after a first one that takes what it takes: kernels are chosen, memory is
-    claimed, and the GPU reaches the clock that it holds under load.
+    warm_up, warm_up_ms: the same for untimed passes. They follow one untimed pass in which kernels are chosen and
+    memory is allocated, and let the GPU reach its clock rate under load.
     """
 
     warm_up: int = 5
@@ -41,13 +47,13 @@ EFFORT = Effort()
 
 @dataclass(frozen=True)
 class Variant:
-    """bf16: by autocast, as in training: weights stay fp32, and each pass rounds them. compiled: `torch.compile`."""
+    """A setting to time. precision "bf16" is autocast: weights stay fp32. compiled: `torch.compile`."""
 
     precision: str
     compiled: bool
 
 
-VARIANTS = (Variant("bf16", False), Variant("fp32", True), Variant("bf16", True))  # beside fp32 as it is
+VARIANTS = (Variant("bf16", False), Variant("fp32", True), Variant("bf16", True))  # in addition to plain fp32
 
 
 def measure_latency(
@@ -61,12 +67,12 @@ def measure_latency(
     clock: Clock | None = None,
     compiler: Callable[[nn.Module], Callable[[Tensor], Tensor]] | None = None,
 ) -> dict[str, Any] | None:
-    """Milliseconds of a forward pass and bytes of memory at their peak; None where `device` is no GPU.
+    """Time forward passes in milliseconds and read the peak memory in bytes; None if `device` is not a GPU.
 
-    low: one clip, float (1, K, 3, T, h, w). `single` is a batch of one clip, `throughput` a batch of many with clips
-    per second by its median; each with median and quartiles over its passes, in fp32 and not compiled. `variants` are
-    the same of other settings, or `failed` with a line that says why one of them cannot be had.
-    clock, compiler: CUDA events and `torch.compile`, where nothing else is given.
+    low: one clip, float (1, K, 3, T, h, w). `single` is a batch of one clip. `throughput` is a batch of many clips,
+    with clips per second from its median. Both give median and quartiles, in fp32 and not compiled. `variants` are
+    the same in other settings; a variant that fails has `failed`, the reason in one line.
+    clock, compiler: replace CUDA events and `torch.compile` in tests.
     """
     if clock is None:
         if device.type != "cuda":
@@ -100,7 +106,7 @@ def measure_latency(
 
 
 def _compile(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    """A graph for each shape: one that fits any batch would be slower."""
+    """Compile one graph per shape; a graph for any batch size would be slower."""
     compiled: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
     return compiled
 
@@ -114,13 +120,13 @@ def _variant(
     effort: Effort,
     compiler: Callable[[nn.Module], Callable[[Tensor], Tensor]],
 ) -> dict[str, Any]:
-    """`single` and `throughput` of it; or `failed`: that something cannot be compiled here is no failed measurement."""
+    """Time one variant; a variant that cannot be compiled here returns `failed` and does not stop the measurement."""
     facts = asdict(variant)
     try:
         clock.release()
-        # Inference mode is no place to compile in: torch guards against its tensors. No gradient is asked for either.
+        # torch.compile does not support tensors made in inference mode.
         with torch.no_grad() if variant.compiled else torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # compilers talk
+            warnings.simplefilter("ignore")  # compilers print many warnings
             network = compiler(recognizer) if variant.compiled else recognizer
             single = _timed(_passes(network, low, variant.precision), clock, effort)
             return {
@@ -128,16 +134,16 @@ def _variant(
                 "single": single,
                 "throughput": _many(network, low, variant.precision, batch, clock, effort),
             }
-    except Exception as error:  # whatever a compiler raises
+    except Exception as error:  # a compiler may raise anything
         first = (str(error).strip().splitlines() or ["no reason given"])[0]
         return {**facts, "failed": f"{type(error).__name__}: {first}"[:240]}
     finally:
         if variant.compiled:
-            torch.compiler.reset()  # its graphs go; the next network begins anew
+            torch.compiler.reset()  # free the graphs of this network
 
 
 def _passes(network: Callable[[Tensor], Tensor], low: Tensor, precision: str) -> Step:
-    """One forward pass."""
+    """Return a function that runs one forward pass."""
     if precision == "fp32":
         return lambda: network(low)
 
@@ -151,7 +157,7 @@ def _passes(network: Callable[[Tensor], Tensor], low: Tensor, precision: str) ->
 def _many(
     network: Callable[[Tensor], Tensor], low: Tensor, precision: str, batch: int, clock: Clock, effort: Effort
 ) -> dict[str, Any]:
-    """Of the largest batch that fits, of `batch`, its half, its quarter, …"""
+    """Time the largest batch that fits into memory: `batch` clips, or half as many, a quarter, …"""
     while True:
         try:
             clips = low.repeat(batch, *[1] * (low.ndim - 1))
@@ -165,17 +171,17 @@ def _many(
 
 
 def _timed(step: Step, clock: Clock, effort: Effort) -> dict[str, Any]:
-    """Median and quartiles in milliseconds, how many passes they are of, and the peak of memory."""
+    """Return median and quartiles in milliseconds, the number of passes, and the peak memory in bytes."""
     step()
     _times(step, clock, effort.warm_up, effort.warm_up_ms, effort.most)
     clock.restart_peak()
-    with _undisturbed():
+    with _no_collection():
         times = _times(step, clock, effort.passes, effort.passes_ms, effort.most)
     return {**_quartiles(times), "passes": len(times), "peak_memory": clock.peak()}
 
 
 def _times(step: Step, clock: Clock, least: int, least_ms: float, most: int) -> list[float]:
-    """Milliseconds of each pass."""
+    """Return the milliseconds of each pass."""
     times: list[float] = []
     spent = 0.0
     while len(times) < least or (spent < least_ms and len(times) < most):
@@ -185,8 +191,8 @@ def _times(step: Step, clock: Clock, least: int, least_ms: float, most: int) -> 
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without Python's collector of cycles in the middle of a pass."""
+def _no_collection() -> Iterator[None]:
+    """Keep Python's garbage collector from running during a pass."""
     collects = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -200,3 +206,33 @@ def _undisturbed() -> Iterator[None]:
 def _quartiles(times: list[float]) -> dict[str, float]:
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
     return {"median": median, "q1": low, "q3": high}
+
+
+def time_flow(stream: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Median milliseconds of one flow field at `size` (H, W), in one thread; None if OpenCV is not installed.
+
+    The two pictures are smooth noise, one shifted. The content changes the time of DIS little; TV-L1 stops when it has
+    converged.
+    """
+    if importlib.util.find_spec("cv2") is None:
+        return None
+    from benchmark_core.clips.flow import calculator, opencv
+
+    height, width = size
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
+    wide = opencv().resize(coarse, (width + FLOW_SHIFT, height), interpolation=opencv().INTER_CUBIC)
+    before, after = (np.ascontiguousarray(wide[:, left : left + width]) for left in (FLOW_SHIFT, 0))
+    calculate = calculator(algorithm(stream))
+    calculate(before, after)  # warms up
+    times = []
+    for _ in range(FLOW_PASSES):
+        began = time.perf_counter()
+        calculate(before, after)
+        times.append(1000 * (time.perf_counter() - began))
+    return {
+        "unit": "ms",
+        "algorithm": algorithm(stream),
+        "size": list(size),
+        "field": statistics.median(times),
+        "device": describe_device(torch.device("cpu")),
+    }

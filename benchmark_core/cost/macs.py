@@ -1,34 +1,39 @@
-"""Multiply-adds of the deployed recognizer, counted by fvcore on a trace.
+"""Multiply-adds of a network, counted operator by operator while it runs.
 
-One multiply-add is one: what papers print as "FLOPs" (21.34 M and 6.51 G for ResNet-34 on 256x340). Counted by
-fvcore's rules are convolutions, linear layers, normalisation (2 per element in testing) and adaptive average pooling,
-by the project's own all other products. Interpolation, activations, other pooling and element-wise arithmetic are
-lighter work of their own, in operations; what is left is named, with how often it occurs.
+One multiply-add counts as one; papers print the same number as "FLOPs" (6.51 G for ResNet-34 on 256x340).
+
+`WorkCounter` is the only counter of the project. It is a `TorchDispatchMode`, as `torch.utils.flop_counter` is, and
+uses the formulas of that module for convolutions and matrix products. fvcore counts on a graph from `torch.jit.trace`,
+which is deprecated, and cannot count a backward pass; it serves as an independent check in the tests.
+
+Multiply-adds are convolutions, matrix products, normalisation (2 for each element in eval mode) and adaptive average
+pooling. Interpolation, activations, other pooling and element-wise arithmetic are reported apart, in operations.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark_core.cost.operators import EXTRAS, HANDLERS, HEAVY
+from benchmark_core.cost.operators import EXTRAS, HEAVY, MOVEMENT, PRODUCTS, rule_of
 from benchmark_core.networks.recognizer import Recognizer
 
 
 @dataclass(frozen=True)
 class Macs:
-    """clip: multiply-adds for one clip of K intervals. view: clip / K. enhancer: the enhancer's part of view.
+    """Work of a forward pass on one clip of K intervals; a view is one interval.
 
+    clip: multiply-adds of the clip. view: clip / K. enhancer: the enhancer's part of view.
     kinds: view by kind of operator ("conv", "linear", "batch_norm", …). extras: lighter work of a view by kind, in
-    operations. uncounted: operators of a clip left out, and how often.
-    heavy: those of them that are no trifle; while there are any, the multiply-adds are a lower bound.
+    operations. uncounted: operators without a rule, with the number of calls for the clip.
+    heavy: uncounted operators that take much work; if there are any, the multiply-adds are a lower bound.
     """
 
     clip: float
@@ -40,51 +45,98 @@ class Macs:
 
     @property
     def heavy(self) -> tuple[str, ...]:
-        """Sorted."""
+        """Sorted names."""
         return tuple(sorted(HEAVY & self.uncounted.keys()))
 
 
+class WorkCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Count the work of all operators that run under this mode, on any device including meta.
+
+    Under autograd, composite operators reach the counter as their parts: a normalisation is then uncounted, and
+    `products` includes the backward pass. In inference mode a composite operator with a rule is counted whole.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.work: Counter[str] = Counter()  # by kind
+        self.uncounted: Counter[str] = Counter()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds so far."""
+        return sum(count for kind, count in self.work.items() if kind not in EXTRAS)
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds of convolutions and matrix products so far, forward and backward."""
+        return sum(self.work[kind] for kind in PRODUCTS)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operator and count it; a composite operator without a rule is counted by its parts."""
+        kwargs = kwargs or {}
+        namespace, name = func.namespace, func.overloadpacket.__name__
+        found = rule_of(name) if namespace == "aten" else None
+        if found is None:
+            with self:
+                out = func.decompose(*args, **kwargs)
+            if out is not NotImplemented:
+                return out
+        out = func(*args, **kwargs)
+        if found is not None:
+            kind, rule = found
+            self.work[kind] += rule(args, out)
+        elif not (func.is_view or namespace == "prim" or name.removesuffix("_") in MOVEMENT):
+            self.uncounted[f"{namespace}::{name}"] += 1
+        return out
+
+
 def count_macs(recognizer: Recognizer, low: Tensor) -> Macs:
-    """Traces one clip, low float (1, K, 3, T, h, w), where recognizer and clip lie; takes as long as the clip does."""
+    """Run one clip, low float (1, K, 3, T, h, w), on the device of both, and count; on meta nothing is computed."""
     intervals = low.shape[1]
-    by_module, uncounted = _trace(recognizer, low)
-    clip = by_module[""]
+    enhancer = 0
+    counter = WorkCounter()
+
+    def entered(*_: object) -> None:
+        nonlocal enhancer
+        enhancer -= counter.macs
+
+    def left(*_: object) -> None:
+        nonlocal enhancer
+        enhancer += counter.macs
+
+    hooks = [recognizer.enhancer.register_forward_pre_hook(entered), recognizer.enhancer.register_forward_hook(left)]
+    try:
+        count_work(recognizer, low, counter=counter)
+    finally:
+        for hook in hooks:
+            hook.remove()
     return Macs(
-        clip=_macs(clip),
-        view=_macs(clip) / intervals,
-        enhancer=_macs(by_module["enhancer"]) / intervals,
-        kinds={kind: count / intervals for kind, count in sorted(clip.items()) if kind not in EXTRAS},
-        extras={kind: clip.get(kind, 0) / intervals for kind in EXTRAS},
-        uncounted=dict(sorted(uncounted.items())),
+        clip=float(counter.macs),
+        view=counter.macs / intervals,
+        enhancer=enhancer / intervals,
+        kinds={kind: count / intervals for kind, count in sorted(counter.work.items()) if kind not in EXTRAS},
+        extras={kind: counter.work[kind] / intervals for kind in EXTRAS},
+        uncounted=dict(sorted(counter.uncounted.items())),
     )
 
 
-def _trace(module: nn.Module, low: Tensor) -> tuple[dict[str, Counter[str]], Counter[str]]:
-    """Work by module and kind, and uncounted operators; in testing mode, which is then undone."""
-    training = module.training
-    with warnings.catch_warnings(), torch.no_grad(), _each_product_seen():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fvcore stands on torch.jit
-        from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
-
-        analysis = FlopCountAnalysis(module.eval(), low)
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-        analysis.set_op_handle(**HANDLERS)
-        try:
-            return dict(analysis.by_module_and_operator()), analysis.unsupported_ops()
-        finally:
-            module.train(training)
+def count_work(module: nn.Module, *inputs: Any, counter: WorkCounter | None = None) -> WorkCounter:
+    """Run `module` on `inputs` in eval mode and count its work; the module's own mode is restored."""
+    counter, training = counter or WorkCounter(), module.training
+    try:
+        with torch.inference_mode(), _each_product_seen(), counter:
+            module.eval()(*inputs)
+    finally:
+        module.train(training)
+    return counter
 
 
 @contextmanager
 def _each_product_seen() -> Iterator[None]:
-    """Without torch's fast path, by which attention or a whole transformer layer is one operator in testing."""
+    """Disable PyTorch's fast path, which runs attention or a whole transformer layer as one operator in eval mode."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-
-
-def _macs(work: Mapping[str, float]) -> float:
-    return float(math.fsum(count for kind, count in work.items() if kind not in EXTRAS))

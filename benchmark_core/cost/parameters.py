@@ -1,4 +1,4 @@
-"""Parameters of the deployed recognizer: of its backbone those that the answer depends on, of its enhancer all."""
+"""Parameters of the deployed recognizer, without the layers of its backbone that it does not use."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from benchmark_core.networks.recognizer import Low, Recognizer
 
 
 def count_parameters(recognizer: Recognizer, low: Low | None = None) -> dict[str, int]:
-    """total, backbone (with its classifier), enhancer, head; what parts share is counted in the first of them.
+    """Count parameters: total, backbone (with its classifier), enhancer, head. Shared ones count once, in this order.
 
-    low: views (1, K, 3, T, h, w) of a clip; a backbone's layers that the recognizer goes past, such as the classifier
-    where the head has its own, are then left out. Only its shape is read.
+    low: views (1, K, 3, T, h, w) of a clip, of which only the shape is read. With it, unused layers of the backbone are
+    left out, for instance its classifier if the head has its own.
     """
     idle = set() if low is None else _idle(recognizer, low)
     counts: dict[str, int] = {}
@@ -26,11 +26,11 @@ def count_parameters(recognizer: Recognizer, low: Low | None = None) -> dict[str
 
 
 def _idle(recognizer: Recognizer, low: Low) -> set[Tensor]:
-    """Parameters of the backbone that no answer depends on and whose layer is not called.
+    """Parameters of the backbone whose layer is not called and that the logits do not depend on.
 
-    A pass on tensors without content tells; where there can be none, all are in use.
+    Found by a pass on meta tensors. If the network cannot run on them, no parameter is idle.
     """
-    hollow = {name: torch.empty_like(value, device="meta") for name, value in recognizer.named_buffers()}
+    buffers = {name: torch.empty_like(value, device="meta") for name, value in recognizer.named_buffers()}
     weights = {
         name: torch.empty_like(value, device="meta").requires_grad_() for name, value in recognizer.named_parameters()
     }
@@ -42,7 +42,7 @@ def _idle(recognizer: Recognizer, low: Low) -> set[Tensor]:
     views = low.to("meta") if isinstance(low, Tensor) else [clip.to("meta") for clip in low]
     try:
         with torch.enable_grad():
-            logits = functional_call(recognizer.eval(), {**weights, **hollow}, (views,))
+            logits = functional_call(recognizer.eval(), {**weights, **buffers}, (views,))
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
         return set()
     finally:
@@ -60,16 +60,16 @@ def _idle(recognizer: Recognizer, low: Low) -> set[Tensor]:
 
 
 def _leaves(result: Tensor) -> set[Tensor]:
-    """Tensors that need a gradient and that `result` is computed from."""
+    """Leaf tensors with requires_grad that `result` is computed from."""
     found: set[Tensor] = set()
     seen = {result.grad_fn}
-    due = [result.grad_fn]
-    while due:
-        node = due.pop()
+    queue = [result.grad_fn]
+    while queue:
+        node = queue.pop()
         if node is None:
             continue
         if hasattr(node, "variable"):
             found.add(node.variable)
-        due += [other for other, _ in node.next_functions if other not in seen]
+        queue += [other for other, _ in node.next_functions if other not in seen]
         seen.update(other for other, _ in node.next_functions)
     return found

@@ -1,4 +1,4 @@
-"""What a plan deploys costs: one recognizer, or the two whose answers it fuses, and their sum."""
+"""Cost of a plan: of one recognizer, or of two fused ones and their sum."""
 
 from __future__ import annotations
 
@@ -24,55 +24,55 @@ def costs_of_plan(
     *,
     thorough: bool = False,
 ) -> list[dict[str, Any]]:
-    """Cost records, unsealed: of what `plan` deploys; where that is two networks, their sum first, then each of them.
+    """Return unsealed cost records of what `plan` deploys; for two fused networks the sum first, then each of them.
 
-    low: (h, w) to trace where clips are taken as recorded and differ in size; ElrError where it is then missing.
-    thorough: as `cost_of`.
+    low: (h, w) to count at if clips keep their recorded size. thorough: as in `cost_of`.
+    Raises ElrError if clips keep their recorded size and `low` is None.
     """
-    parts = []
+    costs = []
     for stream in plan.streams:
         describe = describe_plan(stream, components)
         recognizer = recognizer_of(stream, components, high=components.method.oracle)
-        traced = describe["low"] or low
-        if traced is None:
-            raise ElrError("clips of this track differ in size: give --low HxW, the size to trace, e.g. their median")
-        height, width = traced
-        parts.append(cost_of(recognizer, describe, (height, width), device, thorough=thorough))
-    return parts if len(parts) == 1 else [sum_costs(describe_plan(plan, components), parts), *parts]
+        counted = describe["low"] or low
+        if counted is None:
+            raise ElrError("clips of this track differ in size: pass --low HxW, for example their median size")
+        height, width = counted
+        costs.append(cost_of(recognizer, describe, (height, width), device, thorough=thorough))
+    return costs if len(costs) == 1 else [sum_costs(describe_plan(plan, components), costs), *costs]
 
 
-def sum_costs(describe: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The cost, unsealed, of networks that each see a clip, one after the other, on one device.
+def sum_costs(describe: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the unsealed cost of networks that run on a clip one after the other, on one device.
 
-    describe: of the fused plan. A latency is the sum of the parts' own, none where one of them has none; peak memory is
-    the largest. Fusing itself is a mean of C numbers.
+    describe: structure of the fused plan. Latency is the sum, or None if a network has none. Peak memory is the
+    maximum. The fusion itself, a mean of C numbers, is not counted.
     """
 
     def total(key: str) -> dict[str, Any]:
         summed: Counter[str] = Counter()
-        for part in parts:
-            summed.update(part[key])
+        for cost in costs:
+            summed.update(cost[key])
         return dict(summed)
 
-    latencies = [part["latency"] for part in parts]
-    peaks = [part["peak_memory"] for part in parts]
-    flow = [part["flow"] for part in parts if part.get("flow")]
+    latencies = [cost["latency"] for cost in costs]
+    peaks = [cost["peak_memory"] for cost in costs]
+    flow = [cost["flow"] for cost in costs if cost.get("flow")]
     return {
         "schema": 1,
         "kind": "cost",
         "structure": structure_key(describe),
         "describe": dict(describe),
-        "streams": [part["structure"] for part in parts],
+        "streams": [cost["structure"] for cost in costs],
         "params": total("params"),
         "macs": total("macs"),
-        **({"kinds": total("kinds")} if all("kinds" in part for part in parts) else {}),
+        **({"kinds": total("kinds")} if all("kinds" in cost for cost in costs) else {}),
         "extras": total("extras"),
         "uncounted": dict(sorted(total("uncounted").items())),
-        "understated": sorted({name for part in parts for name in part["understated"]}),
+        "understated": sorted({name for cost in costs for name in cost["understated"]}),
         "latency": _summed(latencies) if all(latencies) else None,
         "peak_memory": None if None in peaks else max(peaks),
         **({"flow": flow[0]} if flow else {}),
-        "device": parts[0]["device"],
+        "device": costs[0]["device"],
         "versions": versions(),
     }
 

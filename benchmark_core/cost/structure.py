@@ -1,30 +1,32 @@
-"""What a cost is a cost of: the recognizer's structure. Runs that share it share one cost record a device."""
+"""The structure of a recognizer, which its cost depends on. Runs of one structure share a cost record per device."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.names import ComponentName, file_name
-from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import versions
 from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
+if TYPE_CHECKING:
+    import torch
+
+    from benchmark_core.networks.recognizer import Recognizer
+
 
 def describe_plan(plan: Plan, components: Components) -> dict[str, Any]:
-    """The structure of the recognizer that `plan` deploys, in plain names and numbers.
+    """Describe the recognizer that `plan` deploys, in plain names and numbers.
 
-    low: [h, w], or None where clips are taken as recorded. options: those off their default that may shape a part.
-    A privileged method is deployed on high views, and a network for flow on flow of network size: no enhancer, and low
-    is the network's size. modality: where it is not "rgb".
+    low: [h, w], or None if clips keep their recorded size. options: values that differ from the default and may shape a
+    component. modality: only if it is not "rgb". A privileged method runs on high views and a flow network on flow of
+    network size: both have no enhancer, and low is the network size.
     """
     method, sampling = components.method, Sampling.parse(plan.sampling)
     own_head = method.recognizer is not None
@@ -42,7 +44,7 @@ def describe_plan(plan: Plan, components: Components) -> dict[str, Any]:
         "head": ComponentName.parse(plan.method).base if own_head else "mean-logits",
         "classes": len(components.dataset.classes),
         "size": list(plan.size),
-        "sampling": f"{sampling.k}x{sampling.t}",  # the stride between frames costs nothing
+        "sampling": f"{sampling.k}x{sampling.t}",  # without the stride between frames, which does not change the cost
         "low": list(low) if low else None,
         "options": {
             f"{kind}.{key}": value
@@ -63,9 +65,9 @@ def describe_bare(
     low: tuple[int, int] | None = None,
     options: Mapping[str, Value] = NOTHING,
 ) -> dict[str, Any]:
-    """Of a backbone under the mean of its logits, on views of its own size (H, W), or enlarged from low (h, w).
+    """Describe a backbone with the mean of its logits, on views of size (H, W) or enlarged from low (h, w).
 
-    options: of the backbone; those off its defaults shape it.
+    options: of the backbone; only values that differ from the default are kept.
     """
     return {
         "backbone": backbone.name,
@@ -83,9 +85,9 @@ def describe_bare(
 def describe_alone(
     enhancer: EnhancerSpec, *, low: tuple[int, int], size: tuple[int, int], options: Mapping[str, Value] = NOTHING
 ) -> dict[str, Any]:
-    """Of an enhancer with nothing behind it, from (h, w) to (H, W): no backbone, no head, no classes.
+    """Describe an enhancer from (h, w) to (H, W) without backbone, head and classes.
 
-    A view is as many frames as it takes at once.
+    A view has as many frames as the enhancer takes at once.
     """
     return {
         "backbone": "none",
@@ -100,7 +102,7 @@ def describe_alone(
 
 
 def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
-    """Off the spec's default; of a method and a learnt enhancer only what shapes the recognizer."""
+    """Options that differ from the default; of methods and enhancers only those that shape the recognizer."""
     usual = defaults(spec)
     named = spec.recognizer_options if isinstance(spec, (MethodSpec, EnhancerSpec)) else None
     shaping = tuple(options) if named is None else named
@@ -108,7 +110,7 @@ def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def structure_key(describe: Mapping[str, Any]) -> str:
-    """`resnet34-bicubic-mean-logits-256x340-4x1-from-12x16-101-5f0c2a9e`: to be read, and, by its digest, unique."""
+    """Readable key with a digest, e.g. `resnet34-bicubic-mean-logits-256x340-4x1-from-12x16-101-5f0c2a9e`."""
     height, width = describe["size"]
     low = describe["low"]
     words = [
@@ -134,15 +136,16 @@ def cost_of(
     *,
     thorough: bool = False,
 ) -> dict[str, Any]:
-    """A cost record, unsealed: parameters, multiply-adds, and on a GPU latency and peak memory.
+    """Return an unsealed cost record: parameters, multiply-adds, and on a GPU latency and peak memory.
 
-    low_size: (h, w) that is traced: describe["low"], or the dataset's median where clips differ in size.
-    thorough: latency also in bf16 and compiled, which takes a minute; in fp32 as it is otherwise.
-    understated: heavy operators that could not be counted; where there are any, `macs` is a lower bound.
-    flow: of a network for optical flow, what a field takes to calculate; it is in no other number.
+    low_size: (h, w) of the counted clip: describe["low"], or the dataset's median if clips differ in size.
+    thorough: also time bf16 and compiled variants, which takes about a minute; otherwise only plain fp32.
+    In the record, `understated` names heavy operators without a rule; if there are any, `macs` is a lower bound.
+    `flow` is the time to compute one flow field, for a flow network; no other number includes it.
     """
-    from benchmark_core.cost.flow_time import time_flow
-    from benchmark_core.cost.latency import VARIANTS, measure_latency
+    import torch
+
+    from benchmark_core.cost.latency import VARIANTS, measure_latency, time_flow
     from benchmark_core.cost.macs import count_macs
     from benchmark_core.cost.parameters import count_parameters
     from benchmark_core.training.device import describe_device

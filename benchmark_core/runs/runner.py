@@ -30,7 +30,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.folder import refuse_other_data
 from benchmark_core.runs.fused import finished, fuse_runs
 from benchmark_core.runs.lists import Listing, list_data
-from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.prepare import prepare, view_plan_of
 from benchmark_core.runs.preview import preview
 from benchmark_core.runs.record_of import Stopwatch, record_of
 from benchmark_core.runs.teachers import Teacher, check_start, load_teacher, unchecked_overlap
@@ -68,6 +68,7 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)
     check_code(catalog, components)
+    view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
     with in_use(context.cache):
         return _run_one(plan, components, catalog, context, device)
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from benchmark_core.errors import ElrError
+from benchmark_core.extras import how_to_install
 from benchmark_core.specs.option import TYPES, Option, Value
 from benchmark_core.specs.target import Target, resolve
 
@@ -79,17 +80,9 @@ class Spec:
         """ElrError where a module of the extra that it needs is not installed."""
         for module in self.requires:
             if importlib.util.find_spec(module) is None:
-                raise ElrError(f"{self.kind} '{self.name}' needs {_installed_by(module, self.extra)}")
+                raise ElrError(f"{self.kind} '{self.name}' needs {how_to_install(module, self.extra)}")
 
 
 def defaults(spec: Spec) -> dict[str, Value]:
     """The spec's options at their defaults."""
     return {key: option.default for key, option in spec.options.items()}
-
-
-def _installed_by(module: str, extra: str) -> str:
-    if not extra:
-        return f"the module '{module}', which is not installed"
-    if "[" in extra:
-        return f"the module '{module}': pip install '{extra}'"
-    return f"the extra '{extra}': pip install 'elrbench[{extra}]'"

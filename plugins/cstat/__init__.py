@@ -1,9 +1,8 @@
 """CSTAT: confident spatial-temporal attention transfer (Bai et al., arXiv 1909.03580; IJCV 2023)."""
 
 from benchmark_core import MethodSpec, hookimpl
-from elrbench_plugins.cstat.options import (
+from elrbench_plugins.attention_transfer.options import (
     ATTENTION,
-    CONFIDENCE,
     DEPLOYS_VARIANTS,
     EXTERNAL,
     EXTERNAL_VARIANTS,
@@ -11,6 +10,7 @@ from elrbench_plugins.cstat.options import (
     SCHEDULE,
     UNLABELLED,
 )
+from elrbench_plugins.cstat.options import CONFIDENCE
 from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
 
 
@@ -24,7 +24,7 @@ def elr_methods() -> list[MethodSpec]:
             citation="Bai et al., Extreme Low-Resolution Activity Recognition with Confident Spatial-Temporal "
             "Attention Transfer, IJCV 2023 (arXiv 1909.03580)",
             fit="elrbench_plugins.cstat.fit:fit",
-            recognizer="elrbench_plugins.cstat.attention:recognizer",
+            recognizer="elrbench_plugins.attention_transfer.attention:recognizer",
             recognizer_options=("tam_width", "tam_activation", "deploys"),
             options={
                 **JOINT_OPTIONS,
@@ -53,7 +53,7 @@ def elr_methods() -> list[MethodSpec]:
             unlabelled={"unlabelled": ("attention", "attention+soft")},
             oracle_when={"deploys": ("teacher",)},
             needs_stages=True,
-            check="elrbench_plugins.cstat.check:check",
+            check="elrbench_plugins.attention_transfer.check:check",
             fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first, with the same schedule started afresh",

@@ -7,18 +7,9 @@ from dataclasses import replace
 
 from benchmark_core import Option
 from benchmark_core.specs import Value
+from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.supervised.budgets import JOINT_BUDGETS, JOINT_OPTIONS
 
-SOFT: Mapping[str, Option] = {
-    "alpha": Option(
-        default=0.5,
-        low=0.0,
-        high=1.0,
-        unspecified=True,
-        help="weight of the teacher's softened answer; the label has the rest",
-    ),
-    "temperature": Option(default=5.0, low=0.1, help="T of eq. 1, which divides both networks' logits (Table 1)"),
-}
 # Table 1, "I3D with Knowledge Distillation"; section 4.2: N_p = 64 frames.
 OPTIONS: Mapping[str, Option] = {
     **JOINT_OPTIONS,

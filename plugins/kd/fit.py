@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench_plugins.distillation.teacher import PHASE, t_net, weighted
 from elrbench_plugins.supervised.fit import REVISION as CLASSIFIER_REVISION
 from elrbench_plugins.supervised.fit import fit_classifier, student_stage
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
 REVISION = 1  # of `distil`: raised when what it trains changes
-# What a phase is called gives the order of clips and their boxes, so each start has supervised's batches: of the
-# student alone, or of what follows it in supervised:matched.
-PHASE = {"fresh": "student", "student": "joint"}
 
 
 def fit(training: Training) -> Recognizer:
@@ -38,18 +34,6 @@ def fit(training: Training) -> Recognizer:
             revision=CLASSIFIER_REVISION,
         )
     return student
-
-
-def t_net(training: Training) -> Recognizer:
-    """The teacher: method `teacher`'s stage where numbers are equal, or the network that the plan names."""
-    network: Recognizer = training.teacher_stage(
-        "teacher",
-        functools.partial(fit_classifier, training, high=True, epochs=int(training.options["epochs"])),
-        training.teacher(role="teacher", head="mean-logits"),
-        needs=("high", *RECIPE),
-        revision=CLASSIFIER_REVISION,
-    )
-    return network
 
 
 def distilled(training: Training, teacher: Recognizer) -> Recognizer:
@@ -84,8 +68,3 @@ def distil(training: Training, teacher: Recognizer, student: Recognizer) -> None
         loss = weighted(soft, task, alpha)
         recipe.step(loss)
         training.log(loss=loss, soft=soft, task=task)
-
-
-def weighted(soft: Tensor, task: Tensor, alpha: float) -> Tensor:
-    """The average of two scalars: T² times the softened cross-entropy (eq. 1) has `alpha`, the task loss the rest."""
-    return alpha * soft + (1 - alpha) * task

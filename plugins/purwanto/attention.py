@@ -98,7 +98,10 @@ class SpatialTemporalAttention(nn.Module):
         video = video.where(real[:, None, None, :, None, None], 0)  # V_A
         local = self.activation(self.convolve(video)).flatten(-2)  # (B, D, d, N_s, h*w)
         tokens = local.flatten(3).transpose(2, 3)  # (B, D, N, d)
-        one, two, three = (tokens @ weight for weight in self.projections)
+        if self.kind == "none":  # no first term: B1(V) and B2(V) are not computed
+            one = two = three = tokens @ self.projections[2]
+        else:
+            one, two, three = (tokens @ weight for weight in self.projections)
         everywhere = real.repeat_interleave(area, 1)  # (B, N)
         dropout = self.dropout if self.training else 0.0
         found = attend(one, two, three, everywhere, kind=self.kind, dropout=dropout)  # (B, D, N, d)

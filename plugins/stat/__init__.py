@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from benchmark_core import MethodSpec, Option, hookimpl
-from elrbench_plugins.cstat.options import (
+from elrbench_plugins.attention_transfer.options import (
     ATTENTION,
     DEPLOYS_VARIANTS,
     EXTERNAL,
@@ -40,7 +40,7 @@ def elr_methods() -> list[MethodSpec]:
             citation="Bai et al., Extreme Low-Resolution Activity Recognition with Spatial-Temporal Attention "
             "Transfer, 2019 (arXiv 1909.03580v3)",
             fit="elrbench_plugins.stat.fit:fit",
-            recognizer="elrbench_plugins.cstat.attention:recognizer",
+            recognizer="elrbench_plugins.attention_transfer.attention:recognizer",
             recognizer_options=("tam_width", "tam_activation", "deploys"),
             options={
                 **JOINT_OPTIONS,
@@ -66,7 +66,7 @@ def elr_methods() -> list[MethodSpec]:
             unlabelled={"unlabelled": ("attention", "attention+soft")},
             oracle_when={"deploys": ("teacher",)},
             needs_stages=True,
-            check="elrbench_plugins.cstat.check:check",
+            check="elrbench_plugins.attention_transfer.check:check",
             fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first, with the same schedule started afresh",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmark_core.specs import Value
-from elrbench_plugins.cstat.fit import fit_phases
-from elrbench_plugins.cstat.losses import Distance
-from elrbench_plugins.cstat.phase import attend
+from elrbench_plugins.attention_transfer.losses import Distance
+from elrbench_plugins.attention_transfer.phase import train_with_attention
+from elrbench_plugins.attention_transfer.stages import fit_phases
 from elrbench_plugins.stat.losses import normalised_difference
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ def fit(training: Training) -> Recognizer:
 
 def transfer(training: Training, teacher: Recognizer, student: Recognizer) -> None:
     """The joint phase, eq. 4."""
-    attend(training, teacher, student, distance=distance_of(training.options))
+    train_with_attention(training, teacher, student, distance=distance_of(training.options))
 
 
 def pretrain(training: Training, teacher: Recognizer, student: Recognizer) -> None:
     """The phase on clips without labels: SAT and TAT alone (section 3.3.1)."""
     unlabelled = str(training.options["unlabelled"])
-    attend(training, teacher, student, distance=distance_of(training.options), unlabelled=unlabelled)
+    train_with_attention(training, teacher, student, distance=distance_of(training.options), unlabelled=unlabelled)
 
 
 def distance_of(options: Mapping[str, Value]) -> Distance:

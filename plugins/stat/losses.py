@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from elrbench_plugins.cstat.losses import TINY
+from elrbench_plugins.attention_transfer.losses import TINY
 
 
 def normalised_difference(student: Tensor, teacher: Tensor, p: float = 2.0, *, squared: bool = False) -> Tensor:

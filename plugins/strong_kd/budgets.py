@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from benchmark_core import Option
-from elrbench_plugins.kd.budgets import SOFT
+from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
 
 STUDENT: Mapping[str, Option] = {

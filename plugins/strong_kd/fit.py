@@ -11,9 +11,9 @@ from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.networks.losses import task_loss
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.recipe_options import RECIPE
-from elrbench_plugins.cstat.norms import freeze_norms, wake_norms
-from elrbench_plugins.kd.budgets import SOFT
-from elrbench_plugins.kd.fit import PHASE, t_net, weighted
+from elrbench_plugins.distillation.options import SOFT
+from elrbench_plugins.distillation.teacher import PHASE, t_net, weighted
+from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
 from elrbench_plugins.strong_kd import aligned
 from elrbench_plugins.strong_kd.average import Average
 from elrbench_plugins.strong_kd.budgets import STUDENT

@@ -165,7 +165,8 @@ def read_cache(root: Path) -> Cache:
     stages = [path for path in entries["stages"] if STAGE.fullmatch(path.name)]
     parts = [name for name in entries if _plain(root / name)]
     strange = any(path for name in parts for path in (root / name).iterdir())
-    if not parts or (strange and not recipes and not stages):
+    known = parts or _plain(root / "counts")  # counts/: those of `suite show`
+    if not known or (strange and not recipes and not stages):
         raise ElrError(f"{root} is no cache of elrbench: it has no clips/ or stages/ as one has; name it with --cache")
     return Cache(
         root=root,

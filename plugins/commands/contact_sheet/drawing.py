@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark_core.errors import ElrError
+from benchmark_core.extras import how_to_install
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -103,7 +104,7 @@ def lettering() -> FreeTypeFont:
         font = load_default(LETTERS)
         assert isinstance(font, FreeTypeFont)
     except (ImportError, TypeError) as error:
-        raise ElrError(f"a picture needs the extra 'report': pip install 'elrbench[report]' ({error})") from error
+        raise ElrError(f"a picture needs {how_to_install('PIL', 'report')} ({error})") from error
     return font
 
 

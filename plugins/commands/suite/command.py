@@ -21,8 +21,9 @@ from benchmark_core.cli.flags import (
     plugin_flag,
 )
 from benchmark_core.cli.group import Group
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths
+from benchmark_core.runs.request import cache_folder
 
 if TYPE_CHECKING:
     from benchmark_core.papers.collection import Library
@@ -105,36 +106,49 @@ def list_(as_json: bool) -> None:
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
 @click.option("--no-cost", is_flag=True, help="Leave out what the rows would cost.")
+@cache_flag
 @json_flag
-def show(name: str, no_cost: bool, as_json: bool, **flags: Any) -> None:
+def show(name: str, no_cost: bool, cache: Path | None, as_json: bool, **flags: Any) -> None:
     """elrbench suite show cstat-table4
 
     Every row with its printed figure, the plan that it stands for, and what it would cost, counted from the structure
-    alone. Needs no data.
+    alone. Needs no data. Counts are kept in the cache folder and counted again when code changes.
     """
     library, planned = _planned(name, flags)
 
     from elrbench_plugins.commands.suite.text import show_json, show_text
 
-    estimates = {} if no_cost else _estimates(planned)
+    estimates = {} if no_cost else _estimates(planned, cache_folder(cache))
     if as_json:
         print_json(show_json(planned, library, estimates))
     else:
         click.echo(show_text(planned, library, estimates))
 
 
-def _estimates(planned: PlannedSuite) -> Mapping[str, Any]:
-    """Row -> what its first run would cost."""
+def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
+    """Row -> counts of its first run. root: the cache folder."""
+    from elrbench_plugins.commands.suite.counts import CountCache
+
+    cache = CountCache(root)
+    rows = {row.row.name: (row.plans[0], row.components) for row in planned.rows if row.plans and row.components}
+    found = {name: cache.read(*pair) for name, pair in rows.items()}
+    absent = [name for name, estimate in found.items() if estimate is None]
+    if not absent:
+        return found
     from elrbench_plugins.commands.suite.estimate import Estimator
 
-    estimator = Estimator(planned.catalog)
-    rows = [row for row in planned.rows if row.plans]
-    found = {}
-    with ConsoleReporter(quiet=len(rows) < 4).steps("counting", len(rows)) as advance:
-        for row in rows:
-            assert row.components is not None
-            found[row.row.name] = estimator.of(row.plans[0], row.components)
+    estimator, reporter = Estimator(planned.catalog), ConsoleReporter(quiet=len(absent) < 4)
+    unwritten: RunFailed | None = None
+    with reporter.steps("counting", len(absent)) as advance:
+        for name in absent:
+            found[name] = estimate = estimator.of(*rows[name])
+            try:
+                cache.write(*rows[name], estimate)
+            except RunFailed as error:
+                unwritten = error
             advance(1)
+    if unwritten is not None:
+        ConsoleReporter().warn(f"the counts are not kept: {unwritten}")
     return found
 
 

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.views import Batch
+from benchmark_core.cost.macs import WorkCounter, count_work
 from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import describe_plan, structure_key
 from benchmark_core.networks.assemble import recognizer_of
@@ -32,32 +31,11 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
 from benchmark_core.runs.time_estimate import CLIPS, RandomViews, TimeEstimator
-from benchmark_core.specs import defaults
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.training_loop import Stateful
+from elrbench_plugins.commands.suite.counts import Estimate, training_clips
 
 META = torch.device("meta")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """params and clip_macs: of the deployed recognizer; a clip is all of its intervals.
-
-    stages: multiply-adds of training by stage key; runs that share a stage share its key. Nothing where the number of
-    training clips is not known without their folder, or the method cannot be run without content; `unknown` says why.
-    pool: whether passes over clips without labels, whose number is not known, are left out.
-    """
-
-    params: int
-    clip_macs: float
-    stages: Mapping[str, float]
-    unknown: str = ""
-    pool: bool = False
-
-    @property
-    def training_macs(self) -> float | None:
-        """Of all stages, none of them shared."""
-        return None if self.unknown else sum(self.stages.values())
 
 
 class Estimator:
@@ -90,15 +68,6 @@ class Estimator:
             stages |= counting.macs
             pool |= counting.pool_left_out
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
-
-
-def training_clips(plan: Plan, components: Components) -> int | None:
-    """Of the plan's fold: listed where clips are drawn by code, else as their authors publish; None where neither."""
-    dataset, options = components.dataset, components.options(plan, "dataset")
-    if dataset.embedded:
-        return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
-    counts = dataset.counts.get(plan.protocol, {}).get(plan.fold)
-    return None if counts is None or plan.classes or plan.holdout or options != defaults(dataset) else counts[0]
 
 
 class _Counting(TimeEstimator):
@@ -144,10 +113,10 @@ class _Counting(TimeEstimator):
             if isinstance(item, nn.Module):
                 item.train()
         made = views.batch(self.device)
-        with FlopCounterMode(display=False) as counter:
+        with WorkCounter() as counter:
             yield made
         self._figures.clear()
-        per_clip = counter.get_total_flops() / 2 / CLIPS  # torch counts a multiply-add as two
+        per_clip = counter.products / CLIPS
         self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
         self.pool_left_out |= bool(views.unlabelled)
 
@@ -188,9 +157,7 @@ def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        recognizer(seen, batch.mask)
-    return count_parameters(recognizer, seen)["total"], counter.get_total_flops() / 2 / CLIPS
+    return count_parameters(recognizer, seen)["total"], count_work(recognizer, seen, batch.mask).products / CLIPS
 
 
 def _without_content(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:

@@ -10,7 +10,7 @@ from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
 from elrbench_plugins.commands.suite.campaign import SuiteRun
-from elrbench_plugins.commands.suite.estimate import Estimate
+from elrbench_plugins.commands.suite.counts import Estimate
 from elrbench_plugins.commands.suite.results import ScoreLine, datasets_of, differences
 from elrbench_plugins.commands.suite.rows import PlannedRow, PlannedSuite
 from elrbench_plugins.commands.suite.words import NOTHING, Footnotes, PlanWords, printed_cell

@@ -26,7 +26,7 @@ def stage_in_turn(epoch: int, epochs: int, stages: int) -> int:
     return training_stage(epoch, epochs, FIFTHS) % stages
 
 
-def eq5(blocks: int, per_stage: bool) -> list[list[float]]:
+def rolling_weights(blocks: int, per_stage: bool) -> list[list[float]]:
     """W[j][i] for training stage j and block i, each of N = `blocks`.
 
     W_ij is proportional to N - |i - j|. As printed, its divisor runs over training stages j, and the weights of a stage
@@ -67,4 +67,4 @@ def weights(
                 "set method.rolling=cstat-per-stage"
             )
         return list(STAT[blocks][stage])
-    return eq5(blocks, per_stage=rolling == "cstat-per-stage")[stage]
+    return rolling_weights(blocks, per_stage=rolling == "cstat-per-stage")[stage]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_core.errors import ElrError
-from elrbench_plugins.cstat import rolling
+from elrbench_plugins.attention_transfer import rolling
 
 if TYPE_CHECKING:
     from benchmark_core.plans.combinations import Components

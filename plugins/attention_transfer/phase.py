@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from benchmark_core.errors import RunFailed
 from benchmark_core.specs import Value
-from elrbench_plugins.cstat import rolling
-from elrbench_plugins.cstat.confidence import ConfidenceMap, involved, spread, video_score
-from elrbench_plugins.cstat.losses import Distance, cosine_distance, spatial_distances, temporal_distances, total
-from elrbench_plugins.cstat.norms import freeze_norms, wake_norms
+from elrbench_plugins.attention_transfer import rolling
+from elrbench_plugins.attention_transfer.confidence import spread, straight_through_threshold, video_score
+from elrbench_plugins.attention_transfer.losses import Distance, spatial_distances, temporal_distances, total
+from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer, Trace
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 ALIVE = (0.05, 0.95)  # where the mean of a trained confidence map belongs
 
 
-def attend(
+def train_with_attention(
     training: Training,
     teacher: Recognizer,
     student: Recognizer,
     *,
     distance: Distance,
-    measure: ConfidenceMap | None = None,
+    measure: nn.Module | None = None,
     unlabelled: str = "",
 ) -> None:
     """Eq. 4, in place on `student`; the T-Net stands still, with its running statistics.
@@ -56,7 +56,7 @@ def attend(
             with torch.no_grad():
                 shown = teacher.trace(batch.high, batch.mask, batch.box)
             seen = student.trace(batch.low, batch.mask, batch.box)
-        gaps = compare(seen, shown, batch.mask, measure, options, distance)
+        gaps = compare(seen, shown, batch.mask, measure, options, distance=distance)
         internal = [inner_weights(options, len(terms), batch.epoch, epochs) for terms in (gaps.spatial, gaps.temporal)]
         answer = answer_terms(training, seen.logits, shown.logits, batch.target, unlabelled)
         sat = gaps.spatial @ gaps.spatial.new_tensor(internal[0])  # eq. 2, weighted by block
@@ -106,9 +106,10 @@ def compare(
     student: Trace,
     teacher: Trace,
     mask: Tensor,
-    measure: ConfidenceMap | None,
+    measure: nn.Module | None,
     options: Mapping[str, Value],
-    distance: Distance = cosine_distance,
+    *,
+    distance: Distance,
 ) -> Gaps:
     """How far the student's attention is from the teacher's on one batch, in float32."""
     kept = score = None
@@ -116,7 +117,7 @@ def compare(
     if measure is not None:
         threshold = float(options["confidence_threshold"])
         confidence = measure(teacher.image, student.image)  # (B*K, [T,] H, W)
-        kept = involved(confidence, threshold)
+        kept = straight_through_threshold(confidence, threshold)
         score = video_score(confidence, mask, threshold)  # (B,)
         statistics = {
             "confidence": confidence.mean(),
@@ -125,9 +126,14 @@ def compare(
             "confidence_video": score.mean(),
         }
     return Gaps(
-        spatial_distances(student.stages, teacher.stages, mask, kept, str(options["over_time"]), distance),
+        spatial_distances(student.stages, teacher.stages, mask, kept, str(options["over_time"]), distance=distance),
         temporal_distances(
-            student.head_outputs, teacher.head_outputs, mask, score, bool(options["tat_after_softmax"]), distance
+            student.head_outputs,
+            teacher.head_outputs,
+            mask,
+            score,
+            bool(options["tat_after_softmax"]),
+            distance=distance,
         ),
         statistics,
     )

@@ -1,0 +1,4 @@
+"""Attention transfer from a teacher on high views to a student on low views: what `stat` and `cstat` share.
+
+A plain package, not a plugin: it has no entry point and offers no component.
+"""

@@ -1,0 +1,4 @@
+"""Knowledge distillation from a teacher on high views to a student on low views: what `kd` and `strong-kd` share.
+
+A plain package, not a plugin: it has no entry point and offers no component.
+"""

@@ -263,9 +263,13 @@ POOL = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
 @pytest.mark.parametrize(
     ("fields", "other", "message"),
     [
-        ({"clips": {"train": 24, "test": 12, "bad": ["t01"], "padded": 0}}, {}, "other clips"),
-        ({"unlabelled": {**POOL, "manifest": "a"}}, {"unlabelled": {**POOL, "manifest": "b"}}, "clips without labels"),
-        ({"high_source": {**POOL, "manifest": "a"}}, {}, "other clips that lend high views"),
+        ({"clips": {"train": 24, "test": 12, "bad": ["t01"], "padded": 0}}, {}, "different clips"),
+        (
+            {"unlabelled": {**POOL, "manifest": "a"}},
+            {"unlabelled": {**POOL, "manifest": "b"}},
+            "different unlabelled clips",
+        ),
+        ({"high_source": {**POOL, "manifest": "a"}}, {}, "different clips with high views"),
     ],
 )
 def test_runs_of_other_clips_are_not_fused(

@@ -112,7 +112,7 @@ def test_a_target_beyond_the_classes(toy_catalog: Catalog, toy_plan: Plan, tmp_p
             index, clips=(*index.clips[:-1], dataclasses.replace(index.clips[-1], target=target))
         )
 
-    with pytest.raises(ElrError, match=r"toy: clip 'clip\d+' is of class .*, and its 3 classes are numbered from 0"):
+    with pytest.raises(ElrError, match=r"toy: clip 'clip\d+' has class .*, but the 3 classes are numbered from 0"):
         made(replaced(toy_catalog, "datasets", "toy", index=wrong), toy_plan, tmp_path)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.provenance import owners_of
 from benchmark_core.records.record import read_record
 from benchmark_core.runs.context import RunContext
-from benchmark_core.runs.prepare import prepare, read_index
+from benchmark_core.runs.lists import list_data, read_index
+from benchmark_core.runs.prepare import prepare
+from benchmark_core.runs.preview import SAMPLE, preview
 from benchmark_core.runs.record_of import is_control
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
@@ -97,6 +102,53 @@ def test_a_dataset_without_its_folder(toy_catalog: Catalog, tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     with pytest.raises(ElrError, match="is empty; expected in it:"):
         go(plan, toy_catalog, tmp_path, data=tmp_path / "empty")
+
+
+@pytest.mark.parametrize("method", ["supervised", "teacher"])
+def test_the_training_time_is_estimated_before_clips_are_decoded(
+    toy_catalog: Catalog, tmp_path: Path, method: str
+) -> None:
+    settings = ("method.epochs=1", "method.batch=12", "dataset.train=60")
+    request = PlanRequest(
+        method=method, dataset="toy", backbone="toynet", budget="small", size="24x32", settings=settings
+    )
+    plan = resolve_plan(toy_catalog, request)
+    heard: list[str] = []
+
+    class Hearing(Silent):
+        def say(self, line: str) -> None:
+            heard.append(line)
+
+        @contextmanager
+        def steps(self, label: str, total: int) -> Iterator[Callable[..., None]]:
+            heard.append(label)
+            if label == "train clips":
+                heard.append(f"{len(list((tmp_path / 'cache').rglob('*.clip')))} decoded")
+            yield lambda steps=1, **figures: None
+
+    go(plan, toy_catalog, tmp_path, reporter=Hearing())
+    estimates = [number for number, line in enumerate(heard) if line.startswith("training will take about ")]
+    assert estimates == [heard.index("train clips") - 1]
+    assert f"{SAMPLE} decoded" in heard  # a few clips, whose mean length the estimate needs
+
+
+def test_a_preview_expects_the_inputs_that_training_then_has(toy_catalog: Catalog, tmp_path: Path) -> None:
+    settings = ("dataset.train=12", "dataset.test=6", "method.batch=6", "method.epochs=1")
+    request = PlanRequest(
+        method="cstat:mlp+rc+ut", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings,
+        unlabelled="toy",
+    )  # fmt: skip
+    plan = resolve_plan(toy_catalog, request)
+    components = components_of(toy_catalog, plan)
+    context = RunContext(out=tmp_path, cache=tmp_path)
+    listing = list_data(plan, components, toy_catalog, context)
+    owners = {kind: owner.identity for kind, owner in owners_of(toy_catalog, components).items()}
+    found = preview(plan, components, context, listing, owners)
+    data = prepare(plan, components, context, listing)
+    assert found.inputs == data.stage_inputs(owners) and found.inputs.unlabelled
+    assert data.unlabelled is not None
+    assert (found.clips, found.unlabelled) == (len(data.train), len(data.unlabelled.clips))
+    assert (found.hr_source, found.frames) == (None, 8)
 
 
 def test_an_embedded_dataset_takes_no_folder(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:

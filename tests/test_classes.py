@@ -70,7 +70,7 @@ def test_a_plan_of_fewer_classes_survives_json_and_says_so() -> None:
 
 
 def test_a_plan_with_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ElrError, match="missing or unknown fields: colour; it is of another version"):
+    with pytest.raises(ElrError, match="missing or unknown fields: colour; it was made by another version"):
         Plan.from_json({**FEWER.to_json(), "colour": "red"})
 
 

@@ -1,4 +1,4 @@
-"""Every pair of components either trains a few steps or is refused in one line before any data is touched."""
+"""Every pair of components trains a few steps, or is refused in one line before data are read."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_backbones_and_enhancers(catalog: Catalog, backbone: str, enhancer: str,
     ],
 )
 def test_backbones_on_clips(catalog: Catalog, backbone: str, method: str, tmp_path: Path) -> None:
-    """By themselves they take windows, of which clips have as many as they are long: refused, and then told."""
+    """Their default sampling is windows, whose number depends on the clip: refused without --sampling."""
     asked = {"method": method, "dataset": "puppets", "backbone": backbone}
     with pytest.raises(ElrError, match="a fixed number of intervals, but windows-16 .* --sampling 4x16"):
         tried(catalog, tmp_path, **asked)
@@ -78,5 +78,5 @@ def test_backbones_on_clips(catalog: Catalog, backbone: str, method: str, tmp_pa
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_the_documented_table_holds_every_rule(rule: object) -> None:
+def test_the_docs_list_every_rule(rule: object) -> None:
     assert f"| `{rule.name}` |" in PAGE.read_text(encoding="utf-8")  # type: ignore[attr-defined]

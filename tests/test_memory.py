@@ -1,4 +1,4 @@
-"""What a large dataset costs in memory before a frame is read: a few hundred bytes a clip."""
+"""Memory of a large dataset before a frame is read: a few hundred bytes per clip."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import KNOWN, ClipStore
 from benchmark_core.clips.views import Views
 
-FEW, MANY = 5_000, 10_000  # of FEW and more, readers remember no more than of FEW
-LIMIT = 460  # bytes a clip: from 1,000 to 100,000 clips 50 MB may come, 4 MB of them what readers remember
+FEW, MANY = 5_000, 10_000  # readers remember FEW clips at most
+LIMIT = 460  # bytes per clip: 50 MB from 1,000 to 100,000 clips, 4 MB of them remembered by readers
 SMALL, LARGE = (StoredFormat(kind="high", size=size, aspect=(3, 4)) for size in ((3, 4), (6, 8)))
 
 
 def index(count: int) -> Index:
-    """As a dataset's plugin lists it, names as long as UCF101's: own name, path and group a clip, in 400 classes."""
+    """Clips with names as long as UCF101's: an id, path and group each, in 400 classes."""
     clips = []
     for number in range(count):
         name = f"class_{number % 400}/v_SomeAction_g{number:06d}_c01.avi"
@@ -33,7 +33,7 @@ def index(count: int) -> Index:
 
 
 def used(count: int, store: ClipStore) -> int:
-    """Bytes held by the index, views over its clips, and readers that have met every one of them."""
+    """Return the bytes held by the index, by views of its clips, and by readers that have read every header."""
     tracemalloc.start()
     try:
         listed = index(count)
@@ -52,14 +52,14 @@ def used(count: int, store: ClipStore) -> int:
         tracemalloc.stop()
 
 
-def test_a_clip_takes_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listed_clip_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
     store.ensure([clip], [SMALL, LARGE])
     content = store.content_key(clip.source)
     # The files are not there: every path stands for one clip that is, but for its text of its own.
     monkeypatch.setattr(store, "content_key", lambda source: "".join([*content]))
     assert KNOWN < FEW
-    used(MANY, store)  # the interpreter's table of names, which paths pass through, grows once
+    used(MANY, store)  # grows the interpreter's table of interned names once
     few = used(FEW, store)
     each = (used(MANY, store) - few) / (MANY - FEW)
     assert each <= LIMIT, f"{each:.0f} bytes a clip"

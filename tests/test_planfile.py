@@ -1,4 +1,4 @@
-"""Plans from YAML: what is read, and the one line for each way to get it wrong."""
+"""Plans from YAML: fields, settings, and one line for each mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`elrbench predict`: a finished run's recognizer on test clips, on clips without labels, and what stops it."""
+"""`elrbench predict`: test clips, unlabelled clips and single videos, and its errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(toy_catalog: Catalog, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder; `cache` lies beside it."""
+    """A run folder, next to its `cache`."""
     folder = tmp_path_factory.mktemp("finished")
     settings = ("method.batch=3", "method.epochs=1")
     request = PlanRequest(
@@ -63,7 +63,7 @@ def finished(toy_catalog: Catalog, data: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def folder(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the run folder, to be written in and spoilt."""
+    """A copy of the run folder, for tests that change it."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
@@ -103,14 +103,14 @@ def table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def pool_of(loaded: LoadedRun, data: Path, cache: Path, **asked: Any) -> Predicted:
+def predict_unlabelled(loaded: LoadedRun, data: Path, cache: Path, **asked: Any) -> Predicted:
     return predict_clips(
         loaded, "pool", data=data, cache=cache, device=torch.device("cpu"), reporter=Silent(),
         **{"bad_clips": "fail", **asked},
     )  # fmt: skip
 
 
-def test_the_test_clips_come_out_as_the_run_scored_them(call: Call, folder: Path, data: Path) -> None:
+def test_predictions_of_test_clips_equal_those_of_the_run(call: Call, folder: Path, data: Path) -> None:
     record = read_record(find_record(folder))
     code, out, _ = call(folder, "--data", data, "--json")
     told = json.loads(out)
@@ -134,7 +134,7 @@ def test_label_and_probability_are_next_to_the_logits() -> None:
     assert multi["probability"][2] == ""
 
 
-def test_a_run_leaves_what_it_decided_of_clips_with_several_labels(folder: Path) -> None:
+def test_a_multi_label_record_holds_its_decisions(folder: Path) -> None:
     record = read_record(find_record(folder))
     predictions = read_predictions(folder / record["predictions"]["file"])
     found = decisions_of(record)
@@ -144,7 +144,9 @@ def test_a_run_leaves_what_it_decided_of_clips_with_several_labels(folder: Path)
     assert verify_record(find_record(folder), folder).problems == ()
 
 
-def test_the_pool_becomes_the_challenges_answer(call: Call, folder: Path, data: Path, toy_catalog: Catalog) -> None:
+def test_unlabelled_test_clips_give_the_challenges_answer_file(
+    call: Call, folder: Path, data: Path, toy_catalog: Catalog
+) -> None:
     code, out, _ = call(folder, "--data", data, "--split", "pool")
     assert code == 0
     assert out.splitlines() == [
@@ -152,21 +154,21 @@ def test_the_pool_becomes_the_challenges_answer(call: Call, folder: Path, data: 
         "  3 are shorter than the view; their last frame is repeated",
         f"written: {folder / 'answer.txt'}",
     ]
-    predicted = pool_of(rebuilt(folder, toy_catalog), data, folder.parent / "cache")
+    predicted = predict_unlabelled(rebuilt(folder, toy_catalog), data, folder.parent / "cache")
     assert predicted.ids == tuple(f"test/{number:05d}" for number in range(6)) and predicted.targets is None
     bits = (1 / (1 + np.exp(-predicted.logits.astype(np.float64))) > 0.5).astype(int)
-    assert 0 < bits.sum() < bits.size  # an untrained network says both
+    assert 0 < bits.sum() < bits.size  # an untrained network gives both
     lines = (folder / "answer.txt").read_text().splitlines()
     assert lines == [f"{number:05d} {' '.join(map(str, row))}" for number, row in enumerate(bits)]
 
 
-def test_a_pool_without_an_answer_file_is_a_table_without_targets(
+def test_unlabelled_clips_give_a_table_without_targets(
     folder: Path, data: Path, toy_catalog: Catalog, tmp_path: Path
 ) -> None:
     loaded = rebuilt(folder, toy_catalog)
     spec = dataclasses.replace(loaded.components.dataset, answer=None)
     loaded = dataclasses.replace(loaded, components=dataclasses.replace(loaded.components, dataset=spec))
-    predicted = pool_of(loaded, data, tmp_path / "cache")
+    predicted = predict_unlabelled(loaded, data, tmp_path / "cache")
     path, scores = write(loaded, predicted, folder, tmp_path / "table.csv.gz")
     assert scores is None
     header, *rows = table(path)
@@ -174,7 +176,7 @@ def test_a_pool_without_an_answer_file_is_a_table_without_targets(
     assert np.allclose(np.array([row[3:] for row in rows], float), predicted.logits, rtol=1e-3)
 
 
-def test_predicting_leaves_the_weights_and_repeats_itself(
+def test_predicting_is_repeatable_and_changes_no_file_of_the_run(
     call: Call, folder: Path, finished: Path, data: Path, tmp_path: Path
 ) -> None:
     answers = []
@@ -197,7 +199,7 @@ def test_another_dataset_of_the_same_classes(call: Call, folder: Path, tmp_path:
     assert line == f"dataset 'tinyvirat' lists no unlabelled clips under {other}; --split test takes its test clips"
 
 
-def test_another_dataset_needs_no_plugin_of_the_runs_own(
+def test_another_dataset_does_not_need_the_plugin_of_the_runs_dataset(
     call: Call, folder: Path, tmp_path: Path, toy_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = toy_catalog.datasets
@@ -212,7 +214,7 @@ def test_another_dataset_needs_no_plugin_of_the_runs_own(
     assert "backbone 'toynet' is from the plugin 'toy'" in refused(call(folder, "--data", other))
 
 
-def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(
+def test_another_dataset_has_its_own_test_clips_after_a_holdout_run(
     toy_catalog: Catalog, tmp_path: Path, call: Call
 ) -> None:
     data = write_second(tmp_path / "v2", val=1, test=1)
@@ -229,7 +231,7 @@ def test_another_dataset_has_its_own_test_clips_whatever_the_run_held_out(
     assert (told["dataset"], told["clips"]) == ("tinyvirat", 2)
 
 
-def test_a_dataset_of_other_classes_or_another_kind(call: Call, folder: Path, data: Path) -> None:
+def test_a_dataset_with_other_classes_is_refused(call: Call, folder: Path, data: Path) -> None:
     line = refused(call(folder, "--dataset", "toy"))
     assert line.startswith(f"the recognizer in {folder} has 26 classes (first: Opening)")
     assert "dataset 'toy'" in line
@@ -237,7 +239,7 @@ def test_a_dataset_of_other_classes_or_another_kind(call: Call, folder: Path, da
     assert "unknown dataset 'tinyvirrat'. Did you mean 'tinyvirat'" in refused(call(folder, "--dataset", "tinyvirrat"))
 
 
-def test_a_ceiling_is_predicted_on_high_views(toy_catalog: Catalog, tmp_path: Path, call: Call) -> None:
+def test_an_oracle_predicts_high_views(toy_catalog: Catalog, tmp_path: Path, call: Call) -> None:
     settings = ("method.batch=12", "method.epochs=1")
     request = PlanRequest(
         method="teacher", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
@@ -253,7 +255,7 @@ def test_a_ceiling_is_predicted_on_high_views(toy_catalog: Catalog, tmp_path: Pa
 # -- what stops it
 
 
-def test_a_run_folder_that_is_not_there_or_holds_no_run(call: Call, tmp_path: Path) -> None:
+def test_a_run_folder_without_a_run(call: Call, tmp_path: Path) -> None:
     line = refused(call(tmp_path / "gone"))
     assert line == f"there is no run folder {tmp_path / 'gone'}; name the folder that 'elrbench run' left"
     assert refused(call(tmp_path)) == f"{tmp_path} holds 0 run records, not one; name the folder of one finished run"
@@ -272,7 +274,7 @@ def test_weights_of_another_structure(call: Call, folder: Path, data: Path) -> N
     assert "first: extra, found 3, expected none" in refused(call(folder, "--data", data))
 
 
-def test_weights_that_are_torn_or_absent(call: Call, folder: Path, data: Path) -> None:
+def test_damaged_or_absent_weights(call: Call, folder: Path, data: Path) -> None:
     content = (folder / WEIGHTS).read_bytes()
     for torn in (b"", content[:100], content[:-5]):
         (folder / WEIGHTS).write_bytes(torn)
@@ -287,8 +289,8 @@ def test_a_record_that_was_changed(call: Call, folder: Path, data: Path) -> None
     assert "its seal does not fit" in refused(call(folder, "--data", data))
 
 
-def test_an_absent_video_of_the_pool(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
-    """Test videos that are not there stop the challenge's answer, and labelled ones do not."""
+def test_an_absent_unlabelled_video(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
+    """An absent test video is an error; absent labelled videos are not."""
     root = Path(shutil.copytree(data, tmp_path / "part"))
     shutil.rmtree(root / "videos" / "train")
     (root / "videos" / "test" / "00002.mp4").unlink()
@@ -306,7 +308,7 @@ def test_an_absent_video_of_the_pool(call: Call, folder: Path, data: Path, tmp_p
     ]  # fmt: skip
 
 
-def test_places_that_cannot_be_read_or_written(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_read_or_written(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
     assert "pass --data DIR or set ELRBENCH_DATA" in refused(call(folder))
     assert "does not exist" in refused(call(folder, "--data", tmp_path / "gone"))
     assert refused(call(folder, "--data", data, "--out", tmp_path)).startswith(f"--out {tmp_path} is a folder")
@@ -314,7 +316,7 @@ def test_places_that_cannot_be_read_or_written(call: Call, folder: Path, data: P
     assert "is a file" in refused(call(folder, "--data", data, "--out", tmp_path / "file" / "answer.txt"))
 
 
-def test_any_folder_of_videos_is_a_pool(
+def test_any_folder_of_videos_can_be_predicted(
     toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call, data: Path
 ) -> None:
     out = run(
@@ -349,7 +351,7 @@ def test_a_single_video_is_predicted(
     assert "does not exist" in refused(call(folder, "--data", data / "gone.mp4", "--dataset", "videos"))
 
 
-def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
+def test_a_folder_without_the_runs_dataset_is_read_as_unlabelled_clips(
     toy_catalog: Catalog, toy_plan: Any, tmp_path: Path, call: Call, data: Path, folder: Path
 ) -> None:
     nested = tmp_path / "Some clips"
@@ -372,7 +374,9 @@ def test_a_folder_that_is_not_the_runs_dataset_is_clips_without_labels(
         assert f"{nested} is read as a folder of unlabelled clips: {reason}" in said
         rows = {row[0]: row[1:] for row in table(out / "predictions.csv.gz")[1:]}
         assert rows["00000.mp4"] == rows["deep/er/00000.mp4"] and len(rows) == 7
-    assert json.loads(call(folder, "--data", data, "--json")[1])["dataset"] == "tinyvirat-v2"  # its own is its own
+    assert (
+        json.loads(call(folder, "--data", data, "--json")[1])["dataset"] == "tinyvirat-v2"
+    )  # the run's own dataset is recognised
     assert "expected" in refused(call(folder, "--data", nested, "--split", "test"))
     (tmp_path / "none").mkdir()
     assert "is empty" in refused(call(drawn, "--data", tmp_path / "none"))

@@ -1,4 +1,4 @@
-"""`elrbench rerun`: the same plan again, old and new side by side, and what stops it before it trains."""
+"""`elrbench rerun`: the same plan again, compared with the record, and errors before training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder; `cache` lies beside it."""
+    """A run folder, next to its `cache`."""
     folder = tmp_path_factory.mktemp("finished")
     request = PlanRequest(
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32",
@@ -250,7 +250,7 @@ def test_agreement_clip_by_clip() -> None:
     after = Predictions(ids, targets, np.array([[2.5, 1], [0, 1], [1, 0], [1, 0]]), ("x", "y"))
     found = agreement(record, before, record, after)
     assert (found.clips, found.same, found.gap, found.whole) == (4, 3, 1.0, False)
-    fewer = Predictions(ids[:2], targets[:2], before.logits[:2], ("x", "y"))  # one clip could not be read then
+    fewer = Predictions(ids[:2], targets[:2], before.logits[:2], ("x", "y"))  # one clip could not be decoded then
     assert (agreement(record, fewer, record, after).clips, agreement(record, fewer, record, after).same) == (2, 1)
     labels = np.array([[1, 0]] * 4)
     one = Predictions(ids, labels, np.array([[1.0, -1]] * 4), ("x", "y"))

@@ -1,4 +1,4 @@
-"""From a request to a plan: defaults, budgets, variants, settings, and what is refused before data is touched."""
+"""From a request to a plan: defaults, budgets, variants, settings, and mistakes found before data are read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_defaults_come_from_dataset_method_and_budget(catalog: Catalog) -> None:
     assert plan.settings["method.epochs"] == 20 and plan.settings["degradation.sigma_blur"] == 0.25
 
 
-def test_flags_are_over_the_budget(catalog: Catalog) -> None:
+def test_flags_override_the_budget(catalog: Catalog) -> None:
     plan = plan_of(catalog, backbone="resnet34", size="64x96", settings=("method.epochs=3", "method.lr=1e-2"))
     assert (plan.backbone, plan.size) == ("resnet34", (64, 96))
     assert plan.settings["method.epochs"] == 3 and plan.settings["method.lr"] == 0.01
@@ -41,14 +41,14 @@ def test_flags_are_over_the_budget(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("budget", ["paper", "small", "smoke"])
-def test_a_3d_backbone_is_not_given_a_2d_ones_single_frames(catalog: Catalog, budget: str) -> None:
+def test_a_3d_backbone_keeps_its_own_sampling(catalog: Catalog, budget: str) -> None:
     plan = plan_of(catalog, method="cstat", backbone="r2plus1d-18", budget=budget)
     assert plan.sampling == catalog.backbones["r2plus1d-18"].sampling == "4x5"
     assert changed_from_budget(catalog, plan) == []
     assert plan_of(catalog, backbone="r2plus1d-18", sampling="8x1", budget=budget).sampling == "8x1"
 
 
-def test_a_bare_method_stands_for_its_default_variants(catalog: Catalog) -> None:
+def test_a_bare_method_has_its_default_variants(catalog: Catalog) -> None:
     assert plan_of(catalog, method="cstat").method == "cstat:mlp+rc"
     assert plan_of(catalog, method="cstat").digest == plan_of(catalog, method="cstat:rc+mlp").digest
 
@@ -108,7 +108,7 @@ def test_a_mistake_is_one_line_with_names_and_remedy(
     assert "\n" not in message and [text for text in named if text not in message] == []
 
 
-def test_another_budget_keeps_what_was_asked_for(catalog: Catalog) -> None:
+def test_another_budget_keeps_the_flags(catalog: Catalog) -> None:
     flags = {"method": "cstat:mlp", "enhancer": "nearest", "size": "64x96", "seed": 3, "classes": "carry,wave"}
     settings = ("method.inner=last", "method.epochs=7", "method.tat_after_softmax=true", "degradation.sigma_noise=4")
     plan = plan_of(catalog, **flags, settings=settings, unlabelled=None)
@@ -119,7 +119,7 @@ def test_another_budget_keeps_what_was_asked_for(catalog: Catalog) -> None:
     assert at_budget(catalog, plan_of(catalog, **other), "smoke") == plan_of(catalog, **other, budget="smoke")
 
 
-def test_stats_list_of_weights_wants_four_blocks(toy_catalog: Catalog) -> None:
+def test_the_rolling_weights_of_stat_need_four_blocks(toy_catalog: Catalog) -> None:
     toynet = toy_catalog.backbones["toynet"]
     plan = plan_of(toy_catalog, method="cstat", dataset="toy", backbone="toynet", settings=("method.rolling=stat",))
     components = components_of(toy_catalog, plan)
@@ -131,7 +131,7 @@ def test_stats_list_of_weights_wants_four_blocks(toy_catalog: Catalog) -> None:
     check_combination(fixed, three)
 
 
-def test_an_extra_that_is_absent_is_found_before_any_clip_is_touched(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_an_absent_extra_is_an_error_before_data_are_read(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = plan_of(toy_catalog, dataset="toy", backbone="efficientnet-lite0")
     components = components_of(toy_catalog, plan)
     backbone = dataclasses.replace(components.backbone, requires=("no_such_module",), extra="pretrained")

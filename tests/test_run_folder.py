@@ -1,4 +1,4 @@
-"""Run folders: found by digits of a digest; a finished run of other clips is neither lost nor taken for one's own."""
+"""Run folders: found by the first digits of a digest, and never overwritten by a run of other clips."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> Non
         find_run("abcd", tmp_path)
     with pytest.raises(ElrError, match=r"there is no run 'ffff' in .*, and no such folder. Known: abcd0"):
         find_run("ffff", tmp_path)
-    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the run's own folder before any other
+    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the folder named by the digest is preferred
         (tmp_path / name).mkdir()
         (tmp_path / name / f"method-abcd0{'0' * 11}.json").write_text(json.dumps({}))
     assert find_run("abcd0", tmp_path) == tmp_path / ("abcd0" + "0" * 11)
@@ -56,7 +56,7 @@ def here(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def there(tmp_path: Path) -> Path:
-    """As many clips of the same names; one is another's copy."""
+    """The same file names; one clip is a copy of another."""
     root = labelled(tmp_path / "there" / "clips")
     one, other = sorted((root / "train" / "dark!").iterdir())
     other.write_bytes(one.read_bytes())
@@ -74,7 +74,7 @@ def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Ca
     return catalog, resolve_plan(catalog, PlanRequest(method="supervised", settings=SETTINGS, **asked))
 
 
-def test_a_run_of_other_clips_is_not_written_over(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
+def test_a_run_of_other_clips_is_not_overwritten(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
     out = tmp_path / "out"
     first = ran(toy_catalog, here, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -97,7 +97,7 @@ def test_a_stream_of_other_clips_is_not_fused(toy_catalog: Catalog, here: Path, 
         ran(toy_catalog, there, tmp_path / "out", "rgb+flow")
 
 
-def test_a_suite_does_not_take_a_run_of_other_clips(
+def test_a_suite_does_not_reuse_a_run_of_other_clips(
     toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -115,7 +115,7 @@ def test_a_suite_does_not_take_a_run_of_other_clips(
     assert "0 of 1 runs are done" in suite(there, "--dry-run")[1]
     code, _, err = suite(there)
     assert code == 1 and "elrbench: failed: student: " in err and "holds that run; give another --out" in err
-    code, _, err = suite(there, "--out", "others")  # the published one is not taken either
+    code, _, err = suite(there, "--out", "others")  # the published run is not reused either
     assert code == 0 and "(the clips of folder:clips differ from " in err
     records = [read_record(find_record(next(Path(out).iterdir()))) for out in ("elrbench-runs", "others")]
     assert records[0]["digest"] == records[1]["digest"] and records[0]["dataset"] != records[1]["dataset"]
@@ -125,7 +125,7 @@ def test_a_suite_does_not_take_a_run_of_other_clips(
     assert code == 1 and "dataset of the same plan" in err
 
 
-def test_other_versions_of_plugins_are_told():
+def test_other_versions_of_plugins_are_reported():
     def made(version: str, distribution: str = "acme") -> dict[str, str]:
         return {"name": "a", "plugin": "acme.a", "distribution": distribution, "version": version}
 
@@ -136,7 +136,7 @@ def test_other_versions_of_plugins_are_told():
     assert other_versions(then, here) == "acme 0.9 (1 here)"  # type: ignore[arg-type]
 
 
-def test_a_plugin_that_is_not_here_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
+def test_an_absent_plugin_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
     recorded = plugins_of(toy_catalog, components_of(toy_catalog, toy_plan))
     refuse_absent(recorded, toy_catalog)  # type: ignore[arg-type]
     with pytest.raises(ElrError, match=r"dataset 'toy' is from the plugin 'toy' \(toy.py\), .* give --plugin FILE"):

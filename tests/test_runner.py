@@ -1,4 +1,4 @@
-"""A run from end to end on the toy dataset, and what stops it."""
+"""A run from end to end on the toy dataset, and its errors."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def go(plan: Plan, catalog: Catalog, folder: Path, **asked: Any) -> RunResult:
     return run(plan, catalog, RunContext(**{"data": None, "out": out, "cache": cache, "reporter": Silent(), **asked}))
 
 
-def test_a_run_leaves_a_record_that_its_predictions_bear_out(
-    toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path
-) -> None:
+def test_a_record_agrees_with_its_predictions_file(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     result = go(toy_plan, toy_catalog, tmp_path)
     (path,) = (tmp_path / "out").glob("supervised-*.json")
     record = read_record(path)
@@ -85,7 +83,9 @@ def test_a_control_shares_its_students_first_phase(toy_catalog: Catalog, toy_pla
     assert [(stage["name"], stage["reused"]) for stage in stages] == [("student", True), ("joint", False)]
 
 
-def test_a_folder_that_cannot_be_written_is_named_first(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error_before_work_begins(
+    toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(ElrError, match=f"the folder {blocked / 'out'} cannot be made: {blocked} is a file"):
@@ -161,7 +161,7 @@ def test_bf16_runs_and_says_so(toy_catalog: Catalog, toy_plan: Plan, tmp_path: P
     assert "precision" in record["changed"] and json.dumps(record)
 
 
-def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_a_natively_low_dataset_gives_its_own_high_views(toy_catalog: Catalog, tmp_path: Path) -> None:
     settings = ("dataset.train=12", "dataset.test=6", "method.batch=6", "method.epochs=1", "method.joint_epochs=1")
     request = PlanRequest(
         method="cstat", dataset="tiny-puppets", backbone="toynet", budget="smoke", size="24x32", settings=settings
@@ -170,7 +170,9 @@ def test_a_natively_low_dataset_lends_its_own_high_view(toy_catalog: Catalog, tm
     assert record["plan"]["high_source"] == "self" and record["primary"] == "f1_macro" and record["hits"] is None
 
 
-def test_a_clip_that_changes_or_goes_fits_stages_anew(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_a_changed_or_removed_clip_changes_the_stage_inputs(
+    toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path
+) -> None:
     components = components_of(toy_catalog, toy_plan)
     ready = prepare(toy_plan, components, RunContext(out=tmp_path, cache=tmp_path))
     fewer = dataclasses.replace(ready, train=ready.train[1:])
@@ -180,9 +182,7 @@ def test_a_clip_that_changes_or_goes_fits_stages_anew(toy_catalog: Catalog, toy_
 
 
 @pytest.mark.parametrize("fault", ["both", "twice", "strange"])
-def test_lists_that_would_score_what_was_trained_on(
-    toy_catalog: Catalog, toy_plan: Plan, fault: str, tmp_path: Path
-) -> None:
+def test_inconsistent_lists_are_refused(toy_catalog: Catalog, toy_plan: Plan, fault: str, tmp_path: Path) -> None:
     components = components_of(toy_catalog, toy_plan)
     read = components.dataset.read_index(None, "one", toy_plan.options("dataset"))
     fold = read.folds["1"]
@@ -201,14 +201,14 @@ def test_lists_that_would_score_what_was_trained_on(
         read_index(toy_plan, dataclasses.replace(components, dataset=dataset), None, "fail")
 
 
-def test_a_control_that_does_not_control_is_none(toy_catalog: Catalog, toy_plan: Plan) -> None:
+def test_a_control_must_have_the_options_of_its_variant(toy_catalog: Catalog, toy_plan: Plan) -> None:
     components = components_of(toy_catalog, toy_plan)
     matched = dataclasses.replace(toy_plan, method="supervised:matched")
     assert not is_control(matched, components)
     assert is_control(dataclasses.replace(matched, settings={**matched.settings, "method.matched": True}), components)
 
 
-def test_two_plugin_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_two_plugin_files_of_one_name_have_different_identities(tmp_path: Path) -> None:
     owners = []
     for folder, text in (("a", "one"), ("b", "two")):
         path = tmp_path / folder / "mine.py"

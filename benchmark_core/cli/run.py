@@ -11,11 +11,11 @@ import click
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
-    beside_flags,
     board_flag,
     cache_flag,
     data_flag,
     device_flag,
+    extra_data_flags,
     json_flag,
     plan_flags,
 )
@@ -32,7 +32,7 @@ PATH = click.Path(path_type=Path)
 @click.command("run")
 @plan_flags
 @data_flag
-@beside_flags
+@extra_data_flags
 @bad_clips_flag
 @device_flag
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder. Default: ./elrbench-runs/DIGEST.")

@@ -10,11 +10,11 @@ import click
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
-    beside_flags,
     board_flag,
     cache_flag,
     data_flag,
     device_flag,
+    extra_data_flags,
     json_flag,
     plugin_flag,
 )
@@ -32,7 +32,7 @@ PATH = click.Path(path_type=Path)
 @click.command("rerun")
 @click.argument("record")
 @data_flag
-@beside_flags
+@extra_data_flags
 @click.option("--weights", metavar="FILE", help="Where the plan starts from a file: that file.")
 @click.option("--enhancer-weights", metavar="FILE", help="Where the plan's enhancer is a file's: that file.")
 @click.option("--teacher", metavar="RUNFOLDER", help="Where the plan was given a teacher: the run that left it.")

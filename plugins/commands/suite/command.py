@@ -12,11 +12,11 @@ from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     PLAN,
     bad_clips_flag,
-    beside_flags,
     board_flag,
     cache_flag,
     data_flag,
     device_flag,
+    extra_data_flags,
     json_flag,
     plugin_flag,
 )
@@ -50,7 +50,7 @@ def command(ctx: click.Context) -> None:
 def over_rows(function: F) -> F:
     """The fields of a plan, over what every row says; which rows, which seeds, and where their clips lie."""
     function = plugin_flag(function)
-    function = data_flag(beside_flags(function))
+    function = data_flag(extra_data_flags(function))
     text = "An option of a component, for the rows that have it. Repeatable."
     function = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
     text = "Seeds, each a run. Default: the suite's."

@@ -1,4 +1,4 @@
-"""STAT's frozen batch normalisation (section 3.1.3: all but the first layer), as TSN's recipe has it."""
+"""Freeze batch normalisation layers: all but the first, as STAT (section 3.1.3) and TSN's recipe do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def freeze_norms(backbone: nn.Module, which: str) -> list[nn.Module]:
-    """Lets batch normalisations stand still: scale and shift here, running statistics by `training.epochs`.
+    """Freeze batch normalisation layers and return them.
 
-    which: "none", or "all-but-first", the first in the order in which the network declares them. An optimiser that is
-    made afterwards does not see them. What comes back is for `wake_norms`: a stage that is reused freezes nothing, so
-    one that is fitted must leave nothing frozen to those after it.
+    Scale and shift are frozen here; `training.epochs` then keeps the running statistics fixed. Create the optimiser
+    afterwards. Pass the result to `unfreeze_norms` at the end of the stage: a reused stage freezes nothing, so a
+    trained one must leave nothing frozen either.
+
+    which: "none" or "all-but-first"; the first is the one that the network declares first.
     """
     norms = [module for module in backbone.modules() if isinstance(module, NORMS)]
     frozen = norms[1:] if which == "all-but-first" else []
@@ -23,7 +25,7 @@ def freeze_norms(backbone: nn.Module, which: str) -> list[nn.Module]:
     return frozen
 
 
-def wake_norms(frozen: Iterable[nn.Module]) -> None:
-    """Lets them be trained again."""
+def unfreeze_norms(frozen: Iterable[nn.Module]) -> None:
+    """Make scale and shift of these layers trainable again."""
     for norm in frozen:
         norm.requires_grad_(True)

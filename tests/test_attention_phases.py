@@ -164,7 +164,7 @@ def test_the_record_says_that_a_trained_map_left_its_bounds(
     plan = plan_of(toy_catalog, "cstat:mlp")
     record, log, _ = go(toy_catalog, tmp_path, plan)
     (note,) = record["notes"]
-    assert note.startswith("joint: the trained confidence map's mean left (0.9, 0.95) in 1 of 1 epochs")
+    assert note.startswith("joint: ") and "(0.9, 0.95) in 1 of 1 epochs" in note
     assert f"({log['joint'][0]['confidence']:.3g} in the last)" in note
     monkeypatch.undo()
     again, _, _ = go(toy_catalog, tmp_path, plan)  # the stage is reused and says so still

@@ -188,6 +188,13 @@ def test_a_folder_that_is_no_cache_is_refused(call: Call, inside: list[str], tmp
     assert files(tmp_path) == {Path(name) for name in inside}
 
 
+def test_a_cache_of_counts_alone_is_a_cache(call: Call, tmp_path: Path) -> None:
+    """`suite show` needs neither clips nor stages."""
+    (tmp_path / "counts").mkdir()
+    (tmp_path / "counts" / "0123456789abcdef.json").write_text("{}")
+    assert call("ls", "--cache", str(tmp_path))[0] == 0
+
+
 def test_a_folder_that_is_not_there(call: Call) -> None:
     code, _, err = call("ls", "--cache", "/nowhere")
     assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; name another with --cache\n")

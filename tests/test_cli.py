@@ -255,8 +255,8 @@ HELP = "'elrbench {} --help' lists what it takes"
             "there is no run 'abcd' in /nowhere, and no such folder. There are none.",
         ),
         (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
-        (["cost", "--classes", "3"], "--backbone is missing"),
-        (["cost", "--backbone", "resnet18"], "--classes is missing"),
+        (["cost", "--classes", "3"], "--backbone is missing: "),
+        (["cost", "--backbone", "resnet18"], "--classes is missing: "),
         (
             ["cost", "--backbone", "resnet18", "--classes", "3", "--size", "big"],
             "--size big is not HxW in pixels, e.g. 96x128",
@@ -268,7 +268,7 @@ HELP = "'elrbench {} --help' lists what it takes"
         ),
         (
             ["cost", "--method", "supervised", "--dataset", "puppets", "--classes", "3"],
-            "--classes takes class names",
+            "with --dataset, --classes takes class names, ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb", "--classes", "catch,wav"],

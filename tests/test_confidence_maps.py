@@ -15,7 +15,7 @@ from torch.nn.functional import max_pool2d
 from benchmark_core.errors import RunFailed
 from elrbench_plugins.attention_transfer import losses, phase
 from elrbench_plugins.attention_transfer.confidence import straight_through_threshold, video_score
-from elrbench_plugins.attention_transfer.phase import refuse_empty, strayed
+from elrbench_plugins.attention_transfer.phase import out_of_range, refuse_empty
 from elrbench_plugins.cstat.confidence import ConfidenceMap
 from elrbench_plugins.cstat.difference_map import Difference, brightness
 from elrbench_plugins.cstat.fit import confidence_of
@@ -269,10 +269,8 @@ def test_an_empty_map_is_named_with_what_to_do() -> None:
     asked = {"confidence": "mlp", "confidence_threshold": 0.9}
     with pytest.raises(RunFailed) as caught:
         refuse_empty(rows, asked)
-    assert str(caught.value) == (
-        "no pixel of any clip reached method.confidence_threshold=0.9 in the first epoch (the mlp map's mean is "
-        "0.412), so nothing would be transferred; lower it, or set another method.confidence_normalise"
-    )
+    for part in ("method.confidence_threshold=0.9", "first epoch", "mlp", "0.412", "lower", "confidence_normalise"):
+        assert part in str(caught.value), part
 
 
 @pytest.mark.parametrize("rows", [(), ({"epoch": 0, "ce": 1.0},), ({"epoch": 0, "confidence_area": 1e-6},)])
@@ -280,10 +278,8 @@ def test_a_map_that_is_not_empty_passes(rows: tuple[dict[str, float], ...]) -> N
     refuse_empty(rows, {})
 
 
-def test_a_map_that_left_its_bounds_is_told_of() -> None:
-    assert strayed([0.3, 0.0501, 0.9499]) == ""
-    assert strayed([0.3, 0.05, 0.02]) == (
-        "the trained confidence map's mean left (0.05, 0.95) in 2 of 3 epochs (0.02 in the last): "
-        "it tells hardly any area from another"
-    )
-    assert "in 1 of 2 epochs (0.5 in the last)" in strayed([0.97, 0.5])
+def test_a_map_that_left_its_bounds_is_noted() -> None:
+    assert out_of_range([0.3, 0.0501, 0.9499]) == ""
+    for part in ("confidence map", "(0.05, 0.95)", "2 of 3 epochs", "0.02 in the last"):
+        assert part in out_of_range([0.3, 0.05, 0.02]), part
+    assert "in 1 of 2 epochs (0.5 in the last)" in out_of_range([0.97, 0.5])

@@ -246,7 +246,7 @@ def test_published_costs_stand_until_they_are_refreshed(call, board: Path, monke
     assert code == 0 and set(states(out).values()) == {"kept"}
     paths[0].unlink()  # resumed: what is missing alone
     code, out, _ = call(*flags)
-    assert code == 0 and sorted(states(out).values()) == ["measured", "kept", "kept", "kept"]
+    assert code == 0 and sorted(states(out).values()) == ["kept", "kept", "kept", "measured"]
     code, out, err = call(*flags, "--refresh")
     assert set(states(out).values()) == {"measured"} and "replaced" not in err
     assert {path: path.read_bytes() for path in paths} == before
@@ -266,7 +266,7 @@ def test_what_other_versions_measured_is_measured_again(call, board: Path, chang
     path = sorted((board / "costs").iterdir())[0]
     write_cost(board / "costs", {**read_cost(path), **change})
     code, out, err = call(*flags)
-    assert code == 0 and sorted(states(out).values()) == ["measured", "kept"]
+    assert code == 0 and sorted(states(out).values()) == ["kept", "measured"]
     assert f"{path}: replaces an earlier measurement" in err
 
 

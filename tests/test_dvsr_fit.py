@@ -115,10 +115,8 @@ def test_code_fades_linearly_over_two_epochs(fitted: Fitted, passes: list[Any]) 
     alphas = [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]  # 2 of its epochs are 4 updates
     assert passes == [(1, 1.0, True)] * 2 + [(2, alpha, True) for alpha in alphas] + [(3, 0.0, True), (3, 0.25, True)]
     (note,) = training.notes
-    assert note == (
-        "prog-dvsr: the network by 8 was trained at 8 times its size no further than alpha 0.50, and is used at 1: "
-        "more epochs or a quicker fade"
-    )
+    for part in ("prog-dvsr: ", "by 8", "alpha 0.50", "8 times", "alpha 1", "more epochs", "fade"):
+        assert part in note, part
 
 
 def test_end_to_end_all_steps_are_learnt_at_once(fitted: Fitted, passes: list[Any]) -> None:
@@ -330,11 +328,9 @@ def test_it_goes_with_any_method(toy_catalog: Catalog, tmp_path: Path, method: s
 
 
 def test_few_pairs_an_update_are_said() -> None:
-    notes = told(pairs=[1.0, 2.0])
-    assert notes == [
-        "of a batch of 2 clips 1.5 were large enough for a pair, on average: a larger batch, a smaller "
-        "enhancer.pair_least, or larger clips by --high-source"
-    ]
+    (note,) = told(pairs=[1.0, 2.0])
+    for part in ("1.5 of 2 clips", "larger batch", "enhancer.pair_least", "--high-source"):
+        assert part in note, part
     assert told(pairs=[2.0, 2.0]) == [] == told(pairs=[])
 
 
@@ -342,7 +338,7 @@ def told(pairs: list[float]) -> list[str]:
     """What is noted of a stage with that history."""
     notes: list[str] = []
     training: Any = SimpleNamespace(options={"batch": 2}, history=[{"pairs": one} for one in pairs], note=notes.append)
-    fit.tell_pairs(training)
+    fit.note_few_pairs(training)
     return notes
 
 

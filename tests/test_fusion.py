@@ -53,7 +53,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def test_the_softmax_of_fused_logits_is_the_mean_softmax() -> None:
-    """0.7 0.2 0.1 and 0.2 0.6 0.2 have the mean 0.45 0.4 0.15; the second network is equally confident in another class."""
+    """0.7 0.2 0.1 and 0.2 0.6 0.2 have the mean 0.45 0.4 0.15."""
     one, other = np.log([[0.7, 0.2, 0.1]]) + 3, np.log([[0.2, 0.6, 0.2]]) - 5  # softmax ignores a constant
     assert np.allclose(np.exp(mean_of_softmax([one, other])), [[0.45, 0.4, 0.15]])
 

@@ -299,7 +299,7 @@ def test_a_method_that_trains_no_teacher_takes_none(toy_catalog: Catalog, taught
 
 
 def test_a_row_that_trains_no_teacher_is_refused_before_it_trains(toy_catalog: Catalog, taught: Path) -> None:
-    with pytest.raises(ElrError, match="'stat:student' is its S-Net alone, .*; leave out --teacher$"):
+    with pytest.raises(ElrError, match=r"^method 'stat:student' .*student alone.*'teacher@\w+'; leave out --teacher$"):
         planned(toy_catalog, "stat:student", teacher=teacher_name(taught))
 
 

@@ -35,7 +35,7 @@ def wheel(tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp("source")
     for top in ("benchmark_core", "plugins"):
         shutil.copytree(ROOT / top, source / top, ignore=NOT_SOURCE)
-    for name in ("setup.cfg", "pyproject.toml", "README.md"):
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     return build(source)
 
@@ -79,6 +79,17 @@ def test_the_wheel_holds_every_file(wheel: Path):
     files = (path for ending in ("py", "yaml") for path in (ROOT / "plugins").rglob(f"*.{ending}"))
     plugins = {path.relative_to(ROOT / "plugins").as_posix() for path in files}
     assert packed == core | {f"elrbench_plugins/{name}" for name in plugins}
+
+
+def test_the_wheel_holds_the_licence_and_names_the_project(wheel: Path):
+    archive = zipfile.ZipFile(wheel)
+    (licence,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
+    assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+    (metadata,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
+    header = metadata.partition("\n\n")[0]
+    for line in ("License: Apache-2.0", "Author: The elrbench authors", "Requires-Python: >=3.11"):
+        assert line in header
+    assert "https://github.com/elrbench/elrbench" in header
 
 
 def test_it_is_the_installed_one(place: Path):
@@ -125,12 +136,13 @@ def test_the_demos_run(elrbench, place: Path):
 
 
 def test_make_demo_ends_with_its_table(place: Path, tmp_path: Path):
-    """Its last lines, on fewer clips; `.venv`, which is built otherwise, is taken as built."""
+    """On fewer clips and a smaller budget; make does not build `.venv`."""
     board, binaries = tmp_path / "leaderboards", place / "venv" / "bin"
     few = "--set dataset.train=12 --set dataset.test=12 --budget smoke"
     run_few = f"{binaries}/elrbench run --dataset puppets {few} --cache {place}/cache --publish --folder {board}"
     variables = (f"BIN={binaries}", f"DEMO={tmp_path}", f"RUN={run_few}")
     done = run("make", "-o", ".venv/installed", "demo", *variables, cwd=Path(__file__).parents[1])
-    table = done.stdout.partition("The table of these two runs.")[2]
-    assert "| cstat:mlp+rc" in table and "| supervised" in table and "hmdb51" not in table
-    assert (tmp_path / "site" / "index.html").is_file() and f"{tmp_path}/site/index.html" in table
+    table = done.stdout.partition("The table of these two runs")[2]
+    assert "| teacher" in table and "| supervised" in table and "hmdb51" not in table
+    assert (tmp_path / "site" / "index.html").is_file()
+    assert done.stdout.splitlines()[-1].endswith(f"{tmp_path}/site/index.html")

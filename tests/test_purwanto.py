@@ -439,12 +439,12 @@ def test_a_flow_stream_without_the_extra(
         (
             "purwanto:sa",
             {"modality": "rgb", "teacher": "teacher@0123456789abcdef"},
-            "distils nothing, and has no use for a fitted teacher",
+            "'purwanto:sa' has no distillation .*; leave out --teacher",
         ),
         (
             "purwanto:sa",
             {"modality": "rgb", "dataset": "tinyvirat", "high_source": "virat-crops"},
-            "neither has a use for high views of",
+            "'purwanto:sa'.*enhancer 'bicubic'.*'virat-crops'; leave out --high-source",
         ),
         ("purwanto:kd+sr", {"budget": "small", "size": "60x80"}, None),  # brought to any size
         ("purwanto:kd", {"teacher": "teacher@0123456789abcdef"}, "a fitted teacher sees one modality"),

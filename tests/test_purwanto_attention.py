@@ -15,7 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmark_core.cost.macs import count_work
 from benchmark_core.cost.operators import HEAVY
-from elrbench_plugins.purwanto.attention import SpatialTemporalAttention, attend
+from elrbench_plugins.purwanto.attention import SpatialTemporalAttention, self_attention
 
 KINDS = ("printed", "mean", "softmax")
 AXES = ("heads-time-position", "time-height-width")
@@ -40,18 +40,18 @@ def test_eq_2_by_hand() -> None:
     """B1 B2' is [[1, 2], [2, 0]]; times B3 [[3, 5], [6, 2]]; over the root of 2, and B3 itself."""
     root = math.sqrt(2)
     due = rows([3 / root + 3, 5 / root + 1], [6 / root + 0, 2 / root + 2])
-    assert torch.allclose(attend(B1, B2, B3, BOTH), due, rtol=0, atol=1e-14)
+    assert torch.allclose(self_attention(B1, B2, B3, BOTH), due, rtol=0, atol=1e-14)
     mean = rows([1.5 / root + 3, 2.5 / root + 1], [3 / root, 1 / root + 2])  # over the two positions
-    assert torch.allclose(attend(B1, B2, B3, BOTH, kind="mean"), mean, rtol=0, atol=1e-14)
+    assert torch.allclose(self_attention(B1, B2, B3, BOTH, kind="mean"), mean, rtol=0, atol=1e-14)
     first = torch.tensor([[True, False]])
-    assert torch.equal(attend(B1, B2, B3, first, kind="none", dropout=0.9), rows([3, 1], [0, 0]))
+    assert torch.equal(self_attention(B1, B2, B3, first, kind="none", dropout=0.9), rows([3, 1], [0, 0]))
 
 
 def test_eq_2_with_softmax_by_hand() -> None:
     """Of [[1, 2], [2, 0]] over the root of 2, each row over positions."""
     first, second = (1 / (1 + math.exp(apart / math.sqrt(2))) for apart in (1, -2))  # the first position's share
     due = rows([3 * first + 3, first + 2 * (1 - first) + 1], [3 * second, second + 2 * (1 - second) + 2])
-    assert torch.allclose(attend(B1, B2, B3, BOTH, kind="softmax"), due, rtol=0, atol=1e-14)
+    assert torch.allclose(self_attention(B1, B2, B3, BOTH, kind="softmax"), due, rtol=0, atol=1e-14)
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -62,9 +62,11 @@ def test_the_product_is_associative_without_softmax() -> None:
     one, two, three = (drawn(2, 3, 50, 7, seed=seed) for seed in range(3))
     real = torch.ones(2, 50, dtype=torch.bool)
     pairs = one @ two.transpose(-1, -2)  # (B1 B2') B3: a number for every pair of positions
-    assert torch.allclose(attend(one, two, three, real), pairs / math.sqrt(7) @ three + three, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(
+        self_attention(one, two, three, real), pairs / math.sqrt(7) @ three + three, rtol=1e-12, atol=1e-12
+    )
     weights = (pairs / math.sqrt(7)).softmax(-1)
-    assert torch.allclose(attend(one, two, three, real, kind="softmax"), weights @ three + three, atol=1e-12)
+    assert torch.allclose(self_attention(one, two, three, real, kind="softmax"), weights @ three + three, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,10 +74,10 @@ def test_dropout_is_on_the_first_term_alone(kind: str) -> None:
     one, two, three = (drawn(1, 1, 400, 4, seed=seed) for seed in range(3))
     real = torch.ones(1, 400, dtype=torch.bool)
     torch.manual_seed(0)
-    dropped = attend(one, two, three, real, kind=kind, dropout=0.9) - three
+    dropped = self_attention(one, two, three, real, kind=kind, dropout=0.9) - three
     kept = dropped != 0
     assert 0.07 < kept.double().mean() < 0.13
-    whole = attend(one, two, three, real, kind=kind) - three
+    whole = self_attention(one, two, three, real, kind=kind) - three
     assert torch.allclose(dropped[kept], 10 * whole[kept])
     head = SpatialTemporalAttention(8, 2, heads=2, classifier="pooled", dropout=0.9)
     maps, mask = torch.rand(1, 2, 8, 2, 2, 2), torch.ones(1, 2)

@@ -66,7 +66,7 @@ def test_unused_unlabelled_clips_are_refused(toy_catalog: Catalog, method: str) 
 
 @pytest.mark.parametrize("row", ["teacher", "student"])
 def test_unlabelled_clips_that_the_scored_network_does_not_use_are_refused(toy_catalog: Catalog, row: str) -> None:
-    with pytest.raises(ElrError, match="alone, which has no use for 'puppets'; leave out --unlabelled and method.unl"):
+    with pytest.raises(ElrError, match=rf"{row} alone .*'puppets'; leave out --unlabelled and method.unlabelled$"):
         resolve_plan(toy_catalog, asked(method=f"cstat:{row}+ut", unlabelled="puppets"))
 
 
@@ -217,7 +217,7 @@ def test_bad_clips_covers_absent_clips_of_a_labelled_dataset_used_as_unlabelled(
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Two classes of three clips each, one of them for testing; and unlabelled clips: one test clip and three others."""
+    """Two classes of three clips, one of them for testing; and unlabelled clips: one test clip and three others."""
     for number, name in enumerate(("walk", "run")):
         for clip in range(3):
             film(tmp_path / "mine" / ("test" if clip == 2 else "train") / name / f"{clip}.mp4", 40 + 80 * number, clip)

@@ -115,8 +115,8 @@ def settings(spec: BackboneSpec | EnhancerSpec) -> tuple[Published, ...]:
 
 def brought_by(spec: BackboneSpec | EnhancerSpec, owner: Owner) -> dict[str, dict[str, str]]:
     """Return name, plugin, distribution and version of the component; for a plugin file also its digest."""
-    whose = {"name": spec.name, "plugin": owner.plugin, "distribution": owner.distribution, "version": owner.version}
-    return {spec.kind: whose | ({"digest": owner.digest} if owner.digest else {})}
+    names = {"name": spec.name, "plugin": owner.plugin, "distribution": owner.distribution, "version": owner.version}
+    return {spec.kind: names | ({"digest": owner.digest} if owner.digest else {})}
 
 
 def standing(subject: Subject, owner: Owner, device: torch.device, costs: Path) -> CostRecord | None:

@@ -7,6 +7,7 @@ most matrix products and their backward passes have no rule here: PyTorch's own 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -136,6 +137,7 @@ HEAVY = _names(
 )
 
 
+@cache
 def rule_of(name: str) -> tuple[str, Rule] | None:
     """Kind and rule of an aten operator, or None."""
     if (own := RULES.get(name.removesuffix("_"))) is not None:

@@ -26,7 +26,7 @@ def count_parameters(recognizer: Recognizer, low: Low | None = None) -> dict[str
 
 
 def _idle(recognizer: Recognizer, low: Low) -> set[Tensor]:
-    """Parameters of the backbone whose layer is not called and that the logits do not depend on.
+    """Parameters of the backbone that the recognizer does not use: no call of their layer, no effect on the logits.
 
     Found by a pass on meta tensors. If the network cannot run on them, no parameter is idle.
     """

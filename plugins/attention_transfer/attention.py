@@ -1,4 +1,4 @@
-"""Where a network looks (eq. 1) and when (the temporal attention module, Fig. 4)."""
+"""Spatial attention maps (CSTAT, eq. 1) and the temporal attention module (Fig. 4)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def spatial_attention(stage: Tensor) -> Tensor:
-    """Eq. 1, F = sum over channels of |O|: stage map (N, C, [T,] h, w) to (N, [T,] h, w), in float32."""
+    """Eq. 1: F(O) = sum over channels of |O|. Stage maps (N, C, [T,] h, w) -> (N, [T,] h, w), in float32."""
     return stage.float().abs().sum(1)
 
 
 def vec(attention: Tensor, over_time: str = "keep") -> Tensor:
-    """(N, [T,] h, w) to (N, positions).
+    """Vectorise attention maps: (N, [T,] h, w) -> (N, positions).
 
-    over_time: a 3D backbone's time axis, of which the paper is silent: "keep" makes it part of the positions (T·h·w),
-    "mean" averages it away first (h·w).
+    over_time: what to do with the time axis of a 3D backbone; the paper does not say. "keep": positions are T*h*w.
+    "mean": average over T first, so that positions are h*w.
     """
     if over_time == "mean" and attention.ndim == 4:
         attention = attention.mean(1)
@@ -31,22 +31,22 @@ def vec(attention: Tensor, over_time: str = "keep") -> Tensor:
 
 
 def mean_over_real(values: Tensor, mask: Tensor) -> Tensor:
-    """(B, K) to (B,): each clip's mean over its real intervals."""
+    """Return each clip's mean over its real intervals: (B, K) -> (B,)."""
     real = (mask > 0).to(values.dtype)
     return (values * real).sum(1) / real.sum(1)
 
 
 class TemporalAttention(nn.Module):
-    """TAM as a recognizer's head: features (B, K, F) and mask (B, K) to logits (B, C) and its taps.
+    """Temporal attention module (Fig. 4) as a recognizer's head.
 
-    taps: fc1 (B, width) and fc2 (B, K), both as the layers give them, and weights (B, K), which sum to 1.
-    The features' weighted sum is classified by the backbone's own classifier. As that is affine and the weights sum to
-    1, it is the same as the weighted sum of each interval's logits: the paper's two wordings agree.
+    The module weights the K features of a clip, sums them and applies the backbone's classifier to the sum. The
+    classifier is affine and the weights sum to 1, so this equals the weighted sum of each interval's logits. The paper
+    describes it both ways.
 
-    activation: between the two layers; the paper names none. "relu" or "none".
-    start: "uniform" sets the second layer to weight 0 and bias 1, so that a network that was trained with the mean over
-    intervals starts where it stood. Softmax does not see the equal biases, but eq. 3 does: at bias 0 the tapped
-    vector would be zero, where the cosine has no direction and its gradient no bound. "default" is PyTorch's draw.
+    activation: "relu" or "none", between the two layers. The paper names none.
+    start: "uniform" sets the second layer to weight 0 and bias 1. All intervals then have equal weights, as in the mean
+        over intervals that the student was trained with. Softmax ignores the bias, but eq. 3 does not: with bias 0 the
+        compared vector would be 0, where the gradient of the cosine is unbounded. "default": as PyTorch.
     """
 
     def __init__(
@@ -67,14 +67,20 @@ class TemporalAttention(nn.Module):
         if start == "uniform":
             nn.init.zeros_(self.fc2.weight)
             nn.init.ones_(self.fc2.bias)
-        self.shared: tuple[nn.Module] = (classifier,)  # registered, saved and counted with the backbone alone
+        self.shared: tuple[nn.Module] = (
+            classifier,
+        )  # a tuple, so that it is registered, saved and counted with the backbone only
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """See the class. ElrError where K is not the one that it was built for."""
+        """Return logits (B, C) and outputs of the layers, for features (B, K, F) and mask (B, K).
+
+        The outputs are "fc1" (B, width) and "fc2" (B, K), before activation and softmax, and "weights" (B, K), which
+        sum to 1 over the real intervals. ElrError if K is not the number of intervals that the module was built for.
+        """
         if features.shape[1] != self.intervals:
             raise ElrError(
                 f"the temporal attention module was built for {self.intervals} intervals and got "
-                f"{features.shape[1]}; ask for a sampling with a fixed number of intervals, e.g. --sampling 4x1"
+                f"{features.shape[1]}; use a sampling with a fixed number of intervals, e.g. --sampling 4x1"
             )
         real = mask > 0  # (B, K)
         features = features * real.unsqueeze(-1)  # (B, K, F)
@@ -86,7 +92,7 @@ class TemporalAttention(nn.Module):
 
 
 def recognizer(parts: Parts) -> Recognizer:
-    """The deployed model: the backbone under a temporal attention module; the S-Net alone takes the mean of logits."""
+    """Build the deployed model: backbone and temporal attention module, or mean of logits if deploys=student."""
     if parts.options["deploys"] == "student":
         return parts.assemble(MeanLogits(parts.backbone.get_classifier()))
     return parts.assemble(

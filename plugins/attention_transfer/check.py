@@ -1,4 +1,4 @@
-"""What of a plan an attention transfer refuses before data is touched. Imports no torch."""
+"""Reject plans that attention transfer cannot run, before any data is read. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ if TYPE_CHECKING:
     from benchmark_core.plans.combinations import Components
     from benchmark_core.plans.plan import Plan
 
-ALONE = {"teacher": ("T-Net", ("--teacher",)), "student": ("S-Net", ())}  # what `deploys` may be, and what that reads
+# Values of the option `deploys` that train one network alone, and the flags that this network uses.
+ALONE: dict[str, tuple[str, ...]] = {"teacher": ("--teacher",), "student": ()}
 
 
 def check(plan: Plan, components: Components) -> None:
-    """ElrError where STAT's list is asked for and the backbone has another number of stage maps, or where the plan
-    names what the one network that it trains does not read: its record would say that it did.
+    """Check the rolling weights and the inputs of a plan.
+
+    ElrError if STAT lists no rolling weights for the backbone's number of stage maps. ElrError if the plan trains one
+    network alone and names an input that this network does not use: the record would claim that it was used.
     """
     options = components.options(plan, "method")
     if options["rolling"] == "stat":
         rolling.weights("stat", len(components.backbone.stages), epoch=0, epochs=1)
-    if options["deploys"] not in ALONE:
+    deployed = str(options["deploys"])
+    if deployed not in ALONE:
         return
-    network, reads = ALONE[str(options["deploys"])]
     for flag, named in (
         ("--teacher", plan.teacher),
         ("--unlabelled", plan.unlabelled),
         ("--high-source", plan.hr_source),
     ):
-        if named and flag not in reads:
-            also = " and method.unlabelled with it" if flag == "--unlabelled" else ""
+        if named and flag not in ALONE[deployed]:
+            also = " and method.unlabelled" if flag == "--unlabelled" else ""
             raise ElrError(
-                f"method '{plan.method}' is its {network} alone, which has no use for '{named}'; leave out {flag}{also}"
+                f"method '{plan.method}' trains its {deployed} alone and does not use '{named}'; leave out {flag}{also}"
             )

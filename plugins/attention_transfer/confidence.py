@@ -1,4 +1,4 @@
-"""What the transfer does with a confidence map (CSTAT, section III.C.2)."""
+"""How the transfer uses a confidence map (CSTAT, section III.C.2). `cstat/confidence.py` makes the maps."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from elrbench_plugins.attention_transfer.attention import mean_over_real
 
 
 def straight_through_threshold(confidence: Tensor, threshold: float) -> Tensor:
-    """C where it reaches the threshold, 0 elsewhere; the gradient is that of C (straight-through)."""
+    """Return C where it reaches the threshold, 0 elsewhere. The gradient is that of C (straight-through)."""
     kept = confidence * (confidence >= threshold)
     return confidence + (kept - confidence).detach()
 
 
 def pool_to_stage(confidence: Tensor, shape: Sequence[int]) -> Tensor:
-    """A map (N, [T,] H, W) averaged down to a stage's ([T_i,] h_i, w_i): (N, [T_i,] h_i, w_i)."""
+    """Average a map (N, [T,] H, W) down to the size of a stage map, `shape` = ([T_i,] h_i, w_i)."""
     average: Callable[..., Tensor] = adaptive_avg_pool2d if len(shape) == 2 else adaptive_avg_pool3d
     return average(confidence.unsqueeze(1), tuple(shape)).squeeze(1)
 
 
 def video_score(confidence: Tensor, mask: Tensor, threshold: float) -> Tensor:
-    """The temporal confidence of each clip, (B,).
+    """Return the temporal confidence of each clip, (B,).
 
-    Per interval, the share of un-lost pixels within the high-information area (C >= threshold): a pixel is un-lost to
-    the degree C, so the share is C's mean there, and 0 without such an area. Then the mean over the real intervals.
-    It weighs the temporal term and is not trained by it: E would lower the score instead of the distance.
+    The paper takes the ratio of pixels without loss in the high-information area (C >= threshold). C says to which
+    degree a pixel is without loss, so the ratio is the mean of C in that area, and 0 if the area is empty. The score of
+    a clip is the mean over its real intervals. It has no gradient: otherwise a trained extractor would lower the score
+    instead of the distance.
+
+    confidence: (B*K, [T,] H, W). mask: (B, K).
     """
     flat = confidence.detach().flatten(1)  # (B*K, pixels)
     area = (flat >= threshold).to(flat.dtype)
@@ -37,7 +40,10 @@ def video_score(confidence: Tensor, mask: Tensor, threshold: float) -> Tensor:
 
 
 def spread(confidence: Tensor) -> Tensor:
-    """Entropy of the maps as distributions over pixels, as a share of the uniform one's: 0 is a single pixel."""
+    """Return the maps' entropy over pixels relative to a uniform map, mean over maps. 0: all on one pixel; 1: uniform.
+
+    confidence: (N, [T,] H, W). A logged statistic, without gradient.
+    """
     flat = confidence.detach().flatten(1)  # (N, pixels)
     share = flat / flat.sum(1, keepdim=True).clamp(min=1e-12)
     entropy = -torch.special.xlogy(share, share).sum(1)

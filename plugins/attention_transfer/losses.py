@@ -1,7 +1,7 @@
-"""The distances between two networks' attention, eq. 2 to 4.
+"""Losses of attention transfer, eq. 2 to 4 of STAT and CSTAT.
 
-How far two vectors are apart tells CSTAT from STAT; what the vectors are, and over what their distances are averaged,
-is common to both: `distance` maps the rows of two (N, D) to (N,).
+The two papers differ in the distance of two attention vectors: `distance` maps the rows of two (N, D) to (N,). See
+`stat/losses.py` and `cstat/losses.py`. The vectors, and the means over intervals and clips, are the same in both.
 """
 
 from __future__ import annotations
@@ -29,21 +29,23 @@ def spatial_distances(
     *,
     distance: Distance,
 ) -> Tensor:
-    """The terms of eq. 2, one per residual stage i: (stages,).
+    """Return the terms of eq. 2, one per residual stage i: (stages,).
+
+    Q spans one interval. A term is the mean over a clip's real intervals, then over clips.
 
     student, teacher: stage maps (B*K, C_i, [T_i,] h_i, w_i). mask: (B, K).
-    confidence: None, or (B*K, [T,] H, W) >= 0; then Q^i = vec(F(A^i * C^i)) (section III.C.2), which is
-    vec(C^i · F(A^i)), as C has no channels and is not negative.
-    Q is one interval's; the term is the mean over a clip's real intervals, then over clips.
+    confidence: None, or (B*K, [T,] H, W) >= 0. Then Q^i = vec(F(A^i * C^i)) (section III.C.2). C has no channels and is
+        not negative, so F(A^i * C^i) = C^i * F(A^i).
+    over_time: see `vec`.
     """
     terms = []
-    for at_student, at_teacher in zip(student, teacher, strict=True):
-        looks = spatial_attention(at_student), spatial_attention(at_teacher)  # (B*K, [T_i,] h_i, w_i)
+    for student_map, teacher_map in zip(student, teacher, strict=True):
+        f_student, f_teacher = spatial_attention(student_map), spatial_attention(teacher_map)  # (B*K, [T_i,] h_i, w_i)
         if confidence is not None:
-            score = pool_to_stage(confidence, looks[0].shape[1:])
-            looks = looks[0] * score, looks[1] * score
-        apart = distance(vec(looks[0], over_time), vec(looks[1], over_time))  # (B*K,)
-        terms.append(mean_over_real(apart.reshape(mask.shape), mask).mean())
+            c = pool_to_stage(confidence, f_student.shape[1:])  # (B*K, [T_i,] h_i, w_i)
+            f_student, f_teacher = f_student * c, f_teacher * c
+        distances = distance(vec(f_student, over_time), vec(f_teacher, over_time))  # (B*K,)
+        terms.append(mean_over_real(distances.reshape(mask.shape), mask).mean())
     return torch.stack(terms)
 
 
@@ -56,10 +58,11 @@ def temporal_distances(
     *,
     distance: Distance,
 ) -> Tensor:
-    """The terms of eq. 3, one per fully connected layer j of the temporal attention module: (2,).
+    """Return the terms of eq. 3, one per fully connected layer j of the temporal attention module: (2,).
 
-    student, teacher: taps of `TemporalAttention`. score: (B,) or None, what each clip's terms are multiplied by.
-    after_softmax: the second layer's output is taken as the intervals' weights; else as the layer gives it.
+    student, teacher: the outputs that `TemporalAttention` returns. mask: (B, K).
+    score: (B,) or None; the temporal confidence that multiplies each clip's terms.
+    after_softmax: compare the second layer after its softmax instead of before.
     """
     last = "weights" if after_softmax else "fc2"
     real = (mask > 0).float()
@@ -69,5 +72,5 @@ def temporal_distances(
 
 
 def total(ce: Tensor, sat: Tensor, tat: Tensor, external: Sequence[float]) -> Tensor:
-    """Eq. 4: W_ce·L_CE + W_sat·L_SAT + W_tat·L_TAT."""
+    """Return eq. 4: W_ce * L_CE + W_sat * L_SAT + W_tat * L_TAT. external: the three weights."""
     return external[0] * ce + external[1] * sat + external[2] * tat

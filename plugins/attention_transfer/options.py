@@ -1,4 +1,4 @@
-"""The numbers of attention transfer, shared by STAT and CSTAT. Imports no torch."""
+"""Options of attention transfer that STAT and CSTAT share. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ EXTERNAL: Mapping[str, Option] = {  # eq. 4, section IV.E and IV.H
     "w_sat": Option(default=1 / 3, low=0.0, help="W_sat of eq. 4"),
     "w_tat": Option(default=1 / 3, low=0.0, help="W_tat of eq. 4"),
 }
-# The first rows of STAT's Table 3 and of CSTAT's Table IV; and, in no table, the same recipe without what it is for:
-# what of a gain over supervised:matched is not attention's but, say, of STAT's frozen norms and clipped gradients.
+# First rows of STAT's Table 3 and CSTAT's Table IV. "ce" is in no table: the same training without attention loss.
+# A gain of "ce" over supervised:matched comes from the rest, e.g. STAT's frozen normalisation and gradient clipping.
 EXTERNAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "ce": {"w_ce": 1.0, "w_sat": 0.0, "w_tat": 0.0},
     "sat": {"w_ce": 0.5, "w_sat": 0.5, "w_tat": 0.0},
@@ -24,22 +24,21 @@ INTERNAL: Mapping[str, Option] = {
         default="none",
         choices=("none", "cstat-per-stage", "cstat-printed", "stat"),
         unspecified=True,
-        help="weights of the blocks over training: fixed; eq. 5 with each stage's weights summing to 1 (what rc stands "
-        "for); eq. 5 with the divisor as printed; or STAT's list",
+        help="block weights over training. none: fixed; cstat-per-stage: eq. 5, each stage's weights sum to 1 (variant "
+        "rc of cstat); cstat-printed: eq. 5 with the printed divisor; stat: STAT's lists",
     ),
     "inner": Option(
         default="equal",
         choices=("equal", "doubling", "last"),
-        help="fixed weights of the blocks where rolling is none, as in Table I: 1/4-1/4-1/4-1/4, 1/15-2/15-4/15-8/15, "
-        "0-0-0-1",
+        help="fixed block weights if rolling=none (Table I): 1/4-1/4-1/4-1/4, 1/15-2/15-4/15-8/15 or 0-0-0-1",
     ),
     "rolling_turns": Option(
         default="once",
         choices=("once", "fifths"),
         unspecified=True,
         added=True,
-        help="when rolling weights change: training cut into as many equal stages as there are blocks, or a new list "
-        "every fifth of it (10 of 50 epochs), the first again after the last",
+        help="when rolling weights change. once: training is divided into as many equal stages as blocks; fifths: "
+        "every fifth of the training (10 of 50 epochs), in a cycle",
     ),
 }
 ATTENTION: Mapping[str, Option] = {
@@ -47,7 +46,7 @@ ATTENTION: Mapping[str, Option] = {
         default="keep",
         choices=("keep", "mean"),
         unspecified=True,
-        help="time axis of a 3D backbone's attention maps: part of the positions, or averaged away",
+        help="time axis of a 3D backbone's attention maps. keep: part of the positions; mean: averaged",
     ),
     "tam_width": Option(default=64, low=1, help="width of the temporal attention module's first layer"),
     "tam_activation": Option(
@@ -57,8 +56,8 @@ ATTENTION: Mapping[str, Option] = {
         default="uniform",
         choices=("uniform", "default"),
         unspecified=True,
-        help="the module's initial weights: all intervals alike (the mean that the student was trained with), or "
-        "PyTorch's draw",
+        help="the module's initial weights. uniform: equal weights of all intervals, as in the student's own training; "
+        "default: PyTorch's initialisation",
     ),
     "tat_after_softmax": Option(
         default=False, unspecified=True, help="compare the module's second layer after its softmax instead of before"
@@ -70,21 +69,22 @@ SCHEDULE: Mapping[str, Option] = {
         choices=("none", "all-but-first"),
         unspecified=True,
         added=True,
-        help="the S-Net's batch normalisations that stand still where attention is transferred, scale, shift and "
-        "statistics; the networks' own training before it has none frozen",
+        help="batch normalisation layers of the student to freeze (scale, shift and statistics) while attention is "
+        "transferred; none is frozen while teacher and student are trained alone",
     ),
     "joint_clip_norm": Option(
         default=0.0,
         low=0.0,
         unspecified=True,
         added=True,
-        help="largest gradient norm where attention is transferred; 0 is clip_norm's",
+        help="largest gradient norm while attention is transferred; 0 uses clip_norm",
     ),
     "deploys": Option(
         default="joint",
         choices=("joint", "teacher", "student"),
         added=True,
-        help="what is scored: the S-Net after the joint phase; the T-Net on high views, a ceiling; the S-Net alone",
+        help="network to score. joint: the student after the joint phase; teacher: the teacher on high views (oracle); "
+        "student: the student before the joint phase",
     ),
 }
 DEPLOYS_VARIANTS: Mapping[str, Mapping[str, Value]] = {
@@ -96,17 +96,17 @@ UNLABELLED: Mapping[str, Option] = {
         default="none",
         choices=("none", "attention", "attention+soft"),
         added=True,
-        help="what the S-Net learns from a pool of clips without labels before the joint phase: nothing; the teacher's "
-        "attention (STAT); or that and its soft label, which has W_ce's weight (CSTAT)",
+        help="what the student learns from unlabelled clips before the joint phase. attention: the teacher's attention "
+        "(STAT); attention+soft: also the teacher's soft label, weighted by W_ce (CSTAT)",
     ),
     "unlabelled_epochs": Option(
         default=0,
         low=0,
         unspecified=True,
         added=True,
-        help="passes over the pool, with the schedule started afresh; 0 is joint_epochs'",
+        help="epochs on the unlabelled clips, with a fresh schedule; 0 uses joint_epochs",
     ),
     "soft_temperature": Option(
-        default=4.0, low=0.1, unspecified=True, added=True, help="divides the logits of a soft label"
+        default=4.0, low=0.1, unspecified=True, added=True, help="temperature of the soft label"
     ),
 }

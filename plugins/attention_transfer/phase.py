@@ -1,4 +1,4 @@
-"""A phase in which the student learns with the teacher's attention before its eyes: the loop of STAT and of CSTAT."""
+"""The training loop of STAT and CSTAT: the student learns from labels and from the teacher's attention."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from benchmark_core.specs import Value
 from elrbench_plugins.attention_transfer import rolling
 from elrbench_plugins.attention_transfer.confidence import spread, straight_through_threshold, video_score
 from elrbench_plugins.attention_transfer.losses import Distance, spatial_distances, temporal_distances, total
-from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
+from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer, Trace
     from benchmark_core.training.training import Training
 
-ALIVE = (0.05, 0.95)  # where the mean of a trained confidence map belongs
+ALIVE = (0.05, 0.95)  # range of the mean of a useful trained confidence map
 
 
 def train_with_attention(
@@ -32,12 +32,12 @@ def train_with_attention(
     measure: nn.Module | None = None,
     unlabelled: str = "",
 ) -> None:
-    """Eq. 4, in place on `student`; the T-Net stands still, with its running statistics.
+    """Train `student` in place by eq. 4. The teacher is frozen, in evaluation mode.
 
-    measure: the confidence map, trained with the student where it has parameters.
-    unlabelled: "" for the labelled clips. Otherwise for the pool's, which have no labels: "attention" leaves L_CE out
-    (STAT, section 3.3.1), "attention+soft" puts the teacher's soft label in its place (CSTAT, section III.D.1).
-    RunFailed where the confidence map leaves nothing to transfer.
+    measure: maps images (high, low) to a confidence map; trained with the student if it has parameters.
+    unlabelled: "" trains on the labelled clips. The other values train on the unlabelled set. "attention" drops L_CE
+        (STAT, section 3.3.1). "attention+soft" replaces L_CE by the teacher's soft label (CSTAT, section III.D.1).
+    RunFailed if no pixel of any clip reached the confidence threshold in the first epoch.
     """
     options = training.options
     epochs = epochs_of(options, unlabelled)
@@ -54,38 +54,43 @@ def train_with_attention(
         refuse_empty(training.history, options)
         with training.autocast():
             with torch.no_grad():
-                shown = teacher.trace(batch.high, batch.mask, batch.box)
-            seen = student.trace(batch.low, batch.mask, batch.box)
-        gaps = compare(seen, shown, batch.mask, measure, options, distance=distance)
+                teacher_trace = teacher.trace(batch.high, batch.mask, batch.box)
+            student_trace = student.trace(batch.low, batch.mask, batch.box)
+        gaps = compare(student_trace, teacher_trace, batch.mask, measure, options, distance=distance)
         internal = [inner_weights(options, len(terms), batch.epoch, epochs) for terms in (gaps.spatial, gaps.temporal)]
-        answer = answer_terms(training, seen.logits, shown.logits, batch.target, unlabelled)
+        classification = classification_terms(
+            training, student_trace.logits, teacher_trace.logits, batch.target, unlabelled
+        )
         sat = gaps.spatial @ gaps.spatial.new_tensor(internal[0])  # eq. 2, weighted by block
         tat = gaps.temporal @ gaps.temporal.new_tensor(internal[1])  # eq. 3, weighted by layer
-        loss = total(next(iter(answer.values()), sat.new_zeros(())), sat, tat, external)
+        loss = total(next(iter(classification.values()), sat.new_zeros(())), sat, tat, external)
         recipe.step(loss)
         training.log(
-            loss=loss, **answer, sat=sat, tat=tat, **gaps.statistics,
+            loss=loss, **classification, sat=sat, tat=tat, **gaps.statistics,
             **{f"sat_{i}": term for i, term in enumerate(gaps.spatial, 1)},
             **{f"tat_{i}": term for i, term in enumerate(gaps.temporal, 1)},
             **{f"w_sat_{i}": weight for i, weight in enumerate(internal[0], 1)},
             **{f"w_tat_{i}": weight for i, weight in enumerate(internal[1], 1)},
         )  # fmt: skip
-    wake_norms(frozen)
+    unfreeze_norms(frozen)
     refuse_empty(training.history, options)
-    if len(trained) > 1 and (text := strayed([row["confidence"] for row in training.history])):
+    if len(trained) > 1 and (text := out_of_range([row["confidence"] for row in training.history])):
         training.note(text)
 
 
 def epochs_of(options: Mapping[str, Value], unlabelled: str) -> int:
-    """Length of the joint phase, or of the one before it on the pool."""
+    """Return the number of epochs of the joint phase, or of the phase on unlabelled clips."""
     joint = int(options["joint_epochs"])
     return (int(options["unlabelled_epochs"]) or joint) if unlabelled else joint
 
 
-def answer_terms(
+def classification_terms(
     training: Training, student: Tensor, teacher: Tensor, target: Tensor, unlabelled: str
 ) -> dict[str, Tensor]:
-    """What stands in L_CE's place, by the name it is logged under: logits (B, C), target as a batch has it."""
+    """Return L_CE or what replaces it in eq. 4, under its name in the log; empty if there is none.
+
+    student, teacher: logits (B, C). target: int64 (B,) or float (B, C).
+    """
     if not unlabelled:
         return {"ce": training.task_loss(student, target)}
     if unlabelled == "attention+soft":
@@ -95,7 +100,7 @@ def answer_terms(
 
 @dataclass
 class Gaps:
-    """spatial: (stages,), the terms of eq. 2. temporal: (2,), the terms of eq. 3. statistics: of the confidence map."""
+    """Terms of eq. 2 (stages,), terms of eq. 3 (2,), and logged statistics of the confidence map."""
 
     spatial: Tensor
     temporal: Tensor
@@ -111,7 +116,7 @@ def compare(
     *,
     distance: Distance,
 ) -> Gaps:
-    """How far the student's attention is from the teacher's on one batch, in float32."""
+    """Return the distances between the student's and the teacher's attention on one batch, in float32."""
     kept = score = None
     statistics: dict[str, Tensor] = {}
     if measure is not None:
@@ -140,7 +145,7 @@ def compare(
 
 
 def inner_weights(options: Mapping[str, Value], blocks: int, epoch: int, epochs: int) -> list[float]:
-    """The internal weights of eq. 2 or 3 in `epoch`."""
+    """Return the weights of the terms of eq. 2 or 3 in `epoch`."""
     return rolling.weights(
         str(options["rolling"]),
         blocks,
@@ -152,21 +157,21 @@ def inner_weights(options: Mapping[str, Value], blocks: int, epoch: int, epochs:
 
 
 def refuse_empty(history: Sequence[Mapping[str, float]], options: Mapping[str, Value]) -> None:
-    """RunFailed where no pixel of any clip took part in the first epoch: there was no transfer, and will be none."""
+    """RunFailed if no pixel of any clip reached the threshold in the first epoch, so that nothing is transferred."""
     if history and history[0].get("confidence_area") == 0:
         raise RunFailed(
             f"no pixel of any clip reached method.confidence_threshold={options['confidence_threshold']} in the first "
-            f"epoch (the {options['confidence']} map's mean is {history[0]['confidence']:.3g}), so nothing would be "
-            "transferred; lower it, or set another method.confidence_normalise"
+            f"epoch, so no attention would be transferred (mean of the {options['confidence']} confidence map: "
+            f"{history[0]['confidence']:.3g}); lower the threshold or change method.confidence_normalise"
         )
 
 
-def strayed(means: Sequence[float]) -> str:
-    """What to say of a trained confidence map whose mean, given by epoch, did not stay alive; nothing where it did."""
-    out = [mean for mean in means if not ALIVE[0] < mean < ALIVE[1]]
-    if not out:
+def out_of_range(means: Sequence[float]) -> str:
+    """Return a note if the mean of a trained confidence map left its range; empty otherwise. means: one per epoch."""
+    outside = [mean for mean in means if not ALIVE[0] < mean < ALIVE[1]]
+    if not outside:
         return ""
     return (
-        f"the trained confidence map's mean left ({ALIVE[0]}, {ALIVE[1]}) in {len(out)} of {len(means)} epochs "
-        f"({means[-1]:.3g} in the last): it tells hardly any area from another"
+        f"the trained confidence map's mean left ({ALIVE[0]}, {ALIVE[1]}) in {len(outside)} of {len(means)} epochs "
+        f"({means[-1]:.3g} in the last): the map hardly distinguishes areas"
     )

@@ -1,4 +1,4 @@
-"""The stages of STAT and of CSTAT (section IV.B): each network alone, then the student once more with both."""
+"""Training stages of STAT and CSTAT (CSTAT, section IV.B): each network alone, then the joint phase."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
     Phase: TypeAlias = Callable[[Training, Recognizer, Recognizer], None]
 
-TAM = ("tam_width", "tam_activation", "tam_start")
+TAM = ("tam_width", "tam_activation", "tam_start")  # options of the temporal attention module
 
 
 def fit_phases(training: Training, *, pretrain: Phase, transfer: Phase, revision: int) -> Recognizer:
-    """T-Net on high views with its temporal attention module, S-Net on low ones without; then the joint phase.
+    """Train the stages in order and return the network that the option `deploys` names.
 
-    Between them, where `unlabelled` asks for it, the S-Net learns on the pool. Up to there STAT's stages are CSTAT's.
-    Where high views are another dataset's, the S-Net goes on alone, on the target's own low views.
+    1. The teacher on high views, with its temporal attention module. STAT and CSTAT share this stage.
+    2. The student on low views, with the mean over intervals. Also shared.
+    3. If `unlabelled` is set: `pretrain`, on clips without labels.
+    4. `transfer`, the joint phase. The student gets a temporal attention module here.
+    5. If the high views come from another dataset: the student alone, on the target's low views.
+
+    revision: of `pretrain` and `transfer`.
     """
     deploys = training.options["deploys"]
     if deploys == "student":

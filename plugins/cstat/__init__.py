@@ -16,7 +16,7 @@ from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_O
 
 @hookimpl
 def elr_methods() -> list[MethodSpec]:
-    """One method; the paper's rows are variants of it."""
+    """Offer one method; the rows of the paper's Tables III and IV are its variants."""
     return [
         MethodSpec(
             name="cstat",
@@ -56,35 +56,34 @@ def elr_methods() -> list[MethodSpec]:
             check="elrbench_plugins.attention_transfer.check:check",
             fixed_intervals=True,
             unspecified=(
-                "epochs of the joint phase: as many as of the first, with the same schedule started afresh",
+                "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
                 "weight decay and gradient clipping: none",
-                "whether the T-Net stands still in the joint phase: it does, in evaluation mode",
-                "whether the S-Net alone has a temporal attention module: no, it takes the mean over intervals "
-                "(its interval weights are all equal in Fig. 9); the module joins it in the joint phase",
-                "what Q of eq. 2 spans: one interval; then the mean over intervals and clips",
-                "the norm P = 2 of eq. 2 and 3, taken of one number: its magnitude",
-                "internal weights where they do not roll: equal, summing to 1 (Table I's best)",
-                "eq. 5's divisor: over blocks, so that a stage's weights sum to 1; training is cut into equal stages",
-                "activation between the temporal attention module's layers: ReLU; its second layer is compared "
-                "before softmax",
-                "the extractor's width and activation: 3 -> 16 -> 1 with ReLU; its input: both images as the backbones "
-                "see them, in [0, 1]; trained with the student by the same optimiser",
-                "normalisation of the information loss: of the extractor's, a sigmoid about each interval's median, in "
-                "units of the mean absolute deviation from it; of a difference of brightness or of gradients, the "
-                "share of the interval's largest",
-                "whether a confidence map is binary (section III.C.1) or scales attention (III.C.2): it scales, from "
-                "the threshold on",
-                "the confidence threshold: 0.5, straight-through in training, before averaging down to a stage's size",
-                "the temporal confidence: mean confidence within the area at or above the threshold, not trained",
-                "brightness: BT.601; of flow, its length; the difference of less than 24 grey levels that is none: of "
-                "the difference-based map alone, before it is normalised",
-                "the gradient-based map: a Gaussian of 1 pixel over the image, then Sobel's magnitude, then the "
-                "dilations, then the difference; the ten dilations are 3x3, OpenCV's default, in pixels of a view 256 "
-                "high: they and the blur scale with the view's height, to windows of 3x3 or more",
-                "the phase on clips without labels: between the S-Net's own training and the joint phase, as long as "
-                "the joint phase, its weights rolling over its own length and its confidence map its own; the soft "
-                "label has W_ce's weight and temperature 4",
-                "blur and noise of the low view: see the degradation",
+                "state of the teacher in the joint phase: frozen, in evaluation mode",
+                "temporal attention module of the student before the joint phase: none; it takes the mean over "
+                "intervals (in Fig. 9 its interval weights are all equal). The joint phase adds the module",
+                "Q of eq. 2: it spans one interval; the terms are averaged over intervals, then over clips",
+                "the norm P = 2 of eq. 2 and 3: its argument is one number, so it is the magnitude",
+                "block weights without rolling: equal, with sum 1 (best in Table I)",
+                "divisor of eq. 5: the sum over blocks, so that a stage's weights sum to 1; stages of equal length",
+                "activation in the temporal attention module: ReLU. Eq. 3 compares its second layer before softmax",
+                "the MLP extractor: channels 3 -> 16 -> 1 with ReLU. Its input is both images as the backbones get "
+                "them, in [0, 1]. The student's optimiser trains it",
+                "normalisation of the information loss. MLP: sigmoid around the interval's median, in units of the "
+                "mean absolute deviation. Difference and gradient: divided by the interval's largest value",
+                "binary (section III.C.1) or scaling (III.C.2) confidence map: it scales attention where it reaches "
+                "the threshold",
+                "confidence threshold: 0.5, straight-through in training, applied before the map is averaged down to "
+                "the size of a stage map",
+                "temporal confidence: mean confidence in the area that reaches the threshold; it has no gradient",
+                "grey level: BT.601; of optical flow, the length of the vector. Differences under 24 grey levels are "
+                "set to 0 in the difference-based map only, before normalisation",
+                "gradient-based map: Gaussian blur of 1 pixel on the image, Sobel magnitude, dilations, then the "
+                "difference. The ten dilations are 3x3, OpenCV's default. Sizes are for a height of 256 and scale with "
+                "the height; the smallest window is 3x3",
+                "phase on unlabelled clips: after the student's own training and before the joint phase, of the same "
+                "length as the joint phase. It has its own rolling weights and confidence map. The soft label is "
+                "weighted by W_ce and has temperature 4",
+                "blur and noise of the low views: see the degradation",
             ),
         )
     ]

@@ -1,24 +1,25 @@
-"""How far the high view may be trusted where: confidence maps (section III.C), and what the transfer does with them.
+"""Confidence maps (section III.C): how well the low view preserves each pixel of the high view.
 
-d >= 0 says how much was lost at a pixel; normalised, it is the information loss L, and the confidence is C = 1 - L.
-Where C reaches a threshold, an area takes part in the transfer, and its attention is multiplied by C; elsewhere nothing
-is transferred. What d is tells the paper's three maps apart: `difference_map`, `gradient_map`, `mlp_map`.
+A map computes a difference d >= 0 of the two images per pixel, normalises it to an information loss L in [0, 1], and
+returns the confidence C = 1 - L. The paper's three maps differ in d: see `difference_map`, `gradient_map`, `mlp_map`.
+Areas with C below a threshold take no part in the transfer; elsewhere C multiplies the attention. See
+`attention_transfer/confidence.py`.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-FLAT = 1e-4  # of d for pixels in [0, 1]: a spread below it is a flat image, not information
+FLAT = 1e-4  # smallest meaningful range of d, for pixels in [0, 1]; it avoids a division by 0
 
 
 class ConfidenceMap(nn.Module):
-    """Images of both networks (N, 3, [T,] H, W) in [0, 1] to the confidence map (N, [T,] H, W) in [0, 1].
+    """Base of the three maps.
 
-    normalise: of d over the pixels of one interval. The paper says no more than "normalise".
-        "max": L = d / max d. What was lost nowhere stays 0, so equal images are trusted throughout.
-        "min-max": from the interval's smallest to its largest.
-        "median": L = sigmoid((d - median) / mean|d - median|), for a d that is trained; see `mlp_map`.
+    normalise: how d becomes L, over the pixels of one interval. The paper only says "normalise".
+        "max": L = d / max d. Equal images then have L = 0 and C = 1 everywhere.
+        "min-max": L = (d - min d) / (max d - min d).
+        "median": L = sigmoid((d - median) / mean|d - median|), for a trained d; see `mlp_map`.
     """
 
     def __init__(self, normalise: str) -> None:
@@ -26,15 +27,15 @@ class ConfidenceMap(nn.Module):
         self.normalise = normalise
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
-        """See the class. No gradient goes to the images."""
+        """Return C (N, [T,] H, W) in [0, 1] of images (N, 3, [T,] H, W) in [0, 1]. The images get no gradient."""
         return 1 - self.loss_map(self.difference(high.detach().float(), low.detach().float()))
 
     def difference(self, high: Tensor, low: Tensor) -> Tensor:
-        """d of the images: (N, [T,] H, W), not negative."""
+        """Return d >= 0, (N, [T,] H, W)."""
         raise NotImplementedError
 
     def loss_map(self, difference: Tensor) -> Tensor:
-        """L in [0, 1] of d (N, [T,] H, W), normalised within each interval."""
+        """Return L in [0, 1] of d (N, [T,] H, W), normalised within each interval."""
         flat = difference.flatten(1)  # (N, pixels)
         if self.normalise == "max":
             return (flat / flat.amax(1, keepdim=True).clamp(min=FLAT)).reshape(difference.shape)
@@ -47,5 +48,5 @@ class ConfidenceMap(nn.Module):
 
 
 def frames_of(images: Tensor) -> Tensor:
-    """(N, C, [T,] H, W) to (N[*T], C, H, W): frames one after the other."""
+    """Move time into the batch: (N, C, [T,] H, W) -> (N[*T], C, H, W)."""
     return images if images.ndim == 4 else images.transpose(1, 2).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""CSTAT, section IV.B: each network alone, then the student once more with the teacher's attention before its eyes."""
+"""CSTAT's training (section IV.B): the stages of attention transfer with CSTAT's distance and confidence maps."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `transfer` and `pretrain`: raised when what they train changes
+REVISION = 1  # of `transfer` and `pretrain`: raise it when their result changes
 
 
 def fit(training: Training) -> Recognizer:
-    """The method's phases, with CSTAT's distance and confidence."""
+    """Train and return the recognizer."""
     return fit_phases(training, pretrain=pretrain, transfer=transfer, revision=REVISION)
 
 
 def transfer(training: Training, teacher: Recognizer, student: Recognizer) -> None:
-    """The joint phase."""
+    """Train the joint phase (eq. 4)."""
     train_with_attention(
         training, teacher, student, distance=cosine_distance, measure=confidence_of(training.options, student)
     )
 
 
 def pretrain(training: Training, teacher: Recognizer, student: Recognizer) -> None:
-    """The phase on clips without labels; its confidence map is not the joint phase's, which starts afresh."""
+    """Train on unlabelled clips (section III.D.1). The joint phase starts with a new confidence map."""
     train_with_attention(
         training,
         teacher,
@@ -45,12 +45,12 @@ def pretrain(training: Training, teacher: Recognizer, student: Recognizer) -> No
     )
 
 
-def confidence_of(options: Mapping[str, Value], sees: Recognizer | None = None) -> ConfidenceMap | None:
-    """What measures confidence, or None where every area counts alike. sees: the network whose images it is given."""
+def confidence_of(options: Mapping[str, Value], student: Recognizer | None = None) -> ConfidenceMap | None:
+    """Build the confidence map that the options name, or None for confidence=none. student: gives image channels."""
     normalise, grey = str(options["confidence_normalise"]), str(options["confidence_grey"])
     match options["confidence"]:
         case "mlp":
-            channels = 3 if sees is None else sees.channels
+            channels = 3 if student is None else student.channels
             return Mlp(int(options["confidence_width"]), normalise, channels)
         case "difference":
             return Difference(float(options["difference_same"]), normalise, grey)

@@ -1,4 +1,4 @@
-"""How far two attention vectors are apart in CSTAT: the cosine distance of eq. 2 and 3."""
+"""The distance of two attention vectors in CSTAT: the cosine distance of eq. 2 and 3."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from elrbench_plugins.attention_transfer.losses import TINY
 
 
 def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """|1 - cos| of the rows of two (N, D), in float32: (N,).
+    """Return |1 - cos| of the rows of two (N, D), in float32: (N,).
 
-    The norm P of eq. 2 and 3 is taken of one number, so it is that number's magnitude, whatever P.
-    A zero row has no direction: it is at distance 0, with no gradient. So an interval without any area involved
+    The argument of the norm P in eq. 2 and 3 is one number, so the norm is its magnitude for any P.
+    A zero row has no direction: its distance is 0, without gradient. An interval in which no area takes part therefore
     transfers nothing.
     """
     student, teacher = student.float(), teacher.float()

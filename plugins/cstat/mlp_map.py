@@ -1,20 +1,19 @@
 """The MLP-based confidence map (section III.C.1.c; Fig. 7, bottom).
 
-An extractor E of two 3x3 convolutions, shared by both networks, looks at the high and at the low image;
-d = |E(HR) - E(eLR)|.
+An extractor E of two 3x3 convolutions, shared by both networks, sees the high and the low image; d = |E(HR) - E(eLR)|.
 
-E is trained by the transfer loss, so C drifts to where both networks agree anyway: the cosine of eq. 2 is 1 on a single
-pixel, and with no pixel at all there is no loss. Three things keep it well-posed.
+The transfer loss trains E, so C could drift to areas where both networks already agree: the cosine of eq. 2 is 1 on a
+single pixel, and the loss is 0 without any pixel. Three choices prevent this.
 
-1. L = sigmoid((d - median) / mean|d - median|) over one interval. Neither d's scale nor its offset matters. The lower
-   half of d has L <= 1/2, so at a threshold of 1/2 or less, at least half of an interval's pixels are always involved,
-   and the mean of C stays within [1/4, 3/4], whatever E does.
-2. At a threshold of 1/2, involved pixels have C from 1/2 to 1: none outweighs another by more than 2, so C cannot
-   narrow to a point.
-3. The threshold has no gradient, so it is passed straight through: a pixel that fell out can come back.
+1. L = sigmoid((d - median) / mean|d - median|) over one interval, so that scale and offset of d do not matter. The
+   lower half of d has L <= 1/2. At a threshold of 1/2 or less, at least half of an interval's pixels take part, and
+   the mean of C stays within [1/4, 3/4], for any E.
+2. At a threshold of 1/2, the pixels that take part have C from 1/2 to 1. None outweighs another by more than 2, so C
+   cannot shrink to a point.
+3. The threshold passes the gradient straight through, so that a pixel below it can return.
 
-What E can learn is which half of an interval to trust. The other normalisations, plainer readings of "normalised", give
-none of these bounds: they are there to be compared with.
+E can thus learn which half of an interval to trust. The other normalisations are plainer readings of "normalised" but
+have none of these bounds; they are there for comparison.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from elrbench_plugins.cstat.confidence import ConfidenceMap
 
 
 class Mlp(ConfidenceMap):
-    """|E(HR) - E(eLR)|, trained.
+    """d = |E(HR) - E(eLR)| of a trained extractor E.
 
-    width: filters of the first convolution; the paper gives two layers of 3x3 and no width. channels: of an image.
+    width: filters of the first convolution; the paper names two 3x3 layers and no width. channels: of an image.
     """
 
     def __init__(self, width: int = 16, normalise: str = "median", channels: int = 3) -> None:
@@ -40,7 +39,7 @@ class Mlp(ConfidenceMap):
         )
 
     def difference(self, high: Tensor, low: Tensor) -> Tensor:
-        """d = |E(HR) - E(eLR)|, (N, [T,] H, W)."""
+        """Return d, (N, [T,] H, W)."""
         both = torch.stack([high, low])  # (2, N, C, [T,] H, W)
         frames = both if both.ndim == 5 else both.transpose(2, 3)  # (2, N, [T,] C, H, W)
         seen = self.extractor(frames.flatten(0, -4)).squeeze(1)  # (2*N[*T], H, W)

@@ -1,14 +1,14 @@
-"""Super-resolution by back-projection: images enlarged and brought back in turns, to learn from what is off."""
+"""Super-resolution by back-projection: up- and down-sampling in turns, each corrected by the projection error."""
 
 from benchmark_core import EnhancerSpec, Option, Published, hookimpl
 from elrbench_plugins.dbpn.options import FITTING, SHAPE, UNITS, USE, budgets
 
 CITATION = "Haris et al., Deep Back-Projection Networks for Super-Resolution, CVPR 2018 (arXiv 1803.02735)"
 PAIRS = (
-    "what it learns from: whole frames of the training clips and their low views, flipped alike, instead of patches of "
-    "photographs, also turned"
+    "training data: whole frames of the training clips and their low views, flipped together. The authors use flipped "
+    "and rotated patches of photographs"
 )
-NUMBERS = "its numbers in Purwanto et al., ICCVW 2019: scale, weights and training are not given there"
+NUMBERS = "scale, weights and training in Purwanto et al. (ICCVW 2019): not given there"
 
 SCALES = tuple(Published(low=(12, 16), size=(12 * scale, 16 * scale)) for scale in (2, 4, 8))
 LONGEST = Published(low=(12, 16), size=(96, 128), options={"units": 10})  # the authors' DBPN-LL
@@ -16,7 +16,7 @@ LONGEST = Published(low=(12, 16), size=(96, 128), options={"units": 10})  # the 
 
 @hookimpl
 def elr_enhancers() -> list[EnhancerSpec]:
-    """By 2, by 4 or by 8, single frames."""
+    """Offer three networks, by 2, 4 or 8, on single frames."""
     small = {**SHAPE, **FITTING, **USE}
     deep = {**small, "units": UNITS}
 
@@ -41,7 +41,13 @@ def elr_enhancers() -> list[EnhancerSpec]:
         )
 
     return [
-        spec("dbpn-s", "back-projection by two units, by 2, 4 or 8", "dbpn_s", small),
-        spec("dbpn", "back-projection by seven units, by 2, 4 or 8", "dbpn", deep),
-        spec("d-dbpn", "the same, densely connected", "d_dbpn", deep, (*SCALES, LONGEST)),
+        spec("dbpn-s", "back-projection with two up-projections, by 2, 4 or 8", "dbpn_s", small),
+        spec("dbpn", "back-projection with seven up-projections, by 2, 4 or 8", "dbpn", deep),
+        spec(
+            "d-dbpn",
+            "back-projection with seven up-projections, densely connected, by 2, 4 or 8",
+            "d_dbpn",
+            deep,
+            (*SCALES, LONGEST),
+        ),
     ]

@@ -1,4 +1,4 @@
-"""What stands in a recognizer: the network, on frames of any size, with values kept in [0, 1].
+"""The enhancer module of a recognizer: the network, with resizing to and from its sizes and values in [0, 1].
 
 Example::
 
@@ -19,11 +19,11 @@ from elrbench_plugins.interpolation.interpolation import Interpolation
 
 
 class SuperResolution(nn.Module):
-    """float (N, 3, h, w) in [0, 1] to (N, 3, H, W) in [0, 1].
+    """Enlarge float (N, 3, h, w) in [0, 1] to (N, 3, H, W) in [0, 1].
 
-    source: (h, w) of what the network takes, to which a view of another size is first brought bicubically. size: (H, W)
-    of what comes out, bicubically again where the network's scale leads elsewhere.
-    residual: the network makes what is to be added to its input, enlarged bicubically.
+    source: (h', w') of the network's input. A view of another size is first resized to it, bicubically.
+    size: (H, W) of the output. If the network's scale gives another size, its output is resized bicubically.
+    residual: the network's output is added to its input, enlarged bicubically.
     """
 
     def __init__(self, network: Dbpn, source: Size, size: Size, *, residual: bool) -> None:
@@ -34,29 +34,32 @@ class SuperResolution(nn.Module):
         self.to_source, self.to_made, self.to_size = (Interpolation(to, "bicubic") for to in (source, made, size))
 
     def made(self, low: Tensor) -> Tensor:
-        """(N, 3, h, w) in [0, 1] to (N, 3, scale·h', scale·w') of about that range, for h' x w' the network's input."""
-        seen = self.to_source(low)
-        image: Tensor = self.network(seen)
-        return image + self.to_made(seen) if self.residual else image
+        """Return the network's output (N, 3, scale*h', scale*w') of (N, 3, h, w), in about [0, 1], before clamping."""
+        source = self.to_source(low)  # (N, 3, h', w')
+        image: Tensor = self.network(source)
+        return image + self.to_made(source) if self.residual else image
 
     def forward(self, low: Tensor) -> Tensor:
-        """The view at network size."""
+        """Return the view at network size, (N, 3, H, W) in [0, 1]."""
         view: Tensor = self.to_size(self.made(low).clamp(0, 1))
         return view
 
 
 def public_part(module: SuperResolution) -> Dbpn:
-    """What the authors' checkpoints are of."""
+    """Return the part whose weights the authors' checkpoints hold."""
     return module.network
 
 
 def dbpn_s(low: Size | None, size: Size, options: Mapping[str, Value]) -> SuperResolution:
-    """From (h, w), or clips of any size, to (H, W), by two up-projections. options: `scale`, `resize`, `residual`."""
+    """Build DBPN with two up-projections from (h, w), or None for clips of any size, to (H, W).
+
+    options: `scale`, `resize`, `residual`.
+    """
     return _built(low, size, options, units=2, dense=False)
 
 
 def dbpn(low: Size | None, size: Size, options: Mapping[str, Value]) -> SuperResolution:
-    """As `dbpn_s`, by `units` of them."""
+    """As `dbpn_s`, with option `units` up-projections."""
     return _built(low, size, options, units=int(options["units"]), dense=False)
 
 

@@ -1,4 +1,4 @@
-"""How the networks are fitted: L1 loss on frames and their low views, Adam, a tenth of its rate in the second half."""
+"""Train the networks: L1 loss on frames and their low views, Adam, a tenth of its rate in the second half."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from benchmark_core.clips.views import Batch
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `learn`: raised when what it trains changes
+REVISION = 1  # of `learn`: raise it when its result changes
 
 
 def fit(training: Training, module: SuperResolution) -> None:
-    """One stage: networks of the same layout share it, whichever enhancer's they are."""
+    """Train `module` in one stage. Enhancers with the same network structure share it."""
     needs = ("low", "high", "residual", *FITTING)
     training.stage("dbpn", functools.partial(learn, training), module, needs=needs, revision=REVISION)
 
 
 def learn(training: Training, module: SuperResolution) -> None:
-    """Passes over single frames of the training clips."""
+    """Train `module` in place on single frames of the training clips."""
     options = training.options
     epochs, least = int(options["epochs"]), float(options["pair_least"])
     optimiser = torch.optim.Adam(module.parameters(), lr=float(options["lr"]), betas=(0.9, 0.999))
@@ -39,14 +39,17 @@ def learn(training: Training, module: SuperResolution) -> None:
 
 
 def rate(options: Mapping[str, Any], epoch: int) -> float:
-    """The learning rate in `epoch`, counted from 0."""
+    """Return the learning rate in `epoch`, counted from 0."""
     return float(options["lr"]) * (0.1 if 2 * epoch >= int(options["epochs"]) > 1 else 1.0)
 
 
 def update(
     training: Training, module: SuperResolution, optimiser: torch.optim.Optimizer, low: Tensor, high: Tensor
 ) -> dict[str, Tensor]:
-    """One step on low (N, 3, h, w) in [0, 1] and what is to be made of it; loss, and PSNR as it would be deployed."""
+    """Take one optimizer step; return its loss, and the PSNR in dB of the clamped output.
+
+    low: (N, 3, h', w') in [0, 1], the network's input. high: (N, 3, scale*h', scale*w') in [0, 1], its target.
+    """
     optimiser.zero_grad(set_to_none=True)
     losses, noise = [], []
     for part, share in parts(len(low), int(training.options["micro_batch"])):
@@ -61,23 +64,26 @@ def update(
 
 
 def psnr(noise: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, of values in [0, 1]: the mean over images of 10 log10 (1 / squared error)."""
+    """Return the peak signal-to-noise ratio in dB, for values in [0, 1]: the mean over images of 10 log10(1 / MSE).
+
+    noise: (N,), mean squared error of each image.
+    """
     return -10 * noise.clamp(min=1e-10).log10().mean()
 
 
 def parts(number: int, most: int) -> Iterator[tuple[slice, float]]:
-    """Slices of at most `most` of `number` frames (0: all), and which share of them each is."""
+    """Yield slices of at most `most` of `number` frames (0: all), and the share of the frames in each."""
     for first in range(0, number, most or number):
         last = min(number, first + (most or number))
         yield slice(first, last), (last - first) / number
 
 
 def pairs_of(module: SuperResolution, batch: Batch, least: float) -> tuple[Tensor, Tensor]:
-    """Low frames (N, 3, h, w) and what the network is to make of them, (N, 3, scale·h, scale·w), both in [0, 1].
+    """Return the network's inputs (N, 3, h, w) and targets (N, 3, scale*h, scale*w), both in [0, 1].
 
-    A pair is flipped where its clip's box is, and not cut: whole frames are a pair as well.
-    Of clips taken as recorded, those are left out whose high view has less than `least` of the size that the network
-    makes, but for the largest.
+    A pair is flipped if its clip's crop box is flipped. It is not cropped.
+    Clips as recorded: those whose high view has less than `least` of the target size are left out. If no clip reaches
+    it, the largest is used.
     """
     assert batch.low is not None and batch.high is not None
     if isinstance(batch.low, Tensor) and isinstance(batch.high, Tensor):
@@ -94,11 +100,11 @@ def pairs_of(module: SuperResolution, batch: Batch, least: float) -> tuple[Tenso
 
 
 def frames(view: Tensor) -> Tensor:
-    """(B, K, 3, T, h, w) to (B·K·T, 3, h, w)."""
+    """Reshape (B, K, 3, T, h, w) to (B*K*T, 3, h, w)."""
     return view.transpose(2, 3).flatten(0, 2)
 
 
 def large(views: Sequence[Tensor] | Tensor, size: tuple[int, int], least: float) -> list[int]:
-    """Which of (…, h, w) have `least` of the size or more; the largest where none does."""
+    """Return the indices of views (..., h, w) with at least `least` of `size`, or of the largest view if none has."""
     shares = [min(view.shape[-2] / size[0], view.shape[-1] / size[1]) for view in views]
     return [i for i, share in enumerate(shares) if share >= least] or [shares.index(max(shares))]

@@ -1,6 +1,6 @@
-"""The deep back-projection network (Haris et al., CVPR 2018), in the layout of the authors' public code.
+"""The deep back-projection network (Haris et al., CVPR 2018), with the structure of the authors' public code.
 
-Names and shapes are those of alterzero/DBPN-Pytorch (dbpn.py, dbpns.py, dbpn_v1.py), so that its checkpoints fit.
+Parameter names and shapes are those of alterzero/DBPN-Pytorch (dbpn.py, dbpns.py, dbpn_v1.py), so its checkpoints load.
 
 Example::
 
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-KERNELS = {2: 6, 4: 8, 8: 12}  # of projections, by scale; their stride is the scale, their padding 2
+KERNELS = {2: 6, 4: 8, 8: 12}  # scale -> kernel of projections; stride is the scale, padding 2
 FIRST, FILTERS = 256, 64  # n0 and nR of the paper
 
 
 class Block(nn.Module):
-    """A convolution as `conv`, or a transposed one as `deconv`, and a rectifier with one slope for all channels."""
+    """A convolution `conv`, or a transposed one `deconv`, and a PReLU with one slope for all channels."""
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d, *, activated: bool = True) -> None:
         super().__init__()
@@ -28,29 +28,29 @@ class Block(nn.Module):
         self.act = nn.PReLU() if activated else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) to the layer's shape."""
+        """Apply layer and activation to (N, C, h, w)."""
         for part in self.children():
             x = part(x)
         return x
 
 
 def conv(ins: int, outs: int, kernel: int, *, activated: bool = True) -> Block:
-    """Keeps height and width."""
+    """Build a block that keeps height and width."""
     return Block(nn.Conv2d(ins, outs, kernel, padding=kernel // 2), activated=activated)
 
 
 def down(scale: int) -> Block:
-    """(N, 64, scale·h, scale·w) to (N, 64, h, w)."""
+    """Build a block from (N, 64, scale*h, scale*w) to (N, 64, h, w)."""
     return Block(nn.Conv2d(FILTERS, FILTERS, KERNELS[scale], stride=scale, padding=2))
 
 
 def up(scale: int) -> Block:
-    """(N, 64, h, w) to (N, 64, scale·h, scale·w)."""
+    """Build a block from (N, 64, h, w) to (N, 64, scale*h, scale*w)."""
     return Block(nn.ConvTranspose2d(FILTERS, FILTERS, KERNELS[scale], stride=scale, padding=2))
 
 
 class Projection(nn.Module):
-    """What the two units have in common: of several maps, side by side in channels, one is made first."""
+    """Base of the two units: merge several maps, concatenated in channels, to one by a 1x1 convolution."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
@@ -58,46 +58,46 @@ class Projection(nn.Module):
             self.conv = conv(maps * FILTERS, FILTERS, 1)
 
     def merged(self, maps: Sequence[Tensor]) -> Tensor:
-        """(N, 64, h, w) of as many maps of that shape as the unit is for."""
+        """Merge `maps` maps (N, 64, h, w) to one of the same shape."""
         return self.conv(torch.cat(tuple(maps), 1)) if hasattr(self, "conv") else maps[0]
 
 
 class UpProjection(Projection):
-    """Maps of low size to one of high size, corrected by what it is off from them when brought back (eq. 1 to 5)."""
+    """Low to high: up-sample, down-sample again, and correct by the up-sampled error (eq. 1 to 5)."""
 
     def __init__(self, scale: int, maps: int = 1) -> None:
         super().__init__(maps)
         self.up_conv1, self.up_conv2, self.up_conv3 = up(scale), down(scale), up(scale)
 
     def forward(self, *maps: Tensor) -> Tensor:
-        """(N, 64, h, w) each, to (N, 64, scale·h, scale·w)."""
+        """Return (N, 64, scale*h, scale*w) of maps (N, 64, h, w)."""
         low = self.merged(maps)
         high = self.up_conv1(low)  # eq. 1
-        off = self.up_conv2(high) - low  # eq. 2, 3
-        made: Tensor = high + self.up_conv3(off)  # eq. 4, 5
-        return made
+        error = self.up_conv2(high) - low  # eq. 2, 3
+        corrected: Tensor = high + self.up_conv3(error)  # eq. 4, 5
+        return corrected
 
 
 class DownProjection(Projection):
-    """Maps of high size to one of low size, likewise (eq. 6 to 10)."""
+    """High to low: down-sample, up-sample again, and correct by the down-sampled error (eq. 6 to 10)."""
 
     def __init__(self, scale: int, maps: int = 1) -> None:
         super().__init__(maps)
         self.down_conv1, self.down_conv2, self.down_conv3 = down(scale), up(scale), down(scale)
 
     def forward(self, *maps: Tensor) -> Tensor:
-        """(N, 64, scale·h, scale·w) each, to (N, 64, h, w)."""
+        """Return (N, 64, h, w) of maps (N, 64, scale*h, scale*w)."""
         high = self.merged(maps)
         low = self.down_conv1(high)  # eq. 6
-        off = self.down_conv2(low) - high  # eq. 7, 8
-        made: Tensor = low + self.down_conv3(off)  # eq. 9, 10
-        return made
+        error = self.down_conv2(low) - high  # eq. 7, 8
+        corrected: Tensor = low + self.down_conv3(error)  # eq. 9, 10
+        return corrected
 
 
 class Dbpn(nn.Module):
-    """`units` up-projections and one down-projection fewer, in turns; the image is made of all maps of high size.
+    """`units` up-projections and `units` - 1 down-projections in turns; all high maps give the image.
 
-    dense: a unit gets all maps of its size that were made before, the latest first, instead of the latest alone.
+    dense: each unit gets all previous maps of its input size, the latest first, instead of the latest alone.
     """
 
     def __init__(self, scale: int, units: int, *, dense: bool = True) -> None:
@@ -106,7 +106,9 @@ class Dbpn(nn.Module):
         self.feat0 = conv(3, FIRST, 3)
         self.feat1 = conv(FIRST, FILTERS, 1)
         for number in range(1, units + 1):
-            lows, highs = (max(1, number - 1), number) if dense else (1, 1)  # the features are for the first unit alone
+            lows, highs = (
+                (max(1, number - 1), number) if dense else (1, 1)
+            )  # only the first unit gets the features of the stem
             self.add_module(f"up{number}", UpProjection(scale, lows))
             if number < units:
                 self.add_module(f"down{number}", DownProjection(scale, highs))
@@ -118,13 +120,13 @@ class Dbpn(nn.Module):
                 nn.init.zeros_(part.bias)
 
     def forward(self, low: Tensor) -> Tensor:
-        """(N, 3, h, w) to (N, 3, scale·h, scale·w), of about the same range."""
+        """Return the image (N, 3, scale*h, scale*w) of (N, 3, h, w), in about the same range."""
         highs = [self.get_submodule("up1")(self.feat1(self.feat0(low)))]
         lows: list[Tensor] = []
         for number in range(1, self.units):
-            seen = highs if self.dense else highs[:1]
-            lows.insert(0, self.get_submodule(f"down{number}")(*seen))
-            seen = lows if self.dense else lows[:1]
-            highs.insert(0, self.get_submodule(f"up{number + 1}")(*seen))
-        made: Tensor = self.output_conv(torch.cat(highs, 1))
-        return made
+            inputs = highs if self.dense else highs[:1]
+            lows.insert(0, self.get_submodule(f"down{number}")(*inputs))
+            inputs = lows if self.dense else lows[:1]
+            highs.insert(0, self.get_submodule(f"up{number + 1}")(*inputs))
+        image: Tensor = self.output_conv(torch.cat(highs, 1))
+        return image

@@ -1,4 +1,4 @@
-"""The numbers of the back-projection networks. Imports no torch."""
+"""Options and budgets of the back-projection networks. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from collections.abc import Mapping
 from benchmark_core import Option
 from benchmark_core.specs import Value
 
-SHAPE: Mapping[str, Option] = {  # what the module looks like
+SHAPE: Mapping[str, Option] = {  # structure of the module
     "scale": Option(
         default=0,
         choices=(0, 2, 4, 8),
-        help="2, 4 or 8; 0: what leads from the low size to the network's, and 4 for clips taken as recorded",
+        help="2, 4 or 8; 0: the scale from the low size to network size, or 4 for clips as recorded",
     ),
     "resize": Option(
         default=False,
         unspecified=True,
-        help="where no scale leads to the network's size, bring what is enlarged to it bicubically: from 12x16 by 8 to "
-        "96x128, and then to 224x298, say",
+        help="if no scale gives network size, resize the output to it bicubically, e.g. 12x16 by 8 to 96x128, then to "
+        "224x298",
     ),
     "residual": Option(
-        default=False, help="the network makes what is added to its input, enlarged bicubically (code: --residual)"
+        default=False, help="add the network's output to its input, enlarged bicubically (authors' code: --residual)"
     ),
 }
 
-UNITS = Option(default=7, low=2, high=10, help="up-projections, T; 10 is the authors' DBPN-LL, densely connected")
+UNITS = Option(default=7, low=2, high=10, help="T, number of up-projections; 10 and dense is the authors' DBPN-LL")
 
 FITTING: Mapping[str, Option] = {
-    "lr": Option(default=1e-4, low=0.0, help="learning rate of Adam, a tenth of it in the second half of the epochs"),
+    "lr": Option(default=1e-4, low=0.0, help="learning rate of Adam; a tenth of it in the second half of the epochs"),
     "epochs": Option(
-        default=200, low=1, unspecified=True, help="passes over the clips (the authors' code: 2000, over photographs)"
+        default=200, low=1, unspecified=True, help="epochs over the clips (authors' code: 2000, over photographs)"
     ),
-    "batch": Option(default=16, low=1, help="clips an update"),
-    "frames": Option(default=1, low=1, unspecified=True, help="frames of each clip in a pass"),
+    "batch": Option(default=16, low=1, help="clips per update"),
+    "frames": Option(default=1, low=1, unspecified=True, help="frames of each clip per epoch"),
     "pair_least": Option(
         default=1.0,
         low=0.0,
         high=1.0,
         unspecified=True,
-        help="of clips taken as recorded: share of the size that the network makes that a high view has, to be learnt "
-        "from (of a batch without any, the largest)",
+        help="clips as recorded: smallest size of a high view to train on, as a share of the network's output size; if "
+        "no clip of a batch reaches it, the largest is used",
     ),
     "micro_batch": Option(
         default=0,
         low=0,
         unspecified=True,
-        help="frames a backward pass, gradients added up to the same update; 0: all at once",
+        help="frames per backward pass; gradients are accumulated to the same update; 0: all at once",
     ),
 }
 
@@ -53,13 +53,13 @@ USE: Mapping[str, Option] = {
     "weights": Option(
         default="fit",
         choices=("fit",),
-        help="fit, or what a plan calls a file of public weights: --enhancer-weights FILE",
+        help="fit: train; --enhancer-weights FILE loads the authors' weights instead",
     ),
-    "train": Option(default=False, unspecified=True, help="train the fitted enhancer on, with the recognizer"),
+    "train": Option(default=False, unspecified=True, help="train the enhancer further, together with the recognizer"),
 }
 
 SMALL: Mapping[str, Value] = {  # 1,200 updates on the 600 clips of puppets
-    "enhancer.residual": True,  # sooner above bicubic
+    "enhancer.residual": True,  # exceeds bicubic after fewer updates
     "enhancer.lr": 1e-3,
     "enhancer.batch": 2,
     "enhancer.epochs": 4,
@@ -68,12 +68,12 @@ SMOKE: Mapping[str, Value] = {
     "enhancer.residual": True,
     "enhancer.batch": 8,
     "enhancer.epochs": 1,
-    "enhancer.units": 3,  # each kind of unit
+    "enhancer.units": 3,  # the smallest number with every kind of unit
 }
 
 
 def budgets(options: Mapping[str, Option]) -> dict[str, dict[str, Value]]:
-    """Of an enhancer with these options. Its defaults are the paper's numbers."""
+    """Return the budgets of an enhancer with these options. The defaults are the paper's numbers."""
     sets = {"paper": {}, "small": SMALL, "smoke": SMOKE}
     return {
         name: {key: value for key, value in numbers.items() if key.partition(".")[2] in options}

@@ -1,4 +1,4 @@
-"""By how much a low view is to be enlarged, and what of a plan cannot be. Imports no torch."""
+"""Choose the scale of a network, and reject sizes that no scale reaches. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 SCALES = (2, 4, 8)
-NATIVE = 4  # of clips taken as recorded, which have no size in common
+NATIVE = 4  # scale for clips as recorded, which differ in size
 
 
 def check(plan: Plan, components: Components) -> None:
-    """ElrError where no scale leads from the plan's low size to the network's."""
+    """ElrError if no scale leads from the plan's low size to network size."""
     scale_of(components.degradation.low, plan.size, components.options(plan, "enhancer"), plan.enhancer)
 
 
 def scale_of(low: Size | None, size: Size, options: Mapping[str, Value], name: str = "dbpn") -> int:
-    """The scale of an enhancer from low (h, w), or None where clips differ in size, to (H, W).
+    """Return the scale of an enhancer from low (h, w), or None if clips differ in size, to `size` (H, W).
 
-    Where what is enlarged is resized afterwards: the smallest that reaches H x W, or the largest.
-    Raises ElrError naming sizes that can be reached.
+    With option `resize`: the smallest scale whose output is at least H x W, or the largest scale.
+    ElrError if no scale gives H x W; it names sizes that can be reached.
     """
     asked = int(options["scale"])
     if low is None:
@@ -52,12 +52,12 @@ def scale_of(low: Size | None, size: Size, options: Mapping[str, Value], name: s
 
 
 def source_of(low: Size | None, size: Size, scale: int) -> Size:
-    """What the network by `scale` takes: (h, w), or a part of H x W, rounded up, where clips differ in size."""
+    """Return the network's input size: `low`, or (H, W) / scale, rounded up, if clips differ in size (low is None)."""
     return low or _of(size, lambda side: -(-side // scale))
 
 
 def times(low: Size, scale: int) -> Size:
-    """(h, w) enlarged."""
+    """Return (h, w) times `scale`."""
     return low[0] * scale, low[1] * scale
 
 

@@ -1,4 +1,4 @@
-"""The numbers of distillation. Imports no torch."""
+"""Options that kd and strong-kd share. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOFT: Mapping[str, Option] = {
         low=0.0,
         high=1.0,
         unspecified=True,
-        help="weight of the teacher's softened answer; the label has the rest",
+        help="weight of the soft-label loss; the task loss has weight 1 - alpha",
     ),
-    "temperature": Option(default=5.0, low=0.1, help="T of eq. 1, which divides both networks' logits (Table 1)"),
+    "temperature": Option(default=5.0, low=0.1, help="T of eq. 1, the divisor of both networks' logits (Table 1)"),
 }

@@ -1,4 +1,4 @@
-"""What both methods of distillation do alike: the teacher, the names of phases, the average of the two losses."""
+"""What kd and strong-kd share: the teacher's stage, the names of the student's stages, the weighted loss."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
-# What a phase is called gives the order of clips and their boxes, so each start has supervised's batches: of the
-# student alone, or of what follows it in supervised:matched.
+# Option `start` -> name of the student's stage. The name seeds the order of clips and their crops, so each start gets
+# the same batches as supervised: those of its first stage, or those of the second stage of supervised:matched.
 PHASE = {"fresh": "student", "student": "joint"}
 
 
 def t_net(training: Training) -> Recognizer:
-    """The teacher: method `teacher`'s stage where numbers are equal, or the network that the plan names."""
+    """Return the teacher: trained in the same stage as method `teacher`, or the network that --teacher names."""
     network: Recognizer = training.teacher_stage(
         "teacher",
         functools.partial(fit_classifier, training, high=True, epochs=int(training.options["epochs"])),
@@ -33,5 +33,5 @@ def t_net(training: Training) -> Recognizer:
 
 
 def weighted(soft: Tensor, task: Tensor, alpha: float) -> Tensor:
-    """The average of two scalars: T² times the softened cross-entropy (eq. 1) has `alpha`, the task loss the rest."""
+    """Return alpha * soft + (1 - alpha) * task, both scalars. soft: T² times the cross-entropy of softened outputs."""
     return alpha * soft + (1 - alpha) * task

@@ -1,30 +1,30 @@
-"""Video super-resolution of TinyVIRAT: trained end to end, grown step by step, and with attention to the foreground."""
+"""TinyVIRAT's video super-resolution: trained end to end, grown progressively, or with foreground attention."""
 
 from benchmark_core import EnhancerSpec, Published, hookimpl
 from elrbench_plugins.dvsr.options import END_TO_END, GROWTH, JOINT, RECONSTRUCTION, SHAPE, budgets
 
 CITATION = "Demir et al., TinyVIRAT: Low-resolution Video Action Recognition, ICPR 2020 (arXiv 2007.07355)"
 LAYOUT = (
-    "widths, dense blocks a step, activations and scaling of residuals: those of the authors' public code (pg2.py, "
+    "widths, dense blocks per step, activations and scaling of residuals: as in the authors' public code (pg2.py, "
     "locpg2.py, mode 3D, without normalisation)"
 )
 PAIRS = (
-    "which high views: the training clips', of the high source where there is one; a clip's low and high view flipped "
-    "alike, and not cut"
+    "high views of the pairs: the training clips', or those of the high source if there is one. A clip's low and high "
+    "view are flipped together and not cropped"
 )
 ONE_LAYOUT = (
-    "whether the network trained end to end is built as the grown one, which section IV.A.2 calls similar: it is here; "
-    "that of the authors' code (g6.py) has four blocks, 16 frames throughout, spectral normalisation and no enlarged "
-    "input added, and variant code does not have it"
+    "structure of the network trained end to end: that of the grown one, which section IV.A.2 calls similar. The "
+    "authors' code (g6.py) has four blocks, 16 frames throughout, spectral normalisation and does not add the enlarged "
+    "input; variant code does not copy this"
 )
-LENGTH = "length of training and batch: see the options"
+LENGTH = "epochs and batch: see the options"
 MODULE = ("scale", "native_input")
 PUBLISHED = (Published(low=(14, 14), size=(112, 112)), Published(low=(28, 28), size=(112, 112)))  # by 8, by 4
 
 
 @hookimpl
 def elr_enhancers() -> list[EnhancerSpec]:
-    """By 4 or by 8, 16 frames at once."""
+    """Offer three enhancers by 4 or 8, on 16 frames at once."""
     code, fit = "elrbench_plugins.dvsr.enhancer:", "elrbench_plugins.dvsr.fit:"
     check = "elrbench_plugins.dvsr.scales:check"
     whole = {**SHAPE, **RECONSTRUCTION, **END_TO_END}
@@ -44,13 +44,13 @@ def elr_enhancers() -> list[EnhancerSpec]:
             recognizer_options=MODULE,
             published=PUBLISHED,
             options=whole,
-            variants={"code": {}},  # its numbers are the same; its layout is another, see ONE_LAYOUT
+            variants={"code": {}},  # the same numbers; the code's structure differs, see ONE_LAYOUT
             budgets=budgets(whole),
             unspecified=(LAYOUT, ONE_LAYOUT, PAIRS, LENGTH),
         ),
         EnhancerSpec(
             name="prog-dvsr",
-            summary="dense video super-resolution by 4 or 8, grown step by step",
+            summary="dense video super-resolution by 4 or 8, grown progressively",
             citation=CITATION,
             factory=code + "super_resolution",
             frames=16,
@@ -67,7 +67,7 @@ def elr_enhancers() -> list[EnhancerSpec]:
         ),
         EnhancerSpec(
             name="prog-dvsr-att",
-            summary="the same, then trained on with attention to the foreground that a classifier teaches",
+            summary="prog-dvsr, then trained further with foreground attention, which a classifier supervises",
             citation=CITATION,
             factory=code + "attended",
             frames=16,
@@ -84,11 +84,12 @@ def elr_enhancers() -> list[EnhancerSpec]:
                 LAYOUT,
                 PAIRS,
                 LENGTH,
-                "the branch's layout: as the network's; it sees the encoder's features before the skip",
-                "which coefficient is whose: lambda_att is the classification's, sparsity the attention's mean's",
-                "attention in eq. 1: no gradient goes to it there, nor to the reconstruction from eq. 2",
-                "how branch and classifier take turns: an update each, the classifier first, on the reconstruction "
-                "without attention; it starts from the backbone's own weights and is not deployed",
+                "structure of the branch: from the authors' code. Its input is the encoder's features before the skip",
+                "coefficients of eq. 2 and 3: lambda_att weights the classification, option sparsity the mean "
+                "attention",
+                "gradients: attention gets none from eq. 1, the reconstruction gets none from eq. 2",
+                "alternation of branch and classifier: one update each. The classifier comes first and sees the "
+                "reconstruction without attention. It starts from the backbone's own weights and is not deployed",
             ),
         ),
     ]

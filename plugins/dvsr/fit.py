@@ -1,6 +1,6 @@
-"""How the enhancers are fitted (TinyVIRAT, section IV.A.4): reconstruction first, then attention and a classifier.
+"""Train the enhancers (TinyVIRAT, section IV.A.4): first on reconstruction, then with attention and a classifier.
 
-Where clips are taken as recorded there may be a network by 4 and one by 8: a stage trains them one after the other.
+For clips as recorded there may be a network by 4 and one by 8. A stage trains them one after the other.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
     from benchmark_core.clips.views import Batch, Views
     from benchmark_core.training.training import Training
 
-REVISION = 2  # of `learn`, `grow` and `attend`: raised when what they train changes
+REVISION = 2  # of `learn`, `grow` and `attend`: raise it when their result changes
 SAMPLING = f"1x{FRAMES}"
-SAME = ("checkpoint", "train", "keep")  # options that change nothing of what a stage trains
+SAME = ("checkpoint", "train", "keep")  # options that do not change the result of a stage
 COMMON = tuple(key for key in (*SHAPE, *RECONSTRUCTION) if key not in SAME)
-FEW = 2.0  # pairs an update
-ALIVE = (0.01, 0.99)  # where the mean of a trained attention map belongs
+FEW = 2.0  # pairs per update; below it a note is recorded
+ALIVE = (0.01, 0.99)  # range of the mean of a useful attention map
 
 
 def end_to_end(training: Training, module: SuperResolution) -> None:
-    """DVSR: all steps at once."""
+    """Train DVSR end to end, all steps at once."""
     fn = functools.partial(learn, training)
     training.stage("dvsr", fn, module, needs=("low", "high", *COMMON, *END_TO_END), revision=REVISION)
 
 
 def progressive(training: Training, module: SuperResolution) -> None:
-    """Progressive DVSR: step by step."""
+    """Train progressive DVSR, step by step."""
     fn = functools.partial(grow, training)
     training.stage("prog-dvsr", fn, module, needs=("low", "high", *COMMON, *GROWTH), revision=REVISION)
 
 
 def with_attention(training: Training, module: Attended) -> None:
-    """Progressive DVSR, a stage that it shares with `prog-dvsr`; then all of it by eq. 3."""
+    """Train progressive DVSR, in a stage shared with `prog-dvsr`; then network and attention branch by eq. 3."""
     progressive(training, module.super_resolution)
     needs = ("low", "high", "classifier", *COMMON, *JOINT, module.super_resolution)
     training.stage("prog-dvsr-att", functools.partial(attend, training), module, needs=needs, revision=REVISION)
 
 
 def learn(training: Training, module: SuperResolution) -> None:
-    """Eq. 1 with attention 1, of the last step alone."""
+    """Train by eq. 1 with attention 1, on the output of the last step."""
     for scale in module.scales:
         network = module.network(scale).requires_grad_(True)
         update = Reconstruction(training, network)
@@ -57,11 +57,11 @@ def learn(training: Training, module: SuperResolution) -> None:
         for batch in training.epochs(views, epochs, state=[network, update]):
             low, high, _ = pair(training, module, scale, batch)
             training.log(**update(low, high))
-    tell_pairs(training)
+    note_few_pairs(training)
 
 
 def grow(training: Training, module: SuperResolution) -> None:
-    """Eq. 1 with attention 1, step by step, each faded in; one optimiser throughout, as in the authors' code."""
+    """Train by eq. 1 with attention 1, step by step with fade-in. One optimiser is used throughout (authors' code)."""
     options = training.options
     for scale in module.scales:
         network = module.network(scale).requires_grad_(True)
@@ -77,14 +77,14 @@ def grow(training: Training, module: SuperResolution) -> None:
                 fade.advance()
             if step > 1 and fade.alpha < 1:
                 training.note(
-                    f"the network by {scale} was trained at {2**step} times its size no further than alpha "
-                    f"{fade.alpha:.2f}, and is used at 1: more epochs or a quicker fade"
+                    f"the network by {scale} reached alpha {fade.alpha:.2f} in the step to {2**step} times its input "
+                    "size, and is used at alpha 1; train more epochs or fade in faster"
                 )
-    tell_pairs(training)
+    note_few_pairs(training)
 
 
 def attend(training: Training, module: Attended) -> None:
-    """Eq. 3: network and attention branch, in turns with a classifier that is not kept."""
+    """Train network and attention branch by eq. 3, alternating with a classifier that is discarded."""
     for scale in module.super_resolution.scales:
         network = module.super_resolution.network(scale).requires_grad_(True)
         branch = module.attentions[f"x{scale}"].requires_grad_(True)
@@ -98,43 +98,44 @@ def attend(training: Training, module: Attended) -> None:
         mean = training.history[-1]["attention"] if training.history else 0.5
         if not ALIVE[0] < mean < ALIVE[1]:
             training.note(
-                f"attention of the network by {scale} has mean {mean:.3f}: it tells no foreground from background"
+                f"attention of the network by {scale} has mean {mean:.3f}: it does not separate foreground from "
+                "background"
             )
-    tell_pairs(training)
+    note_few_pairs(training)
 
 
 def pairs(training: Training) -> Views:
-    """16 consecutive frames of each training clip, low and high."""
+    """Return views of 16 consecutive frames of each training clip, low and high."""
     return training.views("train", low=True, high=True, sampling=SAMPLING)
 
 
 def pair(training: Training, module: SuperResolution, scale: int, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """See `pairs_of`. Of clips taken as recorded, how many an update learns from is in the stage's history."""
+    """Return `pairs_of` the batch. For clips as recorded, log the number of pairs."""
     low, high, target = pairs_of(module, scale, batch, training.options)
     if isinstance(batch.high, list):
         training.log(pairs=float(len(low)))
     return low, high, target
 
 
-def tell_pairs(training: Training) -> None:
-    """A note where updates on clips taken as recorded had few of them."""
+def note_few_pairs(training: Training) -> None:
+    """Add a note if updates on clips as recorded had few pairs on average."""
     counts = [row["pairs"] for row in training.history if "pairs" in row]
     batch = int(training.options["batch"])
     if counts and sum(counts) / len(counts) < min(FEW, batch):
         training.note(
-            f"of a batch of {batch} clips {sum(counts) / len(counts):.1f} were large enough for a pair, on average: a "
-            "larger batch, a smaller enhancer.pair_least, or larger clips by --high-source"
+            f"on average {sum(counts) / len(counts):.1f} of {batch} clips in a batch were large enough for a pair; "
+            "use a larger batch, a smaller enhancer.pair_least, or larger clips by --high-source"
         )
 
 
 def epochs_of(training: Training, step: int, steps: int) -> int:
-    """Passes over the pairs at a step of growth."""
+    """Return the number of epochs of a step of growth."""
     which = "first" if step == 1 else "last" if step == steps else "between"
     return int(training.options[f"epochs_{which}"])
 
 
 def rise(training: Training, views: Views) -> float:
-    """What an update adds to alpha."""
+    """Return the increase of alpha per update."""
     options = training.options
     if options["fade"] == "updates":
         return float(options["fade_step"])

@@ -1,4 +1,4 @@
-"""How a network grows (TinyVIRAT, section IV.A.2): what a step is to give, and how it is faded in."""
+"""Growth of a network (TinyVIRAT, section IV.A.2): the target of each step, and the fade-in."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from elrbench_plugins.dvsr.enhancer import resized
 
 
 def target_of(high: Tensor, step: int, steps: int, frames: str) -> Tensor:
-    """What `step` of `steps` is to give: (N, 3, T, H, W) in [0, 1] at half the sides and frames for each step to come.
+    """Return the target of `step` of `steps`: `high` with T, H and W halved once per remaining step.
 
-    Of 16x112x112 in 3 steps: 4x28x28, 8x56x56, 16x112x112.
-    frames: "every" fourth or second frame, from the first on; "linear" between the frames beside each of these places.
+    high: (N, 3, T, H, W) in [0, 1]. For 16x112x112 and 3 steps, targets are 4x28x28, 8x56x56 and 16x112x112.
+    frames: "every" keeps every fourth or second frame, starting with the first; "linear" interpolates in time.
     """
-    to_come = steps - step
-    if to_come == 0:
+    remaining = steps - step
+    if remaining == 0:
         return high
-    kept = high.shape[2] >> to_come
+    kept = high.shape[2] >> remaining
     if frames == "every":
-        high = high[:, :, :: 1 << to_come]
+        high = high[:, :, :: 1 << remaining]
     else:
         high = interpolate(high, (kept, *high.shape[3:]), mode="trilinear", align_corners=False)
-    return resized(high, (high.shape[3] >> to_come, high.shape[4] >> to_come))
+    return resized(high, (high.shape[3] >> remaining, high.shape[4] >> remaining))
 
 
 class FadeIn:
-    """alpha: 0 at first, `rise` more after each update, 1 at most. Its state is the number of updates."""
+    """The fade-in parameter alpha: 0 at first, `rise` more after each update, at most 1."""
 
     def __init__(self, rise: float) -> None:
         self.rise = rise
@@ -37,17 +37,17 @@ class FadeIn:
 
     @property
     def alpha(self) -> float:
-        """The share of the step's own blocks in the next update."""
+        """Share of the step's new blocks in the next update."""
         return min(1.0, self.updates * self.rise)
 
     def advance(self) -> None:
-        """After an update."""
+        """Count an update."""
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the number of updates."""
         return {"updates": self.updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.updates = int(state["updates"])

@@ -1,10 +1,12 @@
 """Dense video super-resolution (Demir et al., TinyVIRAT, section IV.A) and its foreground attention branch.
 
-Everything is a 3D convolution: an encoder of 3D-RRDBs at low size, one for each doubling; a decoder whose steps double
-height and width, and give 4, 8 and 16 frames; a projection to RGB for each step. What the paper's text leaves open is
-as in its authors' public code (UgurDemir/Tiny-VIRAT, `pg2.py` and `locpg2.py`, mode "3D"), and so are the names of all
-parameters: widths, one RRDB a step, residuals scaled by 0.2, no normalisation, leaky ReLUs of slope 0.2, the skip from
-the first convolution, tanh plus the input enlarged. A state of `locpg2.py` is one of `Dvsr` and one of `Attention`.
+All layers are 3D convolutions. The encoder has one 3D-RRDB per doubling, at low size. Each step of the decoder doubles
+height and width; the steps give 4, 8 and 16 frames. Each step has a projection to RGB.
+
+What the paper leaves open follows the authors' public code (UgurDemir/Tiny-VIRAT, `pg2.py` and `locpg2.py`, mode "3D"),
+as do the parameter names: widths, one RRDB per step, residuals scaled by 0.2, no normalisation, leaky ReLUs of slope
+0.2, the skip from the first convolution, tanh, and the enlarged input added to the output. A checkpoint of `locpg2.py`
+holds one `Dvsr` and one `Attention`. `reference.py` is a plain version.
 Example::
 
     network = Dvsr(8)
@@ -20,13 +22,13 @@ from torch.nn.functional import interpolate
 from torch.utils.checkpoint import checkpoint
 
 WIDTH = 32  # channels throughout
-SHARE = 0.2  # of a residual
+SHARE = 0.2  # factor of residuals
 SLOPE = 0.2  # of the leaky ReLUs
 STEPS = {4: 2, 8: 3}  # scale -> doublings
 
 
 class Conv(nn.Module):
-    """(Enlarged to twice the sides,) a 3D convolution that keeps them, (normalised,) activated."""
+    """Interpolation to twice h and w (optional), 3D convolution, BatchNorm (optional), activation (optional)."""
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class Conv(nn.Module):
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T or T / 2, h or 2h, w or 2w)."""
+        """Return (N, outputs, T or T/2, h or 2h, w or 2w) of (N, inputs, T, h, w)."""
         if self.doubles:
             x = interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="trilinear", align_corners=False)
         x = self.conv_spatial(x)
@@ -57,12 +59,12 @@ class Conv(nn.Module):
 
 
 def leaky() -> nn.Module:
-    """In place: what it leaves suffices for the backward pass."""
+    """Return the activation. It works in place; the backward pass only needs its output."""
     return nn.LeakyReLU(SLOPE, inplace=True)
 
 
 class DenseBlock(nn.Module):
-    """3D-RDB: five convolutions, each on all that came before; a fifth of the last one's output is added to x."""
+    """3D-RDB: five densely connected convolutions; 0.2 times the last output is added to x."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +72,7 @@ class DenseBlock(nn.Module):
         self.conv5 = Conv(WIDTH * 5, WIDTH, act=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 32, T, h, w) to the same."""
+        """Keep the shape (N, 32, T, h, w)."""
         seen = [x]
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             seen.append(conv(torch.cat(seen, 1)))
@@ -78,19 +80,19 @@ class DenseBlock(nn.Module):
 
 
 class ResidualDenseBlocks(nn.Module):
-    """3D-RRDB: three 3D-RDBs; a fifth of what they make of x is added to x."""
+    """3D-RRDB: three 3D-RDBs; 0.2 times their output is added to x."""
 
     def __init__(self) -> None:
         super().__init__()
         self.RDB1, self.RDB2, self.RDB3 = DenseBlock(), DenseBlock(), DenseBlock()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 32, T, h, w) to the same."""
+        """Keep the shape (N, 32, T, h, w)."""
         return x + SHARE * self.RDB3(self.RDB2(self.RDB1(x)))
 
 
 class UpBlock(nn.Module):
-    """A convolution, one behind linear interpolation to twice the sides, and one more."""
+    """Convolution, linear interpolation to twice h and w, two convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,12 +101,12 @@ class UpBlock(nn.Module):
         self.c3 = Conv(WIDTH, WIDTH, leaky())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 32, T, h, w) to (N, 32, T, 2h, 2w)."""
+        """Return (N, 32, T, 2h, 2w) of (N, 32, T, h, w)."""
         return self.c3(self.c2(self.c1(x)))
 
 
 class Projection(nn.Module):
-    """To RGB in (-1, 1): 3x3x3, then 1x1x1 and tanh."""
+    """Projection to RGB in (-1, 1): 3x3x3 convolution, 1x1x1 convolution, tanh."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,23 +115,23 @@ class Projection(nn.Module):
         self.seq.add_module("l1", Conv(WIDTH, 3, nn.Tanh(), kernel=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 32, T, h, w) to (N, 3, T, h, w)."""
+        """Return (N, 3, T, h, w) of (N, 32, T, h, w)."""
         return self.seq(x)
 
 
 def _up(halvings: int) -> nn.Module:
-    """A decoder's step: the frames halved so many times, the sides doubled."""
+    """Build a decoder step: halve the frames `halvings` times, then double h and w."""
     if halvings == 0:
         return UpBlock()
     return nn.Sequential(*(Conv(WIDTH, WIDTH, leaky(), halves_time=True) for _ in range(halvings)), UpBlock())
 
 
 class Dvsr(nn.Module):
-    """float (N, 3, T, h, w) in [-1, 1] to (N, 3, T, scale·h, scale·w), about [-1, 1]; T is 16.
+    """Enlarge float (N, 3, T, h, w) in [-1, 1] to (N, 3, T, scale*h, scale*w), about [-1, 1]; T is 16.
 
-    A network by 4 has the last two of the three steps of one by 8. Its parameters include the projections of all its
-    steps, of which a grown network uses the last: 4,152,041 by 8, 2,741,222 by 4.
-    checkpointed: blocks compute their insides once more in the backward pass instead of keeping them.
+    A network by 4 has the last two steps of a network by 8. Its parameters include the projections of all steps, of
+    which a grown network uses the last: 4,152,041 parameters by 8, 2,741,222 by 4.
+    checkpointed: recompute activations within blocks in the backward pass instead of storing them.
     """
 
     def __init__(self, scale: int) -> None:
@@ -143,15 +145,15 @@ class Dvsr(nn.Module):
         self.rgb_proj = nn.ModuleList(Projection() for _ in range(self.steps))
 
     def forward(self, x: Tensor, step: int | None = None, alpha: float = 1.0) -> Tensor:
-        """What step 1, 2, … gives; by default the last.
+        """Return the output of step 1, 2, ...; by default of the last.
 
-        alpha: of the fade-in, from 0 to 1, in the encoder and in the decoder apart: the share of what the step's own
-        blocks make; the rest is the step's before (section IV.A.2). The first step has none before it.
+        alpha: fade-in parameter from 0 to 1 (section IV.A.2), the share of the step's new blocks. The rest is the
+        previous step's output. Encoder and decoder fade separately. The first step has no previous one.
         """
         return self.with_features(x, step, alpha)[0]
 
     def with_features(self, x: Tensor, step: int | None = None, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
-        """As `forward`, and the encoder's features (N, 32, T, h, w), which the attention branch sees."""
+        """As `forward`; also return the encoder's features (N, 32, T, h, w), the input of the attention branch."""
         step = self.steps if step is None else step
         first = self.convin(x)
         features = self.encode(first, step, alpha)
@@ -159,18 +161,18 @@ class Dvsr(nn.Module):
         return y + _resized(x, y.shape[2:]), features
 
     def features(self, x: Tensor) -> Tensor:
-        """The encoder's (N, 32, T, h, w), all blocks grown."""
+        """Return the encoder's features (N, 32, T, h, w) of the fully grown network."""
         return self.encode(self.convin(x), self.steps, 1.0)
 
     def encode(self, first: Tensor, step: int, alpha: float) -> Tensor:
-        """One RRDB for each step."""
+        """Apply one RRDB per step to (N, 32, T, h, w)."""
         y = before = first
         for block in self.res_hall[:step]:
             before, y = y, self._run(block, y)
         return torch.lerp(before, y, alpha) if step > 1 and alpha < 1 else y
 
     def decode(self, x: Tensor, step: int, alpha: float) -> Tensor:
-        """RGB in (-1, 1). Each step after the first sees x beside what the step before it gave, both at T frames."""
+        """Return RGB in (-1, 1). Each step after the first gets the previous step's output plus x, both at T frames."""
         y = before = x
         for number, up in enumerate(self.up_layers[:step]):
             before = y
@@ -191,9 +193,9 @@ class Dvsr(nn.Module):
 
 
 class Attention(nn.Module):
-    """The foreground branch: how much each pixel matters, between 0 and 1, by the encoder's features at low size.
+    """The foreground attention branch: the importance of each pixel, in (0, 1), from the encoder's features.
 
-    By 8 with 17,569 parameters, by 4 with 7,153.
+    It has 17,569 parameters by 8 and 7,153 by 4.
     """
 
     def __init__(self, scale: int) -> None:
@@ -206,10 +208,10 @@ class Attention(nn.Module):
         self.saliency_dec = nn.Sequential(*inner, Conv(widths[-1], 1, nn.Sigmoid(), doubles=True))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, 32, T, h, w) to (N, 1, T, scale·h, scale·w)."""
+        """Return (N, 1, T, scale*h, scale*w) of (N, 32, T, h, w)."""
         return self.saliency_dec(features)
 
 
 def _resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(N, C, T, h, w) linearly to `shape`, (T', h', w')."""
+    """Resize (N, C, T, h, w) linearly to `shape`, (T', h', w')."""
     return x if x.shape[2:] == shape else interpolate(x, shape, mode="trilinear", align_corners=False)

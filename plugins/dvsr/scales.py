@@ -1,4 +1,4 @@
-"""By how much a low view is to be enlarged, and what of a plan cannot be. Imports no torch."""
+"""Choose the scales of the networks, and reject sizes that no scale reaches. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SCALES = (4, 8)
 
 
 def check(plan: Plan, components: Components) -> None:
-    """ElrError where no scale leads from the plan's low size to the network's."""
+    """ElrError if no scale leads from the plan's low size to network size."""
     scales_of(components.degradation.low, plan.size, components.options(plan, "enhancer"), plan.enhancer)
 
 
 def scales_of(low: Size | None, size: Size, options: Mapping[str, Value], name: str = "dvsr") -> tuple[int, ...]:
-    """The scales of the networks that an enhancer from low (h, w), or None where clips differ in size, to (H, W) has.
+    """Return the scales of an enhancer's networks from low (h, w), or None if clips differ in size, to `size` (H, W).
 
-    Raises ElrError naming sizes that can be reached.
+    ElrError if there is none; it names sizes that can be reached.
     """
     asked = int(options["scale"])
     wanted = (asked,) if asked else SCALES
@@ -51,7 +51,7 @@ def scales_of(low: Size | None, size: Size, options: Mapping[str, Value], name: 
 
 
 def scale_for(clip: Size, size: Size, scales: tuple[int, ...]) -> int:
-    """The smallest of `scales` that reaches network size (H, W) from a clip (h, w), or the largest where none does."""
+    """Return the smallest of `scales` that reaches network size (H, W) from a clip (h, w), or the largest scale."""
     reaching = (scale for scale in scales if clip[0] * scale >= size[0] and clip[1] * scale >= size[1])
     return next(reaching, scales[-1])
 

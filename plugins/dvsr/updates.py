@@ -1,4 +1,4 @@
-"""One update of a network by eq. 1, and of network, branch and classifier by eq. 3, in as much memory as is given."""
+"""One update by eq. 1, and one of network, attention branch and classifier by eq. 3, in micro-batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from elrbench_plugins.dvsr.enhancer import signed, unsigned
 from elrbench_plugins.dvsr.losses import full, masked, psnr, reconstruction, sparsity
 from elrbench_plugins.dvsr.network import Attention, Dvsr
 
-LEAST = 2  # clips that a classifier is shown at once: normalisation over one may be of a single value
+LEAST = 2  # clips per pass of the classifier; BatchNorm over one clip may be over a single value
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Reconstruction:
-    """`update(low, high)`: one step of Adam towards eq. 1. Its state is the optimiser's."""
+    """`update(low, high)`: one step of Adam on eq. 1. Its state is the optimiser's."""
 
     def __init__(self, training: Training, network: Dvsr) -> None:
         options = training.options
@@ -32,7 +32,7 @@ class Reconstruction:
         self.optimiser = adam(options, network, decay="weight_decay")
 
     def __call__(self, low: Tensor, high: Tensor, step: int | None = None, alpha: float = 1.0) -> dict[str, Tensor]:
-        """low (N, 3, 16, h, w) in [-1, 1]; high, what the step is to give, (N, 3, T', h', w') in [0, 1]."""
+        """Take a step; return loss and PSNR. low: (N, 3, 16, h, w) in [-1, 1]. high: (N, 3, T', h', w') in [0, 1]."""
         self.optimiser.zero_grad(set_to_none=True)
         losses, views = [], []
         for part, share in parts(len(low), int(self.training.options["micro_batch"])):
@@ -46,16 +46,16 @@ class Reconstruction:
         return {"loss": torch.stack(losses).sum(), "psnr": psnr(torch.cat(views), high)}
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return self.optimiser.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.optimiser.load_state_dict(state)
 
 
 class Joint:
-    """`update(low, high, target)`: the classifier's step on what is reconstructed; then network and branch, by eq. 3.
+    """`update(low, high, target)`: a step of the classifier on reconstructions, then of network and branch by eq. 3.
 
     Its state is the two optimisers'.
     """
@@ -69,7 +69,10 @@ class Joint:
         self.classifier_optimiser = adam(options, classifier, prefix="classifier_")
 
     def __call__(self, low: Tensor, high: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """low (N, 3, 16, h, w) in [-1, 1]; high (N, 3, 16, H, W) in [0, 1]; target as a batch has it."""
+        """Take both steps; return the terms of eq. 3, PSNR and the classifier's loss.
+
+        low: (N, 3, 16, h, w) in [-1, 1]. high: (N, 3, 16, H, W) in [0, 1]. target: int64 (N,) or float (N, C).
+        """
         pieces = list(parts(len(low), int(self.training.options["micro_batch"]), least=LEAST))
         made = self._pass(low) if len(pieces) == 1 else None
         if made is None:
@@ -77,7 +80,7 @@ class Joint:
                 view = torch.cat([unsigned(full(self.network(low[part]))) for part, _ in pieces])
         else:
             view = unsigned(full(made[0].detach()))
-        told = self._teach(view, target, pieces)
+        classifier_loss = self._teach(view, target, pieces)
         self.optimiser.zero_grad(set_to_none=True)
         self.classifier.requires_grad_(False)
         terms = [
@@ -87,16 +90,16 @@ class Joint:
         self.optimiser.step()
         sums = {key: torch.stack([term[key] for term in terms]).sum() for key in terms[0] if key != "map"}
         weights = torch.cat([term["map"] for term in terms])
-        return {**sums, "psnr": psnr(view, high), "psnr_att": psnr(view, high, weights), "classifier": told}
+        return {**sums, "psnr": psnr(view, high), "psnr_att": psnr(view, high, weights), "classifier": classifier_loss}
 
     def _pass(self, low: Tensor) -> tuple[Tensor, Tensor]:
-        """What is made of low, and attention."""
+        """Return the reconstruction and the attention map of `low`."""
         with self.training.autocast():
             made, features = self.network.with_features(low)
             return made, self.attention(features)
 
     def _teach(self, view: Tensor, target: Tensor, pieces: Sequence[tuple[slice, float]]) -> Tensor:
-        """The classifier's own step, without attention."""
+        """Take the classifier's step, without attention; return its loss."""
         self.classifier_optimiser.zero_grad(set_to_none=True)
         losses = []
         for part, share in pieces:
@@ -107,25 +110,25 @@ class Joint:
         return torch.stack(losses).sum()
 
     def _descend(self, passed: tuple[Tensor, Tensor], high: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:
-        """Gradients of eq. 3, `share` of a batch's; its terms, likewise, and attention."""
+        """Add the gradients of eq. 3 times `share`; return its terms times `share`, and the attention map."""
         options = self.training.options
         made, attention = full(passed[0]), full(passed[1])
         rec = reconstruction(made, signed(high), attention)  # eq. 1
-        told = self._classification(masked(made, attention, str(options["mask"])), target)  # eq. 2
+        classification = self._classification(masked(made, attention, str(options["mask"])), target)  # eq. 2
         spread = sparsity(attention)  # eq. 2's regularisation
         loss = (
             float(options["lambda_rec"]) * rec
-            + float(options["lambda_att"]) * told
+            + float(options["lambda_att"]) * classification
             + float(options["sparsity"]) * spread
         )  # eq. 3
         (share * loss).backward()
-        terms = {"loss": loss, "rec": rec, "att": told, "attention": spread}
+        terms = {"loss": loss, "rec": rec, "att": classification, "attention": spread}
         return {**{key: share * term.detach() for key, term in terms.items()}, "map": attention.detach()}
 
     def _classification(self, view: Tensor, target: Tensor) -> Tensor:
-        """The task loss on (N, 3, 16, H, W) in [0, 1]; a 2D backbone sees each frame as an interval.
+        """Return the task loss on (N, 3, 16, H, W) in [0, 1]. A 2D backbone gets each frame as an interval.
 
-        Of a batch that is one clip the classifier takes its running statistics: its own may be of one value.
+        For a batch of one clip the classifier uses its running statistics: batch statistics may be of one value.
         """
         view = view.transpose(1, 2).unsqueeze(3) if self.classifier.dims == 2 else view.unsqueeze(1)
         alone = evaluating(self.classifier) if len(view) == 1 else nullcontext()
@@ -134,11 +137,11 @@ class Joint:
         return self.training.task_loss(logits, target)
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return {"network": self.optimiser.state_dict(), "classifier": self.classifier_optimiser.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.optimiser.load_state_dict(state["network"])
         self.classifier_optimiser.load_state_dict(state["classifier"])
 
@@ -146,7 +149,7 @@ class Joint:
 def adam(
     options: Mapping[str, Any], *modules: nn.Module, prefix: str = "", decay: str | None = None
 ) -> torch.optim.Adam:
-    """Adam (Kingma & Ba, ICLR 2015) over the modules' parameters. decay: the option that holds its weight decay."""
+    """Return Adam (Kingma & Ba, ICLR 2015) over the modules' parameters. decay: name of the weight decay option."""
     return torch.optim.Adam(
         [parameter for module in modules for parameter in module.parameters()],
         lr=float(options[f"{prefix}lr"]),
@@ -157,7 +160,7 @@ def adam(
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode within the block; then each part's mode as it was."""
+    """Use evaluation mode within the block, then restore the mode of each submodule."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -168,9 +171,9 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def parts(number: int, most: int, least: int = 1) -> Iterator[tuple[slice, float]]:
-    """Slices of at most `most` of `number` clips (0: all), and which share of them each is.
+    """Yield slices of at most `most` of `number` clips (0: all), and the share of the clips in each.
 
-    least: clips that a slice has, where there are so many, be it more than `most`.
+    least: smallest number of clips in a slice, even if it is more than `most`; fewer only if `number` is smaller.
     """
     starts = list(range(0, number, max(most, least) if most else number))
     if len(starts) > 1 and number - starts[-1] < least:

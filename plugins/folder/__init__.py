@@ -6,31 +6,31 @@ from benchmark_core import DatasetSpec, Protocol, hookimpl
 
 FOLDER = DatasetSpec(
     name="folder",
-    summary="folder:PATH, clips of one's own: a folder a class, videos or folders of pictures in it",
-    licence="that of the clips",
+    summary="folder:PATH, your own clips: one folder per class, with videos or folders of pictures",
+    licence="the licence of the clips",
     classes=(),
-    protocols={"split": Protocol(summary="train and test as the folders or the lists say", folds=("1",))},
+    protocols={"split": Protocol(summary="train and test by folders or lists", folds=("1",))},
     index="elrbench_plugins.folder.labelled:read",
     at="elrbench_plugins.folder.labelled:at",
-    layout="train/CLASS/* and test/CLASS/*; or CLASS/* with split.txt ('CLASS/CLIP train' or 'CLASS/CLIP test' a "
-    "line), or with train.txt and test.txt ('CLASS/CLIP' a line); a clip is a video, or a folder of numbered pictures",
-    where="on your own disk",
+    layout="train/CLASS/* and test/CLASS/*; or CLASS/* with split.txt (lines 'CLASS/CLIP train' or 'CLASS/CLIP test'), "
+    "or with train.txt and test.txt (lines 'CLASS/CLIP'); a clip is a video or a folder of numbered pictures",
+    where="your own disk",
 )
 
 VIDEOS = DatasetSpec(
     name="videos",
-    summary="videos:PATH, any tree of videos as a pool without labels, such as Kinetics or Sports-1M",
-    licence="that of the clips",
+    summary="videos:PATH, unlabelled videos at any depth of a folder, such as Kinetics or Sports-1M",
+    licence="the licence of the clips",
     classes=(),
-    protocols={"pool": Protocol(summary="every video under the folder, none of them scored", folds=())},
+    protocols={"pool": Protocol(summary="every video in the folder; none is scored", folds=())},
     index="elrbench_plugins.folder.pool:read",
     at="elrbench_plugins.folder.pool:at",
     layout="videos at any depth",
-    where="on your own disk",
+    where="your own disk",
 )
 
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Two templates: each stands for any folder."""
+    """Return two datasets that read any folder."""
     return [FOLDER, VIDEOS]

@@ -1,4 +1,4 @@
-"""What counts as a clip in someone's folder, what it is called, and what tells that it has not changed."""
+"""Which files are clips, their ids, and a digest of their contents."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ VIDEOS = frozenset(
     ".3gp .asf .avi .divx .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .vob .webm .wmv".split()  # noqa: SIM905
 )
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-SAMPLE_BYTES = 1 << 16  # of a file's either end
+SAMPLE_BYTES = 1 << 16  # at each end of a file
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, hidden files left out, sorted by name. ElrError where it cannot be listed."""
+    """Return the entries of a folder, sorted by name, without hidden files. Raises ElrError if it cannot be listed."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -27,12 +27,12 @@ def entries(folder: Path) -> list[Path]:
 
 
 def is_video(path: Path) -> bool:
-    """By its suffix; a regular file (a pipe would never end)."""
+    """Whether `path` is a regular file with the suffix of a video."""
     return path.suffix.lower() in VIDEOS and path.is_file()
 
 
 def clip_at(path: Path) -> VideoFile | FrameFolder | None:
-    """The clip that a file or folder is: a regular file, or a folder with pictures; None for anything else."""
+    """Return the clip at `path`: a regular file, or a folder with pictures. None for anything else."""
     if path.is_file():
         return VideoFile(path)
     if path.is_dir():
@@ -43,21 +43,22 @@ def clip_at(path: Path) -> VideoFile | FrameFolder | None:
 
 
 def by_number(name: str) -> list[tuple[int, int, str]]:
-    """Sorts frame-2 before frame-10, 002 beside 2, and numbers before letters."""
+    """Sort key: frame-2 before frame-10, 002 next to 2, numbers before letters."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts] + [(-1, 0, name)]
 
 
 def shown(parts: Iterable[str]) -> str:
-    """A clip's id of its path's parts: on one line and in Unicode, whatever bytes the names hold."""
+    """Return the id of a clip from the parts of its path: one line of Unicode, also for undecodable names."""
     name = os.fsencode("/".join(parts)).decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
 
 
 def contents(sources: Iterable[tuple[str, VideoFile | FrameFolder]]) -> str:
-    """16 hex digits over clips' ids and their files' sizes and either ends: another's clips of the same names differ.
+    """Return 16 hex digits over the ids of clips and the sizes and both ends of their files.
 
-    A file that cannot be read counts by its name: decoding will tell.
+    Two folders with clips of the same names have different digests. An unreadable file counts by its name; decoding
+    reports it.
     """
     digest = hashlib.sha256()
     for name, source in sorted(sources, key=lambda pair: pair[0]):

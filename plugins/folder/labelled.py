@@ -1,4 +1,4 @@
-"""`folder:PATH`: classes are folders; who trains and who tests is told by folders or by lists. Opens no video."""
+"""`folder:PATH`: classes are folders; folders or lists split them into train and test. No video is opened."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Listed = Iterator[tuple[str, str, str]]  # class, clip, part
 
 
 def at(path: Path) -> DatasetSpec:
-    """The dataset at `path`: its classes are those of the folders, or that the lists name, sorted.
+    """Return the dataset at `path`. Its classes are the folders, or the names in the lists, sorted.
 
-    Raises ElrError where there is none, or it is laid out in another way.
+    Raises ElrError if there is no class, or the layout is another one.
     """
     named = _class_folders(path) if _by_parts(path) else _lists(path)
     classes = tuple(sorted({found[0] for found in named}))
     if not classes:
-        raise ElrError(f"folder:{path}: no class is in it; expected there: {FOLDER.layout}")
+        raise ElrError(f"folder:{path}: it holds no class; expected layout: {FOLDER.layout}")
     hard = [name for name in classes if not name.isprintable() or not _is_text(name)]
     if hard:
-        raise ElrError(f"folder:{path}: {hard[0]!r} cannot name a class; use printable characters")
+        raise ElrError(f"folder:{path}: {hard[0]!r} cannot be a class name; use printable characters")
     return replace(
         FOLDER,
         name=placed_name(FOLDER.name, path.name),
-        summary=f"clips of one's own in {len(classes)} classes",
+        summary=f"your own clips, {len(classes)} classes",
         classes=classes,
         index=functools.partial(read, classes=classes),
         at=None,
@@ -43,12 +43,12 @@ def at(path: Path) -> DatasetSpec:
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value], *, classes: tuple[str, ...] = ()) -> Index:
-    """The clips of one fold; listed ones that are absent go to `missing`, files that are no clips count as unlisted.
+    """Return the clips of the fold. Listed clips that do not exist are in `missing`; other files count as unlisted.
 
-    Raises ElrError where the layout is another, or a list has a line that cannot be read.
+    Raises ElrError if the layout is another one, or a line of a list cannot be read.
     """
     if root is None:
-        raise ElrError(f"folder needs its folder, as in folder:/data/clips; expected there: {FOLDER.layout}")
+        raise ElrError(f"dataset 'folder' needs a folder: write folder:/data/clips; expected layout: {FOLDER.layout}")
     numbers = {name: number for number, name in enumerate(classes)}
     found = _Found()
     if _by_parts(root):
@@ -68,7 +68,7 @@ class _Found:
     unlisted: int = 0
 
     def walk(self, folder: Path, name: str, part: str, numbers: Mapping[str, int]) -> None:
-        """Everything in a class's folder that is a clip."""
+        """Add every clip in the folder of a class."""
         for path in entries(folder):
             source = clip_at(path) if is_video(path) or path.is_dir() else None
             if source is None:
@@ -77,11 +77,11 @@ class _Found:
                 self.add(shown((part, name, path.name)), source, numbers[name], part)
 
     def take(self, root: Path, listed: Listed, numbers: Mapping[str, int]) -> None:
-        """What the lists name; the rest of the class folders is counted."""
+        """Add the listed clips; count the other files of the class folders."""
         for name, clip, part in listed:
             key, source = shown((name, clip)), clip_at(root / name / clip)
             if key in self.clips or key in self.missing_targets:
-                raise ElrError(f"folder:{root}: '{key}' is listed twice; a clip either trains or tests")
+                raise ElrError(f"folder:{root}: '{key}' is listed twice; list it once, as train or as test")
             if source is None:
                 self.missing.append(key)
                 self.missing_targets[key] = numbers[name]
@@ -108,30 +108,30 @@ class _Found:
 
 
 def _by_parts(root: Path) -> bool:
-    """Whether folders say who trains: train/ and test/, with no list beside them."""
+    """Whether the split is by folders train/ and test/, without lists."""
     folders = [part for part in PARTS if (root / part).is_dir()]
     lists = [name for name in ("split.txt", "train.txt", "test.txt") if (root / name).is_file()]
     if folders and lists:
-        raise ElrError(f"folder:{root}: both {folders[0]}/ and {lists[0]} say who trains; take one of them away")
+        raise ElrError(f"folder:{root}: both {folders[0]}/ and {lists[0]} define the split; remove one of them")
     if len(folders) == 1:
         other = PARTS[1 - PARTS.index(folders[0])]
-        raise ElrError(f"folder:{root}: there is {folders[0]}/ and no {other}/; expected: {FOLDER.layout}")
+        raise ElrError(f"folder:{root}: {folders[0]}/ exists but {other}/ does not; expected layout: {FOLDER.layout}")
     return bool(folders)
 
 
 def _class_folders(root: Path) -> Iterator[tuple[str, Path]]:
-    """(class, folder) under train/ and test/, sorted within either."""
+    """Yield (class, folder) of train/, then of test/, each sorted."""
     for part in PARTS:
         yield from ((path.name, path) for path in entries(root / part) if path.is_dir())
 
 
 def _lists(root: Path) -> Listed:
-    """(class, clip, part) of each line."""
+    """Yield (class, clip, part) of each line."""
     whole, halves = root / "split.txt", [root / f"{part}.txt" for part in PARTS]
     found = [path for path in halves if path.is_file()]
     if whole.is_file() == bool(found):
-        state = f"split.txt and {found[0].name} both say" if found else "nothing says"
-        raise ElrError(f"folder:{root}: {state} who trains and who tests; expected: {FOLDER.layout}")
+        state = f"split.txt and {found[0].name} both define" if found else "no folder or list defines"
+        raise ElrError(f"folder:{root}: {state} the train/test split; expected layout: {FOLDER.layout}")
     if whole.is_file():
         for number, line in read_lines(whole, f"folder:{root}", FOLDER.layout):
             clip, _, part = line.rpartition(" ")
@@ -145,7 +145,7 @@ def _lists(root: Path) -> Listed:
 
 
 def _named(root: Path, path: Path, number: int, text: str) -> tuple[str, str]:
-    """(class, clip) of CLASS/CLIP: two plain names, so that no line reaches out of the folder."""
+    """Return (class, clip) of CLASS/CLIP: two plain names, so that no line leads out of the folder."""
     name, slash, clip = text.partition("/")
     if not slash or "/" in clip or "\\" in text or "\0" in text or {name, clip} & {"", ".", ".."}:
         raise ElrError(f"folder:{root}: {path.name} line {number} is not CLASS/CLIP: {text!r}")

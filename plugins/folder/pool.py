@@ -1,4 +1,4 @@
-"""`videos:PATH`: every video of a tree, without labels. Opens none."""
+"""`videos:PATH`: every video in a folder, without labels. No video is opened."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from elrbench_plugins.folder.files import is_video, shown
 
 
 def at(path: Path) -> DatasetSpec:
-    """The pool at `path`."""
+    """Return the unlabelled dataset at `path`."""
     return replace(VIDEOS, name=placed_name(VIDEOS.name, path.name), summary="clips without labels", at=None)
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
     """Return all videos under `root`, or the one video that `root` is, in no fold. ElrError if there is none."""
     if root is None:
-        raise ElrError("videos needs its folder, as in videos:/data/clips")
+        raise ElrError("dataset 'videos' needs a folder: write videos:/data/clips")
     clips = []
     unlisted = 0
     folder = root.parent if root.is_file() else root
@@ -38,15 +38,15 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
     if not clips and root.is_file():
         raise ElrError(f"videos:{root}: the file is not a video; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
     if not clips:
-        raise ElrError(f"videos:{root}: no video is under it, at any depth")
+        raise ElrError(f"videos:{root}: it holds no video, at any depth")
     return Index(clips=tuple(clips), folds={}, pool=tuple(clip.id for clip in clips), unlisted=unlisted)
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Files under `root` in an order that depends on names alone.
+    """Yield the files in `root` in an order that depends on names only.
 
-    Links to folders are followed, but no folder is entered twice, so a link to a folder above ends there; folders come
-    before links, so that what lies under `root` itself keeps its own path.
+    Symlinks to folders are followed, but no folder is entered twice. Folders come before symlinks, so that files of
+    `root` itself keep their own path.
     """
     seen: set[tuple[int, int]] = set()
     waiting = [root]

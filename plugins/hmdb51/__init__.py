@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark_core import DatasetSpec, Protocol, hookimpl
 
-CLASSES = (  # sorted, which numbers them; the order of class_list.txt is another
+CLASSES = (  # sorted; the index is the label. class_list.txt has another order
     "brush_hair",
     "cartwheel",
     "catch",
@@ -57,7 +57,7 @@ CLASSES = (  # sorted, which numbers them; the order of class_list.txt is anothe
     "walk",
     "wave",
 )
-SPLIT = (3570, 1530)  # clips that train, that test: 70 and 30 of each class
+SPLIT = (3570, 1530)  # training and test clips: 70 and 30 of each class
 COUNTS = {number: SPLIT for number in "123"}
 
 HMDB51 = DatasetSpec(
@@ -68,10 +68,10 @@ HMDB51 = DatasetSpec(
     where="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",
     classes=CLASSES,
     protocols={
-        "3splits": Protocol(summary="the mean over the three official splits, as papers print it", folds=tuple("123")),
-        "split1": Protocol(summary="the first official split alone", folds=("1",)),
-        "split2": Protocol(summary="the second official split alone", folds=("2",)),
-        "split3": Protocol(summary="the third official split alone", folds=("3",)),
+        "3splits": Protocol(summary="the mean over the three official splits, as in papers", folds=tuple("123")),
+        "split1": Protocol(summary="the first official split", folds=("1",)),
+        "split2": Protocol(summary="the second official split", folds=("2",)),
+        "split3": Protocol(summary="the third official split", folds=("3",)),
     },
     counts={"3splits": COUNTS, **{f"split{number}": {number: SPLIT} for number in COUNTS}},
     index="elrbench_plugins.hmdb51.index:read",
@@ -82,5 +82,5 @@ HMDB51 = DatasetSpec(
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """HMDB51."""
+    """Return HMDB51."""
     return [HMDB51]

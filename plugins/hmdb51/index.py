@@ -1,4 +1,4 @@
-"""Lists HMDB51's clips and folds; opens no video."""
+"""List the clips and folds of HMDB51. No video is opened."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SPLITS = "testTrainMulti_7030_splits"
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """The clips that the protocol's folds train or test on, named as the lists name them; see `read_splits`."""
+    """Return the clips of the protocol's folds, named as in the lists; see `read_splits`."""
     return read_splits(HMDB51, root, VIDEOS, SPLITS, protocol, lambda listed, path: Path(listed).stem, _level)
 
 
 def _level(name: str) -> str:
-    """Some copies carry a prefix that the lists do not have."""
+    """Remove a prefix that some copies have and the lists do not."""
     return levelled(name.removeprefix("hmdb51_"))
 
 
@@ -35,20 +35,20 @@ def read_splits(
     name_of: Callable[[str, Path], str],
     level: Callable[[str], str] = levelled,
 ) -> Index:
-    """Clips of `root/videos/CLASS/*.avi` in the parts that `root/splits/CLASS_test_splitN.txt` give them.
+    """Return the clips of `root/videos/CLASS/*.avi`, split as `root/splits/CLASS_test_splitN.txt` say.
 
-    name_of: a clip's name within its class, of what the list calls it and its file. level: see `files_by_name`.
-    Listed files that are absent go to `missing`.
-    Raises ElrError where the folder, a list or every listed clip is missing, or a line cannot be read.
+    name_of: (name in the list, file) -> name of the clip within its class. level: see `files_by_name`.
+    Listed files that do not exist are in `missing` of the index.
+    Raises ElrError if the folder, a list or all listed clips are missing, or a line cannot be read.
     """
     if root is None:
-        raise ElrError(f"{spec.name} needs its folder: --data ROOT, under which lie {spec.layout}")
+        raise ElrError(f"{spec.name} needs its folder: pass --data DIR; expected in it: {spec.layout}")
     for folder in (root / videos, root / splits):
         if not folder.is_dir():
-            raise ElrError(f"{spec.name}: there is no folder {folder}; expected under {root}: {spec.layout}")
+            raise ElrError(f"{spec.name}: the folder {folder} does not exist; expected in {root}: {spec.layout}")
     on_disk = {name: files_by_name(root / videos / name, level=level) for name in spec.classes}
     if not any(on_disk.values()):
-        raise ElrError(f"{spec.name}: no .avi file is under {root / videos}; expected under {root}: {spec.layout}")
+        raise ElrError(f"{spec.name}: there is no .avi file in {root / videos}; expected in {root}: {spec.layout}")
     clips: dict[str, Clip] = {}
     folds: dict[str, Fold] = {}
     missing: dict[str, int] = {}
@@ -69,9 +69,7 @@ def read_splits(
         folds[number] = Fold(train=tuple(parts["1"]), test=tuple(parts["2"]))
     if not clips:
         first = next(iter(missing), "-")
-        raise ElrError(
-            f"{spec.name}: none of the {len(missing)} listed clips is under {root / videos} (first: {first})"
-        )
+        raise ElrError(f"{spec.name}: none of the {len(missing)} listed clips is in {root / videos} (first: {first})")
     files = {path for found in on_disk.values() for path in found.values()}
     return Index(
         clips=tuple(clips.values()),
@@ -83,7 +81,7 @@ def read_splits(
 
 
 def listed(path: Path, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
-    """(file name, "0" unused | "1" train | "2" test) of each line. ElrError where there is none, or it is not so."""
+    """Yield (file name, "0" unused | "1" train | "2" test) of each line. Raises ElrError for a bad line or none."""
     empty = True
     for number, line in read_lines(path, spec.name, spec.layout):
         file, _, part = line.rpartition(" ")
@@ -93,12 +91,15 @@ def listed(path: Path, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
         empty = False
         yield file, part
     if empty:
-        raise ElrError(f"{spec.name}: the list {path} is empty; a line 'FILE 0|1|2' a clip is due, get it anew")
+        raise ElrError(
+            f"{spec.name}: the list {path} is empty; expected one line 'FILE 0|1|2' for each clip. Download it again"
+        )
 
 
 def source_video(stem: str, name: str) -> str:
-    """The film that a clip was cut from: HMDB51 puts its title before `_CLASS_`, then six tags of body, camera, people,
-    viewpoint, quality and number.
+    """Return the film that a clip was cut from: the part of the file name before `_CLASS_`.
+
+    Six tags follow the class: body, camera, people, viewpoint, quality, number.
     """
     found = re.fullmatch(rf"(.+)_{re.escape(name)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+", stem)
     return found[1] if found else stem

@@ -35,9 +35,7 @@ JHMDB = DatasetSpec(
     licence="research use",
     classes=CLASSES,
     protocols={
-        "hmdb51-split1": Protocol(
-            summary="the clips' labels in HMDB51's official list 1: 665 train, 257 test", folds=("1",)
-        ),
+        "hmdb51-split1": Protocol(summary="HMDB51's official list 1: 665 train, 257 test", folds=("1",)),
         "hmdb51-split2": Protocol(summary="HMDB51's official list 2: 505 train, 248 test", folds=("2",)),
         "hmdb51-split3": Protocol(summary="HMDB51's official list 3: 511 train, 241 test", folds=("3",)),
         "hmdb51-3splits": Protocol(summary="the mean over HMDB51's three official lists", folds=("1", "2", "3")),
@@ -56,5 +54,5 @@ JHMDB = DatasetSpec(
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """JHMDB."""
+    """Return JHMDB."""
     return [JHMDB]

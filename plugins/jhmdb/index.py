@@ -1,4 +1,4 @@
-"""Lists JHMDB's clips and folds, in the form of HMDB51's lists; opens no video."""
+"""List the clips and folds of JHMDB, from lists in the format of HMDB51. No video is opened."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SPLITS = "splits"
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """The clips that the protocol's folds train or test on, named as their files are; see `read_splits`.
+    """Return the clips of the protocol's folds, named as their files; see `read_splits`.
 
-    HMDB51's lists and JHMDB's files differ in characters such as `(`, `!` and `-`.
+    Names in HMDB51's lists and names of JHMDB's files differ in characters such as `(`, `!` and `-`.
     """
     return read_splits(JHMDB, root, VIDEOS, SPLITS, protocol, lambda listed, path: path.stem)

@@ -1,4 +1,4 @@
-"""The numbers of distillation. Imports no torch."""
+"""Options and budgets of kd. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ OPTIONS: Mapping[str, Option] = {
     "lr": replace(JOINT_OPTIONS["lr"], default=1e-4),
     "batch": replace(JOINT_OPTIONS["batch"], default=16, unspecified=True),
     "epochs": replace(
-        JOINT_OPTIONS["epochs"], default=20, help="passes of the teacher, and of a student trained alone"
+        JOINT_OPTIONS["epochs"], default=20, help="epochs of the teacher, and of a student trained alone"
     ),
     "schedule": replace(JOINT_OPTIONS["schedule"], default="constant", unspecified=True),
     "warmup_epochs": replace(JOINT_OPTIONS["warmup_epochs"], default=0, unspecified=True),
     "joint_epochs": replace(
-        JOINT_OPTIONS["joint_epochs"], default=20, unspecified=False, help="passes of distillation"
+        JOINT_OPTIONS["joint_epochs"], default=20, unspecified=False, help="epochs of distillation"
     ),
     **SOFT,
     "start": Option(
         default="fresh",
         choices=("fresh", "student"),
         unspecified=True,
-        help="what the student starts from: its backbone's initialisation, or the student alone on its labels",
+        help="initial weights of the student. fresh: its backbone's initialisation; student: trained alone on labels",
     ),
 }
 DEFAULTS: Mapping[str, Value] = {
@@ -39,7 +39,7 @@ DEFAULTS: Mapping[str, Value] = {
     "sampling": "windows-64",
     "precision": "fp32",
 }
-# Small and smoke are supervised's: teacher and student alone are the same stages.
+# Small and smoke have supervised's numbers, so that teacher and student alone are the same stages.
 BUDGETS: Mapping[str, Mapping[str, Value]] = {
     "paper": DEFAULTS,
     **{name: {**JOINT_BUDGETS[name], "method.start": "student"} for name in ("small", "smoke")},

@@ -1,4 +1,4 @@
-"""Purwanto et al., 2019, section 3.1: the network on high views teaches the one on low views by its softened answer."""
+"""Distillation: a teacher on high views trains a student on low views by soft labels (Purwanto et al., sec. 3.1)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `distil`: raised when what it trains changes
+REVISION = 1  # of `distil`: raise it when its result changes
 
 
 def fit(training: Training) -> Recognizer:
-    """T-Net on high views; then the S-Net on low ones, with the T-Net's answer before its eyes.
+    """Train the teacher on high views, then the student on low views, and return the student.
 
-    Where high views are another dataset's, the S-Net goes on alone, on the target's own low views.
+    If the high views come from another dataset, the student is then trained on the target's low views, on labels alone.
     """
     student = distilled(training, t_net(training))
     if training.plan.hr_source:
@@ -37,22 +37,22 @@ def fit(training: Training) -> Recognizer:
 
 
 def distilled(training: Training, teacher: Recognizer) -> Recognizer:
-    """The student that `teacher` has taught, from what `start` names on."""
+    """Return the distilled student. The option `start` names its initial weights."""
     start = str(training.options["start"])
     alone = start == "student"
     student = student_stage(training) if alone else training.recognizer(role="student", head="mean-logits")
-    taught: Recognizer = training.stage(
+    network: Recognizer = training.stage(
         PHASE[start],
         functools.partial(distil, training, teacher),
         student,
         needs=("low", "high", *RECIPE, "joint_epochs", "alpha", "temperature", teacher, *([student] if alone else [])),
         revision=REVISION,
     )
-    return taught
+    return network
 
 
 def distil(training: Training, teacher: Recognizer, student: Recognizer) -> None:
-    """Trains `student` in place on the weighted average, for `joint_epochs`; the T-Net stands still."""
+    """Train `student` in place on the weighted loss for `joint_epochs`. The teacher is frozen, in evaluation mode."""
     options = training.options
     epochs, alpha, temperature = int(options["joint_epochs"]), float(options["alpha"]), float(options["temperature"])
     teacher.eval().requires_grad_(False)
@@ -61,10 +61,10 @@ def distil(training: Training, teacher: Recognizer, student: Recognizer) -> None
     for batch in training.epochs(views, epochs, state=[student, recipe]):
         with training.autocast():
             with torch.no_grad():
-                shown = teacher(batch.high, batch.mask, batch.box)  # (B, C)
-            seen = student(batch.low, batch.mask, batch.box)  # (B, C)
-        soft = training.soft_loss(seen, shown, temperature)
-        task = training.task_loss(seen, batch.target)
+                teacher_logits = teacher(batch.high, batch.mask, batch.box)  # (B, C)
+            logits = student(batch.low, batch.mask, batch.box)  # (B, C)
+        soft = training.soft_loss(logits, teacher_logits, temperature)
+        task = training.task_loss(logits, batch.target)
         loss = weighted(soft, task, alpha)
         recipe.step(loss)
         training.log(loss=loss, soft=soft, task=task)

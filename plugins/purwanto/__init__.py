@@ -17,35 +17,35 @@ CITATION = (
     "Knowledge Distillation, ICCV Workshops 2019"
 )
 HEAD = (
-    "the 1x3x5 kernel: one convolution with bias over the axes of V_A, which are heads, time and flattened position; "
-    "it keeps the size and is one over heads; positions are flattened row by row",
-    "dim of eq. 2: a head's width, F/D. The equation has no softmax, and its sum grows with the number of positions: "
-    "clips of more chunks have larger values; with attention=mean and variant softmax they have not",
-    "B1, B2, B3: without bias, as Vaswani et al.'s, and shared by the heads, as the equation prints them",
-    "where ReLU is (Table 1): behind the convolution",
-    "the classifier of N_s x (W·H·F), where N_s differs from clip to clip: one layer for every time step and the mean "
-    "of its logits",
-    "dropout, 0.9 'as' Vaswani et al., who drop 0.1: 0.1, where they have it, on the attention's term before the "
-    "residual is added (variant literal: 0.9)",
-    "augmentation of features: none, each clip's are made once, of its whole view and all its chunks; the backbone "
-    "stands still",
-    "batch, schedule and weight decay of the attention network: 16 clips; the rest is the backbone's, none",
-    "a clip that is no multiple of 64 frames long: its last chunk repeats its last frame",
-    "the backbone's training: a chunk from anywhere in the clip, batch 16, no schedule and no weight decay; it starts "
-    "from scratch unless --weights FILE names the paper's Kinetics and ImageNet initialisation",
-    "network size: 224x224, to which the whole view is brought, in testing and, but for jitter, in training; I3D's own "
-    "crop of 256 pixels would leave out a quarter of the view",
-    "blur and noise of the low view: the paper names neither, and --degradation average-12x16:clean has none",
+    "the 1x3x5 kernel: one convolution with bias over the axes of V_A: heads, time and flattened position. It keeps "
+    "the size, and is 1 wide over heads. Positions are flattened row by row",
+    "dim of eq. 2: a head's width, F/D. Eq. 2 has no softmax, so its sum grows with the number of positions, and "
+    "longer clips have larger values. attention=mean and variant softmax avoid this",
+    "B1, B2, B3: without bias, as in Vaswani et al., and shared by the heads, as eq. 2 prints them",
+    "place of the ReLU (Table 1): after the convolution",
+    "the classifier of N_s x (W*H*F), where N_s differs between clips: one layer applied to each time step, and the "
+    "mean of its logits",
+    "dropout, 0.9 'as' Vaswani et al., who drop 0.1: 0.1. It is applied where they apply it, to the attention term "
+    "before the residual is added (variant literal: 0.9)",
+    "augmentation of features: none. Features are computed once per clip, from the whole view and all chunks, by a "
+    "frozen backbone",
+    "batch, schedule and weight decay of the attention network: 16 clips; the backbone's schedule; none",
+    "clip lengths that are not a multiple of 64 frames: the last chunk repeats the last frame",
+    "training of the backbone: a random chunk of each clip, batch 16, no schedule, no weight decay, from scratch "
+    "unless --weights FILE names the paper's Kinetics and ImageNet weights",
+    "network size: 224x224, to which the whole view is resized in testing and, with jitter, in training. I3D's own "
+    "crop from 256 pixels would remove a quarter of the view",
+    "blur and noise of the low views: the paper names neither; --degradation average-12x16:clean has none",
 )
 
 
 @hookimpl
 def elr_methods() -> list[MethodSpec]:
-    """The attention network on any backbone, and the whole system, Table 2's rows as variants."""
+    """Offer the attention network on any backbone, and the whole system with the rows of Table 2 as variants."""
     return [
         MethodSpec(
             name="st-mhsa",
-            summary="spatial-temporal multi-head self-attention over the features of all of a clip's chunks",
+            summary="spatial-temporal multi-head self-attention over the features of all chunks of a clip",
             citation=CITATION,
             fit="elrbench_plugins.purwanto.fit:fit_attention",
             recognizer="elrbench_plugins.purwanto.attention:recognizer",
@@ -59,7 +59,7 @@ def elr_methods() -> list[MethodSpec]:
         ),
         MethodSpec(
             name="purwanto",
-            summary="super-resolution, distillation and attention over all of a clip's chunks, on two streams",
+            summary="super-resolution, distillation and attention over all chunks of a clip, on two streams",
             citation=CITATION,
             fit="elrbench_plugins.purwanto.fit:fit_system",
             recognizer="elrbench_plugins.purwanto.attention:system",
@@ -79,15 +79,16 @@ def elr_methods() -> list[MethodSpec]:
             takes=("teacher", "high_source"),
             check="elrbench_plugins.purwanto.check:check_system",
             unspecified=(
-                "the super-resolution's scale and network: D-DBPN by 8, 12x16 to 96x128, brought to the network's size "
-                "bicubically, fitted to the training clips; the paper's weights and data are not said. The smaller "
-                "budgets have dbpn-s by 4",
-                "how low views are enlarged without super-resolution: bicubically",
-                "of what optical flow is calculated: of low frames enlarged bicubically, in all rows alike, of the "
-                "teacher's high ones as they are. 'Two-stream I3D using SR videos' (section 3.2) may mean flow of "
-                "super-resolved frames, which is not done here",
-                "by which algorithm: dense inverse search, or TV-L1 with --modality rgb+flow:tvl1",
-                "weights of distillation: see kd; the student starts afresh, and learns as long as without a teacher",
+                "scale and network of the super-resolution: D-DBPN by 8, 12x16 to 96x128, then resized bicubically to "
+                "network size, trained on the training clips. The paper names no weights and no data. The smaller "
+                "budgets use dbpn-s by 4",
+                "enlargement of low views without super-resolution: bicubic",
+                "input of optical flow: low frames enlarged bicubically, in all rows; the teacher's high frames as "
+                "they are. 'Two-stream I3D using SR videos' (section 3.2) may mean flow of super-resolved frames, "
+                "which is not done here",
+                "flow algorithm: dense inverse search; TV-L1 with --modality rgb+flow:tvl1",
+                "weights of distillation: see kd. The student starts from the backbone's initialisation and is trained "
+                "as long as without a teacher",
                 "late fusion: the mean of the streams' probabilities",
                 *HEAD,
             ),

@@ -1,8 +1,8 @@
 """Spatial-temporal multi-head self-attention (Purwanto et al., 2019, section 3.3) over the features of a whole clip.
 
-Eq. 2 as printed has no softmax, so that its product is associative: B1 (B2' B3) is what is computed, d x d numbers a
-head instead of one for every pair of positions. With softmax the pairs are seen block by block. Either way memory grows
-with the number of positions, not with its square.
+Eq. 2 is printed without softmax, so its product is associative. This code computes B1 (B2' B3), which needs d x d
+numbers per head instead of one for each pair of positions. With softmax, PyTorch computes the pairs block by block.
+Memory grows linearly with the number of positions in both cases. `reference.py` computes all pairs.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from benchmark_core.networks.heads import MeanLogits
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Parts, Recognizer
 
-KERNEL = (1, 3, 5)  # section 4.2, "with a stride of 1"
+KERNEL = (1, 3, 5)  # section 4.2; stride 1
 
 
-def attend(
+def self_attention(
     one: Tensor, two: Tensor, three: Tensor, real: Tensor, *, kind: str = "printed", dropout: float = 0.0
 ) -> Tensor:
-    """Eq. 2: B1(V) B2(V)' / sqrt(dim V) B3(V) + B3(V), of each clip and head alone.
+    """Return eq. 2, S(V) = B1(V) B2(V)' / sqrt(dim V) B3(V) + B3(V), for each clip and head: (B, D, N, d).
 
-    one, two, three: B1(V), B2(V), B3(V), each (B, D, N, d) over N positions; dim V is a head's width d. real: bool
-    (B, N); other positions take no part in the sum. dropout: on the first term, before B3(V) is added.
-    kind: "printed"; "mean", over as many positions as are summed; "softmax", of the scaled products over positions;
-    "none", the second term alone.
+    one, two, three: B1(V), B2(V), B3(V), each (B, D, N, d) over N positions. dim V is the width d of a head.
+    real: bool (B, N); other positions are left out of the sum over positions.
+    kind: "printed"; "mean" divides the first term by the number of real positions; "softmax" normalises the scaled
+        products over positions; "none" drops the first term.
+    dropout: probability, on the first term.
     """
-    there = real[:, None, :, None]  # (B, 1, N, 1)
-    three = three * there
+    three = three * real[:, None, :, None]  # (B, D, N, d)
     if kind == "none":
         return three
     if kind == "softmax":
-        # (B, 1, 1, N): the same for every query
+        # mask (B, 1, 1, N): the same for every query
         found = F.scaled_dot_product_attention(one, two, three, attn_mask=real[:, None, None])
     else:
         context = two.transpose(-1, -2) @ three  # (B, D, d, d)
@@ -48,16 +48,17 @@ def attend(
 
 
 class SpatialTemporalAttention(nn.Module):
-    """A recognizer's head: stage maps (B, K, F, [T,] h, w) of K chunks and mask (B, K) to logits (B, C).
+    """The attention network as a recognizer's head.
 
-    The chunks' maps are joined in time, N_s = K*T steps of h*w positions, and their F channels parted into D heads.
-    What a masked chunk holds has no part in the logits.
+    The maps of K chunks are joined in time to N_s = K*T steps of h*w positions. Their F channels are split into D heads
+    of width d = F/D. Masked chunks do not affect the logits.
 
-    heads: D. axes: of the convolution, 1 x 3 x 5 over "heads-time-position" or over "time-height-width".
-    kind: see `attend`. projections: B1 to B3 are "shared" by the heads, or each head's "own".
-    activation: behind the convolution, "relu" or "none".
-    classifier: "per-step", a layer over all h*w*F values of a step, and the mean of its logits over steps; or "pooled",
-        over the F features' mean over steps and positions. positions: h*w, for "per-step".
+    features: F. positions: h*w, used by classifier "per-step". heads: D.
+    axes: the 1x3x5 convolution runs over "heads-time-position" or "time-height-width".
+    kind: see `self_attention`. projections: B1 to B3 are "shared" by the heads or each head's "own".
+    activation: after the convolution, "relu" or "none".
+    classifier: "per-step" applies a layer to the h*w*F values of each step and averages the logits over steps; "pooled"
+        applies it to the mean of the F features over steps and positions.
     """
 
     pooled = False
@@ -84,18 +85,18 @@ class SpatialTemporalAttention(nn.Module):
         self.conv = nn.Conv3d(width, width, KERNEL, padding=tuple(side // 2 for side in KERNEL))
         self.projections = nn.Parameter(torch.empty(3, heads if projections == "own" else 1, width, width))
         bound = 1 / math.sqrt(width)
-        nn.init.uniform_(self.projections, -bound, bound)  # as PyTorch's linear layer
+        nn.init.uniform_(self.projections, -bound, bound)  # as torch.nn.Linear
         self.fc = nn.Linear(features * positions if self.per_step else features, classes)
 
     def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
-        """See the class."""
-        if maps.ndim == 5:  # of single frames
+        """Return logits (B, C) of stage maps (B, K, F, [T,] h, w) and mask (B, K)."""
+        if maps.ndim == 5:  # single frames: T = 1
             maps = maps.unsqueeze(3)
-        number, chunks, features, steps, height, width = maps.shape
-        time, area, each = chunks * steps, height * width, features // self.heads
+        batch, chunks, features, steps, height, width = maps.shape
+        time, area, each = chunks * steps, height * width, features // self.heads  # N_s, h*w, d
         real = (mask > 0).repeat_interleave(steps, 1)  # (B, N_s)
-        video = maps.transpose(1, 2).reshape(number, self.heads, each, time, height, width)
-        video = video.where(real[:, None, None, :, None, None], 0)  # V_A
+        video = maps.transpose(1, 2).reshape(batch, self.heads, each, time, height, width)
+        video = video.where(real[:, None, None, :, None, None], 0)  # V_A, (B, D, d, N_s, h, w)
         local = self.activation(self.convolve(video)).flatten(-2)  # (B, D, d, N_s, h*w)
         tokens = local.flatten(3).transpose(2, 3)  # (B, D, N, d)
         if self.kind == "none":  # no first term: B1(V) and B2(V) are not computed
@@ -104,24 +105,24 @@ class SpatialTemporalAttention(nn.Module):
             one, two, three = (tokens @ weight for weight in self.projections)
         everywhere = real.repeat_interleave(area, 1)  # (B, N)
         dropout = self.dropout if self.training else 0.0
-        found = attend(one, two, three, everywhere, kind=self.kind, dropout=dropout)  # (B, D, N, d)
-        joined = found.transpose(2, 3).reshape(number, features, time, area)  # V_B, heads side by side
-        # A linear layer and a mean change places.
+        found = self_attention(one, two, three, everywhere, kind=self.kind, dropout=dropout)  # (B, D, N, d)
+        joined = found.transpose(2, 3).reshape(batch, features, time, area)  # V_B, heads concatenated
+        # The mean over steps comes before the linear layer, with the same result as after it.
         share = real.to(joined.dtype) / real.sum(1, keepdim=True)  # (B, N_s)
         video = (joined * share[:, None, :, None]).sum(2)  # (B, F, h*w)
         return cast(Tensor, self.fc(video.flatten(1) if self.per_step else video.mean(2)))
 
     def convolve(self, video: Tensor) -> Tensor:
-        """(B, D, d, N_s, h, w) to the same shape: the local dependency."""
+        """Convolve (B, D, d, N_s, h, w), keeping its shape: the local dependency of section 3.3."""
         if self.axes == "time-height-width":  # each head alone
-            seen = self.conv(video.flatten(0, 1))  # (B*D, d, N_s, h, w)
+            local = self.conv(video.flatten(0, 1))  # (B*D, d, N_s, h, w)
         else:
-            seen = self.conv(video.transpose(1, 2).flatten(-2)).transpose(1, 2)  # over (B, d, D, N_s, h*w)
-        return cast(Tensor, seen.reshape(video.shape))
+            local = self.conv(video.transpose(1, 2).flatten(-2)).transpose(1, 2)  # convolved as (B, d, D, N_s, h*w)
+        return cast(Tensor, local.reshape(video.shape))
 
 
 def recognizer(parts: Parts) -> Recognizer:
-    """The deployed model: the backbone under the attention network, which has a classifier of its own."""
+    """Build the deployed model: backbone and attention network, which has its own classifier."""
     options = parts.options
     features, *_, height, width = parts.map_shape()
     head = SpatialTemporalAttention(
@@ -140,7 +141,7 @@ def recognizer(parts: Parts) -> Recognizer:
 
 
 def system(parts: Parts) -> Recognizer:
-    """The deployed model of a row of Table 2: without attention, the mean of the chunks' logits."""
+    """Build the deployed model of a row of Table 2. Without attention it averages the logits of the chunks."""
     if parts.options["sa"]:
         return recognizer(parts)
     return parts.assemble(MeanLogits(parts.backbone.get_classifier()))

@@ -1,4 +1,4 @@
-"""What of a plan the attention network and the system refuse before data is touched. Imports no torch."""
+"""Reject plans that the attention network or the system cannot run, before any data is read. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 
 
 def check_attention(plan: Plan, components: Components) -> None:
-    """ElrError where the heads do not divide the channels of the backbone's last stage map."""
+    """ElrError if the number of heads does not divide the channels of the backbone's last stage map."""
     heads = int(components.options(plan, "method")["heads"])
     frames = (Sampling.parse(plan.sampling).t,) if components.backbone.dims == 3 else ()
     options = tuple(sorted(components.options(plan, "backbone").items()))
     channels = _channels(components.backbone.factory, options, (3, *frames, *plan.size))
     if channels % heads:
-        may = ", ".join(str(number) for number in range(1, channels + 1) if channels % number == 0 and number <= 64)
+        divisors = ", ".join(
+            str(number) for number in range(1, channels + 1) if channels % number == 0 and number <= 64
+        )
         raise ElrError(
             f"method '{plan.method}': {heads} heads do not divide the {channels} channels of backbone "
-            f"'{plan.backbone}'; set method.heads to one of {may}"
+            f"'{plan.backbone}'; set method.heads to one of {divisors}"
         )
 
 
 def check_system(plan: Plan, components: Components) -> None:
-    """As `check_attention`; also where the plan names what its rows of Table 2 do not read: its record would say that
-    they did.
+    """Check the attention network, and the inputs that the plan names.
+
+    ElrError if the plan names an input that its variant does not use: the record would claim that it was used.
     """
     options = components.options(plan, "method")
     if options["sa"]:
@@ -39,19 +42,17 @@ def check_system(plan: Plan, components: Components) -> None:
     if options["kd"]:
         return
     if plan.teacher:
-        raise ElrError(
-            f"method '{plan.method}' distils nothing, and has no use for a fitted teacher; leave out --teacher"
-        )
+        raise ElrError(f"method '{plan.method}' has no distillation and does not use a teacher; leave out --teacher")
     if plan.hr_source and not components.enhancer.needs_high:
         raise ElrError(
-            f"method '{plan.method}' distils nothing, and enhancer '{plan.enhancer}' learns nothing: neither has a use "
-            f"for high views of '{plan.hr_source}'; leave out --high-source"
+            f"method '{plan.method}' has no distillation, and enhancer '{plan.enhancer}' is not trained: neither uses "
+            f"high views of '{plan.hr_source}'; leave out --high-source"
         )
 
 
 @lru_cache(maxsize=64)
 def _channels(factory: Target, options: tuple[tuple[str, Value], ...], view: tuple[int, ...]) -> int:
-    """Of a backbone's last stage map, for one view (3, [T,] H, W); nothing is initialised or computed."""
+    """Return the channels of a backbone's last stage map for a view (3, [T,] H, W), without computing anything."""
     import torch
 
     from benchmark_core.networks.assemble import map_shape

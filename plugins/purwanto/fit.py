@@ -1,4 +1,4 @@
-"""Purwanto et al., 2019, section 4.2: the backbone and the attention network are trained one after the other."""
+"""Train the backbone, then the attention network on its features (Purwanto et al., 2019, section 4.2)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     from benchmark_core.training.training import Training
     from elrbench_plugins.purwanto.attention import SpatialTemporalAttention
 
-REVISION = 1  # of `fit_head` and `features`: raised when what they give changes
+REVISION = 1  # of `fit_head` and `features`: raise it when their result changes
 
 
 def fit_attention(training: Training) -> Recognizer:
-    """The student alone, then the attention network on its features."""
+    """Train the student alone, then the attention network on its features; return the recognizer."""
     return attended(training, student_stage(training))
 
 
 def fit_system(training: Training) -> Recognizer:
-    """A row of Table 2: the student alone or distilled, on what the plan's enhancer gives; then the attention network.
+    """Train a row of Table 2 and return the recognizer.
 
-    Each stream is a run of its own.
+    The student is trained alone or distilled, on views from the plan's enhancer. With option `sa`, the attention
+    network follows. Each stream is a separate run.
     """
     options = training.options
     student = fit_distilled(training) if options["kd"] else student_stage(training)
@@ -40,7 +41,7 @@ def fit_system(training: Training) -> Recognizer:
 
 
 def attended(training: Training, student: Recognizer) -> Recognizer:
-    """`student`, which stands still, with the attention network in place of its mean over chunks."""
+    """Return the student, frozen, with a trained attention network instead of the mean over chunks."""
     network = training.recognizer(role="student")
     network.enhancer.load_state_dict(student.enhancer.state_dict())
     network.backbone.load_state_dict(student.backbone.state_dict())
@@ -55,7 +56,7 @@ def attended(training: Training, student: Recognizer) -> Recognizer:
 
 
 def fit_head(training: Training, student: Recognizer, head: SpatialTemporalAttention) -> None:
-    """Trains `head` in place on the task loss, on features of all chunks of each clip; they are not augmented."""
+    """Train `head` in place on the task loss, on features of all chunks of each clip, without augmentation."""
     options = training.options
     epochs, batch_size = int(options["head_epochs"]), int(options["head_batch"])
     frames = (Sampling.parse(training.plan.sampling).t,) if student.dims == 3 else ()
@@ -77,7 +78,7 @@ def fit_head(training: Training, student: Recognizer, head: SpatialTemporalAtten
 
 
 def features(training: Training, network: Recognizer, batch: Batch) -> Tensor:
-    """Last stage maps of one clip's chunks, (K, F, [T,] h, w)."""
+    """Return the last stage maps of one clip's chunks, (K, F, [T,] h, w)."""
     assert batch.low is not None
     with training.autocast():
         return network.maps(batch.low)[0].float()

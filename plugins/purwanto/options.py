@@ -1,4 +1,4 @@
-"""The numbers of the attention network and of the whole system. Imports no torch."""
+"""Options and budgets of st-mhsa and purwanto. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,83 +12,87 @@ from elrbench_plugins.kd.budgets import DEFAULTS as KD_DEFAULTS
 from elrbench_plugins.kd.budgets import OPTIONS as KD_OPTIONS
 from elrbench_plugins.supervised.budgets import JOINT_BUDGETS
 
-SHAPE: Mapping[str, Option] = {  # what the head computes
-    "heads": Option(default=8, low=1, high=1024, help="D: parts of the channels, each with an attention of its own"),
+SHAPE: Mapping[str, Option] = {  # structure of the head
+    "heads": Option(
+        default=8, low=1, high=1024, help="D: number of heads; each attends over its share of the channels"
+    ),
     "axes": Option(
         default="heads-time-position",
         choices=("heads-time-position", "time-height-width"),
-        help="axes of the 1x3x5 convolution: those of V_A as printed, or time, height and width of each head alone",
+        help="axes of the 1x3x5 convolution: those of V_A, as printed, or time, height and width within each head",
     ),
     "attention": Option(
         default="printed",
         choices=("printed", "mean", "softmax", "none"),
-        help="eq. 2 as printed, without softmax; mean: its sum over positions divided by their number, as non-local "
-        "networks have it, so that long clips count as short ones; softmax: of the scaled products, as Vaswani et al.; "
-        "none: without eq. 2's first term, the same network that attends to nothing",
+        help="printed: eq. 2 without softmax; mean: its sum divided by the number of positions, as in non-local "
+        "networks; softmax: of the scaled products, as in Vaswani et al.; none: without the first term of eq. 2 (a "
+        "control)",
     ),
     "projections": Option(
         default="shared",
         choices=("shared", "own"),
         unspecified=True,
-        help="whether heads share B1, B2 and B3, which eq. 2 prints without an index",
+        help="B1, B2 and B3: shared by the heads, as eq. 2 prints them, or own to each head",
     ),
     "activation": Option(
         default="relu",
         choices=("relu", "none"),
         unspecified=True,
-        help="behind the convolution; Table 1 names ReLU for this network and no place",
+        help="activation after the convolution; Table 1 names ReLU but not its place",
     ),
     "classifier": Option(
         default="per-step",
         choices=("per-step", "pooled"),
         unspecified=True,
-        help="the layer over a time step's W·H·F values, and the mean of its logits over N_s steps, which differ in "
-        "number from clip to clip; or over the F features' mean over steps and positions",
+        help="per-step: classify the W*H*F values of each time step and average the logits over the N_s steps; "
+        "pooled: classify the mean of the F features over steps and positions",
     ),
     "dropout": Option(
         default=0.1,
         low=0.0,
         high=0.99,
         unspecified=True,
-        help="on the first term of eq. 2, before the second is added; the paper has 0.9 'as' Vaswani et al., whose "
-        "share is 0.1 (variant literal: 0.9)",
+        help="dropout of the first term of eq. 2; the paper has 0.9 'as' Vaswani et al., who use 0.1 (variant literal: "
+        "0.9)",
     ),
 }
 TRAINING: Mapping[str, Option] = {  # Table 1, "Spatial-Temporal Self-Attentions"
-    "head_lr": Option(default=2e-4, low=0.0, help="learning rate of the attention network; its optimiser is method's"),
-    "head_epochs": Option(default=100, low=1, help="passes of the attention network over the clips' features"),
-    "head_batch": Option(default=16, low=1, unspecified=True, help="clips an update of the attention network"),
+    "head_lr": Option(
+        default=2e-4, low=0.0, help="learning rate of the attention network; optimiser: method.optimiser"
+    ),
+    "head_epochs": Option(default=100, low=1, help="epochs of the attention network"),
+    "head_batch": Option(default=16, low=1, unspecified=True, help="clips per update of the attention network"),
 }
 HEAD: Mapping[str, Option] = {**SHAPE, **TRAINING}
 HEAD_VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "softmax": {"attention": "softmax"},
-    "no-attention": {"attention": "none"},  # a control: convolution and classifier learn as long
+    "no-attention": {"attention": "none"},  # control: the same training of convolution and classifier
     "literal": {"dropout": 0.9},
 }
 
-# Table 1, "I3D with Knowledge Distillation", is kd's; the backbone alone is trained likewise.
+# Table 1, "I3D with Knowledge Distillation": kd's options. The backbone alone is trained with the same numbers.
 BACKBONE: Mapping[str, Option] = {key: KD_OPTIONS[key] for key in RECIPE}
 ATTENTION_OPTIONS: Mapping[str, Option] = {
     **BACKBONE,
-    "epochs": replace(BACKBONE["epochs"], help="passes of the backbone"),
+    "epochs": replace(BACKBONE["epochs"], help="epochs of the backbone"),
     **HEAD,
 }
 SYSTEM_OPTIONS: Mapping[str, Option] = {
     **KD_OPTIONS,
     **HEAD,
-    "kd": Option(default=False, help="the network on high views teaches the backbone (section 3.1)"),
-    "sa": Option(default=False, help="the attention network takes the place of the mean over chunks (section 3.3)"),
+    "kd": Option(default=False, help="distil from a teacher on high views (section 3.1)"),
+    "sa": Option(default=False, help="use the attention network instead of the mean over chunks (section 3.3)"),
 }
 
 DEFAULTS: Mapping[str, Value] = {**KD_DEFAULTS, "modality": "rgb"}  # I3D, 64 frames of 224x224
-# Chunks of a length and size at which a network is trained from scratch in minutes.
+# Length and size of chunks at which a network is trained from scratch in minutes.
 CHUNKS: Mapping[str, Value] = {"backbone": "resnet3d-18", "size": "64x84", "sampling": "windows-16"}
 
 
 def _budgets(
     options: Mapping[str, Option], *, enhancer: str = "bilinear", **paper: Value
 ) -> dict[str, dict[str, Value]]:
-    """supervised's small and smoke on chunks; what it sets of options that a method lacks is left out."""
+    """Return budgets: small and smoke are supervised's, on chunks, without options that the method lacks."""
 
     def of(name: str, **changes: Value) -> dict[str, Value]:
         numbers = {**JOINT_BUDGETS[name], **CHUNKS, "enhancer": enhancer, **changes}
@@ -106,7 +110,7 @@ def _budgets(
 
 ATTENTION_BUDGETS: Mapping[str, Mapping[str, Value]] = _budgets(ATTENTION_OPTIONS)
 
-# Without it low frames are enlarged bicubically, as those are that flow is made of: in all rows, of the same frames.
+# Rows without super-resolution enlarge low frames bicubically. Optical flow uses bicubic frames in all rows.
 SUPER_RESOLUTION: Mapping[str, Value] = {"enhancer": "d-dbpn", "enhancer.resize": True}  # 12x16 by 8, then 224x224
 SHORTER: Mapping[str, Value] = {"sr:enhancer": "dbpn-s", "sr:enhancer.scale": 4}  # 48x64, then 64x84
 SYSTEM_BUDGETS: Mapping[str, Mapping[str, Value]] = {

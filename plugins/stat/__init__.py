@@ -20,10 +20,10 @@ NORM: Mapping[str, Option] = {
     "squared": Option(
         default=False,
         unspecified=True,
-        help="square the norms of eq. 2 and 3, as the text says and the equations do not",
+        help="square the norms of eq. 2 and 3, as the text says; the printed equations do not",
     ),
 }
-OWN: Mapping[str, Option] = {  # where STAT's numbers are not CSTAT's
+OWN: Mapping[str, Option] = {  # STAT's values, where they differ from CSTAT's
     "rolling_turns": replace(INTERNAL["rolling_turns"], default="fifths", unspecified=False, added=False),
     "freeze_bn": replace(SCHEDULE["freeze_bn"], default="all-but-first", unspecified=False, added=False),
     "joint_clip_norm": replace(SCHEDULE["joint_clip_norm"], default=20.0, added=False),
@@ -32,7 +32,7 @@ OWN: Mapping[str, Option] = {  # where STAT's numbers are not CSTAT's
 
 @hookimpl
 def elr_methods() -> list[MethodSpec]:
-    """One method; the bare name is SAT+TAT of Table 3, and the other rows are variants of it."""
+    """Offer one method. The bare name is SAT+TAT of Table 3; the other rows are its variants."""
     return [
         MethodSpec(
             name="stat",
@@ -69,27 +69,26 @@ def elr_methods() -> list[MethodSpec]:
             check="elrbench_plugins.attention_transfer.check:check",
             fixed_intervals=True,
             unspecified=(
-                "epochs of the joint phase: as many as of the first, with the same schedule started afresh",
-                "initial weights: the paper starts from ImageNet's or Kinetics', and says elsewhere that networks of "
-                "low resolution cannot; here the backbone's own by default, from scratch where it has none",
-                "where batch normalisation is frozen and gradients are clipped: where attention is transferred, of the "
-                "S-Net, whose statistics are trained by then; frozen from scratch on they would normalise nothing. The "
-                "networks' own training before it is CSTAT's, and its stages are shared",
-                "the clipped norm: 20, that of TSN's recipe, from which the frozen normalisation is",
+                "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
+                "initial weights: the paper starts from ImageNet or Kinetics, and says elsewhere that low-resolution "
+                "networks cannot. Here: the backbone's own initialisation, from scratch if it has none",
+                "phase with frozen batch normalisation and clipped gradients: while attention is transferred, in the "
+                "student, whose statistics are trained by then. Frozen from scratch they would not normalise. Teacher "
+                "and student are trained alone as in CSTAT, so that both methods share these stages",
+                "the clipped norm: 20, from TSN's recipe, which also freezes normalisation",
                 "weight decay: none",
-                "whether the T-Net stands still in the joint phase: it does, in evaluation mode",
-                "whether the S-Net alone has a temporal attention module: no, it takes the mean over intervals; the "
-                "module joins it in the joint phase",
-                "what Q of eq. 2 spans: one interval; then the mean over intervals and clips",
-                "whether the norms are squared: as eq. 2 and 3 are printed, no; the text squares them: variant squared",
-                "internal weights where they do not roll: equal, summing to 1 (Table 1's best)",
-                "what follows the four lists of rolling weights, 10 epochs each, in the last 10 of 50: the first "
-                "again, as the two of the temporal part change places; other budgets keep the fifths",
-                "activation between the temporal attention module's layers: ReLU; its second layer is compared "
-                "before softmax",
-                "the phase on clips without labels: between the S-Net's own training and the joint phase, as long as "
-                "the joint phase, its weights rolling over its own length",
-                "blur and noise of the low view: see the degradation",
+                "state of the teacher in the joint phase: frozen, in evaluation mode",
+                "temporal attention module of the student before the joint phase: none; it takes the mean over "
+                "intervals. The joint phase adds the module",
+                "Q of eq. 2: it spans one interval; the terms are averaged over intervals, then over clips",
+                "whether the norms are squared: no, as eq. 2 and 3 are printed. The text squares them: variant squared",
+                "block weights without rolling: equal, with sum 1 (best in Table 1)",
+                "rolling weights in the last 10 of 50 epochs, after four lists of 10 epochs each: the first list "
+                "again, as the two lists of the temporal part alternate. Other budgets change lists every fifth too",
+                "activation in the temporal attention module: ReLU. Eq. 3 compares its second layer before softmax",
+                "phase on unlabelled clips (without labels): after the student's own training and before the joint "
+                "phase, of the same length as the joint phase, with its own rolling weights",
+                "blur and noise of the low views: see the degradation",
             ),
         )
     ]

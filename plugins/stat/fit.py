@@ -1,4 +1,4 @@
-"""STAT, section 4.2: CSTAT's phases without confidence, and with STAT's distance."""
+"""STAT's training (section 4.2): the stages of attention transfer with STAT's distance, without confidence."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `transfer` and `pretrain`: raised when what they train changes
+REVISION = 1  # of `transfer` and `pretrain`: raise it when their result changes
 
 
 def fit(training: Training) -> Recognizer:
-    """T-Net and S-Net, each alone; the S-Net on the pool, where there is one; then the joint phase."""
+    """Train and return the recognizer."""
     return fit_phases(training, pretrain=pretrain, transfer=transfer, revision=REVISION)
 
 
 def transfer(training: Training, teacher: Recognizer, student: Recognizer) -> None:
-    """The joint phase, eq. 4."""
+    """Train the joint phase (eq. 4)."""
     train_with_attention(training, teacher, student, distance=distance_of(training.options))
 
 
 def pretrain(training: Training, teacher: Recognizer, student: Recognizer) -> None:
-    """The phase on clips without labels: SAT and TAT alone (section 3.3.1)."""
+    """Train on unlabelled clips: SAT and TAT alone (section 3.3.1)."""
     unlabelled = str(training.options["unlabelled"])
     train_with_attention(training, teacher, student, distance=distance_of(training.options), unlabelled=unlabelled)
 
 
 def distance_of(options: Mapping[str, Value]) -> Distance:
-    """Eq. 2 and 3, with P and as the options have them squared or not."""
+    """Return the distance of eq. 2 and 3 with the options' norm, squared or not."""
     return functools.partial(normalised_difference, p=float(options["norm_p"]), squared=bool(options["squared"]))

@@ -1,8 +1,8 @@
-"""Augmentation by the same numbers of the view that the student sees and of the one that the teacher sees.
+"""Augment the student's and the teacher's view of a clip by the same random numbers.
 
-It comes after the box, at the network's size. Brightness, contrast, saturation and mixup are affine in the pixels and
-alike for all of a view, so that what is drawn for a high view and for its average is, but for clipping, a high view and
-its average again.
+The augmentation follows the crop, at network size. Brightness, contrast, saturation and mixup are affine in the pixels
+and constant over a view. They therefore commute with averaging, apart from clipping: the augmented low view stays the
+average of the augmented high view.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-AREA = 0.02, 0.2  # of a view that is erased
-ASPECT = 0.3, 3.3  # of the rectangle, height over width in shares of the view
+AREA = 0.02, 0.2  # share of a view that is erased, smallest and largest
+ASPECT = 0.3, 3.3  # of the rectangle: height over width, both as shares of the view
 GREY = 0.299, 0.587, 0.114  # BT.601
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """What chance gave each of B clips; all of its frames and intervals have it alike.
+    """Random numbers of B clips; all frames and intervals of a clip share them.
 
-    brightness, contrast, saturation: (B,) factors. rectangle: (B, 4), top, left, bottom and right of what is erased, as
-    shares of the view, all 0 where nothing is. own: (B,), the clip's share in its mixture; `partner` (B,) has the rest.
+    brightness, contrast, saturation: (B,) factors.
+    rectangle: (B, 4), top, left, bottom and right of the erased area as shares of the view; all 0 if none is erased.
+    own: (B,), the clip's share in its mixture. partner: (B,), index of the clip that has the rest.
     """
 
     brightness: Tensor
@@ -36,15 +37,15 @@ class Draw:
     partner: Tensor
 
     def to(self, device: torch.device) -> Draw:
-        """The same on the device."""
+        """Return the same numbers on `device`."""
         return Draw(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def draw(rng: np.random.Generator, clips: int, *, jitter: float, erase: float, mixup: float) -> Draw:
-    """jitter: factors lie within 1 - jitter and 1 + jitter. erase: its chance. mixup: a of Beta(a, a); 0 mixes nothing.
+    """Draw the numbers of `clips` clips.
 
-    Rectangles are Zhong et al.'s (Random Erasing, AAAI 2020), mixtures Zhang et al.'s (mixup, ICLR 2018), with a share
-    for each clip.
+    jitter: factors are uniform in [1 - jitter, 1 + jitter]. erase: probability of a rectangle (Zhong et al., Random
+    Erasing, AAAI 2020). mixup: a of Beta(a, a), 0 for none (Zhang et al., mixup, ICLR 2018); one share per clip.
     """
     factors = rng.uniform(1 - jitter, 1 + jitter, (3, clips))
     rectangle = np.stack([_rectangle(rng) if rng.random() < erase else np.zeros(4) for _ in range(clips)])
@@ -70,7 +71,7 @@ def _rectangle(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def change(view: Tensor, drawn: Draw, fill: Tensor) -> Tensor:
-    """(B, K, C, T, H, W) as drawn. fill: (C,), what an erased pixel becomes. Colours of three channels alone change."""
+    """Augment (B, K, C, T, H, W) as drawn. fill: (C,), value of erased pixels. Colours change only if C is 3."""
     if view.shape[2] == 3:
         view = coloured(view, drawn)
     view = torch.where(_erased(drawn.rectangle, view.shape[-2], view.shape[-1]), fill.reshape(-1, 1, 1, 1), view)
@@ -79,7 +80,7 @@ def change(view: Tensor, drawn: Draw, fill: Tensor) -> Tensor:
 
 
 def coloured(view: Tensor, drawn: Draw) -> Tensor:
-    """Saturation about each pixel's grey, contrast about mid-grey, brightness about black; kept within [0, 1]."""
+    """Scale saturation around each pixel's grey, contrast around 0.5, and brightness around 0; clamp to [0, 1]."""
     grey = (view * view.new_tensor(GREY).reshape(3, 1, 1, 1)).sum(2, keepdim=True)
     view = grey + _each(drawn.saturation) * (view - grey)
     view = 0.5 + _each(drawn.contrast) * (view - 0.5)
@@ -87,19 +88,19 @@ def coloured(view: Tensor, drawn: Draw) -> Tensor:
 
 
 def mixed(target: Tensor, drawn: Draw, classes: int) -> Tensor:
-    """Targets, int64 (B,) or float (B, C), as shares of the classes (B, C): what the mixture of the clips is of."""
+    """Mix targets as the clips are mixed: int64 (B,) or float (B, C) -> shares of the classes (B, C)."""
     shares = target if target.is_floating_point() else one_hot(target, classes).float()
     own = drawn.own.unsqueeze(1)
     return own * shares + (1 - own) * shares[drawn.partner]
 
 
 def _each(numbers: Tensor) -> Tensor:
-    """(B,) against (B, K, C, T, H, W)."""
+    """Reshape (B,) to broadcast against (B, K, C, T, H, W)."""
     return numbers.reshape(-1, 1, 1, 1, 1, 1)
 
 
 def _erased(rectangle: Tensor, height: int, width: int) -> Tensor:
-    """Which pixels' centres lie in the rectangles: bool (B, 1, 1, 1, H, W)."""
+    """Return which pixels' centres are in the rectangles: bool (B, 1, 1, 1, H, W)."""
     top, left, bottom, right = rectangle.unsqueeze(-1).unbind(1)  # (B, 1) each
     down, across = ((torch.arange(side, device=rectangle.device) + 0.5) / side for side in (height, width))
     rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)  # (B, H), (B, W)

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights: what is scored in place of its last ones."""
+"""The moving average of a network's weights, which is scored instead of its last weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import nn
 
 
 class Average:
-    """Parameters and running statistics a_n = d_n a_(n-1) + (1 - d_n) w_n; whole numbers are the network's own.
+    """Average parameters and running statistics: a_n = d_n a_(n-1) + (1 - d_n) w_n. Integer buffers are copied.
 
-    d_n = min(decay, n / (9 + n)) at the nth update: a long average on a long run, a short one on a short run. Where
-    nothing of a tensor changes, neither does its average, to the bit.
+    d_n = min(decay, n / (9 + n)) at update n, so that short runs average over few updates. The average of a tensor that
+    does not change is bit-identical to the tensor.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -24,7 +24,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Takes in what an update has made of `network`."""
+        """Add the current weights of `network` to the average. Call it after each optimizer step."""
         self.updates += 1
         decay = min(self.decay, self.updates / (9 + self.updates))
         now = network.state_dict()
@@ -35,14 +35,14 @@ class Average:
                 average.copy_(now[name])
 
     def into(self, network: nn.Module) -> None:
-        """Puts the average in the network's place."""
+        """Load the average into `network`."""
         network.load_state_dict(self.network.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and the number of updates."""
+        """Return the average and the number of updates."""
         return {"network": self.network.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.updates = int(state["updates"])

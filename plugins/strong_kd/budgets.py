@@ -1,4 +1,4 @@
-"""The numbers of distillation with today's habits. Imports no torch."""
+"""Options and budgets of strong-kd. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ STUDENT: Mapping[str, Option] = {
         default="fresh",
         choices=("fresh", "teacher", "student"),
         unspecified=True,
-        help="what the student starts from: its backbone's initialisation, the teacher's weights, or the student alone "
-        "on its labels",
+        help="initial weights of the student. fresh: its backbone's initialisation; teacher: the teacher's weights; "
+        "student: trained alone on labels",
     ),
     "student_lr": Option(default=1e-3, low=0.0, unspecified=True, help="peak learning rate of the student's AdamW"),
     "student_weight_decay": Option(
-        default=0.05, low=0.0, unspecified=True, help="weight decay of the student's AdamW; biases and norms have none"
+        default=0.05,
+        low=0.0,
+        unspecified=True,
+        help="weight decay of the student's AdamW; none for biases and normalisation layers",
     ),
     "student_warmup_epochs": Option(
         default=2, low=0, unspecified=True, help="epochs of linear warm-up before the student's cosine"
@@ -32,39 +35,43 @@ STUDENT: Mapping[str, Option] = {
         low=0.0,
         added=True,
         unspecified=True,
-        help="largest gradient norm of the student; 0 is clip_norm's",
+        help="largest gradient norm of the student; 0 uses clip_norm",
     ),
     "student_freeze_bn": Option(
         default="none",
         choices=("none", "all-but-first"),
         added=True,
         unspecified=True,
-        help="the student's batch normalisations that stand still, scale, shift and statistics: for one that does not "
-        "start from scratch",
+        help="batch normalisation layers of the student to freeze (scale, shift and statistics); use it only for a "
+        "student that does not start from scratch",
     ),
     "jitter": Option(
         default=0.3,
         low=0.0,
         high=1.0,
         unspecified=True,
-        help="brightness, contrast and saturation are multiplied by up to 1 - this and 1 + this",
+        help="j: brightness, contrast and saturation are multiplied by factors from 1 - j to 1 + j",
     ),
     "erase": Option(
-        default=0.25, low=0.0, high=1.0, unspecified=True, help="chance that a rectangle of a clip is made grey"
+        default=0.25,
+        low=0.0,
+        high=1.0,
+        unspecified=True,
+        help="probability that a rectangle of a clip is erased (grey)",
     ),
     "mixup": Option(
         default=0.4,
         low=0.0,
         high=8.0,
         unspecified=True,
-        help="a of the Beta(a, a) that draws a clip's share in its mixture with another one; 0 mixes nothing",
+        help="a of the distribution Beta(a, a) of a clip's share in its mixture with another clip; 0: no mixup",
     ),
     "ema_decay": Option(
         default=0.999,
         low=0.0,
         high=0.999999,
         unspecified=True,
-        help="decay of the moving average of the student, which is scored; 0 scores the student itself",
+        help="decay of the student's moving average, which is scored; 0 scores the student itself",
     ),
 }
 ALONE = (
@@ -74,17 +81,17 @@ ALONE = (
     "schedule",
     "warmup_epochs",
     "label_smoothing",
-)  # what STUDENT has its own of
+)  # the student has options of its own for these
 OPTIONS: Mapping[str, Option] = {
     **JOINT_OPTIONS,
-    **{key: replace(JOINT_OPTIONS[key], help=f"of the teacher: {JOINT_OPTIONS[key].help}") for key in ALONE},
-    "epochs": replace(JOINT_OPTIONS["epochs"], help="passes of the teacher"),
+    **{key: replace(JOINT_OPTIONS[key], help=f"teacher: {JOINT_OPTIONS[key].help}") for key in ALONE},
+    "epochs": replace(JOINT_OPTIONS["epochs"], help="epochs of the teacher"),
     "joint_epochs": replace(
-        JOINT_OPTIONS["joint_epochs"], help="the student's passes beyond `epochs`: its one phase is as long as both"
+        JOINT_OPTIONS["joint_epochs"], help="epochs of the student in addition to `epochs`; it is trained in one phase"
     ),
     **SOFT,
-    "temperature": replace(SOFT["temperature"], unspecified=True, help="divides both networks' logits, as in kd"),
+    "temperature": replace(SOFT["temperature"], unspecified=True, help="divisor of both networks' logits, as in kd"),
     **STUDENT,
 }
-BUDGETS = JOINT_BUDGETS  # supervised's: the T-Net is one stage with theirs
+BUDGETS = JOINT_BUDGETS  # supervised's numbers, so that the teacher is the same stage
 __all__ = ["BUDGETS", "DEFAULTS", "OPTIONS"]

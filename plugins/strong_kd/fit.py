@@ -1,4 +1,4 @@
-"""Distillation from high to low views with a cosine, AdamW, label smoothing, aligned augmentation and an average."""
+"""Train strong-kd: AdamW, cosine, label smoothing, aligned augmentation and a moving average of the student."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.distillation.teacher import PHASE, t_net, weighted
-from elrbench_plugins.frozen_norms import freeze_norms, wake_norms
+from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 from elrbench_plugins.strong_kd import aligned
 from elrbench_plugins.strong_kd.average import Average
 from elrbench_plugins.strong_kd.budgets import STUDENT
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `learn`: raised when what it trains changes
-READS = (*RECIPE, *SOFT, *STUDENT)
+REVISION = 1  # of `learn`: raise it when its result changes
+READS = (*RECIPE, *SOFT, *STUDENT)  # options that `learn` reads
 
 
 def fit(training: Training) -> Recognizer:
-    """T-Net; then the S-Net, from what `start` names on.
+    """Train the teacher, then the student from the weights that the option `start` names, and return the student.
 
-    Where high views are another dataset's, the S-Net goes on alone, on the target's own low views.
+    If the high views come from another dataset, the student is then trained on the target's low views, on labels alone.
     """
     options = training.options
     start, joint = str(options["start"]), int(options["joint_epochs"])
@@ -62,7 +62,7 @@ def fit(training: Training) -> Recognizer:
 
 
 def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *, epochs: int) -> None:
-    """Trains `student` in place and leaves its average there. teacher: None for labels alone, on low views alone."""
+    """Train `student` in place; it ends with the averaged weights. teacher: None to train on labels and low views."""
     options = training.options
     alpha = float(options["alpha"]) if teacher is not None else 0.0
     smoothed = task_loss(training.components.dataset.task, float(options["student_label_smoothing"]))
@@ -76,24 +76,24 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
     for batch in training.epochs(views, epochs, state=[student, recipe, average]):
         drawn = aligned.draw(training.rng, len(batch.ids), **strength).to(training.device)
         with training.autocast():
-            seen = answer(student, batch.low, batch.mask, batch.box, drawn)  # (B, C)
+            logits = answer(student, batch.low, batch.mask, batch.box, drawn)  # (B, C)
         target = aligned.mixed(batch.target, drawn, training.classes)
-        loss = task = smoothed(seen.float(), target)
+        loss = task = smoothed(logits.float(), target)
         if teacher is not None:
             with training.autocast(), torch.no_grad():
-                shown = answer(teacher, batch.high, batch.mask, batch.box, drawn)
-            soft = training.soft_loss(seen, shown, float(options["temperature"]))
+                teacher_logits = answer(teacher, batch.high, batch.mask, batch.box, drawn)  # (B, C)
+            soft = training.soft_loss(logits, teacher_logits, float(options["temperature"]))
             loss = weighted(soft, task, alpha)
             training.log(soft=soft)
         recipe.step(loss)
         average.update(student)
         training.log(loss=loss, task=task)
-    wake_norms(frozen)
+    unfreeze_norms(frozen)
     average.into(student)
 
 
 def student_recipe(training: Training, student: Recognizer, views: Views, epochs: int) -> Recipe:
-    """AdamW, a linear warm-up and half a cosine to 0; decays of moments are the plan's."""
+    """Return AdamW with linear warm-up and half a cosine to 0. The betas are the plan's."""
     options = training.options
     own = {
         "optimiser": "adamw",
@@ -108,10 +108,10 @@ def student_recipe(training: Training, student: Recognizer, views: Views, epochs
 
 
 def answer(network: Recognizer, view: View | None, mask: Tensor, box: Tensor | None, drawn: aligned.Draw) -> Tensor:
-    """Logits (B, C) of low or high views, enhanced and cut as ever and then changed as drawn."""
+    """Return logits (B, C) of low or high views: enhanced and cropped as usual, then augmented as drawn."""
     assert view is not None
     image, intervals = network.enhance_and_crop(view, box)  # (B*K, C, [T,] H, W)
     if network.dims == 2:
         image = image.unsqueeze(2)
     image = aligned.change(image.reshape(-1, intervals, *image.shape[1:]), drawn, network.mean.flatten())
-    return network(image.as_subclass(Enhanced), mask)  # which goes past the enhancer
+    return network(image.as_subclass(Enhanced), mask)  # `Enhanced` skips the enhancer

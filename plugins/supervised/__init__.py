@@ -1,4 +1,4 @@
-"""What every transfer method is measured against: the student alone, and the teacher on high views."""
+"""Baselines of every transfer method: the student alone, and the teacher on high views."""
 
 from benchmark_core import MethodSpec, Option, hookimpl
 from elrbench_plugins.supervised.budgets import BUDGETS, DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS, OPTIONS
@@ -6,17 +6,18 @@ from elrbench_plugins.supervised.budgets import BUDGETS, DEFAULTS, JOINT_BUDGETS
 
 @hookimpl
 def elr_methods() -> list[MethodSpec]:
-    """The floor, its control with as many updates as a transfer method's student, and the ceiling."""
+    """Offer the lower bound, its control with as many updates as a transfer method's student, and the oracle."""
     return [
         MethodSpec(
             name="supervised",
-            summary="the student alone: one network on low views, task loss only",
+            summary="the student alone: one network on low views, trained on labels",
             fit="elrbench_plugins.supervised.fit:supervised",
             options={
                 **JOINT_OPTIONS,
                 "matched": Option(
                     default=False,
-                    help="go on for joint_epochs with a fresh schedule: as many updates as a transfer method's student",
+                    help="train for joint_epochs more with a fresh schedule: as many updates as a transfer method's "
+                    "student",
                 ),
             },
             variants={"matched": {"matched": True}},
@@ -26,7 +27,7 @@ def elr_methods() -> list[MethodSpec]:
         ),
         MethodSpec(
             name="teacher",
-            summary="the teacher: the same network trained and scored on high views, a ceiling",
+            summary="the teacher: the same network trained and scored on high views (oracle, not ranked)",
             fit="elrbench_plugins.supervised.fit:teacher",
             options=OPTIONS,
             defaults=DEFAULTS,

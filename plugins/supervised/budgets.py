@@ -1,4 +1,4 @@
-"""The numbers of a plain training run, shared by every method that starts from one: equal numbers mean shared stages.
+"""Budgets of plain supervised training. Methods that start from it share its stages if their numbers are equal.
 
 Imports no torch.
 """
@@ -12,7 +12,7 @@ from benchmark_core.specs import Value
 from benchmark_core.training.recipe_options import RECIPE
 
 # CSTAT, section IV.B: SGD, batch 256, momentum 0.9, learning rate 0.001 divided by 10 every 20 epochs, 5 epochs of
-# warm-up, 50 in all; ResNet-34 on 8 intervals of one frame at 256x340. Weight decay and clipping are not given: none.
+# warm-up, 50 in total; ResNet-34 on 8 intervals of one frame at 256x340. It names no weight decay and no clipping.
 PAPER: Mapping[str, Value] = {
     "backbone": "resnet34",
     "size": "256x340",
@@ -32,7 +32,7 @@ PAPER: Mapping[str, Value] = {
     "method.label_smoothing": 0.0,
 }
 
-# Reaches its plateau from scratch on a few hundred clips, in minutes on two cores.
+# Converges from scratch on a few hundred clips, in minutes on two cores.
 SMALL: Mapping[str, Value] = {
     **PAPER,
     "backbone": "resnet18",
@@ -46,7 +46,7 @@ SMALL: Mapping[str, Value] = {
     "method.warmup_epochs": 0,
 }
 
-# Shows that things run; says nothing of accuracy.
+# Checks that a plan runs; its accuracy means nothing.
 SMOKE: Mapping[str, Value] = {**SMALL, "size": "48x64", "sampling": "2x1", "method.epochs": 2}
 
 BUDGETS: Mapping[str, Mapping[str, Value]] = {"paper": PAPER, "small": SMALL, "smoke": SMOKE}
@@ -59,7 +59,7 @@ JOINT_OPTIONS: Mapping[str, Option] = {
         default=50,
         low=1,
         unspecified=True,
-        help="epochs of the second phase, its schedule started afresh (CSTAT gives no number: as many as the first)",
+        help="epochs of the second phase, with a fresh schedule (CSTAT gives no number: as many as the first)",
     ),
 }
 JOINT_BUDGETS: Mapping[str, Mapping[str, Value]] = {

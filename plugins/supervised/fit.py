@@ -1,4 +1,4 @@
-"""One network, one view, the task loss: the student on low views, or the teacher on high ones."""
+"""Train one network on labels: the student on low views, or the teacher on high views."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
-REVISION = 1  # of `fit_classifier`: raised when what it trains changes
+REVISION = 1  # of `fit_classifier`: raise it when its result changes
 
 
 def fit_classifier(training: Training, recognizer: Recognizer, *, high: bool, epochs: int) -> None:
-    """Trains `recognizer` in place on the task loss alone, for `epochs` passes over the low (or high) views."""
+    """Train `recognizer` in place on the task loss for `epochs`. high: on high views instead of low views."""
     views = training.views("train", low=not high, high=high)
     recipe = training.recipe(recognizer, views, epochs)
     for batch in training.epochs(views, epochs, state=[recognizer, recipe]):
@@ -27,7 +27,7 @@ def fit_classifier(training: Training, recognizer: Recognizer, *, high: bool, ep
 
 
 def student_stage(training: Training) -> Recognizer:
-    """The S-Net alone, with the mean of the logits: one stage for every method that reads the same numbers."""
+    """Train and return the student alone, with the mean of logits. Methods with equal numbers share this stage."""
     student: Recognizer = training.stage(
         "student",
         functools.partial(fit_classifier, training, high=False, epochs=int(training.options["epochs"])),
@@ -39,9 +39,10 @@ def student_stage(training: Training) -> Recognizer:
 
 
 def supervised(training: Training) -> Recognizer:
-    """The S-Net on low views; `matched` adds a second phase, as long as a transfer method's and under its name.
+    """Train and return the student on low views. `matched` adds a second phase of the length of a transfer method's.
 
-    The name gives the order of clips and their augmentation, so both second phases see the same batches.
+    The stage's name seeds the order of clips and their augmentation. Both second phases are named "joint", so they get
+    the same batches.
     """
     student = student_stage(training)
     if training.options["matched"]:
@@ -56,12 +57,12 @@ def supervised(training: Training) -> Recognizer:
 
 
 def teacher(training: Training) -> Recognizer:
-    """The T-Net on high views: the ceiling."""
-    ceiling: Recognizer = training.stage(
+    """Train and return the teacher on high views (oracle)."""
+    oracle: Recognizer = training.stage(
         "teacher",
         functools.partial(fit_classifier, training, high=True, epochs=int(training.options["epochs"])),
         training.teacher(role="teacher"),
         needs=("high", *RECIPE),
         revision=REVISION,
     )
-    return ceiling
+    return oracle

@@ -1,4 +1,4 @@
-"""The numbers of TinyVIRAT's classifier. Imports no torch."""
+"""Options and budgets of TinyVIRAT's classifier. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.supervised.budgets import SMALL as PLAIN
 
 # Section V.B: Adam with betas 0.5 and 0.9 and a learning rate of 0.0002, for enhancer and classifier alike; 16 frames
-# (IV.A.2) of 112x112 (V.A, V.C). Variants may set these; budgets, which stand over variants, name only what none of
-# them does.
+# (IV.A.2) of 112x112 (V.A, V.C). Budgets override variants, so they only set what no variant sets.
 OPTIONS: Mapping[str, Option] = {
     **RECIPE,
     "optimiser": replace(RECIPE["optimiser"], default="adam"),
@@ -28,11 +27,11 @@ OPTIONS: Mapping[str, Option] = {
     "sees": Option(
         default="low",
         choices=("low", "high"),
-        help="what the classifier sees: low views, enhanced; or high ones, a ceiling that has no use for an enhancer",
+        help="input of the classifier. low: enhanced low views; high: high views without an enhancer (oracle)",
     ),
 }
-# What the authors' code has instead, where the classifier is trained on super-resolved video; behind attention its rate
-# stands still, as the paper's.
+# Values of the authors' code for a classifier on super-resolved video. With attention its rate is constant, as in the
+# paper.
 CODE: Mapping[str, Value] = {"beta1": 0.9, "beta2": 0.999, "schedule": "step"}
 DEFAULTS: Mapping[str, Value] = {
     "backbone": "i3d",
@@ -41,14 +40,14 @@ DEFAULTS: Mapping[str, Value] = {
     "sampling": "windows-16",
     "precision": "fp32",
 }
-# Reaches its plateau from scratch on a few hundred clips: what supervised has at this budget, but for Adam's decays.
+# Converges from scratch on a few hundred clips: supervised's numbers at this budget, except Adam's betas.
 SMALL: Mapping[str, Value] = {
     **PLAIN,
     "backbone": "resnet3d-18",
     "size": "56x56",
     "sampling": "windows-16",
 }
-# Shows that things run; says nothing of accuracy.
+# Checks that a plan runs; its accuracy means nothing.
 SMOKE: Mapping[str, Value] = {**SMALL, "size": "48x64", "method.batch": 4, "method.epochs": 1}
 
 BUDGETS: Mapping[str, Mapping[str, Value]] = {"paper": DEFAULTS, "small": SMALL, "smoke": SMOKE}

@@ -1,4 +1,4 @@
-"""TinyVIRAT, section IV.B: the classifier on what the enhancer gives."""
+"""Train TinyVIRAT's classifier on enhanced views (section IV.B)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def fit(training: Training) -> Recognizer:
-    """Eq. 4: the task loss of A(G(V_LR)), G fitted by its own stages and standing still; or of A on high views.
+    """Train by eq. 4, the task loss of A(G(V_LR)) with G trained before and frozen, and return the recognizer.
 
-    With several labels it is binary cross-entropy, as eq. 2 has it. The stage is supervised's where numbers are equal.
+    Multi-label tasks use binary cross-entropy, as eq. 2 does. With sees=high, A is trained on high views. The stage is
+    shared with supervised if the numbers are equal.
     """
     return student_stage(training) if training.options["sees"] == "low" else teacher(training)

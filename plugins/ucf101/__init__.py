@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark_core import DatasetSpec, Protocol, hookimpl
 
-CLASSES = (  # as classInd.txt numbers them, from 1
+CLASSES = (  # in the order of classInd.txt, which counts from 1
     "ApplyEyeMakeup",
     "ApplyLipstick",
     "Archery",
@@ -118,9 +118,9 @@ UCF101 = DatasetSpec(
     classes=CLASSES,
     protocols={
         "3splits": Protocol(summary="the mean over the three official splits", folds=tuple(COUNTS)),
-        "split1": Protocol(summary="the first official split alone: 9,537 train, 3,783 test", folds=("1",)),
-        "split2": Protocol(summary="the second official split alone: 9,586 train, 3,734 test", folds=("2",)),
-        "split3": Protocol(summary="the third official split alone: 9,624 train, 3,696 test", folds=("3",)),
+        "split1": Protocol(summary="the first official split: 9,537 train, 3,783 test", folds=("1",)),
+        "split2": Protocol(summary="the second official split: 9,586 train, 3,734 test", folds=("2",)),
+        "split3": Protocol(summary="the third official split: 9,624 train, 3,696 test", folds=("3",)),
     },
     counts={"3splits": COUNTS, **{f"split{number}": {number: COUNTS[number]} for number in COUNTS}},
     index="elrbench_plugins.ucf101.index:read",
@@ -131,5 +131,5 @@ UCF101 = DatasetSpec(
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """UCF101."""
+    """Return UCF101."""
     return [UCF101]

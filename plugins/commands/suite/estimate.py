@@ -1,10 +1,9 @@
-"""What a plan would cost, counted from its structure alone: no clip is read, no weight is drawn, nothing is computed.
+"""Estimate the cost of a plan from its structure: no clip is read and nothing is computed.
 
-The method's own `fit` runs on tensors that have a shape and no content, one step of each loop, under a counter of
-multiply-adds. Counted are convolutions and matrix products, forward and backward, of all networks that a step passes
-through; normalisation, interpolation, losses and the optimiser are not, nor decoding and testing, nor what is derived
-once of all frames of a clip, whose number only the clips tell. What is deployed is counted in full, and timed, by
-'elrbench cost'.
+The method's own `fit` runs on meta tensors, one step of each loop, under `WorkCounter`. Convolutions and matrix
+products of all networks are counted, forward and backward. Normalisation, interpolation, losses, the optimizer,
+decoding, testing and data derived from all frames of a clip are not. `elrbench cost` counts the deployed network in
+full.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ META = torch.device("meta")
 
 
 class Estimator:
-    """Estimates of several plans; what they share is counted once."""
+    """Estimate several plans; stages and structures that they share are counted once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -47,7 +46,7 @@ class Estimator:
         self._deployed: dict[str, tuple[int, float]] = {}
 
     def of(self, plan: Plan, components: Components) -> Estimate:
-        """Of one run: one seed and fold."""
+        """Estimate one run: one seed and one fold."""
         params, clip_macs, pool = 0, 0.0, False
         stages: dict[str, float] = {}
         unknown = ""
@@ -58,12 +57,12 @@ class Estimator:
                 self._deployed[structure] = _deployed(stream, components)
             params, clip_macs = params + self._deployed[structure][0], clip_macs + self._deployed[structure][1]
             if clips is None:
-                unknown = f"how many clips of {plan.dataset} train is not known without its folder"
+                unknown = f"the number of training clips of {plan.dataset} is not known without its folder"
                 continue
             try:
                 counting = _count(stream, components, self.catalog, clips, self._stages)
-            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # content is missing
-                unknown = f"method '{plan.method}' cannot be counted on tensors without content: {_line(error)}"
+            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # needs values of tensors
+                unknown = f"method '{plan.method}' cannot run on tensors without data: {_line(error)}"
                 continue
             stages |= counting.macs
             pool |= counting.pool_left_out
@@ -71,7 +70,7 @@ class Estimator:
 
 
 class _Counting(TimeEstimator):
-    """A rehearsal on tensors without content. macs: by stage key. pool_left_out: loops over a pool were not counted."""
+    """A dry run on meta tensors. macs: by stage key. pool_left_out: loops over unlabelled clips were left out."""
 
     def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
         super().__init__(**asked, device=META, cache=Path(), pool=0)
@@ -81,7 +80,7 @@ class _Counting(TimeEstimator):
         self._counted = ""
 
     def _take_weights(self, module: Any, name: str) -> None:
-        """None: there is no content to take."""
+        """Load nothing: meta tensors hold no weights."""
 
     def stage(
         self,
@@ -92,7 +91,7 @@ class _Counting(TimeEstimator):
         needs: Sequence[str | nn.Module] = (),
         revision: int = 1,
     ) -> Any:
-        """Counts `fn`, unless an equal stage has been counted."""
+        """Count `fn` unless an equal stage has been counted."""
         key = self._key(name, fn, module, needs, revision).digest
         self._fitted.add(module, key)
         if key not in self._known:
@@ -107,7 +106,7 @@ class _Counting(TimeEstimator):
         return module
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
-        """One batch; the loop's whole length is reckoned from it."""
+        """Yield one batch and scale its count to the whole loop."""
         size = batch or int(self.options["batch"])
         for item in state:
             if isinstance(item, nn.Module):
@@ -124,7 +123,7 @@ class _Counting(TimeEstimator):
         """Not counted."""
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Precision changes no count."""
+        """Do nothing: precision does not change a count."""
         return contextlib.nullcontext()
 
     def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
@@ -150,7 +149,7 @@ def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, kno
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
-    """Parameters, and multiply-adds of a clip."""
+    """Return the number of parameters and the multiply-adds of a clip."""
     high = components.method.oracle
     recognizer = _without_content(plan, components, high=high, head=None).eval()
     views = RandomViews(plan=plan, components=components, clips=1, low=not high, high=high)

@@ -16,8 +16,8 @@ from elrbench_plugins.commands.suite.rows import PlannedRow, PlannedSuite
 from elrbench_plugins.commands.suite.words import NOTHING, Footnotes, PlanWords, printed_cell
 
 COUNTED = (
-    "Parameters and multiply-adds are those of the deployed network, for one clip of all its intervals. Training is\n"
-    "one seed and one fold, all stages, forward and backward. Counted are convolutions and matrix products."
+    "Parameters and multiply-adds are those of the deployed network, for one clip with all its intervals. Training is\n"
+    "one seed and one fold, all stages, forward and backward. Only convolutions and matrix products are counted."
 )
 
 
@@ -105,11 +105,11 @@ def _counted(estimates: Mapping[str, Estimate]) -> str:
     together, apart = training_totals(estimates)
     if together is not None and apart:
         lines.append(
-            f"All of these rows train for {_big(together)} multiply-adds where they share stages, "
-            f"{together / apart:.2f} of the {_big(apart)} that they take apart."
+            f"Training all rows takes {_big(together)} multiply-adds if they share stages, "
+            f"{together / apart:.2f} of the {_big(apart)} that separate runs take."
         )
     if any(cost.pool for cost in estimates.values()):
-        lines.append("+ and the passes over a pool of clips without labels, whose number is not known here.")
+        lines.append("+ plus passes over unlabelled clips, whose number is not known here.")
     lines += dict.fromkeys(f"{NOTHING} {cost.unknown}." for cost in estimates.values() if cost.unknown)
     return "\n".join(lines)
 

@@ -154,7 +154,7 @@ def _say_time(
     teacher: Teacher | None,
 ) -> None:
     """Report the estimated training time before all clips are decoded, which may take hours."""
-    context.reporter.say("timing a few training steps to estimate the training time")
+    context.reporter.say("estimating the training time from the clip files and a few timed training steps")
     counted = preview(plan, components, context, listing, owners)
     report_time_estimate(
         plan,

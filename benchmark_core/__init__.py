@@ -10,7 +10,6 @@ from benchmark_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog, load_catalog
-    from benchmark_core.published import Published
     from benchmark_core.specs import (
         BackboneSpec,
         CommandSpec,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         Protocol,
         TrackerSpec,
     )
+    from benchmark_core.specs.published import Published
 
 _PUBLIC = {
     "Catalog": "catalog",
@@ -35,7 +35,7 @@ _PUBLIC = {
     "Option": "specs",
     "Protocol": "specs",
     "TrackerSpec": "specs",
-    "Published": "published",
+    "Published": "specs",
 }
 
 __all__ = [

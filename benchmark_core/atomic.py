@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders that could be written."""
+"""Write files atomically, and check that folders are writable."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from benchmark_core.errors import ElrError, RunFailed
 
-PART = ".part"  # ends the hidden name of a file that is being written
+PART = ".part"  # suffix of the hidden temporary file
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
-    """Writes `content` beside `path` and moves it into place, so that a reader never sees half of it.
+    """Write `content` to a temporary file and move it to `path`, so that a reader never sees a partial file.
 
-    durable: it also outlives a loss of power; without, only a kill, which is much quicker for large files.
-    Raises RunFailed where the folder cannot be written or the disk is full; what stood at `path` before stands still.
+    durable: the file also survives a power failure; without, only a kill, which is much faster for large files.
+    Raises RunFailed if the folder cannot be written or the disk is full; the earlier file at `path` is then unchanged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        part.chmod(0o644)  # mkstemp's 0600 would follow the file into a repository or a shared folder
+        part.chmod(0o644)  # mkstemp gives 0600; the file may be copied to a repository or a shared folder
         part.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -41,7 +41,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
 
 
 def sweep_parts(folder: Path, *, older: float = 0.0) -> None:
-    """Removes what killed processes left half written in `folder`, where it was not changed for `older` seconds."""
+    """Remove temporary files of killed processes in `folder` that have not changed for `older` seconds."""
     for part in folder.glob(f".*{PART}"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime >= older:
@@ -49,20 +49,18 @@ def sweep_parts(folder: Path, *, older: float = 0.0) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> RunFailed:
-    """What the user is told where a file cannot be written."""
-    return RunFailed(
-        f"{path} cannot be written: {error.strerror or error}; choose a folder that can be, with room left"
-    )
+    """Return the error for a file that cannot be written."""
+    return RunFailed(f"{path} cannot be written: {error.strerror or error}; choose a writable folder with enough space")
 
 
 def check_writable(folder: Path, flags: str = "--out or --cache") -> None:
-    """ElrError where `folder` could not be made or written in. Makes nothing. flags: what names another."""
+    """Raise ElrError if `folder` cannot be made or written. Makes nothing. flags: options that name another folder."""
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     advice = f"choose another with {flags}"
     if not nearest.is_dir():
         raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; {advice}")
     try:
-        with tempfile.TemporaryFile(dir=nearest):  # what the access bits say is not the whole truth
+        with tempfile.TemporaryFile(dir=nearest):  # access bits do not cover read-only file systems
             pass
     except OSError as error:
         raise ElrError(f"nothing can be written in {nearest} ({error.strerror or error}); {advice}") from error

@@ -1,4 +1,4 @@
-"""One family of errors: what is wrong, who brought it, what to do next. Printed as one line, no traceback."""
+"""Errors that are printed as one line without traceback: what is wrong, whose part it is, what to do next."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 
 
 class ElrError(Exception):
-    """The user's mistake, found before work began (exit 2). Others are bugs and keep their traceback."""
+    """A mistake of the user, found before the work began (exit 2). Other exceptions are bugs and show a traceback."""
 
     exit_code = 2
 
 
 class RunFailed(ElrError):
-    """A run that began and could not end well (exit 1)."""
+    """A run that began and could not finish (exit 1)."""
 
     exit_code = 1
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A closing sentence naming the nearest known name, or listing what is known when nothing is near."""
+    """Return a sentence that suggests the nearest known name, or lists the known names if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
@@ -31,5 +31,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ElrError:
-    """`unknown method 'cstatt'. Did you mean 'cstat'?`"""
+    """Return an error such as `unknown method 'cstatt'. Did you mean 'cstat'?`."""
     return ElrError(f"unknown {kind} '{name}'. {did_you_mean(name, known)}")

@@ -1,4 +1,4 @@
-"""Names of components, and names of files made from them."""
+"""Check names of components, and make file names from them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._,=-]+")
 
 @dataclass(frozen=True)
 class ComponentName:
-    """`cstat:mlp+rc`: a base name and the variants asked for."""
+    """A component's name with variants, for example `cstat:mlp+rc`."""
 
     base: str
     variants: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> ComponentName:
-        """Splits at `:` and `+`. ElrError where a part is empty."""
+        """Split a name at `:` and `+`. Raises ElrError if a part is empty."""
         base, colon, rest = text.partition(":")
         variants = tuple(rest.split("+")) if colon else ()
         if not base or any(not variant for variant in variants):
@@ -32,25 +32,27 @@ class ComponentName:
 
 
 def check_component_name(name: str) -> str:
-    """Lower-case letters, digits, dots and dashes; names end up in files and tables."""
+    """Return `name`. Raises ElrError if it has characters other than lower-case letters, digits, dots and dashes."""
     if not _COMPONENT.fullmatch(name) or ".." in name:
         raise ElrError(f"{name!r} cannot name a component; use lower-case letters, digits, '.' and '-'")
     return name
 
 
 def placed_name(template: str, folder: str) -> str:
-    """`folder:my-clips` of a template and a folder's own name: what cannot stand in a component's name becomes `-`.
+    """Return TEMPLATE:FOLDER, for example `folder:my-clips`; characters not allowed in names become `-`.
 
-    ElrError where nothing is left of the folder's name.
+    Raises ElrError if the folder's name has no letter or digit.
     """
     plain = re.sub(r"[^a-z0-9.]+|\.{2,}", "-", folder.lower()).strip("-.")
     if not plain:
-        raise ElrError(f"the folder's name {folder!r} has neither letter nor digit; name it otherwise, or link to it")
+        raise ElrError(
+            f"the folder's name {folder!r} has no letter or digit; rename the folder, or link to it under another name"
+        )
     return f"{template}:{check_component_name(plain[:80])}"
 
 
 def file_name(text: str) -> str:
-    """`text` as one path component: `:`, `+` and whatever else is unsafe become `-`; never empty, never a dot file."""
+    """Return `text` as a file name: `:`, `+` and other unsafe characters become `-`. Never empty, never a dot file."""
     safe = _UNSAFE.sub("-", text).lstrip(".").rstrip("-")
     if not safe:
         raise ElrError(f"{text!r} cannot name a file")

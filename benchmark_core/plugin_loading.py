@@ -16,7 +16,7 @@ from types import ModuleType
 
 import pluggy
 
-from benchmark_core import hookspecs
+import benchmark_core.hookspecs as hookspecs
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.papers.collection import GROUP as PAPERS
 

@@ -7,6 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
+class Advance(Protocol):
+    """Report finished units: `advance(1, loss=0.3)`."""
+
+    def __call__(self, steps: int = 1, *, label: str | None = None, **metrics: float) -> None:
+        """Add `steps` units. label: the new label, if it changes. metrics: shown next to the progress."""
+
+
 class Reporter(Protocol):
     """`say(line)`, `warn(line)`, and `with steps(label, total, unit) as advance: advance(1, loss=0.3)`."""
 
@@ -16,8 +23,8 @@ class Reporter(Protocol):
     def warn(self, line: str) -> None:
         """Report a warning."""
 
-    def steps(self, label: str, total: int, unit: str = "clips") -> AbstractContextManager[Callable[..., None]]:
-        """Report progress over `total` units. The context gives `advance(steps=1, **figures)`."""
+    def steps(self, label: str, total: int, unit: str = "clips") -> AbstractContextManager[Advance]:
+        """Report progress over `total` units."""
 
 
 class Silent:
@@ -30,12 +37,16 @@ class Silent:
         """Do nothing."""
 
     @contextmanager
-    def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Callable[..., None]]:
+    def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
         """Give an `advance` that does nothing."""
-        yield lambda steps=1, **figures: None
+
+        def advance(steps: int = 1, *, label: str | None = None, **metrics: float) -> None:
+            pass
+
+        yield advance
 
 
-def follow(advance: Callable[..., None]) -> Callable[[int, int], None]:
+def follow(advance: Advance) -> Callable[[int, int], None]:
     """Return a callback `progress(done, total)` that calls `advance` with the number of new steps."""
     seen = 0
 
@@ -45,3 +56,12 @@ def follow(advance: Callable[..., None]) -> Callable[[int, int], None]:
         seen = done
 
     return progress
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `42 s`, `3 min`, `1.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

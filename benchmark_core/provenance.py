@@ -1,4 +1,4 @@
-"""Where a record comes from: versions, plugins, digests."""
+"""Provenance of a record: versions, plugins, digests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES = ("elrbench", "torch", "numpy", "av", "pluggy", "fvcore")
 
 
 def version_of(distribution: str) -> str | None:
-    """The installed version, or None."""
+    """Return the installed version of a distribution, or None."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -27,13 +27,13 @@ def version_of(distribution: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that a figure may depend on."""
+    """Return the versions of Python and of the packages that scores may depend on."""
     found = {package: version_of(package) or "not installed" for package in PACKAGES}
     return {"python": platform.python_version(), **found}
 
 
 def owners_of(catalog: Catalog, components: Components) -> dict[str, Owner]:
-    """Kind -> who brought the component chosen."""
+    """Return kind -> owner of the plan's component of this kind."""
     specs: tuple[Spec, ...] = (
         components.dataset,
         components.degradation,
@@ -45,7 +45,7 @@ def owners_of(catalog: Catalog, components: Components) -> dict[str, Owner]:
 
 
 def check_code(catalog: Catalog, components: Components) -> None:
-    """Imports what the specs name; ElrError naming the plugin that is to be mended."""
+    """Import the code that the specs name. Raises ElrError naming the plugin to correct."""
     for spec in (
         components.dataset,
         components.degradation,
@@ -60,7 +60,7 @@ def check_code(catalog: Catalog, components: Components) -> None:
 
 
 def plugins_of(catalog: Catalog, components: Components) -> dict[str, dict[str, str]]:
-    """Kind -> the component's name, plugin, distribution and version."""
+    """Return kind -> the component's name, plugin, distribution and version."""
     return {
         kind: {
             "name": getattr(components, kind).name,
@@ -73,30 +73,30 @@ def plugins_of(catalog: Catalog, components: Components) -> dict[str, dict[str, 
 
 
 def refuse_absent(recorded: Mapping[str, PluginFields], catalog: Catalog) -> None:
-    """ElrError where a component that a run was made with is not in the catalog: which plugin brings it."""
+    """Raise ElrError naming the plugin if a component of a recorded run is not in the catalog."""
     for kind, owner in recorded.items():
         if ComponentName.parse(owner["name"]).base not in catalog.sections[kind]:
-            told = " ".join(filter(None, (owner["distribution"], owner["version"])))
+            release = " ".join(filter(None, (owner["distribution"], owner["version"])))
             raise ElrError(
-                f"{kind} '{owner['name']}' is from the plugin '{owner['plugin']}' ({told}), which is not here; install "
-                "it, or give --plugin FILE"
+                f"{kind} '{owner['name']}' is from the plugin '{owner['plugin']}' ({release}), which is not installed; "
+                "install it, or give --plugin FILE"
             )
 
 
 def other_versions(then: Mapping[str, PluginFields], here: Mapping[str, Mapping[str, str]]) -> str:
-    """`resnet 0.1.0 (0.2.0 here)` for each distribution of another version.
+    """Return `resnet 0.1.0 (0.2.0 here)` for each distribution whose version differs, joined by commas.
 
-    then: a record's plugins. here: what `plugins_of` gives.
+    then: a record's plugins. here: the result of `plugins_of`.
     """
-    told: dict[str, None] = {}
+    changed: dict[str, None] = {}
     for kind, owner in then.items():
         now = here.get(kind, {}).get("version", "none")
         if owner["version"] != now:
-            told[f"{owner['distribution']} {owner['version']} ({now} here)"] = None
-    return ", ".join(told)
+            changed[f"{owner['distribution']} {owner['version']} ({now} here)"] = None
+    return ", ".join(changed)
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes, in hex."""
+    """Return the sha256 of a file's bytes, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

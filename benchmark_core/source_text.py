@@ -1,4 +1,4 @@
-"""The source text behind what is kept: noted beside it, and no part of its key, which its `revision` changes."""
+"""Digests of source text, noted next to stored results. They are not part of a key; `revision` is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmark_core.canonical import digest_of
 
 
 def source_note(fn: Callable[..., Any]) -> dict[str, str]:
-    """Digests of the source text of the function's module, and of the package that it is in, to be kept as a note."""
+    """Return digests of the source text of the function's module and of its package, to store as a note."""
     return {"source": source_digest(fn), "package": package_digest(fn)}
 
 
 def source_digest(fn: Callable[..., Any]) -> str:
-    """16 hex digits of the source text of the function's module; empty where there is none, as of compiled code."""
+    """Return 16 hex digits of the source text of the function's module; empty if there is none (compiled code)."""
     plain = fn.func if isinstance(fn, functools.partial) else fn
     try:
         text = inspect.getsource(inspect.getmodule(plain) or plain)
@@ -28,7 +28,7 @@ def source_digest(fn: Callable[..., Any]) -> str:
 
 
 def package_digest(fn: Callable[..., Any]) -> str:
-    """16 hex digits of the source texts of the package that the function's module is in; empty where it is in none."""
+    """Return 16 hex digits of the source texts of the function's package; empty if the module is in no package."""
     module = inspect.getmodule(fn.func if isinstance(fn, functools.partial) else fn)
     path = getattr(module, "__file__", None)
     if path is None or not getattr(module, "__package__", None):
@@ -38,7 +38,7 @@ def package_digest(fn: Callable[..., Any]) -> str:
 
 
 def other_source(note: Mapping[str, Any], fn: Callable[..., Any]) -> bool:
-    """Whether what the note is of was made by other source text; notes of older versions know the module alone."""
+    """Whether the noted result was made by other source text. Notes of older versions have only the module's digest."""
     if "package" in note:
         return bool(note["package"] != package_digest(fn) or note.get("source") != source_digest(fn))
     return bool(note.get("source") != source_digest(fn))

@@ -1,8 +1,7 @@
-"""A public checkpoint on this machine: `--weights FILE` initialises a backbone, `--enhancer-weights FILE` stands in for
-fitting an enhancer.
+"""Checkpoint files: `--weights FILE` initialises a backbone, `--enhancer-weights FILE` replaces training an enhancer.
 
-A plan holds `file:STEM@DIGEST`, of the file's name and of what is in it, and never a path; where the file lies is
-remembered by the catalog, as folders of clips are.
+A plan contains `file:STEM@DIGEST`, with the file's name and a digest of its bytes, and never a path. The catalog keeps
+the path, as it keeps the folders of clips.
 """
 
 from __future__ import annotations
@@ -25,32 +24,32 @@ PREFIX = "file:"
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """digest: the first 16 hex digits of the sha256 of its bytes, when it was named."""
+    """A checkpoint file. digest: the first 16 hex digits of the sha256 of its bytes when the plan was made."""
 
     path: Path
     digest: str
 
     def __call__(self, module: Any, *, backbone: str = "", channels: int = 3) -> str:
-        """Loads it into a backbone's module, and says what of it matched; see `benchmark_core.networks.checkpoint`."""
-        said: str = resolve("benchmark_core.networks.checkpoint:load_checkpoint")(
+        """Load it into a backbone; return a text on what matched (see `benchmark_core.networks.checkpoint`)."""
+        report: str = resolve("benchmark_core.networks.checkpoint:load_checkpoint")(
             module, self, backbone=backbone or type(module).__name__, channels=channels
         )
-        return said
+        return report
 
     def read(self) -> bytes:
-        """Its bytes. ElrError where they are not those of `digest` any more."""
+        """Return its bytes. Raises ElrError if they no longer match `digest`."""
         content = _read(self.path)
         if digest_of_bytes(content) != self.digest:
-            raise ElrError(f"the weights {self.path} have changed since the plan was made; start again")
+            raise ElrError(f"the weights {self.path} have changed since the plan was made; run the command again")
         return content
 
 
 def place_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
-    """Adds the file `text` to what every backbone may be initialised from, under the name that plans hold.
+    """Add the checkpoint at the path `text` to the initialisations of every backbone.
 
-    A name that some backbone declares comes back as it is, and so does what is neither: resolving the plan says what
-    is known. Raises ElrError where a path leads to no file that could be a checkpoint, or a plan's name is given
-    without its file.
+    Returns the new catalog and the checkpoint's name in plans. Names that are not paths are returned unchanged:
+    resolving the plan reports unknown names. Raises ElrError if a path is not a checkpoint, or if a plan's name of a
+    file is given instead of the file.
     """
     backbones: Mapping[str, Any] = dict(catalog.backbones.items())
     path = Path(text).expanduser()
@@ -67,9 +66,9 @@ def place_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
 
 
 def place_enhancer_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
-    """Adds the file `text` to what every enhancer with public checkpoints may take instead of being fitted.
+    """Add the checkpoint at the path `text` to every enhancer that has public checkpoints, as a replacement of `fit`.
 
-    What comes back with the catalog is the name that plans hold, as the enhancer's option `weights`.
+    Returns the new catalog and the checkpoint's name in plans, the value of the enhancer's option `weights`.
     """
     name, file = named_file("--enhancer-weights", text)
     specs: dict[str, Any] = dict(catalog.enhancers.items())
@@ -84,25 +83,25 @@ def place_enhancer_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
 
 
 def named_file(flag: str, text: str) -> tuple[str, WeightsFile]:
-    """The checkpoint at the path `text`, and the name that plans hold. flag: what gives it, for errors.
+    """Return the checkpoint's name in plans, and the checkpoint at the path `text`. flag: option to name in errors.
 
-    Raises ElrError where the path leads to no file that could be one.
+    Raises ElrError if the path is not a checkpoint.
     """
     path = Path(text).expanduser()
     if text.startswith(PREFIX) and not path.is_file():
-        raise ElrError(f"{flag} {text} is what a plan calls a file; give the file itself: {flag} PATH")
+        raise ElrError(f"{flag} {text} is the name of a file in a plan; give the path of the file: {flag} PATH")
     if path.is_dir():
-        raise ElrError(f"{flag} {text} is a folder; name the checkpoint in it, one of {', '.join(SUFFIXES)}")
+        raise ElrError(f"{flag} {text} is a folder; give a checkpoint in it, one of {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise ElrError(f"{flag} {text}: there is no such file")
     if path.suffix not in SUFFIXES:
-        raise ElrError(f"{flag} {text} is not a checkpoint by its name, which ends in one of {', '.join(SUFFIXES)}")
+        raise ElrError(f"{flag} {text} is not a checkpoint: its name must end in one of {', '.join(SUFFIXES)}")
     file = WeightsFile(path=path.resolve(), digest=digest_of_bytes(_read(path)))
     return f"{PREFIX}{file_name(path.stem)}@{file.digest}", file
 
 
 def digest_of_bytes(content: bytes) -> str:
-    """16 hex digits."""
+    """Return 16 hex digits of the sha256."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

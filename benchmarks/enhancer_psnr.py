@@ -61,7 +61,8 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.clips.reader_lock import in_use
+    from benchmark_core.clips.locks import reader_lock
+    from benchmark_core.networks.protocols import ForegroundEnhancer
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.runs.loaded_run import load_run
     from benchmark_core.runs.request import cache_folder, data_root
@@ -74,13 +75,14 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     if deployed.components.method.oracle or plan.modality != "rgb":
         raise ElrError(f"{asked.runfolder} is of a network for {plan.modality} views that has no enhancer")
     enhancer: Any = deployed.recognizer.enhancer.to(device).eval()
+    at_once = deployed.recognizer.frames_at_once
     bicubic = catalog.enhancers["bicubic"].build(deployed.components.degradation.low, plan.size)
     ratios: dict[str, list[float]] = {key: [] for key in ("made", "plain", "made_weighted", "plain_weighted")}
     root, cache = data_root(catalog, name, asked.data), cache_folder(asked.cache)
-    with in_use(cache), torch.inference_mode():
+    with reader_lock(cache), torch.inference_mode():
         for low, high in pairs(deployed, root, cache, device, asked):
-            views = {"made": frames_of(enhancer, low), "plain": frames_of(bicubic, low)}
-            weights = enhancer.attention(low) if hasattr(enhancer, "attention") else None
+            views = {"made": frames_of(enhancer, low, at_once), "plain": frames_of(bicubic, low, 1)}
+            weights = enhancer.attention(low) if isinstance(enhancer, ForegroundEnhancer) else None
             for key, view in views.items():
                 ratios[key] += psnr(view, high)
                 ratios[f"{key}_weighted"] += [] if weights is None else psnr(view, high, weights)
@@ -134,7 +136,7 @@ def pairs(
     clips = index.split(plan.fold, "test")[: asked.clips or None]
     stock, store = view_plan_of(plan, components), ClipStore(cache)
     with reporter.steps("test clips", len(clips)) as advance:
-        report = store.ensure(clips, stock.recipes(low=True, high=True), bad_clips="skip", progress=follow(advance))
+        report = store.ensure(clips, stock.formats(low=True, high=True), bad_clips="skip", progress=follow(advance))
     bad = {key for key, _ in report.bad}
     recorded = stock.crop == "none"
     low_size = read_size("--low", asked.low) if asked.low else None
@@ -169,9 +171,8 @@ def pairs(
                 yield low, flat.transpose(0, 1)[None]
 
 
-def frames_of(enhancer: nn.Module, low: Tensor) -> Tensor:
-    """(N, 3, 16, h, w) to (N, 3, 16, H, W): by as many frames at once as the enhancer takes."""
-    at_once = int(getattr(enhancer, "frames", 1))
+def frames_of(enhancer: nn.Module, low: Tensor, at_once: int) -> Tensor:
+    """Enhance (N, 3, 16, h, w) to (N, 3, 16, H, W). at_once: frames that the enhancer takes at once."""
     if at_once == 1:
         flat = enhancer(low.transpose(1, 2).flatten(0, 1))
         return flat.unflatten(0, (len(low), -1)).transpose(1, 2)

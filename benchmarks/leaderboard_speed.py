@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.names import file_name
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.cost_record import cost_name
 from benchmark_core.records.files import COSTS, RECORDS, track_path
@@ -163,7 +163,7 @@ def record_of(
         for name, value in (("top1", top1), ("top5", top5))
     }
     brought = {"plugin": "plugin", "distribution": "elrbench", "version": "0.1.0"}
-    return seal(
+    return add_checksum(
         {
             "schema": 1,
             "kind": "run",
@@ -212,7 +212,7 @@ def record_of(
 def cost_of(structure: str, number: int) -> dict[str, Any]:
     """A sealed cost record with a latency."""
     quartiles = {"median": 1.5 + number, "q1": 1.4 + number, "q3": 1.7 + number}
-    return seal(
+    return add_checksum(
         {
             "schema": 1,
             "kind": "cost",

@@ -84,12 +84,12 @@ def joint_phase(
     import torch
 
     from benchmark_core.cli.console import ConsoleReporter
-    from benchmark_core.clips.reader_lock import in_use
+    from benchmark_core.clips.locks import reader_lock
     from benchmark_core.provenance import owners_of
     from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.runs.request import cache_folder, data_root
-    from benchmark_core.training.training import Training
+    from benchmark_core.training.training import build_training
     from elrbench_plugins.attention_transfer.stages import fit_phases
     from elrbench_plugins.cstat.fit import pretrain
 
@@ -103,9 +103,9 @@ def joint_phase(
         found["end"] = gradients(training, teacher, student, asked.batches)
         raise Measured
 
-    with in_use(cache):
+    with reader_lock(cache):
         data = prepare(plan, components, RunContext(out=cache, data=root, cache=cache, reporter=reporter))
-        training = Training(
+        training = build_training(
             plan=plan,
             components=components,
             inputs=data.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()}),

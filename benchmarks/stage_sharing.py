@@ -45,7 +45,6 @@ def elr_datasets() -> Iterable[DatasetSpec]:
             classes=(),
             protocols={"pool": Protocol(summary="clips without labels", folds=("1",))},
             index=pool_index,
-            embedded=True,
             options={"clips": Option(default=CLIPS, low=1, help="clips")},
         )
     ]
@@ -55,7 +54,7 @@ def pool_index(root: Path | None, protocol: str, options: Mapping[str, Any]) -> 
     """Puppets of another draw."""
     from dataclasses import replace
 
-    from benchmark_core.clips.index import Index
+    from benchmark_core.specs.index import Index
     from elrbench_plugins.puppets.single import index
 
     numbers = {"train": options["clips"], "test": 0, "draw_seed": 8, "frames": 28, "rows": 128, "columns": 170}

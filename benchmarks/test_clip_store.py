@@ -21,11 +21,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip, VideoFile
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.clips.views import Views
+from benchmark_core.specs.index import Clip, VideoFile
 from elrbench_plugins.resnet.resnet import resnet18
 
 COUNT = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "100"))
@@ -103,10 +104,10 @@ def test_first_pass(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFix
 SCRIPT = """
 import pickle, sys, time
 from pathlib import Path
-from benchmark_core.clips.formats import Recipe
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.store import ClipStore
 clips, low, warm = pickle.load(open(sys.argv[1], "rb"))
-low = Recipe(**low)
+low = StoredFormat(**low)
 ClipStore(Path(warm)).ensure(clips[:3], [low], workers=1)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -1,8 +1,8 @@
-"""A training step through the harness beside the same step written by hand: `pytest benchmarks/test_training_step.py`.
+"""Time a training step through the harness and the same step by hand: `pytest benchmarks/test_training_step.py`.
 
-One step: 16 clips of 4 frames at 12x16, ResNet-18 at 96x128, AdamW, float32. By hand the views lie in memory, ready
-made; the harness reads them from the clip store, draws boxes, logs, watches for NaN and saves its state at the epoch's
-end. The two take turns by epoch, and the median of the pairs' ratios is printed.
+One step: 16 clips of 4 frames at 12x16, ResNet-18 at 96x128, AdamW, float32. The step by hand has its views in memory.
+The harness reads them from the clip store, draws boxes, logs, checks for NaN and saves its state at the epoch's end.
+Epochs of the two alternate, and the median of the ratios is printed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 CLIPS, BATCH, ROUNDS = 192, 16, 5
@@ -36,7 +36,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", budget="small", settings=settings))
     components = components_of(catalog, plan)
     data = prepare(plan, components, RunContext(out=folder, cache=folder))
-    return Training(
+    return build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),

@@ -19,26 +19,32 @@ if TYPE_CHECKING:
     from benchmark_core.api import load_records, load_run, resolve, run
     from benchmark_core.catalog import Catalog, load_catalog
     from benchmark_core.clips.frames import Frames
-    from benchmark_core.clips.index import Clip, Drawn, Fold, FrameFolder, Index, TableFrames, VideoFile
     from benchmark_core.clips.views import Batch
     from benchmark_core.errors import ElrError, RunFailed
     from benchmark_core.hookspecs import hookimpl
     from benchmark_core.networks.recognizer import Parts, Recognizer, Trace
     from benchmark_core.plans.combinations import Components
     from benchmark_core.plans.plan import Plan
-    from benchmark_core.published import Published
     from benchmark_core.runs.loaded_run import LoadedRun
     from benchmark_core.runs.runner import RunResult
     from benchmark_core.specs import (
         BackboneSpec,
+        Clip,
         CommandSpec,
         DatasetSpec,
         DegradationSpec,
+        Drawn,
         EnhancerSpec,
+        Fold,
+        FrameFolder,
+        Index,
         MethodSpec,
         Option,
         Protocol,
+        Published,
+        TableFrames,
         TrackerSpec,
+        VideoFile,
     )
     from benchmark_core.training.recipe_options import RECIPE
     from benchmark_core.training.training import Training
@@ -49,26 +55,32 @@ _HOME = {
     "api": ("load_records", "load_run", "resolve", "run"),
     "catalog": ("Catalog", "load_catalog"),
     "clips.frames": ("Frames",),
-    "clips.index": ("Clip", "Drawn", "Fold", "FrameFolder", "Index", "TableFrames", "VideoFile"),
     "clips.views": ("Batch",),
     "errors": ("ElrError", "RunFailed"),
     "hookspecs": ("hookimpl",),
     "networks.recognizer": ("Parts", "Recognizer", "Trace"),
     "plans.combinations": ("Components",),
     "plans.plan": ("Plan",),
-    "published": ("Published",),
     "runs.loaded_run": ("LoadedRun",),
     "runs.runner": ("RunResult",),
     "specs": (
         "BackboneSpec",
+        "Clip",
         "CommandSpec",
         "DatasetSpec",
         "DegradationSpec",
+        "Drawn",
         "EnhancerSpec",
+        "Fold",
+        "FrameFolder",
+        "Index",
         "MethodSpec",
         "Option",
         "Protocol",
+        "Published",
+        "TableFrames",
         "TrackerSpec",
+        "VideoFile",
     ),
     "training.recipe_options": ("RECIPE",),
     "training.training": ("Training",),

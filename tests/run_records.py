@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.canonical import digest_of
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.files import track_path
 from benchmark_core.records.record import write_record
@@ -104,12 +104,12 @@ def make_record(
     whole = {**record, **(more or {})}
     if "clips" not in (more or {}):
         whole["clips"] = {**record["clips"], "test": whole["scores"][whole["primary"]]["n"]}
-    return seal(whole)
+    return add_checksum(whole)
 
 
 def make_cost(structure: str, *, device: str = "cpu: test", ms: float | None = None, **more: Any) -> dict[str, Any]:
     """A sealed cost record; `ms` the latency of a clip on a GPU."""
-    return seal(
+    return add_checksum(
         {
             "schema": 1,
             "kind": "cost",

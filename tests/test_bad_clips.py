@@ -25,12 +25,12 @@ from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.decode import LONGEST_SIDE, BadClip, decode
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, VideoFile
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Reporter, Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
+from benchmark_core.specs.index import Clip, Drawn, VideoFile
 from elrbench_plugins.jhmdb import CLASSES
 
 HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
@@ -39,7 +39,7 @@ SECONDS = 20.0  # a clip; none of these is a second's work
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from benchmark_core.clips.index import Clip, VideoFile
+from benchmark_core.specs.index import Clip, VideoFile
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.store import ClipStore
 folder, cache, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])

@@ -20,7 +20,7 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.reader_lock import in_use, unused
+from benchmark_core.clips.locks import clearing_lock, reader_lock
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
@@ -28,7 +28,7 @@ from benchmark_core.runs import runner
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.training.keys import StageKey
-from benchmark_core.training.stages import StageFolder
+from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.training_loop import TrainingLoop
 from elrbench_plugins.commands.cache.clearing import Selection, clear
 from elrbench_plugins.commands.cache.contents import KeptStage, held, read_cache
@@ -236,9 +236,9 @@ def not_finite(path: Path) -> None:
         ("clips/*/*/*.clip", lambda path: flip(path, 600), "its bytes are not those that were written"),
         ("clips/*/*/*.clip", lambda path: truncate(path, -1), "cut off, or no clip file"),
         ("clips/*/recipe.json", lambda path: path.write_text("{}"), "its numbers are not those of its key"),
-        ("stages/student-*/module.safetensors", lambda path: flip(path, -1), "the bytes of its module.safetensors"),
+        ("stages/student-*/module.safetensors", lambda path: flip(path, -1), "its module.safetensors differs"),
         ("stages/student-*/module.safetensors", lambda path: truncate(path, 100), "its module.safetensors has 100"),
-        ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is not there"),
+        ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is missing"),
         ("stages/student-*/module.safetensors", not_finite, "its backbone."),
         ("stages/student-*/stage.json", lambda path: truncate(path, 50), "its stage.json cannot be read"),
         ("stages/joint-*/checkpoint.pt", lambda path: truncate(path, 500), "its checkpoint.pt cannot be read"),
@@ -371,7 +371,7 @@ def test_clips_that_a_run_reads_stay(cache: Path, toy_catalog: Catalog, call: Ca
 def test_what_a_killed_run_left_in_use_is_free(cache: Path, call: Call) -> None:
     left = cache / "locks" / "reading-0.lock"
     left.touch()
-    with in_use(cache):
+    with reader_lock(cache):
         assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 1
     assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 0
     assert not left.exists() and read_cache(cache).recipes == ()
@@ -381,10 +381,10 @@ def test_nobody_begins_to_read_while_clips_are_removed(cache: Path) -> None:
     begun = threading.Event()
 
     def reading() -> None:
-        with in_use(cache):
+        with reader_lock(cache):
             begun.set()
 
-    with unused(cache) as free:
+    with clearing_lock(cache) as free:
         reader = threading.Thread(target=reading)
         reader.start()
         assert free and not begun.wait(0.3)

@@ -167,7 +167,7 @@ def test_weights_over_images_are_inflated(tmp_path):
 def test_another_convolution_does_not_adapt(tmp_path):
     public = small(1).state_dict()
     public["mix.weight"] = torch.rand(5, 8, 1, 1)
-    with pytest.raises(ElrError, match=r"1 differ in shape \(first: mix.weight, 5x8x1x1 where 5x6x1x1 is due\)"):
+    with pytest.raises(ElrError, match=r"1 differ in shape \(first: mix.weight, 5x8x1x1, expected 5x6x1x1\)"):
         load(small(2), saved(tmp_path, public))
 
 
@@ -207,18 +207,19 @@ def refused(network: nn.Module, file: WeightsFile) -> str:
 def test_another_network_is_refused_with_the_first_of_each_kind(tmp_path):
     public = small(1, width=7).state_dict()
     public["extra.weight"] = public.pop("mix.bias")
-    assert refused(small(2), saved(tmp_path, public)) == (
-        "the weights FILE are not of backbone 'small': of its tensors 1 of 11 are missing (first: mix.bias), "
-        "1 are left over (first: extra.weight), 7 differ in shape (first: stem.weight, 7x3x3x3 where 6x3x3x3 is due); "
-        "name another --backbone, or other --weights"
-    )
+    text = refused(small(2), saved(tmp_path, public))
+    for part in (
+        "FILE", "backbone 'small'", "1 of 11 are missing (first: mix.bias)", "1 are left over (first: extra.weight)",
+        "7 differ in shape (first: stem.weight, 7x3x3x3, expected 6x3x3x3)", "--backbone", "--weights",
+    ):  # fmt: skip
+        assert part in text
 
 
 def test_a_classifier_of_other_features_is_refused(tmp_path):
     public = small(1, classes=9).state_dict()
     public["fc.weight"] = torch.rand(9, 8)
     text = refused(small(2), saved(tmp_path, public))
-    assert "2 differ in shape (first: fc.weight, 9x8 where 4x5 is due)" in text
+    assert "2 differ in shape (first: fc.weight, 9x8, expected 4x5)" in text
 
 
 def test_half_a_classifier_is_refused(tmp_path):
@@ -237,7 +238,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
 def test_code_is_never_run(tmp_path):
     file = saved(tmp_path, {"state_dict": small(1).state_dict(), "args": argparse.Namespace(lr=0.1)})
     text = refused(small(2), file)
-    assert text.startswith("the weights FILE hold more than tensors (argparse.Namespace), which could run code")
+    assert text.startswith("the weights FILE hold more than tensors (argparse.Namespace)")
 
 
 @pytest.mark.parametrize("plain", [{}, {"net": {"a": torch.zeros(1)}, "epoch": 3}, [torch.zeros(1)], 7], ids=str)
@@ -253,13 +254,13 @@ def test_what_is_no_checkpoint(name, content, tmp_path):
     path = tmp_path / name
     saved(tmp_path, small(1).state_dict(), name)
     path.write_bytes(path.read_bytes()[:900] if content == "torn" else content.encode())
-    assert refused(small(2), file_of(path)).startswith("the weights FILE are no ")
+    assert refused(small(2), file_of(path)).startswith("the weights FILE are not a")
 
 
 def test_a_file_that_changes_after_it_was_named_is_refused(tmp_path):
     file = saved(tmp_path, small(1).state_dict())
     torch.save(small(3).state_dict(), file.path)
-    assert refused(small(2), file) == "the weights FILE have changed since the plan was made; start again"
+    assert refused(small(2), file) == "the weights FILE have changed since the plan was made; run the command again"
 
 
 # -- in plans
@@ -296,10 +297,13 @@ def test_names_stay_names(catalog: Catalog, tmp_path, monkeypatch):
         ("some/where", "--weights some/where: there is no such file"),
         (
             "a.txt",
-            "--weights a.txt is not a checkpoint by its name, which ends in one of .safetensors, .pth, .pt",
+            "--weights a.txt is not a checkpoint: its name must end in one of .safetensors, .pth, .pt",
         ),
-        ("folder", "--weights folder is a folder; name the checkpoint in it, one of .safetensors, .pth, .pt"),
-        ("file:a@0123", "--weights file:a@0123 is what a plan calls a file; give the file itself: --weights PATH"),
+        ("folder", "--weights folder is a folder; give a checkpoint in it, one of .safetensors, .pth, .pt"),
+        (
+            "file:a@0123",
+            "--weights file:a@0123 is the name of a file in a plan; give the path of the file: --weights PATH",
+        ),
     ],
 )
 def test_paths_to_no_checkpoint(text, says, catalog: Catalog, tmp_path, monkeypatch):
@@ -352,7 +356,7 @@ def test_a_run_starts_from_another_runs_recognizer(toy_catalog: Catalog, finishe
 
 def test_a_file_of_another_network_stops_a_run_before_data_is_touched(toy_catalog: Catalog, tmp_path: Path):
     placed, name = place_weights(toy_catalog, str(saved(tmp_path, small(1).state_dict()).path))
-    with pytest.raises(ElrError, match=r"are not of backbone 'toynet': of its tensors 24 of 30 are missing"):
+    with pytest.raises(ElrError, match=r"backbone 'toynet': .* 24 of 30 are missing"):
         toy_run(placed, tmp_path / "out", tmp_path / "cache", weights=name)
     assert not list((tmp_path / "cache" / "clips").glob("*")) and not list((tmp_path / "out").glob("*.json"))
 

@@ -379,13 +379,12 @@ def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
     folder, told, _ = finished
     monkeypatch.chdir(folder)
     digest, board = told["record"]["digest"], tmp_path / "board"
-    file = tmp_path / "file"
-    file.write_text("")
-    code, _, err = call("publish", digest, "--folder", str(file))
-    assert code == 2 and f"--folder {file} is a file" in err and len(err.splitlines()) == 1
-    assert not board.exists()  # it is created
+    board.write_text("")
+    code, _, err = call("publish", digest, "--folder", str(board))
+    assert code == 2 and f"--folder {board} is a file" in err
+    board.unlink()
     code, out, _ = call("publish", digest[:8], "--folder", str(board), "--json")
-    assert code == 0
+    assert code == 0 and board.is_dir()  # the folder is created
     written = [Path(path) for path in json.loads(out)["written"]]
     assert all(path.is_file() and board in path.parents for path in written)
     assert json.loads(written[-1].read_text()) == told["record"]
@@ -491,11 +490,11 @@ def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
 
 def test_plain_lines_without_a_terminal():
     stream = io.StringIO()
-    with ConsoleReporter(stream).steps("student", 4) as advance:
-        for _ in range(4):
-            advance(1, loss=0.25)
-    assert stream.getvalue().startswith("student 4/4 ") and stream.getvalue().endswith(" loss 0.25\n")
-    assert stream.getvalue().count("\n") == 1
+    with ConsoleReporter(stream).steps("student, epoch 1/2", 4, unit="steps") as advance:
+        for step in range(4):
+            advance(1, label=f"student, epoch {step // 2 + 1}/2", loss=0.25)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("student, epoch 2/2") and "4/4 steps" in line and "loss 0.25" in line
 
 
 def test_plain_lines_come_every_ten_seconds(monkeypatch):

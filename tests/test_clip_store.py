@@ -23,9 +23,9 @@ from benchmark_core.clips.build_queue import CHUNK, BuildResult, BuildTask, deco
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError, RunFailed
+from benchmark_core.specs.index import Clip, Drawn
 
 LOW = StoredFormat(
     kind="low",
@@ -53,13 +53,13 @@ def counting(number: int) -> Clip:
     return Clip(id=f"clip-{number}", source=Drawn(render=counted, key=f"{number},6,24,32"), target=0)
 
 
-@pytest.mark.parametrize("recipe", [LOW, HIGH, NATIVE])
-def test_frames_come_back_as_made(tmp_path: Path, recipe: StoredFormat) -> None:
+@pytest.mark.parametrize("stored_format", [LOW, HIGH, NATIVE])
+def test_frames_come_back_as_made(tmp_path: Path, stored_format: StoredFormat) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
-    store.ensure([clip], [recipe])
+    store.ensure([clip], [stored_format])
     seed = int(store.content_key(clip.source)[:16], 16)
-    made = np.concatenate([recipe.make(frames, seed) for frames in decode(clip.source)])
-    reader = store.reader(recipe)
+    made = np.concatenate([stored_format.make(frames, seed) for frames in decode(clip.source)])
+    reader = store.reader(stored_format)
     assert reader.count(clip) == 6 and reader.size(clip) == made.shape[2:]
     for numbers in ([0, 1, 2, 3, 4, 5], [5, 0, 0, 3], [2]):
         assert np.array_equal(reader.frames(clip, numbers), made[numbers])
@@ -88,18 +88,18 @@ def test_a_recipe_is_described_beside_its_clips(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "clips" / LOW.key / "recipe.json").read_text()) == LOW.numbers()
 
 
-@pytest.mark.parametrize("recipe", [LOW, HIGH])
+@pytest.mark.parametrize("stored_format", [LOW, HIGH])
 @pytest.mark.parametrize("harm", ["cut", "emptied", "scribbled"])
-def test_a_damaged_file_is_made_anew(tmp_path: Path, recipe: StoredFormat, harm: str) -> None:
+def test_a_damaged_file_is_made_anew(tmp_path: Path, stored_format: StoredFormat, harm: str) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
-    store.ensure([clip], [recipe])
-    path = store.path(store.content_key(clip.source), recipe)
+    store.ensure([clip], [stored_format])
+    path = store.path(store.content_key(clip.source), stored_format)
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[:-1], "emptied": b"", "scribbled": b"\xff" * len(whole)}[harm])
     assert clipfile.read_header(path) is None
     with pytest.raises(ElrError, match="not in the clip store"):
-        store.reader(recipe).count(clip)
-    assert store.ensure([clip], [recipe]).built == 1
+        store.reader(stored_format).count(clip)
+    assert store.ensure([clip], [stored_format]).built == 1
     assert path.read_bytes() == whole
 
 
@@ -224,7 +224,7 @@ def test_a_file_damaged_within_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match=r"clip 'clip-1': its file .* is damaged .*delete .*\.clip and run again"):
         store.reader(HIGH).frames(clip, range(6))
     path.unlink()
-    with pytest.raises(ElrError, match="something removed it while in use"):
+    with pytest.raises(ElrError, match="not in the clip store.*run again"):
         store.reader(HIGH).frames(clip, range(6))
 
 
@@ -254,6 +254,6 @@ def test_a_video_of_several_chunks_comes_back_as_decoded(tmp_path: Path) -> None
         store.ensure([clip], [LOW, HIGH, NATIVE], workers=1)
         noise = int(store.content_key(clip.source)[:16], 16)
         (frames,) = decode(clip.source, chunk=count)
-        for recipe in (LOW, HIGH, NATIVE):
-            made = recipe.make(frames, noise)
-            assert np.array_equal(store.reader(recipe).frames(clip, range(count)), made)
+        for stored_format in (LOW, HIGH, NATIVE):
+            made = stored_format.make(frames, noise)
+            assert np.array_equal(store.reader(stored_format).frames(clip, range(count)), made)

@@ -40,7 +40,7 @@ def test_foreign_bytes_are_refused(codec: Codec) -> None:
         decoder(codec)(b"\xff" * 500, np.empty(shape, np.uint8))
     assert type(caught.value).__module__.split(".")[0] in ("builtins", "zlib", "av")
     if codec == "magicyuv":
-        with pytest.raises(ValueError, match="12x16 is due"):
+        with pytest.raises(ValueError, match="12x16"):
             decoder(codec)(encoder(codec, shape)(pictures(shape)[0]), np.empty((3, 12, 16), np.uint8))
 
 

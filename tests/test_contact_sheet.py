@@ -22,8 +22,8 @@ from videos import labelled
 from benchmark_core import Catalog, DatasetSpec, EnhancerSpec, Protocol, hookimpl
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from elrbench_plugins.commands.contact_sheet.drawing import MOST, Block, Layout, draw, drawable
 from elrbench_plugins.commands.contact_sheet.sheet import pick
 
@@ -434,7 +434,7 @@ def test_a_dataset_without_training_clips_is_one_line(
         return Index(clips=(tested,), folds={"1": Fold(train=(), test=("only",))})
 
     spec = DatasetSpec(
-        name="untrained", summary="s", classes=("a", "b"), index=index, embedded=True,
+        name="untrained", summary="s", classes=("a", "b"), index=index,
         protocols={"one": Protocol(summary="one fold", folds=("1",))},
     )  # fmt: skip
     bringing = plugin(monkeypatch, elr_datasets=[spec])

@@ -29,10 +29,10 @@ from benchmark_core.cost.parameters import count_parameters
 from benchmark_core.cost.structure import structure_key
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_recognizer
-from benchmark_core.published import Published
 from benchmark_core.records import publish
-from benchmark_core.records.cost_record import read_cost, stands, thinner, write_cost
+from benchmark_core.records.cost_record import already_measured, has_fewer_variants, read_cost, write_cost
 from benchmark_core.specs import BackboneSpec, EnhancerSpec
+from benchmark_core.specs.published import Published
 from benchmark_core.tables import build_tables
 
 CPU = torch.device("cpu")
@@ -293,7 +293,7 @@ def test_a_record_that_cannot_be_read_is_one_line(call, board: Path):
     path = sorted((board / "costs").iterdir())[0]
     path.write_text(path.read_text()[:100])
     code, out, _ = call(*flags)
-    assert code == 1 and f"failed: {path} is not whole JSON" in out and "1 kept, 1 failed" in out
+    assert code == 1 and f"failed: {path} is not valid JSON" in out and "1 kept, 1 failed" in out
 
 
 def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
@@ -349,14 +349,14 @@ FULL = {"single": TIMED, "variants": [{"precision": "bf16", "compiled": False, "
 )
 def test_a_record_stands(old, new, same, tmp_path: Path):
     path = write_cost(tmp_path, {**make_cost("net"), **old})
-    assert stands(path, {**make_cost("net"), "plugins": {}, **new}) is same
-    assert not stands(tmp_path / "absent.json", make_cost("net"))
+    assert already_measured(path, {**make_cost("net"), "plugins": {}, **new}) is same
+    assert not already_measured(tmp_path / "absent.json", make_cost("net"))
 
 
 def test_a_record_of_another_structure_under_the_same_name_does_not_stand(tmp_path: Path):
     path = write_cost(tmp_path, make_cost("net"))
     with pytest.raises(ElrError, match="is the cost of the structure 'net', not of 'net!'"):
-        stands(path, {**make_cost("net!"), "plugins": {}})
+        already_measured(path, {**make_cost("net!"), "plugins": {}})
 
 
 def test_what_a_run_timed_does_not_take_the_place_of_more(tmp_path: Path):
@@ -366,14 +366,16 @@ def test_what_a_run_timed_does_not_take_the_place_of_more(tmp_path: Path):
     device = "cuda: G"
     full = write_cost(board / "costs", {**make_cost(record["structure"], device=device), "latency": FULL})
     thin = make_cost(record["structure"], device=device, ms=2.0)
-    assert thinner(full, thin) and not thinner(full, {**thin, "versions": {"elrbench": "2"}})
-    assert not thinner(full, {**thin, "latency": FULL}) and not thinner(full, {**thin, "latency": None})
-    assert not thinner(tmp_path / "absent", thin)
+    assert has_fewer_variants(full, thin) and not has_fewer_variants(full, {**thin, "versions": {"elrbench": "2"}})
+    assert not has_fewer_variants(full, {**thin, "latency": FULL}) and not has_fewer_variants(
+        full, {**thin, "latency": None}
+    )
+    assert not has_fewer_variants(tmp_path / "absent", thin)
     before = full.read_bytes()
     run_folder(run, record, thin)
     said: list[str] = []
     publish(run, board, say=said.append)
-    assert full.read_bytes() == before and "was timed in more ways" in said[0]
+    assert full.read_bytes() == before and "more latency variants" in said[0]
 
 
 def run_folder(folder: Path, record, cost) -> None:

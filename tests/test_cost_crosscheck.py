@@ -21,10 +21,9 @@ from benchmark_core.cost.structure import structure_key
 from benchmark_core.networks.assemble import build_recognizer, recognizer_of
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
-from benchmark_core.published import Published
 from benchmark_core.records.cost_record import CostRecord, read_cost
 from benchmark_core.records.files import cost_files
-from benchmark_core.specs import defaults
+from benchmark_core.specs import Published, defaults
 
 BOARD = Path(__file__).parents[1] / "leaderboards"
 BACKBONES = (

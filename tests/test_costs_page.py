@@ -1,4 +1,4 @@
-"""The page of costs: bare backbones, enhancers alone, recognizers, and latencies by device."""
+"""The page of costs: backbones, enhancers, recognizers, and latencies per device."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def test_latency_is_of_the_gpus_that_are_named_in_every_variant(tmp_path: Path) 
     assert (row["latency (ms), cuda: A"], row["latency (ms), cuda: B"]) == ("9", "2")
     assert "cpu" not in made["costs.md"] and "latency (ms), cuda: A" in made["acts/split1/average-12x16.md"]
     shown = [
-        (row["device"], row["precision"], row["compiled"], row["1 clip"], row["clips/s"]) for row in page["Latency"]
+        (row["device"], row["precision"], row["compiled"], row["1 clip (ms)"], row["clips/s"])
+        for row in page["Latency"]
     ]
     assert shown == [
         ("cuda: A", "fp32", "no", "9 (9 to 9)", "-"),
@@ -112,7 +113,9 @@ def test_latency_is_of_the_gpus_that_are_named_in_every_variant(tmp_path: Path) 
         ("cuda: B", "bf16", "yes", "1 (0.9 to 1.1)", "-"),
         ("cuda: B", "fp32", "yes", "-", "-"),
     ]
-    assert page["Latency"][1]["peak memory"] == "2.00" and page["Latency"][3]["why not"] == "no compiler &#124; here"
+    assert (
+        page["Latency"][1]["peak memory (GiB)"] == "2.00" and page["Latency"][3]["failure"] == "no compiler &#124; here"
+    )
     rows = list(csv.DictReader(io.StringIO(made["latency.csv"])))
     assert [row["single_median"] for row in rows] == ["9", "2", "1", ""]
     assert [row["latency_ms"] for row in csv.DictReader(io.StringIO(made["costs.csv"]))] == ["", "9", "2"]

@@ -12,13 +12,13 @@ from videos import film, random_planes, write_planes
 
 from benchmark_core import DatasetSpec, Protocol
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 from elrbench_plugins.commands.data.fill import Filled, fill
 from elrbench_plugins.commands.data.report import DataReport, Seen, in_turn, look, verify
 
@@ -162,19 +162,19 @@ def filled(catalog: Catalog, root: Path, cache: Path, **asked: object) -> Filled
 
 def test_the_store_is_filled_and_then_reused(catalog: Catalog, root: Path, tmp_path: Path) -> None:
     first = filled(catalog, root, tmp_path / "cache")
-    assert (first.report.built, first.report.reused, len(first.recipes)) == (5, 0, 2)
+    assert (first.report.built, first.report.reused, len(first.formats)) == (5, 0, 2)
     again = filled(catalog, root, tmp_path / "cache")
-    assert (again.report.built, again.report.reused, again.recipes) == (0, 5, first.recipes)
+    assert (again.report.built, again.report.reused, again.formats) == (0, 5, first.formats)
     degradation = catalog.degradations["average-6x8"]
-    stock = view_plan(degradation, defaults(degradation), size=(24, 32))
+    planned = view_plan(degradation, defaults(degradation), size=(24, 32))
     index = dataset_of(catalog, root).read_index(root, "split", {})
-    for recipe in stock.recipes(low=True, high=True):
-        reader = ClipStore(tmp_path / "cache").reader(recipe)
-        assert {reader.count(clip) for clip in index.clips} == {6} and recipe.key in first.recipes
+    for stored_format in planned.formats(low=True, high=True):
+        reader = ClipStore(tmp_path / "cache").reader(stored_format)
+        assert {reader.count(clip) for clip in index.clips} == {6} and stored_format.key in first.formats
 
 
 def test_one_kind_of_view_alone(catalog: Catalog, root: Path, tmp_path: Path) -> None:
-    assert len(filled(catalog, root, tmp_path / "cache", views="low").recipes) == 1
+    assert len(filled(catalog, root, tmp_path / "cache", views="low").formats) == 1
     both = filled(catalog, root, tmp_path / "cache")
     assert both.report.built == 5  # the high views were not there yet
 

@@ -10,16 +10,16 @@ import pytest
 from run_records import make_record, put_scored
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.checksum import seal
-from benchmark_core.records.clip_results import decisions_of
+from benchmark_core.records.checksum import add_checksum
+from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.consistency import check_record, check_result
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import read_record
-from benchmark_core.records.stored import decided
+from benchmark_core.records.stored import decisions_for
 from benchmark_core.scoring.hits import pack_rows, unpack_rows
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.scores import score
-from benchmark_core.tables.compare import compare, compare_groups
+from benchmark_core.tables import compare, compare_groups
 from benchmark_core.tables.ranking import RankedRow, track_table
 
 RNG = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_rows_of_bits_by_hand() -> None:
     with pytest.raises(ElrError, match="not base64"):
         unpack_rows("g MA=", 2, 2)
     for text, classes, n in (("gMA=", 3, 2), ("gMA=", 2, 9), ("gMA=", 2, 1)):
-        with pytest.raises(ElrError, match="packed bits are 2 bytes, not those of"):
+        with pytest.raises(ElrError, match="packed bits have 2 bytes, which do not fit"):
             unpack_rows(text, classes, n)
 
 
@@ -71,11 +71,11 @@ def test_other_primary_scores_have_no_decisions() -> None:
 
 def test_a_record_holds_the_decisions(tmp_path: Path) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
-    found = decisions_of(record)
+    found = clip_decisions(record)
     assert np.array_equal(found.truth, TRUTH > 0) and np.array_equal(found.predicted, noisy(0.2) > 0)
     assert found.value("f1_macro") == record["scores"]["f1_macro"]["value"]
-    with pytest.raises(ElrError, match="is single-label and holds no decisions"):
-        decisions_of(check_record(make_record()))
+    with pytest.raises(ElrError, match="is single-label and has no per-clip decisions"):
+        clip_decisions(check_record(make_record()))
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_a_record_holds_the_decisions(tmp_path: Path) -> None:
     [
         (
             {"predicted": pack_rows((noisy(0.5) > 0).T)},
-            "'decisions' make f1_macro 0.[0-9]+, and 'scores' says 0.[0-9]+",
+            "'decisions' give f1_macro 0.[0-9]+, but 'scores' has 0.[0-9]+",
         ),
-        ({"predicted": "AAAA"}, "packed bits are 3 bytes, not those of 40 clips in 3 classes"),
-        ({"threshold": 0.5}, "'decisions' are not those that 'f1_macro' of a multi-label task is of"),
+        ({"predicted": "AAAA"}, "3 bytes, which do not fit 40 clips in 3 classes"),
+        ({"threshold": 0.5}, "'decisions' do not belong to 'f1_macro' of a multi-label"),
         ({"threshold": "0"}, "'decisions.threshold' is not a number"),
         ({"truth": None}, "'decisions.truth' is not text"),
     ],
@@ -94,14 +94,14 @@ def test_a_record_holds_the_decisions(tmp_path: Path) -> None:
 def test_decisions_must_give_the_recorded_score(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
     with pytest.raises(ElrError, match=message):
-        check_result(check_record(seal({**record, "decisions": {**record["decisions"], **edit}})))
+        check_result(check_record(add_checksum({**record, "decisions": {**record["decisions"], **edit}})))
 
 
 def test_swapped_classes_keep_the_score_and_are_refused(tmp_path: Path) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
-    turned = {key: pack_rows(bits.T[::-1]) for key, bits in vars(decisions_of(record)).items() if key != "counts"}
-    with pytest.raises(ElrError, match="have other clips of some class than 'per_class.n'"):
-        check_result(check_record(seal({**record, "decisions": {**record["decisions"], **turned}})))
+    turned = {key: pack_rows(bits.T[::-1]) for key, bits in vars(clip_decisions(record)).items() if key != "counts"}
+    with pytest.raises(ElrError, match="'decisions' disagree with 'per_class.n'"):
+        check_result(check_record(add_checksum({**record, "decisions": {**record["decisions"], **turned}})))
 
 
 def test_hits_and_decisions_exclude_each_other() -> None:
@@ -110,7 +110,7 @@ def test_hits_and_decisions_exclude_each_other() -> None:
         "predicted": pack_rows(np.zeros((2, 20), bool)),
         "truth": pack_rows(np.zeros((2, 20), bool)),
     }
-    with pytest.raises(ElrError, match="'decisions' are not those that 'top1' of a single-label task is of"):
+    with pytest.raises(ElrError, match="'decisions' do not belong to 'top1' of a single-label"):
         check_result(check_record(make_record(more={"decisions": bits})))
 
 
@@ -173,7 +173,7 @@ def test_a_paired_bootstrap_draws_the_same_clips_for_both(tmp_path: Path) -> Non
     found = compare(one, other)
     assert found.difference.value == pytest.approx(macro(TRUTH > 0, a > 0) - macro(TRUTH > 0, b > 0))
     assert (found.difference.low, found.difference.high) == pytest.approx(paired_by_hand(a, b), abs=1e-9)
-    assert (found.p, found.only, found.metric, found.difference.n) == ((), (), "f1_macro", 40)
+    assert (found.p, found.only_right, found.metric, found.difference.n) == ((), (), "f1_macro", 40)
     assert "McNemar" not in found.text()
     assert found.smallest is not None and found.discordant is None
 
@@ -182,7 +182,7 @@ def test_the_difference_of_equal_decisions_is_zero(tmp_path: Path) -> None:
     one, other = (read(put_scored(tmp_path, TRUTH, noisy(0.2), method=name)) for name in "ab")
     found = compare(one, other)
     assert (found.difference.value, found.difference.low, found.difference.high) == (0.0, 0.0, 0.0)
-    assert not found.difference.parts and found.smallest is None
+    assert not found.difference.significant and found.smallest is None
 
 
 def test_folds_have_equal_weight_and_are_resampled_separately(tmp_path: Path) -> None:
@@ -213,12 +213,12 @@ def test_folds_have_equal_weight_and_are_resampled_separately(tmp_path: Path) ->
 def test_other_labels_of_the_same_clips_do_not_pair(tmp_path: Path) -> None:
     one = read(put_scored(tmp_path, TRUTH, noisy(0.2), method="a"))
     other = read(put_scored(tmp_path, np.roll(TRUTH, 1, axis=0), noisy(0.2), method="b"))
-    with pytest.raises(ElrError, match="do not pair: their labels differ"):
+    with pytest.raises(ElrError, match="labels differ"):
         compare(one, other)
 
 
 def test_only_an_f1_has_decisions() -> None:
     predictions = Predictions(("a",), np.array([[1, 0]]), np.array([[1.0, -1.0]]), ("x", "y"))
-    assert decided(predictions, "f1_micro").predicted.tolist() == [[True, False]]
-    with pytest.raises(ElrError, match="'map' is no F1"):
-        decided(predictions, "map")
+    assert decisions_for(predictions, "f1_micro").predicted.tolist() == [[True, False]]
+    with pytest.raises(ElrError, match="'map' is not an F1"):
+        decisions_for(predictions, "map")

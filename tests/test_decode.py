@@ -13,8 +13,8 @@ from videos import drawn, random_planes, write_planes, write_video
 
 from benchmark_core.clips.decode import DECODER, BadClip, decode
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Drawn, VideoFile
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Drawn, VideoFile
 
 
 def test_planes_of_an_odd_size_come_back_exactly_in_chunks(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_folder_and_a_file_without_video_are_bad_clips(tmp_path: Path) -> None
 def test_a_drawn_clip_is_numbered_and_must_not_be_empty() -> None:
     assert [(chunk.first, len(chunk)) for chunk in decode(drawn(1, frames=6).source)] == [(0, 4), (4, 2)]
     empty = Drawn(render=lambda key: iter([Frames(planes=(np.zeros((0, 4, 4), np.uint8),) * 3, colour="rgb")]), key="k")
-    with pytest.raises(BadClip, match="holds no frame"):
+    with pytest.raises(BadClip, match="has no frame"):
         list(decode(empty))
 
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmark_core.clips.fit import fitted
-from benchmark_core.clips.formats import StoredFormat, view_plan
+from benchmark_core.clips.fit import crop_to_aspect
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import defaults
 from elrbench_plugins.degradations import AVERAGE, BICUBIC, NATIVE, elr_degradations
@@ -62,7 +63,7 @@ def test_clean_is_the_plain_average() -> None:
 def test_every_size_is_the_reference_to_half_a_grey_level(low: tuple[int, int], size: tuple[int, int]) -> None:
     """Against float64: the planes' lens blur and area average over the 3:4 centre by numerical integration."""
     planes = tuple(np.random.default_rng(low[0]).integers(16, 236, (3, 2, *size), np.uint8))
-    view = fitted(Frames(planes=planes, colour="rgb"), (3, 4))
+    view = crop_to_aspect(Frames(planes=planes, colour="rgb"), (3, 4))
     made = averaging.degrade(view, low, {"sigma_blur": 0.25, "sigma_noise": 0.0}, 0)
     exact = np.stack([[integrate(frame, low, view.region, 0.25) for frame in plane] for plane in planes], 1)
     assert made.shape == (2, 3, *low) and np.abs(made - exact).max() <= 0.5 + 1e-3
@@ -158,9 +159,9 @@ def test_materials_of_each_crop() -> None:
 
 
 def test_every_number_is_in_the_key() -> None:
-    recipe = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4), degrade="m:f", options={"a": 1.0})
+    stored_format = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4), degrade="m:f", options={"a": 1.0})
     others = [
-        dataclasses.replace(recipe, **change)
+        dataclasses.replace(stored_format, **change)
         for change in (
             {"kind": "high"},
             {"size": (6, 8)},
@@ -170,15 +171,17 @@ def test_every_number_is_in_the_key() -> None:
             {"revision": 2},
         )
     ]
-    assert len({one.key for one in [recipe, *others]}) == 7
-    assert recipe.key == dataclasses.replace(recipe, options={"a": 1.0}).key
-    assert recipe.numbers()["decoder"].startswith("pyav ")
+    assert len({one.key for one in [stored_format, *others]}) == 7
+    assert stored_format.key == dataclasses.replace(stored_format, options={"a": 1.0}).key
+    assert stored_format.numbers()["decoder"].startswith("pyav ")
 
 
 def test_a_plugin_that_returns_another_shape_is_blamed() -> None:
-    recipe = StoredFormat(kind="low", size=(3, 4), aspect=(3, 4), degrade=lambda *_: np.zeros((1, 3, 4, 4), np.uint8))
-    with pytest.raises(ElrError, match=r"returned uint8 \(1, 3, 4, 4\) where uint8 \(1, 3, 3, 4\) is due"):
-        recipe.make(grey(5, 1), 0)
+    stored_format = StoredFormat(
+        kind="low", size=(3, 4), aspect=(3, 4), degrade=lambda *_: np.zeros((1, 3, 4, 4), np.uint8)
+    )
+    with pytest.raises(ElrError, match=r"uint8 \(1, 3, 4, 4\) instead of uint8 \(1, 3, 3, 4\); correct the plugin"):
+        stored_format.make(grey(5, 1), 0)
 
 
 def test_a_recipe_makes_low_of_the_fitted_region() -> None:

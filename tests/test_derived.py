@@ -1,8 +1,7 @@
-"""What fitted networks make of whole clips: made once, kept, read back in any order."""
+"""Derived views: what trained networks compute from whole clips, once, stored and read in any order."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import Data, prepare
-from benchmark_core.runs.time_estimate import TimeEstimator
+from benchmark_core.runs.time_estimate import StageTimer
 from benchmark_core.training.recipe_options import RECIPE
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.commands.cache.contents import read_cache
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -44,7 +43,7 @@ def data_of(catalog: Catalog, cache: Path, sampling: str = "windows-1", **fields
 
 
 class Features:
-    """Counts the clips that it is asked for."""
+    """Record the clips for which features are computed."""
 
     def __init__(self, net: Any) -> None:
         self.net = net
@@ -58,7 +57,7 @@ class Features:
 
 
 def derive(data: Data, parts: dict[str, Any], **changes: Any) -> tuple[DerivedViews, Features, Training]:
-    training = Training(**parts, make_views=data.training_views, reporter=Silent())
+    training = build_training(**parts, make_views=data.training_views, reporter=Silent())
     net = training.stage("net", lambda module: None, training.recognizer(), needs=("low",))
     features = Features(net)
     views = training.views("train", whole=True)
@@ -118,7 +117,7 @@ def test_clips_of_fewer_intervals_are_masked(toy_catalog: Catalog, tmp_path: Pat
 def test_other_weights_and_other_views_are_kept_apart(toy_catalog: Catalog, tmp_path: Path) -> None:
     data, parts = data_of(toy_catalog, tmp_path)
     derive(data, parts)
-    training = Training(**parts, make_views=data.training_views, reporter=Silent(), refit=True)
+    training = build_training(**parts, make_views=data.training_views, reporter=Silent(), refit=True)
 
     def fill(module: nn.Module) -> None:
         for parameter in module.parameters():
@@ -144,21 +143,21 @@ def test_values_of_any_shape_survive_storage(shape: tuple[int, ...]) -> None:
 
 def test_what_cannot_be_kept_is_refused(toy_catalog: Catalog, tmp_path: Path) -> None:
     data, parts = data_of(toy_catalog, tmp_path)
-    with pytest.raises(ElrError, match=r"derived values of clip 'clip000' are \(8, 8\) where \(8, 9\) is due"):
+    with pytest.raises(ElrError, match=r"'clip000' have shape \(8, 8\), expected \(8, 9\)"):
         derive(data, parts, shape=(9,))
-    with pytest.raises(ElrError, match="'features' is derived of views that differ from epoch to epoch"):
+    with pytest.raises(ElrError, match="'features' .*views.*whole=True"):
         derive(data, parts, of=data.training_views(low=True, high=False, seed=0))
-    stranger = Training(**parts, make_views=data.training_views, reporter=Silent()).recognizer()
-    with pytest.raises(ElrError, match="needs a Recognizer that no stage has fitted"):
+    stranger = build_training(**parts, make_views=data.training_views, reporter=Silent()).recognizer()
+    with pytest.raises(ElrError, match="needs a Recognizer that no stage has trained"):
         derive(data, parts, by=[stranger])
 
     class Beyond(Features):
         def __call__(self, batch: Any) -> Tensor:
             return super().__call__(batch) + 1e6
 
-    training = Training(**parts, make_views=data.training_views, reporter=Silent())
+    training = build_training(**parts, make_views=data.training_views, reporter=Silent())
     net = training.stage("net", lambda module: None, training.recognizer(), needs=("low",))
-    with pytest.raises(ElrError, match="not finite, or beyond what float16 holds"):
+    with pytest.raises(ElrError, match="not finite in float16"):
         training.derive("f", Beyond(net), of=training.views("train", whole=True), by=[net], shape=(8,), revision=2)
 
 
@@ -195,32 +194,38 @@ def fit_on_features(training: Training) -> Any:
     return net
 
 
-def test_a_head_is_trained_on_them_and_rehearsed(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_a_head_is_trained_on_them_and_timed(toy_catalog: Catalog, tmp_path: Path) -> None:
     data, parts = data_of(toy_catalog, tmp_path)
-    training = Training(**parts, make_views=data.training_views, reporter=Silent())
+    training = build_training(**parts, make_views=data.training_views, reporter=Silent())
     fit_on_features(training)
     assert [stage["name"] for stage in training.stages] == ["net", "head"]
     assert training.stages[1]["updates"] == 2 * 3 and len(training.stages[1]["history"]) == 2
-    elsewhere = {**parts, "cache": tmp_path / "other", "components": dataclasses.replace(parts["chosen"])}
-    rehearsal = TimeEstimator(clips=24, **elsewhere)
-    fit_on_features(rehearsal)
-    assert list(rehearsal.seconds) == ["net", "features", "head"] and rehearsal.seconds["head"] > 0
+    timer = timed({**parts, "cache": tmp_path / "other"})
+    assert list(timer.seconds) == ["net", "features", "head"] and timer.seconds["head"] > 0
 
 
-def test_an_estimate_reckons_what_is_derived_by_the_clips_length(
+def timed(parts: dict[str, Any], **numbers: int) -> StageTimer:
+    """`fit_on_features`, timed for 24 clips."""
+    named = {key: parts[key] for key in ("plan", "components", "device")}
+    timer = StageTimer(**named, cache=parts["cache"], clips=24, **numbers)
+    fit_on_features(Training(**named, inputs=parts["inputs"], runner=timer))
+    return timer
+
+
+def test_an_estimate_extrapolates_what_is_derived_by_the_clips_length(
     toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, parts = data_of(toy_catalog, tmp_path)
     frames = 8
     asked: list[tuple[str, float, int]] = []
 
-    def reckon(self: TimeEstimator, name: str, compute: Any, times: float) -> None:
+    def extrapolate(self: StageTimer, name: str, compute: Any, times: float) -> None:
         asked.append((name, times, self._intervals))
         compute()
 
-    monkeypatch.setattr(TimeEstimator, "_reckon", reckon)
-    fit_on_features(TimeEstimator(clips=24, frames=frames, **{**parts, "cache": tmp_path / "other"}))
-    assert asked == [("features", 8 * 24, 8)]  # windows of one frame, of which the rehearsal computes one a clip
-    fit_on_features(Training(**parts, make_views=data.training_views, reporter=Silent()))
-    fit_on_features(TimeEstimator(clips=24, frames=frames, **parts))
+    monkeypatch.setattr(StageTimer, "extrapolate", extrapolate)
+    timed({**parts, "cache": tmp_path / "other"}, frames=frames)
+    assert asked == [("features", 8 * 24, 8)]  # windows of one frame, of which the estimate computes one a clip
+    fit_on_features(build_training(**parts, make_views=data.training_views, reporter=Silent()))
+    timed(parts, frames=frames)
     assert len(asked) == 1  # by a stage that is cached: so are they

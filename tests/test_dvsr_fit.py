@@ -23,7 +23,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.dvsr import elr_enhancers, fit
 from elrbench_plugins.dvsr.network import Dvsr
 
@@ -44,7 +44,7 @@ def asked(catalog: Catalog, enhancer: str, *settings: str, **fields: Any) -> Pla
 def training_of(catalog: Catalog, plan: Plan, clips: Path, cache: Path) -> Training:
     components = components_of(catalog, plan)
     data = prepare(plan, components, RunContext(out=clips, cache=clips))
-    return Training(
+    return build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),
@@ -177,7 +177,7 @@ def fake(training: Training, keys: list[str]) -> None:
     def stage(name: str, fn: Any, module: nn.Module, *, needs: Any = (), revision: int = 1) -> nn.Module:
         key = training._key(name, fn, module, needs, revision).digest
         keys.append(key)
-        training._fitted.add(module, key)
+        training._trained.add(module, key)
         return module
 
     training.stage = stage  # type: ignore[method-assign]
@@ -244,7 +244,7 @@ def test_a_kill_within_a_step_changes_nothing(
     monkeypatch.setattr(Silent, "say", lambda self, text: said.append(text))
     resumed, broken = fitted(enhancer, *numbers, cache="broken")
     name = broken.stages[-1]["name"]
-    assert said[-1] == f"{name}: going on from epoch {die_at[1] + 1}"
+    assert said[-1].startswith(f"{name}: ") and said[-1].endswith(f"epoch {die_at[1] + 1}")
     assert same(whole, resumed)
     for one, other in zip(straight.stages, broken.stages, strict=True):
         assert (one["updates"], one["history"], one["key"]) == (other["updates"], other["history"], other["key"])

@@ -126,7 +126,14 @@ def test_multiply_adds(scale: int, low: int, branch: bool, convolutions: int, pa
     """As `elrbench cost` counts them: interpolation is beside them, the branch's normalisation within."""
     enhancer = Both(scale) if branch else super_resolution((low, low), (low * scale, low * scale), NATIVE)
     recognizer = Recognizer(
-        enhancer=enhancer, backbone=Mean(), head=Nothing(), dims=3, mean=(0.0,) * 3, std=(1.0,) * 3, frames=16
+        enhancer=enhancer,
+        backbone=Mean(),
+        head=Nothing(),
+        dims=3,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        frames=16,
+        frames_at_once=16,
     )
     counted = count_macs(recognizer, torch.rand(1, 1, 3, 16, low, low))
     assert counted.enhancer == convolutions == pytest.approx(paper, rel=0.01)

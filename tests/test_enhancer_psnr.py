@@ -112,7 +112,7 @@ def test_frames_at_once(script: ModuleType) -> None:
 
     low = torch.rand(2, 3, 16, 4, 5)
     due = interpolate(low, scale_factor=(1, 2, 2))
-    assert all(torch.equal(script.frames_of(Enlarge(frames), low), due) for frames in (1, 4, 16))
+    assert all(torch.equal(script.frames_of(Enlarge(frames), low, frames), due) for frames in (1, 4, 16))
 
 
 def test_a_folder_without_a_run_is_one_line(script: ModuleType, tmp_path: Path, capsys: Any) -> None:

@@ -14,12 +14,14 @@ from test_flow import BICUBIC, INSIDE, SIZE, moving, opencv
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
-from benchmark_core.clips import flow
+from benchmark_core.clips import flow_format
 from benchmark_core.clips.augment import WHOLE, cut
-from benchmark_core.clips.flow import BOUND, FlowFormat, calculator, ensure_views, greyer, of_flow
-from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.flow import calculator, ensure_views, greyer
+from benchmark_core.clips.flow_format import BOUND, FlowFormat
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import flow_view_plan, view_plan
 from benchmark_core.clips.views import Views
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
@@ -60,18 +62,18 @@ def asked(catalog: Catalog, **fields: object) -> Plan:
 def test_views_of_a_translation_hold_it_in_units_of_the_bound(toy_catalog: Catalog, tmp_path: Path) -> None:
     """4 pixels across and 2 up a frame, in the high view and in the low one brought to the same size."""
     degradation = toy_catalog.degradations["average-12x16"]
-    stock = of_flow(view_plan(degradation, {"sigma_noise": 0.0}, size=SIZE), "dis", BICUBIC)
+    planned = flow_view_plan(view_plan(degradation, {"sigma_noise": 0.0}, size=SIZE), "dis", BICUBIC)
     store, clip = ClipStore(tmp_path), moving(4, -2, frames=6, smooth=6.0)
     seen: list[tuple[int, int]] = []
     report = ensure_views(
         store,
         [clip],
-        stock.formats(low=True, high=True),
+        planned.formats(low=True, high=True),
         progress=lambda done, total: seen.append((done, total)),
         workers=1,
     )
     assert (report.built, report.bad) == (1, ()) and seen[-1] == (1, 1) and seen == sorted(seen)
-    views = Views([clip], store, stock, sampling=Sampling.parse("2x2"), classes=2, high=True)
+    views = Views([clip], store, planned, sampling=Sampling.parse("2x2"), classes=2, high=True)
     batch = views.to_device(views.read([clip]), "cpu")
     for view in (batch.low, batch.high):
         assert isinstance(view, torch.Tensor) and view.shape == (1, 2, 2, 2, *SIZE) and view.dtype == torch.float32
@@ -81,10 +83,10 @@ def test_views_of_a_translation_hold_it_in_units_of_the_bound(toy_catalog: Catal
 
 @pytest.mark.usefixtures("opencv")
 def test_no_motion_is_zero_and_the_bounds_are_one(toy_catalog: Catalog, tmp_path: Path) -> None:
-    stock = of_flow(view_plan(toy_catalog.degradations["average-12x16"], {}, size=SIZE), "dis", BICUBIC)
+    planned = flow_view_plan(view_plan(toy_catalog.degradations["average-12x16"], {}, size=SIZE), "dis", BICUBIC)
     store, clip = ClipStore(tmp_path), moving(0, 0)
-    ensure_views(store, [clip], stock.formats(low=False, high=True))
-    views = Views([clip], store, stock, sampling=Sampling.parse("1x2"), classes=2, low=False, high=True)
+    ensure_views(store, [clip], planned.formats(low=False, high=True))
+    views = Views([clip], store, planned, sampling=Sampling.parse("1x2"), classes=2, low=False, high=True)
     host = views.read([clip])
     assert views.to_device(host, "cpu").high.abs().max() == 0
     ends = torch.tensor([1, 255], dtype=torch.uint8).reshape(1, 1, 2, 1, 1, 1)
@@ -94,7 +96,7 @@ def test_no_motion_is_zero_and_the_bounds_are_one(toy_catalog: Catalog, tmp_path
 @pytest.mark.usefixtures("opencv")
 def test_a_low_view_is_enlarged_by_the_enhancer_before_its_flow(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, 3, 12, 16), dtype=np.uint8)
-    source = flow.StoredFormat(kind="low", size=(12, 16), aspect=(3, 4))
+    source = StoredFormat(kind="low", size=(12, 16), aspect=(3, 4))
     nearest = FlowFormat(source=source, enlarge=BICUBIC.replace("bicubic", "nearest"), size=(24, 32))
     red, green, blue = frames.astype(np.float64).transpose(1, 0, 2, 3)
     grey = np.rint(0.299 * red + 0.587 * green + 0.114 * blue)
@@ -178,8 +180,8 @@ def test_stored_flow_and_stages_of_it_have_keys_of_their_own(toy_catalog: Catalo
     plans = [asked(toy_catalog, modality=name) for name in ("rgb", "flow", "flow:tvl1")]
     plans += [asked(toy_catalog, modality="flow", enhancer="nearest")]
     stocks = [view_plan_of(plan, components_of(toy_catalog, plan)) for plan in plans]
-    assert len({stock.low.key for stock in stocks}) == 4
-    assert len({stock.high.key for stock in stocks}) == 3  # a high view is not enlarged
+    assert len({planned.low.key for planned in stocks}) == 4
+    assert len({planned.high.key for planned in stocks}) == 3  # a high view is not enlarged
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_without_the_extra_a_run_ends_before_data_is_touched(
             raise ImportError("No module named 'cv2'")
         return real(name)
 
-    monkeypatch.setattr(flow.importlib, "import_module", absent)
+    monkeypatch.setattr(flow_format.importlib, "import_module", absent)
     monkeypatch.setattr("benchmark_core.runs.lists.read_index", lambda *given: pytest.fail("data was touched"))
     out, cache = tmp_path / "out", tmp_path / "cache"
     context = RunContext(out=out, cache=cache)

@@ -12,12 +12,12 @@ from videos import labelled, write_video
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import FrameFolder, Index, VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
+from benchmark_core.specs.index import FrameFolder, Index, VideoFile
 from elrbench_plugins.commands.check.check import Finding, check_plugin
 from elrbench_plugins.folder.files import by_number
 from elrbench_plugins.folder.pool import walk
@@ -202,7 +202,7 @@ def test_two_folders_are_one_too_many(catalog: Catalog, tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_has_no_letter(catalog: Catalog, tmp_path: Path) -> None:
     touch(tmp_path / "++", "train/walk/a.avi", "test/walk/b.avi")
-    with pytest.raises(ElrError, match=r"'\+\+' has neither letter nor digit"):
+    with pytest.raises(ElrError, match=r"'\+\+' has no letter or digit"):
         catalog.placed(f"folder:{tmp_path / '++'}")
 
 
@@ -215,7 +215,7 @@ def test_a_tree_of_videos_is_a_pool(catalog: Catalog, tmp_path: Path) -> None:
     spec = placed.datasets[name]
     assert (name, spec.classes, spec.unlabelled) == ("videos:kinetics", (), True)
     index = spec.read_index(root, "pool", {})
-    assert index.pool == ("a.mkv", "b/one.avi", "b/c/deep.mp4") and not index.folds
+    assert index.unlabelled == ("a.mkv", "b/one.avi", "b/c/deep.mp4") and not index.folds
     assert {clip.target for clip in index.clips} == {None} and index.unlisted == 1
     with pytest.raises(ElrError, match="has no labels.*a labelled --dataset, and --unlabelled videos:kinetics"):
         resolve_plan(placed, PlanRequest(method="supervised", dataset=name, budget="smoke"))

@@ -13,8 +13,8 @@ from videos import random_planes, write_planes, write_video
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.index import Clip, FrameFolder
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.specs.index import Clip, FrameFolder
 
 HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 
@@ -113,7 +113,7 @@ def test_a_cut_jpeg_is_not_mended(tmp_path: Path) -> None:
 
 
 def test_no_picture_is_no_clip(tmp_path: Path) -> None:
-    with pytest.raises(BadClip, match="it holds no frame"):
+    with pytest.raises(BadClip, match="has no frame"):
         list(decode(FrameFolder(tmp_path, ())))
 
 

@@ -23,7 +23,7 @@ from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
@@ -97,8 +97,8 @@ def test_targets_of_several_classes_are_fused_by_sigmoid() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (predictions([[0, 0, 1], [0, 1, 0]], ids="xw"), "not of the same clips: 2 are in one alone .first: 'w'."),
-        (predictions([[0, 0, 1], [0, 1, 0]], [0, 2]), "other targets for the same clips"),
+        (predictions([[0, 0, 1], [0, 1, 0]], ids="xw"), "different clips: 2 are in only one .first: 'w'."),
+        (predictions([[0, 0, 1], [0, 1, 0]], [0, 2]), "different targets for the same clips"),
         (Predictions(("x", "y"), np.array([0, 1]), np.zeros((2, 3)), ("a", "c", "b")), "classes: their order differs"),
     ],
 )
@@ -115,9 +115,9 @@ def test_a_fused_record_names_its_streams() -> None:
     record = make_record(modality="rgb+flow", more={"fused": parts})
     assert check_record(record)["fused"] == parts
     for wrong in ({}, {"fused": parts[::-1]}, {"fused": [*parts, "0" * 16]}):
-        with pytest.raises(ElrError, match="'fused' is not of the runs of modality"):
+        with pytest.raises(ElrError, match="'fused' does not list the runs of modality"):
             check_record(make_record(modality="rgb+flow", more=wrong))
-    with pytest.raises(ElrError, match="'fused' is not of the runs of modality rgb"):
+    with pytest.raises(ElrError, match="'fused' does not list the runs of modality rgb"):
         check_record(make_record(more={"fused": parts}))
 
 
@@ -254,7 +254,7 @@ def streams_at(made: RunResult, folder: Path) -> list[Path]:
 
 def amend(folder: Path, **fields: object) -> None:
     (path,) = folder.glob("cstat-*.json")
-    path.write_text(json.dumps(seal({**json.loads(path.read_text()), **fields})))
+    path.write_text(json.dumps(add_checksum({**json.loads(path.read_text()), **fields})))
 
 
 ENTRY = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}

@@ -1,4 +1,4 @@
-"""Folding K intervals into one answer, and recognizers put together from specs."""
+"""Heads over K intervals, and recognizers built from specs."""
 
 import copy
 import math
@@ -10,6 +10,7 @@ from torch import nn
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.heads import HEADS, MeanProbability
+from benchmark_core.networks.protocols import takes_maps
 from benchmark_core.specs import BackboneSpec, MethodSpec
 from elrbench_plugins.efficientnet_lite.efficientnet_lite import efficientnet_lite0
 from elrbench_plugins.interpolation import elr_enhancers
@@ -196,5 +197,6 @@ def test_a_head_may_take_features_unpooled():
     head = Whole()
     model = recognizer(enhancer_spec=None, size=(64, 96))
     model.head = head
+    assert takes_maps(head) and not takes_maps(nn.Linear(2, 2))  # a plain module declares nothing
     trace = model.trace(torch.rand(2, 2, 3, 1, 64, 96))
     assert head.seen == (2, 2, 512, 2, 3) == tuple(trace.features.shape) and trace.logits.shape == (2, 512)

@@ -11,8 +11,8 @@ import pytest
 from videos import random_planes, write_planes
 
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import VideoFile
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import VideoFile
 from elrbench_plugins.hmdb51 import CLASSES, COUNTS, HMDB51
 from elrbench_plugins.hmdb51.index import SPLITS, listed
 

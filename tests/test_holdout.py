@@ -13,8 +13,12 @@ from videos import drawn
 
 from benchmark_core import DatasetSpec, ElrError, Protocol
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.holdout import held_out, none_held_out, read_share, with_holdout
-from benchmark_core.clips.index import Clip, Fold, Index
+from benchmark_core.clips.validation import (
+    classes_not_held_out,
+    read_validation_fraction,
+    validation_ids,
+    with_validation_split,
+)
 from benchmark_core.plans.budgets import at_budget, changed_from_budget
 from benchmark_core.plans.planfile import fields_of, read_planfile
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -24,6 +28,7 @@ from benchmark_core.records.record import read_record
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.specs.index import Clip, Fold, Index
 from benchmark_core.tables import build_tables
 
 
@@ -49,20 +54,20 @@ def spec(clips: list[Clip], test: int = 0) -> DatasetSpec:
 
 def test_every_class_gives_its_share() -> None:
     clips = [labelled(number, number % 3) for number in range(90)]
-    held = held_out(clips, 0.2)
+    held = validation_ids(clips, 0.2)
     assert Counter(clip.target for clip in clips if clip.id in held) == {0: 6, 1: 6, 2: 6}
     random.Random(1).shuffle(clips)
-    assert held_out(clips, 0.2) == held  # whatever their order
-    assert held < held_out(clips, 0.4)  # a larger share holds out more, not others
+    assert validation_ids(clips, 0.2) == held  # whatever their order
+    assert held < validation_ids(clips, 0.4)  # a larger share holds out more, not others
 
 
 def test_a_groups_clips_are_held_out_together() -> None:
     films = [labelled(number, number % 2, f"film-{number // 4}-{number % 2}") for number in range(80)]  # 2 clips each
-    held = held_out(films, 0.25)
+    held = validation_ids(films, 0.25)
     assert Counter(clip.target for clip in films if clip.id in held) == {0: 10, 1: 10}
     assert not {clip.group for clip in films if clip.id in held} & {clip.group for clip in films if clip.id not in held}
     people = [labelled(number, number % 4, f"subject-{number // 8}") for number in range(80)]  # 10, of all classes
-    held = held_out(people, 0.25)
+    held = validation_ids(people, 0.25)
     assert len({clip.group for clip in people if clip.id in held}) in (2, 3) and len(held) in (16, 24)
 
 
@@ -73,7 +78,7 @@ def test_a_group_that_is_as_far_above_the_share_as_none_is_below_it_is_held_out(
     """
     subject = {0: "a", 1: "a", 2: "b", 3: "b"}
     clips = [labelled(number, number % 2, f"subject-{subject[number // 2]}") for number in range(8)]
-    held = held_out(clips, 0.25)
+    held = validation_ids(clips, 0.25)
     assert Counter(clip.target for clip in clips if clip.id in held) == {0: 2, 1: 2}
     assert len({clip.group for clip in clips if clip.id in held}) == 1
 
@@ -82,42 +87,42 @@ def test_a_group_that_is_as_far_above_the_share_as_none_is_below_it_is_held_out(
 def test_groups_of_several_classes_do_not_add_up_beyond_the_share(share: float) -> None:
     """Forty scenes of five clips, each of several of six classes: all classes together are within a scene of it."""
     clips = [labelled(i, ((i // 5 + i) % 6, (i + 2 + i // 7) % 6), f"scene-{i // 5}") for i in range(200)]
-    assert abs(len(held_out(clips, share)) - share * 200) <= 5
+    assert abs(len(validation_ids(clips, share)) - share * 200) <= 5
 
 
 def test_a_class_of_which_no_clip_is_held_out_is_told() -> None:
     clips = [*(labelled(number, 0) for number in range(10)), *(labelled(10 + n, 1, f"pair-{n % 2}") for n in range(8))]
-    held = held_out(clips, 0.1)  # half of class 1 is too much
+    held = validation_ids(clips, 0.1)  # half of class 1 is too much
     apart = [[clip for clip in clips if (clip.id in held) == here] for here in (False, True)]
-    assert len(held) == 1 and none_held_out(*apart) == [1] and none_held_out(clips, clips) == []
+    assert len(held) == 1 and classes_not_held_out(*apart) == [1] and classes_not_held_out(clips, clips) == []
 
 
 def test_a_share_is_met_as_nearly_as_groups_allow() -> None:
     three = [labelled(number, number % 2, f"subject-{number // 4}") for number in range(12)]
-    assert len(held_out(three, 0.25)) == 4  # a third is nearer than nothing
-    assert held_out(three, 0.1) == set()
+    assert len(validation_ids(three, 0.25)) == 4  # a third is nearer than nothing
+    assert validation_ids(three, 0.1) == set()
 
 
 def test_every_class_keeps_clips_to_train_on() -> None:
     clips = [labelled(0, 0), labelled(1, 1), labelled(2, 1)]
-    assert len(held_out(clips, 0.5)) == 1 and "clip-0" not in held_out(clips, 0.5)
+    assert len(validation_ids(clips, 0.5)) == 1 and "clip-0" not in validation_ids(clips, 0.5)
     several = [labelled(0, (0, 1)), labelled(1, (1,)), labelled(2, (1, 2)), labelled(3, (2,)), labelled(4, (0,))]
-    held = held_out(several, 0.5)
+    held = validation_ids(several, 0.5)
     left = [label for clip in several if clip.id not in held for label in clip.target]  # type: ignore[union-attr]
     assert held and set(left) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("text", ["", "0.6", "1", "-0.1", "some", "nan"])
 def test_a_share_that_is_none(text: str) -> None:
-    with pytest.raises(ElrError, match=f"--holdout '{text}' is not a share of the training clips up to 0.5, e.g. 0.1"):
-        read_share(text)
+    with pytest.raises(ElrError, match=f"--holdout '{text}' is not a fraction of the training clips from 0 to 0.5"):
+        read_validation_fraction(text)
 
 
 def test_a_dataset_without_its_test_clips() -> None:
     clips = [labelled(number, number % 2) for number in range(24)]
     whole = spec(clips, test=4)
-    assert with_holdout(whole, 0.0, "one", "1") is whole
-    part = with_holdout(whole, 0.2, "one", "1")
+    assert with_validation_split(whole, 0.0, "one", "1") is whole
+    part = with_validation_split(whole, 0.2, "one", "1")
     fold = part.read_index(None, "one", {}).folds["1"]
     assert not part.counts and len(fold.test) == 4 and len(fold.train) == 16
     assert {*fold.test, *fold.train} == {clip.id for clip in clips[4:]}
@@ -125,8 +130,8 @@ def test_a_dataset_without_its_test_clips() -> None:
 
 def test_what_cannot_be_parted_is_refused() -> None:
     clips = [labelled(number, number % 2, "the one subject") for number in range(8)]
-    with pytest.raises(ElrError, match=r"letters: --holdout 0.1 holds out no clip of fold 1: its groups, such as subj"):
-        with_holdout(spec(clips), 0.1, "one", "1").read_index(None, "one", {})
+    with pytest.raises(ElrError, match=r"letters: --holdout 0.1 holds out no clip of fold 1: its groups"):
+        with_validation_split(spec(clips), 0.1, "one", "1").read_index(None, "one", {})
 
 
 def test_one_fold_stands_alone(toy_catalog: Catalog) -> None:

@@ -12,12 +12,12 @@ from videos import random_planes, write_planes, write_video
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import FrameFolder, Index, VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan, track_name
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
+from benchmark_core.specs.index import FrameFolder, Index, VideoFile
 from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12
 
 TRUTH = [0, 0, 1, 1, 1, 11, 11, 0, 13, 14, 10, 10, 0]  # watch 3 frames, point 2, two throws, kick 2

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core.clips.index import VideoFile
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import VideoFile
 from elrbench_plugins.hmdb51.index import source_video
 from elrbench_plugins.jhmdb import CLASSES, JHMDB
 

@@ -27,7 +27,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import teacher_name
 from benchmark_core.training.recipe_options import RECIPE
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.distillation.teacher import weighted
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -65,7 +65,7 @@ def stages(result: RunResult) -> dict[str, bool]:
 def training_of(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None) -> Training:
     components = components_of(catalog, plan)
     ready = prepare(plan, components, RunContext(out=cache, data=data, cache=cache))
-    return Training(plan=plan, components=components, inputs=ready.stage_inputs(OWNERS),
+    return build_training(plan=plan, components=components, inputs=ready.stage_inputs(OWNERS),
                     make_views=ready.training_views,
                     device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Runs that are killed go on as if nothing had happened; a full disk is one line; two at once do the work once."""
+"""A killed run resumes with the same result; a full disk is one line; two processes do the work once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill_and_resume.py"
 
 
 def kill_and_resume(*flags: str) -> list[str]:
-    """The script's lines. It forks, which it may only do in a process of its own."""
+    """Return the lines of the script, run in its own process because it forks."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, str(SCRIPT), *flags], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -34,7 +34,7 @@ def kill_and_resume(*flags: str) -> list[str]:
 
 
 def test_a_killed_run_ends_as_one_that_was_not() -> None:
-    """At a random moment and inside a write; then two processes at once. The script does it as often as asked."""
+    """Kill once at a random moment and once inside a write; then run two processes at once."""
     lines = kill_and_resume("--times", "1", "--writes", "1", "--seed", str(os.getpid()))
     assert [line.split()[0] for line in lines[1:-1]] == ["same"] * 3
     assert lines[-1] == "2 kills and two runs at once: 0 wrong"
@@ -48,7 +48,7 @@ def test_a_growing_network_killed_at_any_moment_ends_as_one_that_was_not() -> No
 
 
 class Full:
-    """A file on a disk without room."""
+    """A file on a full disk."""
 
     def __init__(self, file: Any) -> None:
         self.file = file
@@ -65,7 +65,7 @@ class Full:
 
 
 def full_at(patch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:
-    """The disk is full at the `number`th file that is written whole, and stays so. How many there were."""
+    """Make the disk full from the `number`th file that is written. Returns a counter of the files."""
     fdopen, seen = os.fdopen, 0
 
     def opened(handle: int, *mode: str) -> Any:

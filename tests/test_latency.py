@@ -18,10 +18,10 @@ from benchmark_core.cost.clock import CudaClock, read_clocks
 from benchmark_core.cost.every import Subject
 from benchmark_core.cost.latency import VARIANTS, Effort, Variant, measure_latency
 from benchmark_core.cost.structure import cost_of
-from benchmark_core.published import Published
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import CostRecord, Latency
-from benchmark_core.records.schema_check import conform
+from benchmark_core.records.schema_check import check_schema
+from benchmark_core.specs.published import Published
 
 CPU = torch.device("cpu")
 LOW = torch.rand(1, 2, 3, 1, 6, 8)
@@ -105,7 +105,7 @@ def test_the_record_says_how_it_was_measured():
     assert latency["unit"] == "ms" and latency["precision"] == "fp32" and latency["compiled"] is False
     assert latency["effort"] == {"warm_up": 2, "warm_up_ms": 0, "passes": 4, "passes_ms": 0, "most": 1000}
     assert latency["clocks"] == {"clocks.sm": 1980.0} and "variants" not in latency
-    conform(json.loads(json.dumps(latency)), Latency)
+    check_schema(json.loads(json.dumps(latency)), Latency)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_variants_stand_beside_and_begin_where_fp32_fitted():
     assert compiled["single"]["median"] == 4 and both["throughput"]["median"] == 3
     assert {each["throughput"]["batch"] for each in latency["variants"]} == {8}
     assert bf16["throughput"]["clips_per_second"] == 8000
-    conform(json.loads(json.dumps(latency)), Latency)
+    check_schema(json.loads(json.dumps(latency)), Latency)
 
 
 def test_bf16_is_autocast_and_compiled_is_outside_inference_mode():
@@ -197,7 +197,7 @@ def test_what_cannot_be_compiled_is_a_line_of_the_record_and_the_rest_stands():
         {"precision": precision, "compiled": True, "failed": "RuntimeError: no compiler here"}
         for precision in ("fp32", "bf16")
     ]
-    conform(json.loads(json.dumps(latency)), Latency)
+    check_schema(json.loads(json.dumps(latency)), Latency)
 
 
 def test_a_variant_for_which_memory_is_short_is_a_line_too():
@@ -249,7 +249,7 @@ def test_a_record_keeps_what_was_timed_and_only_in_full_where_asked(monkeypatch,
     for thorough in (False, True):
         record = cost_of(subject.build(), subject.describe(), (3, 4), CPU, thorough=thorough)
         assert record["peak_memory"] == record["latency"]["single"]["peak_memory"] == 77
-        conform(seal(record), CostRecord)
+        check_schema(add_checksum(record), CostRecord)
     assert asked == [(), VARIANTS]
 
 
@@ -357,4 +357,4 @@ def test_latency_on_a_gpu():
     assert latency["tf32"].keys() == {"convolution", "matmul"} and latency["cuda"]
     bf16 = latency["variants"][0]
     assert bf16["throughput"]["median"] > 0
-    conform(json.loads(json.dumps(latency)), Latency)
+    check_schema(json.loads(json.dumps(latency)), Latency)

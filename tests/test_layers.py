@@ -15,7 +15,7 @@ FILES = sorted(CORE.rglob("*.py"))
 # A module imports from its own layer and from earlier ones. `tables` may import nothing but what TABLES lists.
 LAYERS = (
     ("__init__", "errors", "names", "progress", "atomic", "strict_yaml", "canonical", "source_text", "extras"),
-    ("specs", "published", "hookspecs", "papers"),
+    ("specs", "hookspecs", "papers"),
     ("clips",),
     ("plugin_loading",),
     ("catalog", "weights_file"),
@@ -69,6 +69,23 @@ def imports(path: Path, *, typing_too: bool = False) -> Iterator[tuple[str, int]
                 yield str(node.module), node.lineno
 
 
+MODULES = {
+    ".".join(path.relative_to(CORE.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
+}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of the core that a file imports anywhere, for type checkers too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= submodules or {str(node.module)}
+    return found & MODULES.keys()
+
+
 def layer_of(part: str) -> int:
     found = [number for number, parts in enumerate(LAYERS) if part in parts]
     assert found, f"benchmark_core/{part} is in no layer: add it to LAYERS"
@@ -91,6 +108,14 @@ def test_imports_go_downwards(path: Path):
 def test_the_layers_are_those_on_disk():
     on_disk = {own_part(path) for path in FILES}
     assert on_disk == {part for parts in LAYERS for part in parts}
+
+
+def test_no_import_cycle_counting_imports_for_type_checkers():
+    graph = {module: imported_modules(path) - {module} for module, path in MODULES.items()}
+    while free := {module for module, needed in graph.items() if not needed & graph.keys()}:
+        graph = {module: needed for module, needed in graph.items() if module not in free}
+    cycles = {module: sorted(needed & graph.keys()) for module, needed in graph.items()}
+    assert not cycles, f"these modules import each other, or import such modules: {cycles}"
 
 
 TABLE_FILES = [path for path in FILES if own_part(path) == "tables"]

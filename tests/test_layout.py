@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CODE = ("benchmark_core", "plugins")
+CODE = ("elrbench", "benchmark_core", "plugins")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Enhancers that are fitted first: one shared stage for every method, which then stands still."""
+"""Learnt enhancers: trained first, in one stage that all methods share, and then frozen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn.functional import max_pool2d
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
-from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer, ensure_enhanced, of_enhancer
+from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer, enhanced_view_plan, ensure_enhanced
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
@@ -28,7 +28,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run, predict_clips
 from benchmark_core.runs.prepare import prepare, view_plan_of
 from benchmark_core.runs.runner import RunResult, run
-from benchmark_core.runs.time_estimate import TimeEstimator, estimate_times
+from benchmark_core.runs.time_estimate import StageTimer, estimate_times
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ def stages(result: RunResult) -> dict[str, tuple[str, bool]]:
 # -- the stage
 
 
-def test_it_is_fitted_once_for_all_methods_backbones_and_samplings(learnt_catalog: Catalog, tmp_path: Path) -> None:
+def test_it_is_trained_once_for_all_methods_backbones_and_samplings(learnt_catalog: Catalog, tmp_path: Path) -> None:
     first = go(learnt_catalog, asked(learnt_catalog), tmp_path)
     assert list(stages(first)) == ["filter", "student"] and not stages(first)["filter"][1]
     assert first.record["updates"]["filter"] == 3 * (24 // 4)  # the enhancer's own budget says three epochs
@@ -284,7 +284,7 @@ def test_kept_windows_begin_at_the_clips_first_frame(learnt_catalog: Catalog, tm
     plan = asked(learnt_catalog, enhancer="four-at-once", sampling="1x1")
     data = ready(learnt_catalog, plan, tmp_path)
     enhancer = fitted(learnt_catalog, plan, frames=4)
-    stock = of_enhancer(data.view_plan, enhancer)
+    stock = enhanced_view_plan(data.view_plan, enhancer)
     ensure_enhanced(data.store, data.train[:2], stock.low, enhancer)
     low = data.store.reader(data.view_plan.low).frames(data.train[1], range(4, 8))
     view = torch.from_numpy(low).float().div(255).transpose(0, 1)[None]
@@ -298,7 +298,7 @@ def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: C
     plan = asked(learnt_catalog, enhancer="four-at-once", sampling="1x1")
     data = ready(learnt_catalog, plan, tmp_path)
     three = dataclasses.replace(fitted(learnt_catalog, plan), frames=3, module=Repeat())
-    stock = of_enhancer(data.view_plan, three)
+    stock = enhanced_view_plan(data.view_plan, three)
     ensure_enhanced(data.store, data.train[:1], stock.low, three)
     reader = data.store.reader(stock.low)
     assert reader.count(data.train[0]) == 8  # in windows of 3, 3 and 2
@@ -307,7 +307,7 @@ def test_a_clip_that_ends_within_a_window_keeps_its_own_frames(learnt_catalog: C
 
 
 class Repeat(nn.Module):
-    """Three frames at once, their first pixel everywhere."""
+    """Take three frames at once and repeat their first pixel."""
 
     def forward(self, view: Tensor) -> Tensor:
         assert view.shape[2] == 3
@@ -330,16 +330,16 @@ def test_a_run_makes_them_once_and_other_weights_anew(learnt_catalog: Catalog, t
     assert len(kept()) == 2
 
 
-def test_an_estimate_reckons_them_by_frames(
+def test_an_estimate_extrapolates_them_by_frames(
     learnt_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, float]] = []
 
-    def reckon(self: TimeEstimator, name: str, compute: Any, times: float) -> None:
+    def extrapolate(self: StageTimer, name: str, compute: Any, times: float) -> None:
         told.append((name, times))
         compute()
 
-    monkeypatch.setattr(TimeEstimator, "_reckon", reckon)
+    monkeypatch.setattr(StageTimer, "extrapolate", extrapolate)
 
     def estimate(*settings: str, **fields: Any) -> list[tuple[str, float]]:
         plan = asked(learnt_catalog, *settings, **fields)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core.clips.index import Index
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec
+from benchmark_core.specs.index import Index
 from elrbench_plugins.hmdb51 import HMDB51
 from elrbench_plugins.ixmas import IXMAS_11
 from elrbench_plugins.jhmdb import JHMDB

@@ -1,4 +1,4 @@
-"""Task and soft-label losses, by hand."""
+"""Task and soft-label losses against computations by hand."""
 
 import math
 

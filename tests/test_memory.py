@@ -9,19 +9,20 @@ import pytest
 from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
-from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import KNOWN, ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.clips.views import Views
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 
-FEW, MANY = 5_000, 10_000  # readers remember FEW clips at most
-LIMIT = 460  # bytes per clip: 50 MB from 1,000 to 100,000 clips, 4 MB of them remembered by readers
+FEW, MANY = 5_000, 10_000  # readers cache the headers of fewer clips than FEW
+LIMIT = 460  # bytes per clip: 100,000 clips may take 50 MB, of which 4 MB are cached headers
 SMALL, LARGE = (StoredFormat(kind="high", size=size, aspect=(3, 4)) for size in ((3, 4), (6, 8)))
 
 
 def index(count: int) -> Index:
-    """Clips with names as long as UCF101's: an id, path and group each, in 400 classes."""
+    """Return an index like that of a dataset's plugin, in 400 classes, with names as long as those of UCF101."""
     clips = []
     for number in range(count):
         name = f"class_{number % 400}/v_SomeAction_g{number:06d}_c01.avi"
@@ -33,19 +34,19 @@ def index(count: int) -> Index:
 
 
 def used(count: int, store: ClipStore) -> int:
-    """Return the bytes held by the index, by views of its clips, and by readers that have read every header."""
+    """Return the bytes of the index, views over its clips, and readers that have read each clip's header."""
     tracemalloc.start()
     try:
         listed = index(count)
-        stock = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
+        planned = ViewPlan(crop="after", size=(6, 8), low=SMALL, high=LARGE)
         views = [
             Views(
-                listed.split("1", part), store, stock,
+                listed.split("1", part), store, planned,
                 sampling=Sampling.parse("2x1"), classes=400, high=True, train=part == "train", jitter=Jitter(),
             )
             for part in ("train", "test")
         ]  # fmt: skip
-        assert sum(one.padded for one in views) == 0  # reads every clip's header
+        assert sum(one.padded for one in views) == 0  # reads the header of each clip
         assert all(len(one.read(one.clips[:2]).ids) == 2 for one in views)
         return tracemalloc.get_traced_memory()[0]
     finally:
@@ -56,10 +57,10 @@ def test_a_listed_clip_takes_little_memory(tmp_path: Path, monkeypatch: pytest.M
     store, clip = ClipStore(tmp_path), drawn(1)
     store.ensure([clip], [SMALL, LARGE])
     content = store.content_key(clip.source)
-    # The files are not there: every path stands for one clip that is, but for its text of its own.
+    # The files do not exist: each path stands for one clip that does, with a string of its own.
     monkeypatch.setattr(store, "content_key", lambda source: "".join([*content]))
     assert KNOWN < FEW
-    used(MANY, store)  # grows the interpreter's table of interned names once
+    used(MANY, store)  # the interpreter's table of interned strings, which holds parts of paths, grows once
     few = used(FEW, store)
     each = (used(MANY, store) - few) / (MANY - FEW)
-    assert each <= LIMIT, f"{each:.0f} bytes a clip"
+    assert each <= LIMIT, f"{each:.0f} bytes per clip"

@@ -20,7 +20,6 @@ from benchmark_core import Catalog, ElrError, RunFailed
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Section, load_catalog
 from benchmark_core.cli import main
-from benchmark_core.clips.index import Index
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -29,6 +28,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
+from benchmark_core.specs.index import Index
 from elrbench_plugins.commands.check.check import check_plugin
 
 ASKED: dict[str, Any] = {
@@ -75,7 +75,7 @@ def test_absent_code_is_an_error_before_clips_are_read(
     catalog = replaced(toy_catalog, section, name, **{field: "nowhere_at_all:build"})
     with pytest.raises(ElrError) as caught:
         made(catalog, toy_plan, tmp_path)
-    assert f"{kind} '{name}', its {field}: 'nowhere_at_all:build' cannot be loaded" in str(caught.value)
+    assert f"{kind} '{name}', field {field}: 'nowhere_at_all:build' cannot be loaded" in str(caught.value)
     assert str(caught.value).startswith("plugin ") and not (tmp_path / "cache" / "clips").exists()
 
 
@@ -121,9 +121,7 @@ def test_lists_that_cannot_be_read(toy_catalog: Catalog, tmp_path: Path) -> None
         return Index(clips=(), folds={"1": (root / "split.txt").read_text()})  # type: ignore[dict-item]
 
     (tmp_path / "clip.avi").touch()
-    spec = dataclasses.replace(
-        toy_catalog.datasets["toy"], index=lists, embedded=False, layout="split.txt and videos beside it"
-    )
+    spec = dataclasses.replace(toy_catalog.datasets["toy"], index=lists, layout="split.txt and videos beside it")
     with pytest.raises(
         ElrError, match=r"'toy': its lists cannot be read: .*split.txt.*; expected under .*: split.txt and"
     ):
@@ -157,12 +155,12 @@ def test_outputs_of_another_size_are_refused(toy_catalog: Catalog, toy_plan: Pla
     def large(low: Any, size: tuple[int, int], options: Any) -> torch.nn.Module:
         return torch.nn.Upsample((size[0] + 8, size[1]))
 
-    with pytest.raises(ElrError, match="the enhancer gives 32x32 where 24x32 is due"):
+    with pytest.raises(ElrError, match="the enhancer .*32x32, expected 24x32"):
         made(replaced(toy_catalog, "enhancers", "bilinear", factory=large), toy_plan, tmp_path)
     bicubic = toy_catalog.degradations["bicubic-12x16"]
     catalog = replaced(toy_catalog, "degradations", "bicubic-HxW", on_device=lambda high, low, options: high)
     plan = resolve_plan(catalog, PlanRequest(**{**ASKED, "degradation": bicubic.name}))
-    with pytest.raises(ElrError, match=r"the degradation gives \(24, 3, .*\) where \(24, 3, 12, 16\) is due"):
+    with pytest.raises(ElrError, match=r"returned shape \(24, 3, .*\), expected \(24, 3, 12, 16\); correct the plugin"):
         made(catalog, plan, tmp_path)
 
 
@@ -170,7 +168,7 @@ def test_outputs_of_another_size_are_refused(toy_catalog: Catalog, toy_plan: Pla
     ("option", "variants", "message"),
     [
         (Option(default=5.0, high=2.0, help=""), {}, "method 'mine': the default of k=5.0 is above 2.0"),
-        (Option(default=None, help=""), {}, "method 'mine': the default of k, None, is no number"),  # type: ignore[arg-type]
+        (Option(default=None, help=""), {}, "method 'mine': the default of k, None, is not a number"),  # type: ignore[arg-type]
         (Option(default=1.0, help=""), {"v": {"k": "big"}}, "method 'mine', variant v: k='big' is not a number"),
         (Option(default=1.0, high=2.0, help=""), {"v": {"k": 9.0}}, "method 'mine', variant v: k=9.0 is above 2.0"),
     ],

@@ -13,13 +13,13 @@ from tables_of_frames import LABELS, write_nagoya
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import TableFrames
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import defaults
+from benchmark_core.specs.index import TableFrames
 from elrbench_plugins.nagoya_fir import CLASSES, DAYS, NAGOYA_FIR
 
 OPTIONS = defaults(NAGOYA_FIR)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark_core.scoring.f1 import Decisions
-from benchmark_core.scoring.paired import SWAPS, f1_draws, holm, sign_flip, swap_test
+from benchmark_core.scoring.paired import SWAPS, f1_draws, holm_adjust, sign_flip_test, swap_test
 from benchmark_core.scoring.statistics import bootstrap, mcnemar, percentile
 
 
@@ -16,14 +16,14 @@ def test_sign_flip_of_one_seed_is_mcnemar() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         a, b = rng.random((2, 60)) < 0.6
-        assert sign_flip(a.astype(int) - b.astype(int)) == pytest.approx(mcnemar(a, b))
+        assert sign_flip_test(a.astype(int) - b.astype(int)) == pytest.approx(mcnemar(a, b))
 
 
 def test_sign_flip_by_hand() -> None:
     # |sum| of ±2 ±1 ±1: 4, 2, 2, 0 and the same below; 2 + 1 - 1 = 2 is reached or passed by 6 of 8
-    assert sign_flip(np.array([2, 1, -1, 0, 0])) == pytest.approx(6 / 8)
-    assert sign_flip(np.array([2, 1, 1])) == pytest.approx(2 / 8)
-    assert sign_flip(np.zeros(5, dtype=int)) == 1.0
+    assert sign_flip_test(np.array([2, 1, -1, 0, 0])) == pytest.approx(6 / 8)
+    assert sign_flip_test(np.array([2, 1, 1])) == pytest.approx(2 / 8)
+    assert sign_flip_test(np.zeros(5, dtype=int)) == 1.0
 
 
 def test_sign_flip_is_the_count_of_all_signs() -> None:
@@ -31,7 +31,7 @@ def test_sign_flip_is_the_count_of_all_signs() -> None:
     sums = [
         abs(sum(s * d for s, d in zip(signs, each, strict=True))) for signs in itertools.product((-1, 1), repeat=10)
     ]
-    assert sign_flip(each) == pytest.approx(np.mean(np.array(sums) >= abs(each.sum())))
+    assert sign_flip_test(each) == pytest.approx(np.mean(np.array(sums) >= abs(each.sum())))
 
 
 def test_swap_test_is_the_count_of_all_swaps() -> None:
@@ -62,8 +62,8 @@ def test_swap_test_where_nothing_or_everything_differs() -> None:
 
 def test_holm_by_hand() -> None:
     # sorted 0.01 · 4, 0.02 · 3, 0.03 · 2 (no less than the one before), 0.5 · 1
-    assert holm([0.03, 0.5, 0.01, 0.02]) == pytest.approx([0.06, 0.5, 0.04, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0] and holm([]) == []
+    assert holm_adjust([0.03, 0.5, 0.01, 0.02]) == pytest.approx([0.06, 0.5, 0.04, 0.06])
+    assert holm_adjust([0.9, 0.8]) == [1.0, 1.0] and holm_adjust([]) == []
 
 
 @pytest.mark.parametrize("metric", ["f1_macro", "f1_micro", "f1_samples"])

@@ -30,7 +30,7 @@ def test_fields_and_settings(tmp_path: Path) -> None:
         ("seed: two", ": 'seed' is 'two', not a whole number"),
         ("set: 3", ": 'set' is not a mapping"),
         ("set: {method.epochs: [1]}", ": set method.epochs is [1], not one name or number"),
-        ("seed: 1\nseed: 2", ", line 1: not YAML: 'seed' stands twice"),
+        ("seed: 1\nseed: 2", ", line 1: not YAML: 'seed' is given twice"),
         ("fold: 2020-13-45", ": not YAML: month must be in 1..12"),
         (
             "method: a\x07b",

@@ -22,10 +22,9 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.cli import main
 from benchmark_core.cli.predict import write
-from benchmark_core.clips.index import Drawn
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.clip_results import decisions_of
+from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.context import RunContext
@@ -33,6 +32,7 @@ from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predi
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.predicted_labels import predicted_labels
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.specs.index import Drawn
 
 WEIGHTS = "recognizer.safetensors"
 Call = Callable[..., tuple[int, str, str]]
@@ -137,7 +137,7 @@ def test_label_and_probability_are_next_to_the_logits() -> None:
 def test_a_multi_label_record_holds_its_decisions(folder: Path) -> None:
     record = read_record(find_record(folder))
     predictions = read_predictions(folder / record["predictions"]["file"])
-    found = decisions_of(record)
+    found = clip_decisions(record)
     assert record["primary"] == "f1_macro" and record["decisions"]["threshold"] == 0
     assert np.array_equal(found.truth, predictions.targets > 0)
     assert np.array_equal(found.predicted, predictions.logits > 0)

@@ -18,8 +18,8 @@ from test_purwanto_attention import peak
 
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
-from benchmark_core.clips import flow
-from benchmark_core.clips.formats import ViewPlan
+from benchmark_core.clips import flow_format
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.networks.assemble import build_backbone, map_shape, recognizer_of
 from benchmark_core.plans.combinations import Components
@@ -31,7 +31,7 @@ from benchmark_core.runs.prepare import Data, prepare, view_plan_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.purwanto.attention import SpatialTemporalAttention
 from elrbench_plugins.purwanto.fit import features
 
@@ -201,7 +201,7 @@ def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
     data = prepare(plan, components, RunContext(out=cache, cache=cache))
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),
@@ -426,7 +426,7 @@ def test_a_flow_stream_without_the_extra(
             raise ImportError("No module named 'cv2'")
         return real(name)
 
-    monkeypatch.setattr(flow.importlib, "import_module", absent)
+    monkeypatch.setattr(flow_format.importlib, "import_module", absent)
     monkeypatch.setattr("benchmark_core.runs.lists.read_index", lambda *given: pytest.fail("data was touched"))
     plan = plan_of(toy_catalog, "purwanto:kd+sa", **TOY, modality=modality)
     with pytest.raises(ElrError, match=r"the extra 'flow': pip install -e '\.\[flow\]'"):

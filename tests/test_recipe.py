@@ -1,4 +1,4 @@
-"""The optimiser that options name: Adam's decays by hand, and defaults that are torch's."""
+"""Optimizers by name: Adam's decays against a computation by hand, and torch's defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def recipe_of(module: nn.Module, **options: Value) -> Recipe:
 
 
 class Point(nn.Module):
-    """One weight, at first 1; its loss's gradient is what it is called with."""
+    """One weight, initially 1; the gradient of its loss is its input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Point(nn.Module):
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_adam_by_hand(decay: float) -> None:
-    """Kingma and Ba, algorithm 1, with TinyVIRAT's decays; weight decay is part of the gradient."""
+    """Kingma and Ba, algorithm 1, with TinyVIRAT's decays; weight decay is added to the gradient."""
     point = Point()
     recipe = recipe_of(point, optimiser="adam", lr=0.1, beta1=0.5, beta2=0.9, weight_decay=decay)
     recipe.step(point(1.0))

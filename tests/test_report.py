@@ -30,7 +30,7 @@ from tiny_virat import write_second
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import find_record
 from benchmark_core.runs.loaded_run import load_run
@@ -145,7 +145,7 @@ def test_clips_that_are_not_the_runs_are_not_shown(call: Call, cstat: RunResult,
     path = find_record(folder)
     record = json.loads(path.read_text())
     record["dataset"]["manifest"] = "0123456789abcdef"
-    path.write_text(json.dumps(seal({key: value for key, value in record.items() if key != "seal"})))
+    path.write_text(json.dumps(add_checksum({key: value for key, value in record.items() if key != "seal"})))
     out = call(folder, cache_of(cstat))[1]
     assert re.search(
         r"not shown: attention, .*, extremes: the clips are not those of the run: .* the record's 0123456789abcdef", out
@@ -291,7 +291,7 @@ def test_records_and_predictions_that_do_not_fit(
     assert f"{predictions} is not the file that its record was scored from" in refused(call(folder, tmp_path))
     write_predictions(predictions, ["a", "b"], np.array([0, 1]), np.zeros((2, 3)), ["left", "right", "moves"])
     whole["predictions"]["sha256"] = hashlib.sha256(predictions.read_bytes()).hexdigest()
-    path.write_text(json.dumps(seal({key: value for key, value in whole.items() if key != "seal"})))
+    path.write_text(json.dumps(add_checksum({key: value for key, value in whole.items() if key != "seal"})))
     assert f"{predictions} is of other clips: 2, where the record has 12" in refused(call(folder, tmp_path))
 
 

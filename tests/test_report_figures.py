@@ -197,7 +197,7 @@ class Bright(nn.Module):
 def behind(enhancer: nn.Module, frames: int) -> Recognizer:
     return Recognizer(
         enhancer=enhancer, backbone=nn.Identity(), head=nn.Identity(), dims=3, mean=[0.0] * 3, std=[1.0] * 3,
-        frames=frames,
+        frames=frames, frames_at_once=getattr(enhancer, "frames", 1),
     )  # fmt: skip
 
 

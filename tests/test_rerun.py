@@ -21,8 +21,8 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import fields_of
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.checksum import write_sealed
-from benchmark_core.records.clip_results import hits_of
+from benchmark_core.records.checksum import write_with_checksum
+from benchmark_core.records.clip_results import clip_hits
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.runs.context import RunContext
@@ -81,7 +81,7 @@ def resealed(folder: Path, tmp_path: Path, **more: Any) -> Path:
     path = find_record(copy)
     record = {**read_record(path), **more}
     del record["seal"]
-    write_sealed(path, record)
+    write_with_checksum(path, record)
     return copy
 
 
@@ -141,7 +141,7 @@ def test_other_predictions_on_the_same_device_and_versions_are_exit_1(
     call: Call, finished: Path, tmp_path: Path
 ) -> None:
     record = read_record(find_record(finished))
-    turned = pack_hits(~hits_of(record))
+    turned = pack_hits(~clip_hits(record))
     wrong = 1 - record["scores"]["top1"]["value"]
     low, high = wilson(wrong, 12)
     top1 = {**record["scores"]["top1"], "value": wrong, "low": low, "high": high}

@@ -95,9 +95,9 @@ def test_an_unwritable_folder_is_an_error_before_work_begins(
 
 def test_a_dataset_without_its_folder(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, PlanRequest(method="supervised", dataset="jhmdb", budget="smoke"))
-    with pytest.raises(ElrError, match="dataset 'jhmdb' needs --data ROOT"):
+    with pytest.raises(ElrError, match="dataset 'jhmdb' needs its files: pass --data .*elrbench data info jhmdb"):
         go(plan, toy_catalog, tmp_path)
-    with pytest.raises(ElrError, match="is not there; expected in it:"):
+    with pytest.raises(ElrError, match="does not exist; expected in it:"):
         go(plan, toy_catalog, tmp_path, data=tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ElrError, match="is empty; expected in it:"):
@@ -152,7 +152,7 @@ def test_a_preview_expects_the_inputs_that_training_then_has(toy_catalog: Catalo
 
 
 def test_an_embedded_dataset_takes_no_folder(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
-    with pytest.raises(ElrError, match="'toy' is drawn by code and takes no --data"):
+    with pytest.raises(ElrError, match="'toy' is drawn by code; leave out --data"):
         go(toy_plan, toy_catalog, tmp_path, data=tmp_path)
 
 

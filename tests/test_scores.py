@@ -169,11 +169,11 @@ def test_hits_survive_packing() -> None:
     text = pack_hits(hits)
     assert (unpack_hits(text, 13) == hits).all() and len(text) == 4
     assert pack_hits(np.array([True] + [False] * 7)) == "gA=="
-    with pytest.raises(ElrError, match="not the bits of 17 clips"):
+    with pytest.raises(ElrError, match="do not fit 17 clips"):
         unpack_hits(text, 17)
-    with pytest.raises(ElrError, match="not the bits of 3 clips"):
+    with pytest.raises(ElrError, match="do not fit 3 clips"):
         unpack_hits("gAA=", 3)
-    with pytest.raises(ElrError, match="not the bits of 3 clips"):
+    with pytest.raises(ElrError, match="do not fit 3 clips"):
         unpack_hits("/w==", 3)  # bits set behind the last clip
     with pytest.raises(ElrError, match="not base64"):
         unpack_hits("!", 3)
@@ -231,8 +231,8 @@ def test_an_id_given_twice_is_refused(tmp_path: Path) -> None:
         ("id,target,a,b\n", "not a predictions file"),
         ("id,target,a,b\nx,0,1\n", "row 2: 3 cells, not 4"),
         ("id,target,a,b\nx,0,1,z\n", "row 2: could not convert"),
-        ("id,target,a,b\nx,2,1,1\n", "row 2: '2' is no target among 2 classes"),
-        ("id,target,a,b\nx,0;1,1,1\n", "row 2: '0;1' is no target among 2 classes"),
+        ("id,target,a,b\nx,2,1,1\n", "row 2: '2' is not a target among 2 classes"),
+        ("id,target,a,b\nx,0;1,1,1\n", "row 2: '0;1' is not a target among 2 classes"),
         ("id,target,a,b\ny,0,1,1\nx,0,1,1\n", "not sorted"),
     ],
 )

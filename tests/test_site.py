@@ -1,4 +1,4 @@
-"""The site's files: the tables' own cells, what rows open, fronts and curves by hand, and nobody's markup."""
+"""Files of the site: cells, row details, front page, Pareto fronts, curves, and escaping."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
-from benchmark_core.tables.rows import fold_rows
+from benchmark_core.tables.rows import group_rows
 from elrbench_plugins import pages
 from elrbench_plugins.commands.site.blocks import number_of, table
 from elrbench_plugins.commands.site.classes import class_scores, clips_by_class
@@ -117,7 +117,7 @@ def test_cells_are_those_of_the_markdown(tmp_path: Path) -> None:
 def test_index_costs_and_figures_are_those_of_the_markdown(tmp_path: Path) -> None:
     full_board(tmp_path)
     files = build_tables(tmp_path, library()).files
-    (index,) = blocks(tmp_path, "table", "index.html", library())
+    _, index = blocks(tmp_path, "table", "index.html", library())
     for row, told in zip(cells(index), markdown_rows(files[tmp_path / "tables/README.md"]), strict=True):
         assert told["track"].startswith(f"[{row['track']}](")
         assert {**row, "track": ""} == {title: cell for title, cell in (told | {"track": ""}).items() if title != "CSV"}
@@ -135,7 +135,7 @@ def test_measured_and_reported_are_never_in_one_column(tmp_path: Path) -> None:
     measured, oracles, elsewhere, printed = blocks(tmp_path, "table", of=library())
     assert {"41.20"} == {row["reported"] for row in cells(printed)} and cells(printed)[0]["measured"] == "-"
     assert not any("41.20" in row for block in (measured, oracles, elsewhere) for row in block["rows"])
-    (index,) = blocks(tmp_path, "table", "index.html", library())
+    _, index = blocks(tmp_path, "table", "index.html", library())
     assert [(row["measured"], row["reported"]) for row in cells(index)] == [("62.50", "41.20"), ("-", "31.20")]
 
 
@@ -159,7 +159,7 @@ def test_a_row_opens_its_plan_its_records_and_their_commands(tmp_path: Path) -> 
     assert plan["method.epochs"] == ("20", True) and plan["enhancer.train"] == ("false", False)
     assert "seed" not in plan and "high_source" not in plan
     facts = dict(table_["pool"][place] for place in opened["facts"])
-    assert facts["data"] == "feed" and facts["clips"] == "30 to train, 20 to test, 0 padded"
+    assert facts["data"] == "feed" and facts["clips"] == "30 training, 20 test, 0 padded"
     assert facts["stages"] == "student 2 s" and facts["versions"] == "elrbench 0.1.0"
 
 
@@ -180,7 +180,7 @@ def test_a_command_says_which_files_a_plan_needs(tmp_path: Path) -> None:
         ("20.0 to 30.5", 20.0),
         ("-0.78 (-5.06 to +3.50)", -0.78),
         ("+0.85 (-0.40 to +2.10)", 0.85),
-        ("1.782 a window", 1.782),
+        ("1.782 per window", 1.782),
         ("2 (+1 incomplete)", 2.0),
         ("1.2e+03", 1200.0),
         ("52.10 ± 0.30 (2 seeds, cstat:mlp+rc)", 52.1),
@@ -218,13 +218,13 @@ def test_the_plot_leaves_out_what_cannot_be_compared(tmp_path: Path) -> None:
     assert {point["name"].split(",")[0]: point["part"] for point in block["points"]} == {
         "cheap": "ranked",
         "bound": "lower bound",
-        "seer": "ceiling",
+        "seer": "oracle",
     }
     (number,) = block["front"]
     (cheap,) = (point for point in block["points"] if point["number"] == number)
     assert cheap["name"] == "cheap, net18, small" and (cheap["macs"], cheap["score"]) == (0.6, 60.0)
     said = " ".join(paragraph for each in blocks(tmp_path, "text") for paragraph in each["paragraphs"])
-    assert "2 scored rows have no place in it" in said
+    assert "2 scored rows" in said
 
 
 def test_scores_by_class_pool_folds_and_average_seeds(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_scores_by_class_pool_folds_and_average_seeds(tmp_path: Path) -> None:
     records = [record("1", 0, [10, 4, 0], [0.5, 0.25, None]), record("2", 0, [30, 0, 0], [0.9, None, None])]
     records += [record("1", 1, [10, 4, 0], [0.7, 0.75, None]), record("2", 1, [30, 0, 0], [0.5, None, None])]
     records += [record("1", 2, [10, 4, 0], [0.0, 0.0, None])]  # its other fold is missing: not scored
-    (row,) = fold_rows(records)
+    (row,) = group_rows(records)
     assert class_scores(row) == [pytest.approx((5 + 27 + 7 + 15) / 80), pytest.approx(0.5), None]
     assert clips_by_class(row) == [40, 4, 0]
 
@@ -298,6 +298,25 @@ def test_equal_records_make_equal_bytes(tmp_path: Path) -> None:
     assert build_site(one, library()).files == build_site(other, library()).files
 
 
+def test_the_front_page_names_the_date_and_the_leading_rows(tmp_path: Path) -> None:
+    for method, right in (("best", 18), ("close", 17), ("far", 5)):
+        put(tmp_path, make_record(bits(*range(right)), method=method))
+    put(tmp_path, make_record(dataset="other", more={"finished": "2026-03-04T05:06:07Z"}))
+    leading, index = blocks(tmp_path, "table", "index.html")
+    rows = [(row["track"].split(" ")[0], row["method"], row["measured"]) for row in cells(leading)]
+    assert rows == [("acts", "best", "90.00"), ("acts", "close", "85.00"), ("other", "mine", "50.00")]
+    assert leading["links"] == [TRACK, TRACK, TRACK.replace("acts", "other")] and len(cells(index)) == 2
+    said = " ".join(blocks(tmp_path, "text", "index.html")[0]["paragraphs"])
+    assert "4 runs on 2 tracks" in said and "2026-03-04" in said
+
+
+def test_a_track_without_a_leader_has_no_leading_row(tmp_path: Path) -> None:
+    put(tmp_path, make_record(bits(*range(18)), method="once"))
+    put(tmp_path, *(make_record(bits(*range(9)), method="twice", seed=seed) for seed in (0, 1)))
+    (index,) = blocks(tmp_path, "table", "index.html")
+    assert cells(index)[0]["leader"] == "-"
+
+
 def test_an_empty_board_says_so(tmp_path: Path) -> None:
     assert ["No records yet."] in [block["paragraphs"] for block in blocks(tmp_path, "text", "index.html")]
 
@@ -347,18 +366,17 @@ def test_pages_ask_for_files_beside_them_alone(tmp_path: Path) -> None:
                 assert url == "data:," or (up and PurePosixPath(*parts) in files), url
 
 
-def test_it_needs_no_torch_and_no_plugin(tmp_path: Path) -> None:
+def test_it_needs_no_torch(tmp_path: Path) -> None:
     full_board(tmp_path / "board")
     code = """
 import sys
 from benchmark_core.cli import main
-sys.argv = ["elrbench", "leaderboard", "--folder", sys.argv[1], "--site", sys.argv[2]]
+sys.argv = ["elrbench", "site", "--folder", sys.argv[1], "--out", sys.argv[2]]
 try:
     main()
 except SystemExit as ended:
     assert not ended.code, ended.code
-plugins = [name for name in sys.modules if name.startswith("elrbench_plugins.") and not name.endswith("reported")]
-assert "torch" not in sys.modules and not plugins, plugins
+assert not {"torch", "av", "fvcore"} & set(sys.modules)
 """
     argv = [sys.executable, "-c", code, str(tmp_path / "board"), str(tmp_path / "site")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -373,7 +391,7 @@ def test_what_is_left_out_is_named_and_the_rest_is_written(
     put(tmp_path / "board", make_record(method="good"))
     (bad,) = put(tmp_path / "board", make_record(method="bad"))
     bad.write_text(bad.read_text()[:100])
-    argv = ["leaderboard", "--folder", str(tmp_path / "board"), "--site", str(tmp_path / "site")]
+    argv = ["site", "--folder", str(tmp_path / "board"), "--out", str(tmp_path / "site")]
     with pytest.raises(SystemExit) as stopped:
         main(argv)
     assert stopped.value.code == 1
@@ -384,9 +402,3 @@ def test_what_is_left_out_is_named_and_the_rest_is_written(
     told = json.loads(capsys.readouterr().out)
     assert stopped.value.code == 1 and told["pages"] == 2 and len(told["left_out"]) == 1
     assert not (tmp_path / "board/tables").exists()
-
-
-def test_site_and_check_are_two_things(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["leaderboard", "--check", "--folder", str(tmp_path), "--site", str(tmp_path / "site")])
-    assert stopped.value.code == 2 and "give one of them" in capsys.readouterr().err

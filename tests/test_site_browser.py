@@ -11,7 +11,7 @@ from browser import Browser, Page, needs_browser
 from run_records import bits, make_cost, make_record, put
 from test_site import TRACK, library
 
-from benchmark_core.tables.cells import flat
+from benchmark_core.tables.markup import one_line
 from elrbench_plugins.commands.site.folder import write_site
 from elrbench_plugins.commands.site.pages import build_site
 
@@ -200,7 +200,7 @@ def test_a_point_of_the_plot_leads_to_its_row(page: Page) -> None:
     page.value(FRAMES)
     links = "[...document.querySelectorAll('.plot a')].map((each) => each.getAttribute('href') || each.href.baseVal)"
     assert sorted(page.value(links)) == [f"#row-{number}" for number in range(1, 7)]
-    assert page.value("document.querySelector('.legend').textContent").endswith("not beaten at its cost: row 2, 1")
+    assert page.value("document.querySelector('.legend').textContent").endswith(": row 2, 1")
     page.value("location.hash = '#row-2'")
     page.value(FRAMES)
     assert page.value("document.querySelector('tr.opened').previousSibling.id") == "row-2"
@@ -291,11 +291,11 @@ def test_whatever_names_hold_is_shown_as_text(browser: Browser, tmp_path: Path, 
     page.value("document.querySelectorAll('button.opens').forEach((each) => each.click())")
     page.value(FRAMES)
     told = page.value("document.body.textContent")
-    assert sorted(page.value(METHODS)) == sorted(f"m{number}{flat(text)}" for number, text in enumerate(evil))
+    assert sorted(page.value(METHODS)) == sorted(f"m{number}{one_line(text)}" for number, text in enumerate(evil))
     shown = page.value("[...document.querySelectorAll('.classes tbody th')].map((each) => each.textContent)")
-    assert shown == [flat(text) for text in evil]
+    assert shown == [one_line(text) for text in evil]
     for text in evil:
-        assert told.count(flat(text)) > 5, text
+        assert told.count(one_line(text)) > 5, text
     assert page.value("document.querySelectorAll('img, b, iframe, object').length") == 0
     assert page.value("window.hit") is None and page.complaints == []
     assert page.value("[...document.links].every((each) => /^(https?|file):/.test(each.href))")

@@ -54,7 +54,7 @@ def test_other_peoples_files_are_refused(tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
     (site / "thesis.tex").write_text("years")
-    with pytest.raises(ElrError, match="holds files and no site; name a folder that is new"):
+    with pytest.raises(ElrError, match="has files but no site; pass a new"):
         write_site(site, NEW)
     assert contents(site) == {"thesis.tex": b"years"}
     with pytest.raises(ElrError, match="is a file"):
@@ -65,7 +65,7 @@ def test_the_folder_that_one_is_in_is_not_pulled_away(tmp_path: Path, monkeypatc
     write_site(tmp_path / "site", OLD)
     monkeypatch.chdir(tmp_path / "site/tracks")
     for site in (tmp_path / "site", Path(".")):
-        with pytest.raises(ElrError, match="holds the folder that you are in"):
+        with pytest.raises(ElrError, match="contains the current folder"):
             write_site(site, NEW)
     assert contents(tmp_path / "site")["index.html"] == b"old"
 
@@ -74,7 +74,7 @@ def test_a_file_put_into_a_site_is_not_lost(tmp_path: Path) -> None:
     site = tmp_path / "site"
     write_site(site, OLD)
     (site / "tracks/mine.txt").write_text("kept")
-    with pytest.raises(ElrError, match=r"holds tracks/mine.txt, which is not of the site; move it away"):
+    with pytest.raises(ElrError, match=r"tracks/mine.txt.* move it away"):
         write_site(site, NEW)
     assert contents(site)["tracks/mine.txt"] == b"kept" and contents(site)["index.html"] == b"old"
 
@@ -83,7 +83,7 @@ def test_a_file_put_into_a_site_is_not_lost(tmp_path: Path) -> None:
 def test_a_spoilt_mark_is_named(tmp_path: Path, mark: str) -> None:
     write_site(tmp_path / "site", OLD)
     (tmp_path / "site/elrbench-site.json").write_text(mark)
-    with pytest.raises(ElrError, match="elrbench-site.json is not what was written"):
+    with pytest.raises(ElrError, match="elrbench-site.json was edited"):
         write_site(tmp_path / "site", NEW)
 
 

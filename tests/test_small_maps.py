@@ -1,4 +1,4 @@
-"""Half precision on a processor: convolutions of small maps run in full precision, and give the gradients of it."""
+"""bf16 on a CPU: convolutions of small maps run in fp32 and have the gradients of fp32."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ CPU = torch.device("cpu")
 
 
 def passed(conv: torch.nn.Module, x: torch.Tensor, precision: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Output, and the weight's gradient."""
+    """Return the output and the gradient of the weight."""
     conv.zero_grad()
     with autocast_to_train(CPU, precision):
         y = conv(x)

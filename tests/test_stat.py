@@ -17,7 +17,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.attention_transfer import rolling
 from elrbench_plugins.attention_transfer.losses import spatial_distances, temporal_distances
 from elrbench_plugins.cstat.losses import cosine_distance
@@ -188,7 +188,7 @@ def fitted(catalog: Catalog, cache: Path, method: str, *settings: str) -> tuple[
     plan = resolve_plan(catalog, request)
     components = components_of(catalog, plan)
     data = prepare(plan, components, RunContext(out=cache, cache=cache))
-    training = Training(
+    training = build_training(
         plan=plan, components=components, inputs=data.stage_inputs(OWNERS), make_views=data.training_views,
         device=torch.device("cpu"), cache=cache, reporter=Silent(),
     )  # fmt: skip

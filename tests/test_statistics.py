@@ -10,13 +10,12 @@ from scipy import stats
 
 from benchmark_core.scoring.statistics import (
     bootstrap,
+    detectable_paired_difference,
     mcnemar,
     mean_std,
     paired_bootstrap,
     percentile,
     resamples,
-    smallest_difference,
-    smallest_paired_difference,
     wilson,
 )
 
@@ -61,7 +60,7 @@ def test_paired_bootstrap_has_the_distribution_of_drawing_clips() -> None:
     found = paired_bootstrap(a, b)
     assert found.value == pytest.approx(0.2) and found.n == 5
     assert (found.low, found.high) == pytest.approx(percentile(every))  # exact: all 3125 equally likely draws
-    assert not found.parts
+    assert not found.significant
 
 
 def test_paired_bootstrap_draws_clips_jointly_for_all_seeds() -> None:
@@ -74,13 +73,13 @@ def test_paired_bootstrap_draws_clips_jointly_for_all_seeds() -> None:
     low, high = bootstrap(lambda weights: weights @ each / 300, 300, replicates=10_000, seed=7)
     assert found.value == pytest.approx(each.mean())
     assert (found.low, found.high) == pytest.approx((low, high), abs=5e-3)
-    assert found.parts
+    assert found.significant
 
 
 def test_paired_bootstrap_of_equal_vectors_has_no_width() -> None:
     a = np.array([True, False, True])
     found = paired_bootstrap(a, a)
-    assert (found.value, found.low, found.high, found.parts) == (0.0, 0.0, 0.0, False)
+    assert (found.value, found.low, found.high, found.significant) == (0.0, 0.0, 0.0, False)
 
 
 def test_paired_bootstrap_refuses_vectors_that_do_not_pair() -> None:
@@ -96,23 +95,20 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(a, a) == 1.0
 
 
-def test_smallest_difference_unpaired_and_paired() -> None:
-    # 1.96 sqrt(2 · 0.59 · 0.41 / 4590)
-    assert smallest_difference(4590, 0.59, power=0.5) == pytest.approx(0.0201, abs=1e-4)
-    assert smallest_difference(4590, 0.59) == pytest.approx((1.959964 + 0.841621) * (2 * 0.59 * 0.41 / 4590) ** 0.5)
+def test_detectable_difference_solves_connors_equation() -> None:
     # d sqrt(n) = 1.96 sqrt(psi) + 0.8416 sqrt(psi - d²): put back in
-    d = smallest_paired_difference(2000, 0.1)
+    d = detectable_paired_difference(2000, 0.1)
     assert d is not None
     assert d * 2000**0.5 == pytest.approx(1.959964 * 0.1**0.5 + 0.841621 * (0.1 - d * d) ** 0.5, rel=1e-6)
     assert d == pytest.approx(2.801585 * (0.1 / 2000) ** 0.5, rel=1e-2)  # psi - d² is nearly psi
-    assert smallest_paired_difference(2000, 0.1, power=0.5) == pytest.approx(1.959964 * (0.1 / 2000) ** 0.5)
-    assert smallest_paired_difference(50, 0.04) is None  # two clips differ: no 4 points can show
-    assert smallest_paired_difference(50, 0.0) is None
+    assert detectable_paired_difference(2000, 0.1, power=0.5) == pytest.approx(1.959964 * (0.1 / 2000) ** 0.5)
+    assert detectable_paired_difference(50, 0.04) is None  # two clips differ: no 4 points can show
+    assert detectable_paired_difference(50, 0.0) is None
 
 
-def test_smallest_paired_difference_is_found_with_the_power_it_promises() -> None:
+def test_detectable_paired_difference_is_found_with_the_power_it_promises() -> None:
     n, discordant, rng = 1500, 0.12, np.random.default_rng(0)
-    d = smallest_paired_difference(n, discordant)
+    d = detectable_paired_difference(n, discordant)
     assert d is not None
     chances = [(discordant + d) / 2, (discordant - d) / 2, 1 - discordant]
     drawn = rng.multinomial(n, chances, size=4000)
@@ -122,7 +118,7 @@ def test_smallest_paired_difference_is_found_with_the_power_it_promises() -> Non
     for only_a, only_b, _ in drawn[:300].tolist():
         a, b = np.zeros((2, n), dtype=bool)
         a[:only_a], b[only_a : only_a + only_b] = True, True
-        found.append(paired_bootstrap(a, b).parts)
+        found.append(paired_bootstrap(a, b).significant)
     assert np.mean(found) == pytest.approx(0.8, abs=0.07)
 
 
@@ -132,14 +128,6 @@ def test_paired_bootstrap_of_folds_that_count_alike() -> None:
     found = paired_bootstrap(a, b, folds=(2, 1))
     assert (found.value, found.n) == (-0.25, 3)
     assert (found.low, found.high) == pytest.approx((-0.5, 0.0), abs=2e-3)  # of the first both or neither are drawn
-
-
-def test_smallest_difference_is_found_with_the_power_it_promises() -> None:
-    n, rate, rng = 1000, 0.4, np.random.default_rng(0)
-    gap = smallest_difference(n, rate)
-    a, b = rng.binomial(n, rate - gap / 2, 4000) / n, rng.binomial(n, rate + gap / 2, 4000) / n
-    z = (b - a) / np.sqrt((a * (1 - a) + b * (1 - b)) / n)
-    assert np.mean(z > 1.96) == pytest.approx(0.8, abs=0.03)
 
 
 def test_mean_and_std_over_seeds() -> None:

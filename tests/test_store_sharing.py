@@ -17,11 +17,12 @@ from filelock import FileLock
 from videos import on_disk, random_planes, write_planes
 
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.build_queue import locked, sweep
+from benchmark_core.clips.build_queue import sweep
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn
+from benchmark_core.clips.locks import locked
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.specs.index import Clip, Drawn
 
 HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 LOW = StoredFormat(

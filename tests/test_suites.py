@@ -260,7 +260,7 @@ def test_a_matrix_is_every_combination(library: Library, toy_catalog: Catalog):
         ("matrix: {method: []}", "the matrix's 'method' is empty"),
         ("matrix: {classes: [a]}", "unknown axis 'classes'"),
         ("matrix: {method: [a]}\ncommon: {method: b}", "'method' is both in 'common' and an axis"),
-        ("rows: [{row: x, row: y}]", "'row' stands twice"),
+        ("rows: [{row: x, row: y}]", "'row' is given twice"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_wrong_is_refused_in_one_line(text: str, message: str):

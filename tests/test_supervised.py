@@ -17,7 +17,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.recipe_options import RECIPE
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.attention_transfer.attention import TemporalAttention
 from elrbench_plugins.supervised import fit as plain
 from elrbench_plugins.supervised.budgets import BUDGETS, JOINT_BUDGETS
@@ -101,7 +101,7 @@ def trained(catalog, tmp_path_factory):
         plan = resolve_plan(catalog, request)
         components = components_of(catalog, plan)
         data = prepare(plan, components, RunContext(out=cache, cache=cache))
-        training = Training(plan=plan, components=components, inputs=data.stage_inputs(OWNERS),
+        training = build_training(plan=plan, components=components, inputs=data.stage_inputs(OWNERS),
                             make_views=data.training_views,
                             device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip
         kept = watch_stages(training)

@@ -12,8 +12,8 @@ from tables_of_frames import write_table
 
 from benchmark_core.clips.decode import BadClip, decode
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.index import Clip, TableFrames
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.specs.index import Clip, TableFrames
 
 
 def table(path: Path, first: int = 0, last: int = 9) -> TableFrames:
@@ -63,12 +63,12 @@ def test_columns_are_found_by_name(tmp_path: Path, path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "text", "reason"),
     [
-        (4, "0.1,25.0,20,21,22", "row 5 has 5 cells, 8 are due"),
+        (4, "0.1,25.0,20,21,22", "row 5 has 5 cells, 8 are expected"),
         (4, "0.1,25.0,20,21,warm,23,24,25", "row 5: could not convert string to float: 'warm'"),
-        (4, "0.1,25.0,20,21,nan,23,24,25", "row 5: 'nan' is no temperature"),
-        (4, "0.1,25.0,20,21,22,23,24,inf", "row 5: 'inf' is no temperature"),
+        (4, "0.1,25.0,20,21,nan,23,24,25", "row 5: 'nan' is not a temperature"),
+        (4, "0.1,25.0,20,21,22,23,24,inf", "row 5: 'inf' is not a temperature"),
         (4, "0.1,25.0,20,21,,23,24,25", "row 5: could not convert"),
-        (4, "", "row 5 has 1 cells, 8 are due"),
+        (4, "", "row 5 has 1 cells, 8 are expected"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(path: Path, row: int, text: str, reason: str) -> None:
@@ -82,7 +82,7 @@ def test_a_row_that_cannot_be_read_is_named(path: Path, row: int, text: str, rea
 
 
 def test_too_few_rows_are_named(path: Path) -> None:
-    with pytest.raises(BadClip, match="it has 10 rows of frames, and rows 9 to 11 are asked for"):
+    with pytest.raises(BadClip, match="10 rows of frames, but rows 9 to 11"):
         levels(table(path, 8, 10))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:2]))
@@ -105,18 +105,21 @@ def test_what_is_no_such_table_is_a_bad_clip(tmp_path: Path, content: bytes | No
 
 def test_two_ranges_of_one_table_are_two_clips_in_the_store(path: Path, tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "cache")
-    recipe = StoredFormat(kind="native")
+    stored_format = StoredFormat(kind="native")
     sources = [table(path, 0, 4), table(path, 5, 9), dataclasses.replace(table(path, 0, 4), hottest=40.0)]
     clips = [Clip(id=str(number), source=source, target=0) for number, source in enumerate(sources)]
     assert len({store.content_key(source) for source in sources}) == 3
-    assert store.ensure(clips, [recipe]).built == 3
-    reader = store.reader(recipe)
+    assert store.ensure(clips, [stored_format]).built == 3
+    reader = store.reader(stored_format)
     for clip, source in zip(clips, sources, strict=True):
         stored = reader.frames(clip, range(5))  # (5, 3, 2, 3)
         assert np.array_equal(stored, np.repeat(levels(source)[:, None], 3, axis=1))
     assert store.content_key(sources[0]) == ClipStore(tmp_path).content_key(sources[0])
     path.write_text(path.read_text().replace("20.0", "20.5", 1))
-    assert store.content_key(sources[0]) != store.content_key(sources[1]) and store.ensure(clips, [recipe]).built == 3
+    assert (
+        store.content_key(sources[0]) != store.content_key(sources[1])
+        and store.ensure(clips, [stored_format]).built == 3
+    )
 
 
 def test_a_missing_table_is_a_bad_clip_of_the_store(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What tables say of rows: shared ranks, gains over controls, ceilings, costs."""
+"""Ranks, differences from controls, oracle rows and costs in tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmark_core.tables import gather
 
 @pytest.fixture(autouse=True)
 def no_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed here does not matter; tests/test_printed.py has papers."""
+    """What is installed here does not matter; tests/test_table_figures.py has papers."""
     monkeypatch.setattr(gather, "load_library", lambda problems: Library({}, {}))
 
 
@@ -26,8 +26,8 @@ def no_papers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ranks_are_shared_where_a_paired_interval_holds_zero(tmp_path: Path) -> None:
     put(tmp_path, make_record(bits(*range(18)), method="a"))
-    put(tmp_path, make_record(bits(*range(17)), method="b"))  # one clip less: no telling
-    put(tmp_path, make_record(bits(*range(8)), method="c"))  # nine clips less
+    put(tmp_path, make_record(bits(*range(17)), method="b"))  # one clip less: not significant
+    put(tmp_path, make_record(bits(*range(8)), method="c"))  # nine clips less: significant
     put(tmp_path, make_record(bits(*range(8)), method="d"))
     assert [(row["method"], row["rank"]) for row in rows(tmp_path)] == [("a", "1"), ("b", "1"), ("c", "3"), ("d", "3")]
 
@@ -35,7 +35,7 @@ def test_ranks_are_shared_where_a_paired_interval_holds_zero(tmp_path: Path) -> 
 def test_a_chain_of_near_rows_does_not_share_the_first_ones_rank(tmp_path: Path) -> None:
     for method, right in (("a", 18), ("b", 15), ("c", 12), ("d", 10)):
         put(tmp_path, make_record(bits(*range(right)), method=method))
-    assert [row["rank"] for row in rows(tmp_path)] == ["1", "1", "3", "3"]  # c is not told from b, but is from a
+    assert [row["rank"] for row in rows(tmp_path)] == ["1", "1", "3", "3"]  # c differs significantly from a, not from b
 
 
 def test_one_seed_has_no_rank_where_others_have_several(tmp_path: Path) -> None:
@@ -136,12 +136,12 @@ def test_a_control_with_folds_missing_has_no_score_to_show(tmp_path: Path) -> No
     assert (mine["method"], mine["matched"], mine["Δ matched"]) == ("mine", "-", "-")
 
 
-def test_ceilings_are_not_ranked_and_need_no_control(tmp_path: Path) -> None:
+def test_oracles_are_not_ranked_and_need_no_control(tmp_path: Path) -> None:
     put(tmp_path, make_record(bits(*range(20)), more={"privileged": True}))
     put(tmp_path, make_record(bits(0), method="c", more=CONTROL))
     assert [(row["part"], row["method"], row["rank"], row["gain"]) for row in rows(tmp_path)] == [
         ("ranked", "c (control)", "1", ""),
-        ("ceiling", "mine", "", ""),
+        ("oracle", "mine", "", ""),
     ]
 
 
@@ -161,7 +161,7 @@ def test_costs_are_joined_by_structure_and_no_processor_time_enters(tmp_path: Pa
 def test_a_clip_of_windows_costs_as_many_as_it_is_long(tmp_path: Path) -> None:
     put(tmp_path, make_record(sampling="windows-16"), make_cost("net18-bilinear"))
     (row,) = grid(tmp_path)
-    assert row["MACs/clip (G)"] == "0.6 a window"
+    assert row["MACs/clip (G)"] == "0.6 per window"
 
 
 def test_the_enhancers_share_is_of_a_views_multiply_adds(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tables from records alone: literal pages, what makes a row, names."""
+"""Tables from records: a whole page, grouping into rows, and escaping of names."""
 
 from __future__ import annotations
 
@@ -13,41 +13,36 @@ from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library
 from benchmark_core.scoring.statistics import wilson
 from benchmark_core.tables import build_tables, gather, write_tables
+from benchmark_core.tables.markdown import LEGEND, MARK
 
 
 @pytest.fixture(autouse=True)
 def no_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed here does not matter; tests/test_printed.py has papers."""
+    """What is installed here does not matter; tests/test_table_figures.py has papers."""
     monkeypatch.setattr(gather, "load_library", lambda problems: Library({}, {}))
 
 
 EXPECTED_PAGE = """\
-<!-- written by 'elrbench leaderboard' from the records; edit those, not this -->
+MARK
 
 # acts · split1 · average-12x16
 
 single-label, 1 fold, 2 classes, data `feed`.
 
-| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | top5 | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
-|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
-| 1 | 1 | mine:a | net18 | bilinear | small\\* | 62.50 ± 3.54 | 2 | 40.9 to 80.0 | 100.00 | 22.50 ± 3.54 | +40.00 (+20.00 to +60.00) | 11.18 | 0.6 | 0 | 1.5 |
-| 2 | 2 | plain:b (control) | net18 | bilinear | small | 22.50 ± 3.54 | 2 | 9.6 to 44.3 | 100.00 | - | - | 11.18 | 0.6 | 0 | 1.5 |
+| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
+|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
+| 1 | 1 | mine:a | net18 | bilinear | small\\* | 62.50 ± 3.54 | 2 | 40.9 to 80.0 | 22.50 ± 3.54 | +40.00 (+20.00 to +60.00) | 11.18 | 0.6 | 0 | 1.5 |
+| 2 | 2 | plain:b (control) | net18 | bilinear | small | 22.50 ± 3.54 | 2 | 9.6 to 44.3 | - | - | 11.18 | 0.6 | 0 | 1.5 |
 
-## Ceilings (privileged: scored on high views)
+## Oracle (scored on high views; not ranked)
 
-| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | top5 | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
-|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
-| 3 | - | high | net18 | bilinear | small | 90.00 | 1 | 69.9 to 97.2 | 100.00 | - | - | - | - | - | - |
+| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
+|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
+| 3 | - | high | net18 | bilinear | small | 90.00 | 1 | 69.9 to 97.2 | - | - | - | - | - | - |
 
-Scores in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips: Wilson's for shares of
-clips, bootstrap for F1; a clip that several folds test counts in each. *Matched*: the control of the same budget,
-partners and numbers of epochs; *Δ matched*: the paired difference from it, in points, on the same seeds and clips, with
-its 95 % bootstrap interval. A row shares the rank of that rank's first row unless the paired interval of the two is
-above zero. `k/n folds`: not ranked until all folds are in; nor is one seed where other rows have several. \\*: numbers
-that are not the budget's, named in the last table. MACs: multiply-adds; `≥` where an operator could not be counted.
-`-`: not measured, or nothing to pair with; it enters no mean.
+LEGEND
 
-## What the rows are
+## Settings of each row
 
 | # | method | size | sampling | precision | budget | init | updates | plugins | records |
 |:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
@@ -57,13 +52,13 @@ that are not the budget's, named in the last table. MACs: multiply-adds; `≥` w
 """  # noqa: E501
 
 EXPECTED_INDEX = """\
-<!-- written by 'elrbench leaderboard' from the records; edit those, not this -->
+MARK
 
 # Tracks
 
-One table a track: dataset, protocol, degradation. Scores in %.
+One table per track: dataset, protocol and degradation. Scores are in %.
 
-| track | task | score | rows | records | leads | measured | reported | by | CSV |
+| track | task | score | rows | records | leader | measured | reported | reported system | CSV |
 |:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
 | [acts · split1 · average-12x16](acts/split1/average-12x16.md) | single-label | top1 | 3 | 5 | mine:a | 62.50 | - | - | [CSV](acts/split1/average-12x16.csv) |
 
@@ -74,7 +69,7 @@ EXPECTED_CSV = """\
 part,rank,method,backbone,enhancer,size,sampling,precision,budget,init,control,primary,mean,std,low95,high95,interval,seeds,folds,of_folds,top5,gain,gain_low95,gain_high95,gain_over,matched_mean,matched_std,matched_seeds,params,params_backbone,params_enhancer,params_head,macs_view,macs_clip,macs_enhancer_share,macs_lower_bound,latency_ms cuda: G,updates,plugins,notes,data,digests
 ranked,1,mine:a,net18,bilinear,96x128,4x1,fp32,small; method.epochs=20,scratch,False,top1,0.625,0.0353553,0.40949,0.800229,wilson95,2,1,1,1,0.4,0.2,0.6,plain:b,0.225,0.0353553,2,11176512,11170000,0,6512,1.5e+08,6e+08,0,False,1.5,student 40,p (elrbench 0.1.0),,feed,cb979ae20ad69a55 b64ac8efdc5261cf
 ranked,2,plain:b (control),net18,bilinear,96x128,4x1,fp32,small,scratch,True,top1,0.225,0.0353553,0.0959326,0.442686,wilson95,2,1,1,1,,,,,,,,11176512,11170000,0,6512,1.5e+08,6e+08,0,False,1.5,student 40,p (elrbench 0.1.0),,feed,0ab668cdba3f181b 56c9e7609b873df2
-ceiling,,high,net18,bilinear,96x128,4x1,fp32,small,scratch,False,top1,0.9,,0.698966,0.972134,wilson95,1,1,1,1,,,,,,,,,,,,,,,,,student 40,p (elrbench 0.1.0),,feed,a16bb432785ee57f
+oracle,,high,net18,bilinear,96x128,4x1,fp32,small,scratch,False,top1,0.9,,0.698966,0.972134,wilson95,1,1,1,1,,,,,,,,,,,,,,,,,student 40,p (elrbench 0.1.0),,feed,a16bb432785ee57f
 """  # noqa: E501
 
 
@@ -95,10 +90,19 @@ def test_the_whole_of_a_page_its_csv_and_the_index(tmp_path: Path) -> None:
     made = texts(tmp_path)
     costs = ["tables/costs.md", "tables/costs.csv", "tables/latency.csv"]
     assert list(made) == ["tables/README.md", f"{PAGE}.md", f"{PAGE}.csv", *costs]
-    assert squeezed(made[f"{PAGE}.md"]) == EXPECTED_PAGE
+    assert squeezed(made[f"{PAGE}.md"]) == EXPECTED_PAGE.replace("LEGEND", LEGEND).replace("MARK", MARK)
     assert made[f"{PAGE}.csv"] == EXPECTED_CSV
-    assert squeezed(made["tables/README.md"]) == EXPECTED_INDEX
+    assert squeezed(made["tables/README.md"]) == EXPECTED_INDEX.replace("MARK", MARK)
     assert build_tables(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(9, False), (10, True)])
+def test_top5_is_shown_from_ten_classes(tmp_path: Path, classes: int, shown: bool) -> None:
+    names = [f"k{number}" for number in range(classes)]
+    per_class = {"classes": names, "n": [20] + [0] * (classes - 1), "value": [0.5] + [None] * (classes - 1)}
+    put(tmp_path, make_record(more={"dataset": {"manifest": "feed", "classes": classes}, "per_class": per_class}))
+    assert ("top5" in grid(tmp_path)[0]) is shown
+    assert rows(tmp_path)[0]["top5"] == "1"  # the CSV has every score
 
 
 def test_links_lead_to_records(tmp_path: Path) -> None:
@@ -167,7 +171,7 @@ def test_a_row_with_folds_missing_is_shown_last_and_not_ranked(tmp_path: Path) -
     low, short = grid(tmp_path)
     assert (low["method"], low["rank"], low["top1"]) == ("low", "1", "5.00")
     assert (short["top1"], short["seeds"]) == ("2/10 folds", "0 (+2 incomplete)")
-    assert short["rank"] == short["95 % (Wilson)"] == short["top5"] == short["Δ matched"] == "-"
+    assert short["rank"] == short["95 % (Wilson)"] == short["Δ matched"] == "-"
 
 
 def test_a_seed_with_folds_missing_enters_no_mean(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ from tiny_virat import FILM, SHAPES, write_first, write_list, write_part, write_
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
+from benchmark_core.specs.index import VideoFile
 from elrbench_plugins.commands.check.check import check_plugin
 from elrbench_plugins.tinyvirat import CLASSES, TINYVIRAT, TINYVIRAT_V2, VIRAT_CROPS
 from elrbench_plugins.tinyvirat.answer import answer
@@ -48,7 +48,7 @@ def test_lists_become_clips_and_one_fold(made: Path) -> None:
     index = TINYVIRAT.read_index(made, "train-test", {})
     assert index.folds["1"].train == tuple(f"train/{FILM}/{number:05d}" for number in range(6))
     assert index.folds["1"].test == tuple(f"test/{FILM}/{number:05d}" for number in range(6, 12))
-    assert (index.missing, index.pool, len(index.clips)) == ((), (), 12)
+    assert (index.missing, index.unlabelled, len(index.clips)) == ((), (), 12)
     clip = index.by_id[f"train/{FILM}/00001"]
     assert clip.source == VideoFile(made / "videos" / "train" / FILM / "00001.mp4")
     assert (clip.target, clip.group) == ((1, 14), FILM)
@@ -73,14 +73,14 @@ def test_the_second_release_has_a_pool_without_labels(tmp_path: Path) -> None:
     write_second(tmp_path, train=2, val=3, test=4)
     index = TINYVIRAT_V2.read_index(tmp_path, "train-val", {})
     assert (len(index.folds["1"].train), len(index.folds["1"].test)) == (2, 3)
-    assert index.pool == ("test/00000", "test/00001", "test/00002", "test/00003")
-    assert {index.by_id[key].target for key in index.pool} == {None}
+    assert index.unlabelled == ("test/00000", "test/00001", "test/00002", "test/00003")
+    assert {index.by_id[key].target for key in index.unlabelled} == {None}
     whole = index.digest()
     shutil.rmtree(tmp_path / "videos" / "test")  # training does not need them, and its index does not change
     index = TINYVIRAT_V2.read_index(tmp_path, "train-val", {})
     assert index.digest() == whole and index.missing == ()
     (tmp_path / "tiny_test_v2_public.json").unlink()
-    assert TINYVIRAT_V2.read_index(tmp_path, "train-val", {}).pool == ()
+    assert TINYVIRAT_V2.read_index(tmp_path, "train-val", {}).unlabelled == ()
 
 
 def test_larger_crops_come_in_the_same_format(tmp_path: Path) -> None:

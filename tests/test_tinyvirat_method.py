@@ -28,7 +28,7 @@ from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
-from benchmark_core.training.training import Training
+from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.commands.suite.estimate import Estimator
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -146,7 +146,7 @@ def test_the_spec_imports_no_torch() -> None:
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
     data = prepare(plan, components, RunContext(out=cache, cache=cache))
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(OWNERS),

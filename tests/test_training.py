@@ -1,4 +1,4 @@
-"""Training as a library: its surface, stages that are shared and resumed, and what it refuses."""
+"""`Training` as a library: its public names, shared and resumed stages, and refusals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import functools
 import importlib
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,17 @@ from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.views import Views
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
-from benchmark_core.progress import Silent
+from benchmark_core.progress import Advance, Reporter, Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.time_estimate import estimate_times, report_time_estimate
 from benchmark_core.source_text import other_source, package_digest, source_note
-from benchmark_core.training.keys import StageInputs, stage_numbers
+from benchmark_core.training.keys import StageInputs, function_name, stage_function, stage_numbers
 from benchmark_core.training.recipe import schedule_of
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
-from benchmark_core.training.training import Training
+from benchmark_core.training.stage_trainer import StageTrainer
+from benchmark_core.training.training import Training, build_training
 
 Make = Callable[..., Training]
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -39,28 +40,35 @@ INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)
 
 @pytest.fixture
 def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
-    """`make(cache="a", seed=…)`: a Training on the toy dataset."""
+    """`make(cache="a", seed=…)`: a Training on the toy dataset; other keywords change the plan."""
 
-    def training(cache: str = "a", **changes: Any) -> Training:
+    def training(cache: str = "a", reporter: Reporter | None = None, **changes: Any) -> Training:
         plan = dataclasses.replace(toy_plan, **changes)
         components = components_of(toy_catalog, plan)
         components = dataclasses.replace(components, method=dataclasses.replace(components.method, needs_high=True))
         data = prepare(plan, components, RunContext(out=tmp_path / "clips", cache=tmp_path / "clips"))
-        return Training(
+        return build_training(
             plan=plan,
             components=components,
             inputs=data.stage_inputs(OWNERS),
             make_views=data.training_views,
             device=torch.device("cpu"),
             cache=tmp_path / cache,
-            reporter=Silent(),
+            reporter=reporter or Silent(),
         )
 
     return training
 
 
+def stages_of(training: Training) -> Path:
+    """Return the folder of the stages in the cache of `training`."""
+    runner = training._runner
+    assert isinstance(runner, StageTrainer)
+    return runner._cache / "stages"
+
+
 class Killed(Exception):
-    """Stands for a kill."""
+    """Raised in place of a kill."""
 
 
 def fit(training: Training, net: nn.Module, epochs: int = 3, die_at: int | None = None) -> None:
@@ -98,7 +106,7 @@ def one_loop(training: Training, die_at: int | None = None) -> Callable[[Any], N
 
 
 def two_loops(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
-    """Over different modules, as a network that is grown, or trained against another, has them."""
+    """Two loops over different modules, as for a network that grows or is trained against another."""
 
     def run(pair: nn.ModuleList) -> None:
         fit(training, pair[0], epochs=2)
@@ -114,14 +122,18 @@ def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: l
         return nn.ModuleList([training.recognizer("one"), training.recognizer("two")])
 
     fresh: Callable[[Training], nn.Module] = pair if loops is two_loops else Training.recognizer
-    whole, broken, again = make("whole"), make("broken"), make("broken")
+    seen: list[str] = []
+
+    class Heard(Silent):
+        def say(self, line: str) -> None:
+            seen.append(line)
+
+    whole, broken, again = make("whole"), make("broken"), make("broken", reporter=Heard())
     straight = whole.stage("student", loops(whole), fresh(whole), needs=("low", *RECIPE))
     with pytest.raises(Killed):
         broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low", *RECIPE))
-    seen: list[str] = []
-    again._reporter.say = seen.append  # type: ignore[method-assign]
     went_on = again.stage("student", loops(again), fresh(again), needs=("low", *RECIPE))
-    assert seen == [f"student: going on from epoch {die_at + 1}"]
+    assert len(seen) == 1 and seen[0].startswith("student: ") and seen[0].endswith(f"epoch {die_at + 1}")
     assert torch.equal(weights(straight), weights(went_on))
     assert [row["epoch"] for row in again.stages[0]["history"]] == epochs
     assert again.stages[0]["updates"] == whole.stages[0]["updates"]
@@ -196,6 +208,15 @@ def test_what_a_stage_reads_is_in_its_key(toy_plan: Plan, other: dict[str, Any])
     assert numbers(INPUTS, nn.Linear(1, 1)) != numbers(INPUTS, nn.Linear(1, 2))
 
 
+def test_a_function_that_moved_keeps_its_name_in_keys() -> None:
+    @stage_function("old_module:train")
+    def moved(epochs: int) -> None: ...
+
+    assert function_name(moved) == "old_module:train"
+    assert function_name(functools.partial(moved, epochs=2)) == "old_module:train(epochs=2)"
+    assert function_name(fit) == f"{__name__}:fit"
+
+
 def test_a_chain_of_stages_on_one_module_depends_on_each_link(make: Make) -> None:
     def chain(rate: float) -> bool:
         plan = make().plan
@@ -209,16 +230,16 @@ def test_a_chain_of_stages_on_one_module_depends_on_each_link(make: Make) -> Non
     assert [chain(1e-3), chain(1e-2), chain(1e-3)] == [False, False, True]
 
 
-def test_a_need_that_no_stage_fitted_is_named(make: Make) -> None:
+def test_a_need_that_no_stage_trained_is_named(make: Make) -> None:
     training = make()
-    with pytest.raises(ElrError, match="stage 'b' needs a Recognizer that no stage has fitted"):
+    with pytest.raises(ElrError, match="stage 'b' needs a Recognizer that no stage has trained"):
         training.stage("b", lambda net: None, training.recognizer(), needs=(training.recognizer("x"),))
     with pytest.raises(ElrError, match="unknown need of stage 'b' 'epoch'. Did you mean 'epochs'?"):
         training.stage("b", lambda net: None, training.recognizer(), needs=("epoch",))
 
 
 def test_a_stage_reads_no_option_that_its_key_does_not_hold(make: Make) -> None:
-    """Else a run with another value of it would be given these weights, unseen."""
+    """Otherwise a run with another value of the option would reuse these weights."""
 
     def reads(*keys: str) -> Callable[[nn.Module], None]:
         return lambda net: [training.options[key] for key in keys] and None
@@ -226,7 +247,7 @@ def test_a_stage_reads_no_option_that_its_key_does_not_hold(make: Make) -> None:
     training = make()
     training.stage("a", reads("lr", "batch"), training.recognizer(), needs=("lr", "batch"))
     assert training.options["momentum"] and {**training.options}  # outside a stage all are read
-    with pytest.raises(ElrError, match="stage 'b' reads the option 'momentum', which its `needs` do not name"):
+    with pytest.raises(ElrError, match="stage 'b' reads the option 'momentum', .*`needs`"):
         training.stage("b", reads("lr", "momentum"), training.recognizer(), needs=("lr",))
     with pytest.raises(ElrError, match="the option 'momentum'"):
         training.stage("c", lambda net: training.options.get("momentum", 0.0) and None, training.recognizer())
@@ -241,12 +262,12 @@ def test_a_diverged_network_is_not_kept(make: Make) -> None:
 
     for _ in range(2):
         training = make()
-        with pytest.raises(RunFailed, match="is not finite after training, and is not kept; lower the learning rate"):
+        with pytest.raises(RunFailed, match="is not finite after training.*; lower the learning rate"):
             training.stage("student", explode, training.recognizer(), needs=tuple(RECIPE))
 
 
 def test_a_later_loop_does_not_change_what_an_earlier_one_left(make: Make) -> None:
-    """Killed while it goes on with a module of which it had kept a copy: the copy is made again of the right state."""
+    """Killed in the second loop over a module that was copied between the loops: the copy is equal after the resume."""
 
     def run(training: Training, die_at: int | None = None) -> Callable[[Any], None]:
         def twice(net: nn.Module) -> None:
@@ -326,11 +347,29 @@ def test_history_is_what_a_stage_has_logged_before_a_kill_too(make: Make) -> Non
     assert run(make("broken"), die_at=2) + run(make("broken")) == whole
 
 
+def test_progress_names_stage_epoch_and_unit(make: Make) -> None:
+    seen: list[tuple[str | None, int, str]] = []
+
+    class Watching(Silent):
+        @contextlib.contextmanager
+        def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
+            def advance(steps: int = 1, *, label: str | None = None, **metrics: float) -> None:
+                seen.append((label, total, unit))
+
+            yield advance
+
+    training = make(reporter=Watching())
+    training.stage("student", lambda net: fit(training, net, epochs=2), training.recognizer(), needs=("low", *RECIPE))
+    total = len(seen)
+    assert {unit for _, _, unit in seen} == {"steps"} and {of for _, of, _ in seen} == {total}
+    assert list(dict.fromkeys(label for label, _, _ in seen)) == ["student, epoch 1/2", "student, epoch 2/2"]
+
+
 def test_a_checkpoint_of_noise_is_no_checkpoint(make: Make) -> None:
     training = make()
     with pytest.raises(Killed):
         training.stage("student", one_loop(training, 1), training.recognizer(), needs=tuple(RECIPE))
-    (path,) = training._cache.rglob("checkpoint.pt")
+    (path,) = stages_of(training).rglob("checkpoint.pt")
     path.write_bytes(bytes(range(256)) * 20)
     again = make()
     again.stage("student", one_loop(again), again.recognizer(), needs=tuple(RECIPE))
@@ -396,7 +435,7 @@ def test_one_cycle_starts_at_a_25th_peaks_at_three_tenths_and_ends_near_zero() -
     assert (run(0), run(3)) == (pytest.approx(1 / 25), pytest.approx(1)) and run(10) == pytest.approx(4e-6)
 
 
-def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_an_estimate_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     components = components_of(toy_catalog, toy_plan)
     before = torch.get_rng_state()
     seconds = estimate_times(toy_plan, components, clips=24, inputs=INPUTS, device=torch.device("cpu"), cache=tmp_path)
@@ -404,11 +443,35 @@ def test_a_rehearsal_names_the_stages_and_leaves_nothing(toy_catalog: Catalog, t
     assert not list(tmp_path.iterdir()) and torch.equal(before, torch.get_rng_state())
 
 
+def test_an_estimate_needs_only_the_number_of_clips(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    """Before clips are decoded there are no digests of them, so no stage can be looked up in the cache."""
+    heard: list[str] = []
+
+    class Heard(Silent):
+        def say(self, line: str) -> None:
+            heard.append(line)
+
+    asked = {"clips": 24, "device": torch.device("cpu"), "cache": tmp_path}
+    assert estimate_times(toy_plan, components_of(toy_catalog, toy_plan), **asked)["student"] > 0
+    report_time_estimate(toy_plan, components_of(toy_catalog, toy_plan), toy_catalog, reporter=Heard(), **asked)
+    assert "student" in heard[0] and "in the cache" in heard[0] and not list(tmp_path.iterdir())
+
+
+def test_an_estimate_refuses_a_loop_outside_a_stage(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+    def loop(training: Training) -> None:
+        next(training.epochs(training.views("train"), 1, state=[]))
+
+    components = components_of(toy_catalog, toy_plan)
+    components = dataclasses.replace(components, method=dataclasses.replace(components.method, fit=loop))
+    with pytest.raises(ElrError, match=r"epochs.*inside training\.stage"):
+        estimate_times(toy_plan, components, clips=4, device=torch.device("cpu"), cache=tmp_path)
+
+
 @pytest.mark.parametrize(("batch", "hinted"), [(2, True), (1, False)])
 def test_a_shorter_budget_that_does_not_go_with_the_rest_stops_no_run(
     toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, hinted: bool
 ) -> None:
-    """At one interval a batch of one clip is refused; the longer budget has several."""
+    """With one interval, a batch of one clip is refused; the longer budget has several intervals."""
     method = toy_catalog.methods["supervised"]
     short = dataclasses.replace(method, budgets={**method.budgets, "small": {"sampling": "1x1", "method.epochs": 1}})
     catalog = dataclasses.replace(toy_catalog, methods=Section("method", {"supervised": short}))

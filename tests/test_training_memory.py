@@ -1,4 +1,4 @@
-"""The script that measures a run's peak memory, on the smallest run there is."""
+"""The script that measures the peak memory of a run, on a very small run."""
 
 from __future__ import annotations
 

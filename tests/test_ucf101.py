@@ -10,8 +10,8 @@ import pytest
 from videos import random_planes, write_planes
 
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import VideoFile
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import VideoFile
 from elrbench_plugins.ucf101 import CLASSES, COUNTS, UCF101
 from elrbench_plugins.ucf101.index import LISTS, VIDEOS, listed, name_of
 

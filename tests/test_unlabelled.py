@@ -20,7 +20,6 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.bad_clip import BadClips
-from benchmark_core.clips.index import VideoFile
 from benchmark_core.plans.budgets import changed_from_budget
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -33,6 +32,7 @@ from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
+from benchmark_core.specs.index import VideoFile
 from benchmark_core.training.keys import StageInputs, stage_numbers
 
 ASKS = "method.unlabelled=attention"
@@ -326,7 +326,7 @@ def test_an_estimate_counts_the_unlabelled_clips(toy_catalog: Catalog, tmp_path:
 def test_a_method_that_does_not_declare_its_need_is_an_error(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     hidden = dataclasses.replace(plan, unlabelled="")
-    with pytest.raises(ElrError, match="asked for clips without labels, and its plan has no pool"):
+    with pytest.raises(ElrError, match="asked for unlabelled clips.*`unlabelled`"):
         asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
         estimate_times(hidden, components_of(toy_catalog, hidden), **asking)
 

@@ -17,13 +17,13 @@ from videos import drawn
 
 from benchmark_core.clips.augment import Jitter
 from benchmark_core.clips.degraded import degrade_again
-from benchmark_core.clips.formats import ViewPlan, view_plan
-from benchmark_core.clips.index import Clip
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import ViewPlan, view_plan
 from benchmark_core.clips.views import HostBatch, Views
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import Clip
 from elrbench_plugins.degradations import AVERAGE, BICUBIC, NATIVE
 
 SIZE = (24, 32)
@@ -36,8 +36,8 @@ COUNT = 7
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     made = ClipStore(tmp_path_factory.mktemp("cache"))
-    for stock in (AFTER, BEFORE, AS_RECORDED):
-        made.ensure(clips(), stock.recipes(low=True, high=True))
+    for planned in (AFTER, BEFORE, AS_RECORDED):
+        made.ensure(clips(), planned.formats(low=True, high=True))
     return made
 
 
@@ -46,9 +46,9 @@ def clips() -> list[Clip]:
     return [drawn(n, frames=5 + n, size=(24 + 2 * n, 32 + 3 * n), target=n % 3) for n in range(COUNT)]
 
 
-def views(store: ClipStore, stock: ViewPlan = AFTER, **options) -> Views:
+def views(store: ClipStore, planned: ViewPlan = AFTER, **options) -> Views:
     components = {"sampling": Sampling.parse("4x1"), "classes": 3, "jitter": Jitter() if options.get("train") else None}
-    return Views(clips(), store, stock, **{**components, **options})
+    return Views(clips(), store, planned, **{**components, **options})
 
 
 def by_clip(batches: Iterator[HostBatch]) -> dict[str, tuple[torch.Tensor, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark_core import BackboneSpec, DatasetSpec, Option, Protocol, hookimpl
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 
 CLASSES = ("left", "right", "moves")
 
@@ -53,7 +53,6 @@ def elr_datasets() -> list[DatasetSpec]:
             classes=CLASSES,
             protocols={"one": Protocol(summary="one fold", folds=("1",))},
             index=index,
-            embedded=True,
             options={"train": Option(default=24, help="clips"), "test": Option(default=12, help="clips")},
         )
     ]

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, VideoFile
+from benchmark_core.specs.index import Clip, Drawn, VideoFile
 
 
 def write_video(path: Path, frames: list[np.ndarray], pixels: str, codec: str = "ffv1") -> Path:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
 
-Advance = Callable[..., None]  # advance(steps=1, **figures); figures such as loss=0.31 are shown
+from benchmark_core.progress import Advance, Silent, duration
+
 EVERY_S = 10.0  # seconds between two plain lines
 
 
@@ -40,7 +41,8 @@ class ConsoleReporter:
     def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
         """Show progress over `total` units: a bar on a terminal, else a line every ten seconds and one at the end."""
         if self.quiet:
-            yield lambda steps=1, **figures: None
+            with Silent().steps(label, total) as advance:
+                yield advance
         elif self.terminal:
             with self._bar(label, total) as advance:
                 yield advance
@@ -63,36 +65,27 @@ class ConsoleReporter:
         with Progress(*columns, console=Console(file=self.stream), redirect_stdout=False) as progress:
             task = progress.add_task(label, total=total, figures="")
 
-            def advance(steps: int = 1, **figures: float) -> None:
-                progress.update(task, advance=steps, figures=_figures(figures))
+            def advance(steps: int = 1, *, label: str | None = None, **figures: float) -> None:
+                progress.update(task, advance=steps, figures=_figures(figures), description=label)
 
             yield advance
 
     @contextmanager
     def _lines(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         began = printed = time.monotonic()
-        done, last = 0, ""
+        done, last, shown = 0, "", label
 
-        def advance(steps: int = 1, **figures: float) -> None:
-            nonlocal done, printed, last
-            done, last = done + steps, _figures(figures)
+        def advance(steps: int = 1, *, label: str | None = None, **figures: float) -> None:
+            nonlocal done, printed, last, shown
+            done, last, shown = done + steps, _figures(figures), label or shown
             if (now := time.monotonic()) - printed >= EVERY_S:
                 printed = now
                 left = f"ETA {duration((now - began) / done * (total - done))}" if done else ""
-                self.say(", ".join(filter(None, (f"{label}: {done}/{total} {unit}", last, left))))
+                self.say(", ".join(filter(None, (f"{shown}: {done}/{total} {unit}", last, left))))
 
         yield advance
         spent = f"took {duration(time.monotonic() - began)}"
-        self.say(", ".join(filter(None, (f"{label}: {done}/{total} {unit}", last, spent))))
-
-
-def duration(seconds: float) -> str:
-    """`4.2 s`, `42 s`, `3 min`, `1.5 h`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        self.say(", ".join(filter(None, (f"{shown}: {done}/{total} {unit}", last, spent))))
 
 
 def _figures(figures: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""`elrbench leaderboard`: tables from records and reported figures. Loads no plugin, no torch and no data."""
+"""`elrbench leaderboard`: make tables from records and reported figures, without torch, plugins or data."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from benchmark_core.errors import ElrError
 def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> None:
     """elrbench leaderboard --check
 
-    Regenerate the Markdown and CSV tables of every track, the cost tables and the tables of reported figures, from the
-    records and the installed papers. No plugin, torch or dataset is loaded. A record that cannot be used is named and
-    left out. Exit 1 if a table is stale (with --check) or a record was left out.
+    Regenerate all tables: Markdown and CSV for every track, costs, and reported figures. They are made from the records
+    and the installed papers; torch, plugins and datasets are not loaded. An unusable record is named and left out. Exit
+    1 if a record was left out, or with --check if a table is stale.
     """
     if not folder.is_dir():
         raise ElrError(f"there is no folder {folder}; pass --folder DIR or run in the checkout")
@@ -41,11 +41,11 @@ def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> Non
         print_json({"changed": changed, "left_out": list(tables.problems)})
     else:
         click.echo("\n".join(changed) or f"{folder}: all tables were up to date")
-        say_left_out(tables.problems)
+        print_left_out(tables.problems)
     ctx.exit(1 if tables.problems else 0)
 
 
-def say_left_out(problems: Iterable[str]) -> None:
-    """Print a line on stderr for each record that was left out."""
+def print_left_out(problems: Iterable[str]) -> None:
+    """Print a line to stderr for each record that was left out."""
     for problem in problems:
         click.echo(f"elrbench: left out: {problem}", err=True)

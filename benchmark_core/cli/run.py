@@ -125,8 +125,10 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 
 def summary(record: Mapping[str, Any], folder: Path, published: list[str]) -> str:
     """Return the scores of a run and its folder as text."""
+    from benchmark_core.records.record import printed_scores
+
     rows = []
-    for name, score in record["scores"].items():
+    for name, score in printed_scores(record).items():
         interval = f"[{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
         rows.append((name, f"{100 * score['value']:.1f} %", interval, f"n = {score['n']}"))
     plan = record["plan"]

@@ -1,4 +1,4 @@
-"""`elrbench verify [RECORD…]`: whether records say what their predictions make."""
+"""`elrbench verify [RECORD…]`: check records against their predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark_core.cli.console import print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 
 if TYPE_CHECKING:
-    from benchmark_core.records.verify import Verified
+    from benchmark_core.records.verify import VerifiedRecord
 
 PATH = click.Path(path_type=Path)
 
@@ -24,22 +24,22 @@ PATH = click.Path(path_type=Path)
 def command(ctx: click.Context, records: tuple[Path, ...], folder: Path, as_json: bool) -> None:
     """elrbench verify leaderboards/records
 
-    Score each record's predictions again and hold every score, interval, per-class score and hit against them; check
-    seals, the digests of plans and predictions, and that each file lies where its content belongs. RECORD is a record's
-    file, or a folder of records or runs; by default, all that is published. Exit 1 where one falls short.
+    Verify records. Score each record's predictions again, and compare every score, interval, per-class score and hit.
+    Also check checksums, the digests of plans and predictions, and the location of each file. RECORD is a record file,
+    or a folder of records or runs. Default: all published records. Exit 1 if a record fails.
     """
     from benchmark_core.records.verify import record_files, verify_record
 
     found = [verify_record(path, folder) for path in record_files(records, folder)]
     failed = [one for one in found if one.problems]
     if as_json:
-        print_json({"records": len(found), "failed": len(failed), "results": [_told(one) for one in found]})
+        print_json({"records": len(found), "failed": len(failed), "results": [_result(one) for one in found]})
     else:
         click.echo(_text(found, len(failed)))
     ctx.exit(1 if failed else 0)
 
 
-def _told(one: Verified) -> dict[str, object]:
+def _result(one: VerifiedRecord) -> dict[str, object]:
     return {
         "path": str(one.path),
         "digest": one.record["digest"] if one.record else None,
@@ -49,10 +49,10 @@ def _told(one: Verified) -> dict[str, object]:
     }
 
 
-def _text(found: list[Verified], failed: int) -> str:
+def _text(found: list[VerifiedRecord], failed: int) -> str:
     lines = [f"{one.path}: {problem}" for one in found for problem in one.problems]
     lines += [f"{one.path}: note: {note}" for one in found for note in one.notes]
-    count = f"{len(found) - failed} of {len(found)} records hold"
+    count = f"{len(found) - failed} of {len(found)} records are valid"
     if not failed:
-        count += ": seal, digests, place, scores, intervals, classes and hits are what their predictions make"
+        count += ": checksums, digests, locations and all results match their predictions"
     return "\n".join([*lines, count])

@@ -1,4 +1,4 @@
-"""One box per clip, in relative coordinates: drawn on the host, cut out of low and high alike on the device."""
+"""Augmentation: one random box per clip, drawn on the host; the device crops low and high views with the same box."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-Box = npt.NDArray[np.float32]  # (5,): top, left, height, width in [0, 1], and 1 where flipped
+Box = npt.NDArray[np.float32]  # (5,): top, left, height, width in [0, 1], and 1 if flipped
 
 WHOLE: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Jitter:
-    """How boxes are drawn: TSN's numbers for the "location jittering, horizontal flipping, cropping, and scale
-    jittering" that CSTAT names without numbers.
+    """Distribution of the boxes.
 
-    sides: shares of the view's height and width; the two are drawn apart, at most `apart` steps of the list.
+    CSTAT names "location jittering, horizontal flipping, cropping, and scale jittering" without numbers; the defaults
+    are TSN's.
+
+    sides: fractions of the view's height and width. Both are drawn from this list, at most `apart` entries apart.
     flip: probability of a horizontal flip.
     """
 
@@ -31,7 +33,7 @@ class Jitter:
 
 
 def draw_box(rng: np.random.Generator, jitter: Jitter | None = None) -> Box:
-    """A box of drawn height and width at one of four corners or the centre."""
+    """Draw a box of random height and width at one of the four corners or the centre."""
     jitter = jitter or Jitter()
     sides = jitter.sides
     pairs = [(h, w) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= jitter.apart]
@@ -42,11 +44,12 @@ def draw_box(rng: np.random.Generator, jitter: Jitter | None = None) -> Box:
 
 
 def cut(view: Tensor, box: Tensor, *, flow: bool = False) -> Tensor:
-    """(N, C, T, H, W) by boxes (N, 5) to the same shape: each box's content, brought to H x W bilinearly.
+    """Crop views (N, C, T, H, W) by boxes (N, 5) and resize bilinearly to the same shape. Differentiable in `view`.
 
-    flow: of the two channels, the one across changes its sign where flipped. That a box is enlarged does not change
-    the displacements in it: they stay those of the whole view, as in TSN's augmentation of flow.
-    Differentiable in `view`. A clip whose box is the whole view is returned bit for bit.
+    flow: a flip negates the horizontal channel. Resizing does not scale the displacements: they stay those of the whole
+        view, as in TSN's augmentation of flow.
+
+    A clip whose box is the whole view is returned unchanged, bit for bit.
     """
     import torch
     from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"""What clips that cannot be decoded raise."""
+"""Errors for clips that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from benchmark_core.errors import ElrError
 
-SHOWN = 5  # clips that an error names
+SHOWN = 5  # clips that the message names
 
 
 class BadClip(ElrError):
-    """A clip that yields no frames. `where` is its file or key, `reason` one line."""
+    """A clip cannot be decoded. `where` is its file or key, `reason` is one line."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where} cannot be decoded: {reason}")
@@ -22,14 +22,14 @@ class BadClip(ElrError):
 
 
 class BadClips(ElrError):
-    """Clips of a dataset that cannot be decoded. `listed`: (clip id, reason) of each."""
+    """Some clips of a dataset cannot be decoded. `listed`: (clip id, reason) of each; `of`: number of clips tried."""
 
     def __init__(self, listed: Sequence[tuple[str, str]], of: int) -> None:
         shown = "; ".join(f"'{name}' ({reason})" for name, reason in listed[:SHOWN])
         more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
         super().__init__(
             f"{len(listed)} of {of} clips cannot be decoded: {shown}{more}; "
-            "--bad-clips skip leaves such clips out and lists them"
+            "--bad-clips skip leaves them out and lists them"
         )
         self.listed = tuple(listed)
         self.of = of

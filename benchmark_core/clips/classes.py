@@ -1,4 +1,4 @@
-"""Part of a dataset: some of its classes, for those who hold or want no more."""
+"""Restrict a dataset to some of its classes."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark_core.clips.index import Fold, Index
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import NOTHING, DatasetSpec, Value
+from benchmark_core.specs.index import Fold, Index
 
 Targets: TypeAlias = int | tuple[int, ...] | None
 
 
-def pick_classes(spec: DatasetSpec, asked: Sequence[str]) -> tuple[str, ...]:
-    """`asked` in the order of the dataset's own list, each once; nothing where these are all of them.
+def pick_classes(spec: DatasetSpec, requested: Sequence[str]) -> tuple[str, ...]:
+    """Return the requested classes in the dataset's order, without duplicates; empty if they are all of its classes.
 
-    Raises ElrError with did-you-mean for a class that the dataset lacks, and where a single-label task would be left
-    with one class.
+    Raises ElrError for a class that the dataset does not have, and if a single-label task would keep only one class.
     """
-    for name in asked:
+    for name in requested:
         if name not in spec.classes:
             raise unknown(f"class of dataset '{spec.name}'", name, spec.classes)
-    picked = tuple(name for name in spec.classes if name in set(asked))
+    picked = tuple(name for name in spec.classes if name in set(requested))
     if len(picked) < (2 if spec.task == "single-label" else 1):
-        left = f"the class '{picked[0]}' alone" if picked else "no class"
-        raise ElrError(f"--classes leaves {left} of dataset '{spec.name}'; name two or more: --classes A,B")
+        left = f"only the class '{picked[0]}'" if picked else "no class"
+        raise ElrError(f"--classes leaves {left} of dataset '{spec.name}'; give two or more: --classes A,B")
     return () if picked == spec.classes else picked
 
 
 def with_classes(spec: DatasetSpec, classes: tuple[str, ...]) -> DatasetSpec:
-    """The dataset with these of its classes alone; itself where there are none. Official counts no longer hold."""
+    """Return the dataset restricted to `classes`, or unchanged if empty. Official clip counts no longer apply."""
     if not classes:
         return spec
     return dataclasses.replace(spec, classes=classes, counts=NOTHING, index=_Restricted(spec, classes))
@@ -40,22 +39,22 @@ def with_classes(spec: DatasetSpec, classes: tuple[str, ...]) -> DatasetSpec:
 
 @dataclass(frozen=True)
 class _Restricted:
-    """A restricted dataset's `index`."""
+    """The `index` of a restricted dataset."""
 
     whole: DatasetSpec
     classes: tuple[str, ...]
 
     def __call__(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-        """The whole index, restricted."""
+        """Return the index of the whole dataset, restricted to the classes."""
         numbers = {self.whole.classes.index(name): number for number, name in enumerate(self.classes)}
         return restrict(self.whole.read_index(root, protocol, options), numbers)
 
 
 def restrict(index: Index, numbers: Mapping[int, int]) -> Index:
-    """The clips of some classes; `numbers` gives each class that stays its new number.
+    """Return the index restricted to the classes in `numbers`: old class number -> new class number.
 
-    A clip of several labels keeps those that stay, and drops out where none does. Clips without labels stay. So do
-    missing files whose class the lists do not tell.
+    A multi-label clip keeps the labels that are in `numbers`, and is dropped if there are none. Clips without labels
+    are kept, and so are missing files of unknown class.
     """
     clips = tuple(
         dataclasses.replace(clip, target=_renumbered(clip.target, numbers))

@@ -1,10 +1,10 @@
-"""One clip's stored frames: a padded JSON header, the frames, and for compressed ones the table of their places.
+"""File of one stored clip: a padded JSON header, the frames, and the offsets of the frames if they are compressed.
 
-| bytes   | what                                                                           |
+| bytes   | content                                                                        |
 |---------|--------------------------------------------------------------------------------|
 | 0..511  | JSON, padded with spaces: schema, codec, frames, shape, index, length, checksum |
-| 512..   | the frames: raw uint8 (3, rows, columns) each, or compressed each on its own    |
-| index.. | where compressed: uint64 little-endian offsets of the frames, and of the end    |
+| 512..   | the frames: each raw uint8 (3, rows, columns), or each compressed on its own    |
+| index.. | if compressed: uint64 little-endian offsets of the frames, and of the end       |
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from benchmark_core.clips.codec import Codec, Encode, Shape, codec_for, decoder,
 
 SCHEMA = 1
 HEADER_BYTES = 512
-TEMPORARY = ".tmp"  # behind the name of a file that is being written
+TEMPORARY = ".tmp"  # suffix of a file that is being written
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a clip file says of itself.
+    """Header of a clip file.
 
-    length: of the whole file: a shorter one was cut off. checksum: CRC-32 of what follows the header; files of older
-    stores have none.
+    length: bytes of the whole file; a shorter file was truncated. checksum: CRC-32 of everything after the header; None
+    in files of older versions.
     """
 
     schema: int
@@ -49,7 +49,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """None where the file is absent, unreadable, cut off, or not one of ours: it is then to be made anew."""
+    """Return the header, or None if the file is absent, unreadable, truncated or not a clip file."""
     try:
         with path.open("rb") as file:
             text = file.read(HEADER_BYTES)
@@ -63,10 +63,10 @@ def read_header(path: Path) -> Header | None:
 
 
 class Writer:
-    """Writes beside the final path and takes its place on `close`; until then, or after `abort`, nothing is there.
+    """Write a temporary file next to `path`; `close` moves it into place, `abort` removes it.
 
-    compressed: by the codec for the pictures' size; otherwise they are kept raw. One at a time may write to a path: the
-    store's locks see to it, so that what a killed process left is written over.
+    compressed: use the codec for the frame size; otherwise store raw frames. Only one process at a time may write to a
+    path. The store's locks ensure this; therefore a temporary file of a killed process is simply overwritten.
     """
 
     def __init__(self, path: Path, *, compressed: bool) -> None:
@@ -86,7 +86,7 @@ class Writer:
         self.file.write(b" " * HEADER_BYTES)
 
     def add(self, pictures: npt.NDArray[np.uint8]) -> None:
-        """Append uint8 (T, 3, rows, columns); ValueError where the size differs from the frames before."""
+        """Append frames uint8 (T, 3, rows, columns). Raises ValueError if their size differs from earlier frames."""
         shape = (pictures.shape[1], pictures.shape[2], pictures.shape[3])
         if self.shape is None:
             self.shape = shape
@@ -108,7 +108,7 @@ class Writer:
         self.checksum = zlib.crc32(data, self.checksum)
 
     def close(self) -> None:
-        """Complete the file and move it into place at once."""
+        """Complete the file and move it into place atomically."""
         assert self.shape is not None
         index = self.offsets[-1]
         table = b"" if self.codec == "raw" else np.array(self.offsets, "<u8").tobytes()
@@ -122,21 +122,21 @@ class Writer:
         self.closed = True
 
     def abort(self) -> None:
-        """Leave nothing behind of what was not completed."""
+        """Remove the temporary file, unless the file is complete."""
         if self.closed:
             return
-        with contextlib.suppress(OSError):  # what is thrown away need not fit on the disk
+        with contextlib.suppress(OSError):  # a full disk does not matter here
             self.file.close()
         self.temporary.unlink(missing_ok=True)
 
 
 def read_frames(path: Path, header: Header, numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """uint8 (n, 3, rows, columns) of the frames numbered, through a memory map."""
+    """Read the frames with these numbers through a memory map: uint8 (n, 3, rows, columns)."""
     out = np.empty((len(numbers), *header.shape), np.uint8)
     size = int(np.prod(header.shape))
     decode = decoder(header.codec)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        last: tuple[int, int] | None = None  # (number, row of out) of the picture decoded last
+        last: tuple[int, int] | None = None  # (number, row of out) of the frame decoded last
         for row, number in enumerate(numbers):
             if not 0 <= number < header.frames:
                 raise IndexError(f"{path.name} has frames 0 to {header.frames - 1}, not {number}")
@@ -147,21 +147,21 @@ def read_frames(path: Path, header: Header, numbers: Sequence[int]) -> npt.NDArr
                 start = HEADER_BYTES + number * size
                 stop = start + size
             else:
-                place = header.index + 8 * number
-                start, stop = np.frombuffer(mapped[place : place + 16], "<u8").tolist()
+                entry = header.index + 8 * number
+                start, stop = np.frombuffer(mapped[entry : entry + 16], "<u8").tolist()
             decode(mapped[start:stop], out[row])
             last = number, row
     return out
 
 
 def fault(path: Path) -> str | None:
-    """What is wrong with a clip file, all of it read and every frame decoded; None where nothing is.
+    """Read a whole clip file and decode every frame. Return what is wrong with it, or None.
 
-    Raw frames of an older store, which have no checksum, are held against the file's length alone.
+    For raw frames of older versions, which have no checksum, only the length of the file is checked.
     """
     header = read_header(path)
     if header is None:
-        return "cut off, or no clip file"
+        return "truncated, or not a clip file"
     checksum = 0
     try:
         with path.open("rb") as file:
@@ -169,7 +169,7 @@ def fault(path: Path) -> str | None:
             while block := file.read(1 << 20):
                 checksum = zlib.crc32(block, checksum)
         if header.checksum not in (None, checksum):
-            return "its bytes are not those that were written"
+            return "damaged: its checksum does not match"
         for number in range(header.frames):
             read_frames(path, header, [number])
     except (OSError, FFmpegError, ValueError, zlib.error) as error:

@@ -1,13 +1,13 @@
-"""How a stored picture becomes bytes and comes back: all codecs are lossless, and each picture stands on its own.
+"""Lossless codecs of stored frames. Each frame is compressed on its own.
 
-| codec           | used for                        | what                                                          |
+| codec           | used for                        | method                                                        |
 |-----------------|---------------------------------|---------------------------------------------------------------|
 | raw             | low views                       | uint8 (3, rows, columns) as they are                          |
 | difference-zlib | small pictures, optical flow    | differences of neighbours, Huffman codes                      |
 | magicyuv        | pictures of LARGE pixels and up | the same idea by FFmpeg's MagicYUV codec, on G, B and R planes |
 
-At 256x340 MagicYUV is read about three times as fast at a few per cent more bytes; a small picture pays for setting its
-decoder up. Which codec a file uses stands in its header, so files of all of them may lie side by side.
+At 256x340, MagicYUV decodes about three times as fast as difference-zlib, with a few per cent more bytes. For small
+pictures the set-up of its decoder costs more than it saves. Each file names its codec in its header.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ Picture = npt.NDArray[np.uint8]  # (3, rows, columns), or (2, rows, columns) of 
 Shape: TypeAlias = tuple[int, int, int]
 Codec = Literal["raw", "difference-zlib", "magicyuv"]
 Encode: TypeAlias = Callable[[Picture], bytes]
-Decode: TypeAlias = Callable[[bytes, Picture], None]  # data, and where the picture goes
+Decode: TypeAlias = Callable[[bytes, Picture], None]  # (data, output array)
 
 LARGE = 128 * 128  # pixels
 _GBR = (1, 2, 0)  # channel of R, G, B that each plane of FFmpeg's `gbrp` holds
 
 
 def codec_for(shape: Shape) -> Codec:
-    """The compression for pictures of a shape."""
+    """Return the compressing codec for pictures of a shape."""
     return "magicyuv" if shape[0] == 3 and shape[1] * shape[2] >= LARGE else "difference-zlib"
 
 
 def encoder(codec: Codec, shape: Shape) -> Encode:
-    """Picture to bytes. Its state is small, but for one thread at a time."""
+    """Return a function from picture to bytes. It is not thread-safe."""
     if codec == "raw":
         return np.ndarray.tobytes
     return compress if codec == "difference-zlib" else _magicyuv_encoder(shape)
 
 
 def decoder(codec: Codec) -> Decode:
-    """Bytes back to the picture, written into an array of its shape; for one thread at a time.
+    """Return a function that decodes bytes into an array of the picture's shape. It is not thread-safe.
 
-    Raises ValueError, zlib.error or FFmpegError where the bytes are not what the encoder gave.
+    It raises ValueError, zlib.error or FFmpegError if the bytes are damaged.
     """
     if codec == "raw":
         return _copy
@@ -58,9 +58,9 @@ def _copy(data: bytes, out: Picture) -> None:
 
 
 def compress(picture: Picture) -> bytes:
-    """Of colours R and B less G, then left and upper neighbours taken off (modulo 256), then Huffman codes alone.
+    """Subtract G from R and B, then the left and upper neighbours (modulo 256), then apply Huffman coding only.
 
-    Runs and repeats, which zlib would look for next, are rare in what remains and cost most of its time.
+    After this, repeats are rare, and zlib's search for them would cost most of its time.
     """
     plain = picture.copy()
     if len(picture) == 3:
@@ -73,7 +73,7 @@ def compress(picture: Picture) -> bytes:
 
 
 def decompress(data: bytes, shape: Shape) -> Picture:
-    """The picture that `compress` was given."""
+    """Invert `compress`."""
     picture = np.empty(shape, np.uint8)
     _inflate(data, picture)
     return picture
@@ -120,7 +120,7 @@ def _magicyuv_decoder() -> Decode:
         (frame,) = context.decode(av.Packet(data))
         _, rows, columns = out.shape
         if frame.format.name != "gbrp" or (frame.height, frame.width) != (rows, columns):
-            raise ValueError(f"{frame.format.name} {frame.height}x{frame.width} where {rows}x{columns} is due")
+            raise ValueError(f"expected gbrp {rows}x{columns}, not {frame.format.name} {frame.height}x{frame.width}")
         for plane, channel in zip(frame.planes, _GBR, strict=True):
             lines = np.frombuffer(memoryview(plane), np.uint8)[: rows * plane.line_size].reshape(rows, plane.line_size)
             out[channel] = lines[:, :columns]

@@ -1,11 +1,11 @@
-"""Clips become planes: video files and pictures by PyAV, a table's rows as grey levels, a drawn clip by its own code.
+"""Decode clips to planes: videos and pictures with PyAV, tables as grey levels, drawn clips with their own code.
 
-Planes are kept as decoded. A clip is whole or bad: where a packet cannot be decoded, the frames before it are not taken
-for a shorter clip, since scores on such clips could not be compared with anyone's. What FFmpeg conceals without an
-error (damaged blocks, a file cut off between packets) counts as decoded.
+Planes are kept as decoded. A clip is decoded completely, or it is bad: if a packet cannot be decoded, the frames before
+it do not count as a shorter clip, because scores on such clips would not be comparable. Damage that FFmpeg conceals
+without an error (damaged blocks, a file truncated between packets) is not detected.
 
-The one conversion that is left to libswscale is that of unusual pixel formats (10 bits, palettes, alpha) to 8-bit
-planes of the same size; it never scales.
+libswscale is used only to convert unusual pixel formats (10 bits, palettes, alpha) to 8-bit planes of the same size; it
+never scales.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from av.video.plane import VideoPlane
 
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.frames import Frames, Plane
-from benchmark_core.clips.index import Drawn, FrameFolder, Source, TableFrames, VideoFile
 from benchmark_core.clips.table_frames import read_table
 from benchmark_core.specs import resolve
+from benchmark_core.specs.index import Drawn, FrameFolder, Source, TableFrames, VideoFile
 
 __all__ = ["DECODER", "BadClip", "Colour", "decode"]
 
 DECODER = f"pyav {av.__version__}"
-CHUNK_BYTES = 1 << 26  # planes held at a time, so that a long high-definition clip stays bounded in memory
-KEPT_BYTES = 1 << 23  # of a plane's frames that are kept for the next
+CHUNK_BYTES = 1 << 26  # of planes in memory at a time, also for long high-definition clips
+KEPT_BYTES = 1 << 23  # largest buffer of a plane that is kept for the next chunk
 _KEPT = threading.local()
-LONGEST_SIDE = 8192  # pixels; a damaged header may claim any size
-ALONE = {"protocol_whitelist": "none"}  # a play list must not send the decoder to other files or to the network
+LONGEST_SIDE = 8192  # pixels; a damaged header may state any size
+ALONE = {"protocol_whitelist": "none"}  # a play list must not open other files or the network
 
 Colour: TypeAlias = Literal["rgb", "grey", "yuv-limited", "yuv-full", "yuv709-limited", "yuv709-full"]
 Picture: TypeAlias = tuple[Colour, tuple[Plane, ...]]
@@ -51,12 +51,18 @@ _BT709 = 1  # AVCOL_SPC_BT709
 
 
 def decode(source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False) -> Iterator[Frames]:
-    """The clip's frames in order, at most `chunk` at a time, `first` counted from 0.
+    """Yield the clip's frames in order, at most `chunk` at a time. `first` counts from 0.
 
-    All frames of one `Frames` share size and colour; a clip that changes either midway goes on in the next.
-    seconds: from the first frame asked for, what is done between frames included.
-    reuse: frames are done with when the next are asked for; their memory may be written over.
-    Raises BadClip where the file is absent, cannot be decoded, holds no frame or takes longer than `seconds`.
+    All frames of one `Frames` have the same size and colour; if a clip changes either, a new `Frames` begins.
+
+    Args:
+        source: where the clip is.
+        chunk: largest number of frames per `Frames`.
+        seconds: time limit, counted from the first frame requested and including the caller's work between frames.
+        reuse: overwrite the memory of the last frames when the next are requested.
+
+    Raises:
+        BadClip: the file is absent, cannot be decoded, has no frame or takes longer than `seconds`.
     """
     count = 0
     for frames in _in_time(_read(source, chunk, seconds, reuse), source, seconds):
@@ -64,7 +70,7 @@ def decode(source: Source, chunk: int = 64, seconds: float | None = None, *, reu
             yield dataclasses.replace(frames, first=count)
             count += len(frames)
     if not count:
-        raise BadClip(_where(source), "it holds no frame")
+        raise BadClip(_where(source), "it has no frame")
 
 
 def _where(source: Source) -> str:
@@ -75,7 +81,7 @@ Item = TypeVar("Item")
 
 
 def _in_time(items: Iterable[Item], source: Source, seconds: float | None) -> Iterator[Item]:
-    """The items, until `seconds` are over."""
+    """Yield the items; raise BadClip after `seconds`."""
     began = time.monotonic()
     for item in items:
         if seconds is not None and time.monotonic() - began > seconds:
@@ -97,7 +103,7 @@ def _drawn(source: Drawn) -> Iterator[Frames]:
 
 
 def _kept(shape: tuple[int, ...], number: int) -> Plane:
-    """An array that this thread's next clip gets again: fresh memory costs more than what is written there."""
+    """Return an array that this thread uses again for its next clip: fresh memory costs more than writing to it."""
     size = math.prod(shape)
     if size > KEPT_BYTES:
         return np.empty(shape, np.uint8)
@@ -114,9 +120,9 @@ def _fresh(shape: tuple[int, ...], number: int) -> Plane:
 def _chunks(
     pictures: Iterator[Picture], chunk: int, array: Callable[[tuple[int, ...], int], Plane]
 ) -> Iterator[Frames]:
-    """Pictures of one size and colour together, at most `chunk` and about CHUNK_BYTES at a time.
+    """Group pictures of the same size and colour, at most `chunk` and about CHUNK_BYTES at a time.
 
-    Each is copied as it comes: what the decoder wrote is still in the processor's cache, and its buffer is free again.
+    Each picture is copied at once, while it is in the processor's cache; then the decoder can use its buffer again.
     """
     held: tuple[Plane, ...] = ()  # (room, rows, columns) each
     like: tuple[Colour, tuple[tuple[int, ...], ...]] | None = None
@@ -131,17 +137,17 @@ def _chunks(
             like = now
             room = max(1, min(chunk, CHUNK_BYTES // sum(plane.size for plane in planes)))
             held = tuple(array((room, *plane.shape), number) for number, plane in enumerate(planes))
-        for place, plane in zip(held, planes, strict=True):
-            place[count] = plane
+        for buffer, plane in zip(held, planes, strict=True):
+            buffer[count] = plane
         count += 1
     if count and like is not None:
         yield Frames(planes=tuple(plane[:count] for plane in held), colour=like[0])
 
 
 class _Nameless:
-    """An open file without its name, in which FFmpeg would see patterns (`%`) and protocols (`:`).
+    """An open file without its name: FFmpeg would interpret `%` (patterns) and `:` (protocols) in a name.
 
-    Nor does an extension then tell the format: what holds text is no video, whatever it is called.
+    FFmpeg then finds the format from the content, not from the extension, so that a text file is never a video.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -149,46 +155,46 @@ class _Nameless:
 
 
 def _video(source: VideoFile, seconds: float | None) -> Iterator[Picture]:
-    """Each frame of a video file."""
+    """Yield each frame of a video file."""
     path = str(source.path)
     with _decoding(source.path):
-        # Some containers carry metadata that is not UTF-8. The time limit ends reads that would go on and on; between
-        # packets, which need not give frames, it is looked at here.
+        # Some containers have metadata that is not UTF-8. `timeout` ends a read that blocks. `_in_time` also checks the
+        # limit between packets, because a packet need not give a frame.
         with (
             source.path.open("rb") as file,
             av.open(_Nameless(file), "r", options=ALONE, metadata_errors="replace", timeout=seconds) as container,
         ):
             if not container.streams.video:
-                raise BadClip(path, "it holds no video stream")
+                raise BadClip(path, "it has no video stream")
             stream = container.streams.video[0]
             if stream.codec_context is None:
-                raise BadClip(path, "FFmpeg knows no decoder for its video stream")
-            stream.codec_context.thread_count = 1  # clips are decoded side by side, and the same way everywhere
+                raise BadClip(path, "FFmpeg has no decoder for its video stream")
+            stream.codec_context.thread_count = 1  # clips are decoded in parallel; one thread each is deterministic
             for packet in _in_time(container.demux(stream), source, seconds):
                 for frame in packet.decode():
                     yield _planes(frame)
 
 
 def _folder(source: FrameFolder) -> Iterator[Picture]:
-    """Each picture of a folder, in the source's order. A damaged one is refused, not mended by the decoder."""
+    """Yield each picture of a folder, in the source's order. A damaged picture is an error, not concealed."""
     for name in source.names:
         with _decoding(source.path, f"{name}: "), (source.path / name).open("rb") as file:
-            # Of an open file: FFmpeg would read `%` and `:` in a path as a pattern or a protocol.
+            # An open file, not a path: FFmpeg would read `%` and `:` in a path as a pattern or a protocol.
             with av.open(file, "r", metadata_errors="replace") as container:
                 if not container.streams.video:
-                    raise ValueError("it holds no picture")
+                    raise ValueError("it has no picture")
                 stream = container.streams.video[0]
                 stream.codec_context.options = {"err_detect": "explode"}
                 stream.codec_context.thread_count = 1
                 frame = next(container.decode(stream), None)
                 if frame is None:
-                    raise ValueError("it holds no picture")
+                    raise ValueError("it has no picture")
                 yield _planes(frame)
 
 
 @contextmanager
 def _decoding(path: Path, part: str = "") -> Iterator[None]:
-    """What the decoder raises becomes a BadClip that names the file; its reason begins with `part`."""
+    """Turn the decoder's errors into a BadClip that names the file; its reason begins with `part`."""
     try:
         yield
     except (FFmpegError, OSError, ValueError, MemoryError) as error:
@@ -197,7 +203,7 @@ def _decoding(path: Path, part: str = "") -> Iterator[None]:
 
 
 def _planes(frame: VideoFrame) -> Picture:
-    """A frame's colour and planes, as views of the decoder's buffers, which live as long as they do."""
+    """Return a frame's colour and planes, which are views of the decoder's buffers."""
     if max(frame.width, frame.height) > LONGEST_SIDE:
         raise ValueError(f"its frames are {frame.width}x{frame.height} pixels, more than {LONGEST_SIDE} on a side")
     name = frame.format.name
@@ -217,7 +223,7 @@ def _planes(frame: VideoFrame) -> Picture:
 
 
 def _plane(plane: VideoPlane) -> Plane:
-    """(rows, columns): rows are padded to `line_size` in the decoder's buffer."""
+    """Return a plane (rows, columns) without the padding of its rows to `line_size`."""
     buffer = np.frombuffer(memoryview(plane), np.uint8)
     rows: Plane = buffer[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]

@@ -1,4 +1,4 @@
-"""Low views that are made as they are read: of clips taken as recorded, or of a box cut before degrading."""
+"""Degrade views while they are read: clips as recorded, and views that are cropped before degrading."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from benchmark_core.clips.formats import ViewPlan
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.resample import reduce, to_grey_levels
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import resolve
+from benchmark_core.specs.target import target_name
 
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
 
-SELF_FACTOR = 4.0  # a natively low clip is degraded again by 1 to this
-SELF_SHORTEST = 8  # its shorter side stays at this many pixels or more
+SELF_FACTOR = 4.0  # a natively low clip is degraded again by a factor of 1 to 4
+SELF_SHORTEST = 8  # pixels that its shorter side keeps at least
 
 
 def degrade_again(bundle: Array, factor: float) -> Array:
-    """A natively low clip (K, 3, T, h, w) area-averaged by `factor`, less where its shorter side would fall under 8."""
+    """Area-average a natively low clip (K, 3, T, h, w) by `factor`, or by less to keep 8 pixels on its shorter side."""
     height, width = bundle.shape[-2:]
     factor = max(1.0, min(factor, min(height, width) / SELF_SHORTEST))
     return _averaged(bundle, (round(height / factor), round(width / factor)))
 
 
 def degrade_to(bundle: Array, side: int) -> Array:
-    """A clip (K, 3, T, H, W) area-averaged to a shorter side of `side` pixels; itself where that is no larger."""
+    """Area-average a clip (K, 3, T, H, W) to a shorter side of `side` pixels; smaller clips are unchanged."""
     height, width = bundle.shape[-2:]
     factor = max(1.0, min(height, width) / side)
     return _averaged(bundle, (max(1, round(height / factor)), max(1, round(width / factor))))
@@ -44,11 +45,14 @@ def _averaged(bundle: Array, size: tuple[int, int]) -> Array:
 
 
 def degrade_on_device(high: Tensor, view_plan: ViewPlan) -> Tensor:
-    """Low (B, K, 3, T, h, w) of float high (B, K, 3, T, H, W), both in [0, 1], by the degradation's device half."""
+    """Degrade float high views (B, K, 3, T, H, W) to low views (B, K, 3, T, h, w), both in [0, 1], on their device."""
     assert view_plan.degrade is not None and view_plan.low_size is not None
     frames = high.transpose(2, 3)  # (B, K, T, 3, H, W)
     low: Tensor = resolve(view_plan.degrade)(frames.flatten(0, 2), view_plan.low_size, view_plan.options)
-    due = (frames.shape[:3].numel(), 3, *view_plan.low_size)
-    if low.shape != due:
-        raise ElrError(f"the degradation gives {tuple(low.shape)} where {due} is due; its plugin must mend that")
+    expected = (frames.shape[:3].numel(), 3, *view_plan.low_size)
+    if low.shape != expected:
+        raise ElrError(
+            f"degradation '{target_name(view_plan.degrade)}' returned shape {tuple(low.shape)}, expected {expected}; "
+            "correct the plugin"
+        )
     return low.reshape(*frames.shape[:3], *low.shape[1:]).transpose(2, 3)

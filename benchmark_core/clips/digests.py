@@ -1,4 +1,4 @@
-"""Digests of files, remembered across processes: a second run over a large dataset does not read it all again."""
+"""Cache of file digests on disk, so that a second run does not read a whole dataset again."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-SETTLED = 2_000_000_000  # ns: a file changed later than this before it was read may change again in the same tick
-PENDING = 512  # digests written to the file at a time
-_STATE = struct.Struct("<qqq")  # size, times of the last change of content and of anything, in ns
+SETTLED = 2_000_000_000  # ns: a file that changed more recently may change again without a new time stamp
+PENDING = 512  # digests per write to the file
+_STATE = struct.Struct("<qqq")  # size in bytes, mtime and ctime in ns
 _TABLE = "CREATE TABLE IF NOT EXISTS digests (path BLOB PRIMARY KEY, known BLOB NOT NULL) WITHOUT ROWID"
 
 
 class Digests:
-    """sha256 of files' bytes, by path, size and times of change.
+    """sha256 of files, cached by path, size and times of change. Safe in threads and processes.
 
-    A digest is remembered only where nothing can have changed unseen: the file was the same before and after it was
-    read, and its last change lies SETTLED before. `path` is a SQLite file; it is no more than a memory: absent, damaged
-    or not to be written, the files are read instead. Safe in threads and processes.
+    A digest is cached only if no change can go unnoticed: the file had the same state before and after it was read, and
+    its last change was at least SETTLED earlier. `path` is a SQLite file. If it is absent, damaged or not writable, the
+    files are read instead.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,11 +37,11 @@ class Digests:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._given_up = False
-        self._pending: dict[bytes, bytes] = {}  # path -> state and digest, not yet written
-        self._unsettled: dict[bytes, bytes] = {}  # likewise, kept for this process alone
+        self._pending: dict[bytes, bytes] = {}  # path -> state and digest, not written yet
+        self._unsettled: dict[bytes, bytes] = {}  # path -> state and digest, only for this process
 
     def of(self, path: Path) -> str:
-        """64 hex digits. OSError where the file is absent, cannot be read, or is no file: a pipe would not end."""
+        """Return 64 hex digits. Raises OSError if the file is absent, cannot be read, or is not a regular file."""
         key = os.fsencode(os.path.abspath(path))
         state = _state(os.stat(path))
         known = self._find(key)
@@ -59,15 +59,15 @@ class Digests:
         return digest.hexdigest()
 
     def save(self) -> None:
-        """Write what was learnt since."""
+        """Write the digests that were computed since the last call."""
         with self._lock:
-            if self._pending and self._ask(self._write, create=True) is not None:
+            if self._pending and self._query(self._write, create=True) is not None:
                 self._pending.clear()
 
     def _find(self, key: bytes) -> bytes | None:
         with self._lock:
             kept = self._unsettled.get(key) or self._pending.get(key)
-            return kept or self._ask(lambda connection: _select(connection, key))
+            return kept or self._query(lambda connection: _select(connection, key))
 
     def _keep(self, key: bytes, known: bytes, *, settled: bool) -> None:
         with self._lock:
@@ -82,18 +82,18 @@ class Digests:
             connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?)", self._pending.items())
         return True
 
-    def _ask(self, question: Callable[[sqlite3.Connection], Answer], *, create: bool = False) -> Answer | None:
-        """None where the file has no answer. A damaged file is thrown away, once."""
+    def _query(self, question: Callable[[sqlite3.Connection], Answer], *, create: bool = False) -> Answer | None:
+        """Return the answer of a query, or None if the file has none. A damaged file is deleted, once."""
         for _ in range(2):
             if self._given_up:
                 return None
             try:
                 connection = self._connect(create)
                 return None if connection is None else question(connection)
-            except sqlite3.OperationalError:  # not to be written or busy for too long: this process goes on without
+            except sqlite3.OperationalError:  # not writable or busy for too long: continue without it
                 self._given_up = True
             except (sqlite3.DatabaseError, OSError):
-                self._throw_away()
+                self._delete()
         self._given_up = True
         return None
 
@@ -105,11 +105,11 @@ class Digests:
             connection = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
             self._connection = connection
             weakref.finalize(self, connection.close)
-            connection.execute("PRAGMA synchronous = OFF")  # a loss of power may damage it: see `_ask`
+            connection.execute("PRAGMA synchronous = OFF")  # a power failure may damage the file: see `_query`
             connection.execute(_TABLE)
         return self._connection
 
-    def _throw_away(self) -> None:
+    def _delete(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,7 +1,8 @@
-"""Low views as a fitted enhancer leaves them: derived data, kept in the store at network size.
+"""Store low views as a trained enhancer returns them, at network size.
 
-An enhancer may cost more than the network behind it. Where it stands still, and the augmentation box is cut after it,
-what it makes of a clip is the same in every epoch: it is made once. The deployed recognizer enhances for itself.
+An enhancer may cost more than the network behind it. If its weights are fixed and the augmentation box is cut after it,
+a clip's enhanced frames are the same in every epoch, so they are computed once. The deployed recognizer still enhances
+for itself.
 """
 
 from __future__ import annotations
@@ -9,36 +10,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.build_queue import BuildResult, BuildTask
-from benchmark_core.clips.formats import StoredFormat, ViewPlan
-from benchmark_core.clips.index import Clip
+from benchmark_core.clips.formats import EnhancedFormat, StoredFormat
 from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
+from benchmark_core.clips.view_plan import ViewPlan
+from benchmark_core.specs import Clip
 
-REVISION = 1  # raised when other pixels are made of the same numbers
-AT_ONCE = 8  # items that the enhancer gets at a time
+AT_ONCE = 8  # batch size of the enhancer
 
 Array: TypeAlias = npt.NDArray[np.uint8]
 
 
 class Enhanced(Tensor):
-    """Low views (…, T, H, W) in [0, 1] that an enhancer has brought to network size already."""
+    """Low views (…, T, H, W) in [0, 1] that an enhancer has already brought to network size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Enhancer:
-    """A fitted module that stands still.
+    """A trained enhancer with fixed weights.
 
-    frames: how many it takes at once; a clip is then enhanced in windows from its first frame on, its last repeated.
-    stage: key of the stage that fitted it.
+    frames: number of frames it takes at once. A clip is enhanced in windows that begin at its first frame; the clip's
+        last frame is repeated to fill the last window.
+    stage: key of the stage that trained it.
     """
 
     module: nn.Module
@@ -48,7 +49,7 @@ class Enhancer:
 
     @torch.inference_mode()
     def __call__(self, low: Array) -> Array:
-        """uint8 (T, 3, h, w), T a multiple of `frames`, to uint8 (T, 3, H, W)."""
+        """Enhance uint8 (T, 3, h, w), T a multiple of `frames`, to uint8 (T, 3, H, W)."""
         view = torch.from_numpy(low).to(self.device).float().div_(255)
         if self.frames > 1:
             view = view.reshape(-1, self.frames, *view.shape[1:]).transpose(1, 2)  # (T / frames, 3, frames, h, w)
@@ -60,7 +61,7 @@ class Enhancer:
 
 
 def weights_digest(module: nn.Module) -> str:
-    """16 hex digits of parameters and buffers: a stage may be fitted anew."""
+    """Return 16 hex digits of all parameters and buffers: a stage that is trained again may give other weights."""
     digest = hashlib.sha256()
     for name, value in module.state_dict().items():
         digest.update(name.encode())
@@ -68,63 +69,36 @@ def weights_digest(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnhancedFormat:
-    """Frames of `source`, enhanced to `size` (H, W) by the network of these weights."""
-
-    source: StoredFormat
-    size: tuple[int, int]
-    frames: int
-    stage: str
-    weights: str
-
-    def numbers(self) -> dict[str, Any]:
-        """Everything the stored frames depend on, ready for JSON."""
-        return {
-            "kind": "enhanced",
-            "source": self.source.numbers(),
-            "size": list(self.size),
-            "frames": self.frames,
-            "stage": self.stage,
-            "weights": self.weights,
-            "revision": REVISION,
-        }
-
-    @property
-    def key(self) -> str:
-        """16 hex digits of the numbers' canonical JSON."""
-        return digest_of(self.numbers())
-
-
-def of_enhancer(stock: ViewPlan, enhancer: Enhancer) -> ViewPlan:
-    """What views of low ask of the store once they are enhanced; their box is cut at network size, as that of high."""
-    assert stock.crop != "before" and isinstance(stock.low, StoredFormat)
-    fmt = EnhancedFormat(
-        source=stock.low,
-        size=stock.size,
+def enhanced_view_plan(pictures: ViewPlan, enhancer: Enhancer) -> ViewPlan:
+    """Return the view plan with low views stored enhanced; one box crops low and high views at network size."""
+    assert pictures.crop != "before" and isinstance(pictures.low, StoredFormat)
+    enhanced_format = EnhancedFormat(
+        source=pictures.low,
+        size=pictures.size,
         frames=enhancer.frames,
         stage=enhancer.stage,
         weights=weights_digest(enhancer.module),
     )
-    high = stock.high if stock.crop == "after" else None
-    return replace(stock, crop="after", low=fmt, low_size=stock.size, high=high, enhanced=True)
+    high = pictures.high if pictures.crop == "after" else None
+    return replace(pictures, crop="after", low=enhanced_format, low_size=pictures.size, high=high, enhanced=True)
 
 
 def ensure_enhanced(
     store: ClipStore,
     clips: Sequence[Clip],
-    fmt: EnhancedFormat,
+    enhanced_format: EnhancedFormat,
     enhancer: Enhancer,
     progress: Progress | None = None,
 ) -> StoreReport:
-    """Makes what is missing of clips whose low frames are stored; `store.reader(recipe)` then reads (n, 3, H, W).
+    """Enhance the clips that are not yet stored enhanced. Their low frames must be stored already.
 
-    As `ClipStore.ensure`: resumable, whole or not at all, each clip made by one process.
+    `store.reader(enhanced_format)` then reads frames (n, 3, H, W). As `ClipStore.ensure`, this is resumable, leaves no
+    partial file, and each clip is made by one process.
     """
-    reader = store.reader(fmt.source)
+    reader = store.reader(enhanced_format.source)
 
     def build(task: BuildTask, missing: list[EnhancedFormat]) -> BuildResult:
-        writer = clipfile.Writer(store.path(task.content, fmt), compressed=True)
+        writer = clipfile.Writer(store.path(task.content, enhanced_format), compressed=True)
         try:
             for frames in windows(reader, task.clips[0], enhancer.frames):
                 writer.add(enhancer(frames.padded)[: frames.count])
@@ -136,21 +110,21 @@ def ensure_enhanced(
     was_training = enhancer.module.training
     enhancer.module.eval()
     try:
-        return store.fill(clips, [fmt], build, progress=progress, workers=1)
+        return store.fill(clips, [enhanced_format], build, progress=progress, workers=1)
     finally:
         enhancer.module.train(was_training)
 
 
 @dataclass(frozen=True)
 class Window:
-    """uint8 (T, 3, h, w), of which the first `count` are the clip's own."""
+    """uint8 (T, 3, h, w); the first `count` frames are the clip's, the rest repeat its last frame."""
 
     padded: Array
     count: int
 
 
 def windows(reader: ClipReader, clip: Clip, frames: int) -> Iterator[Window]:
-    """The clip in pieces of about 64 frames, each a multiple of `frames`."""
+    """Yield the clip in pieces of about 64 frames, each a multiple of `frames`."""
     total = reader.count(clip)
     piece = max(1, 64 // frames) * frames
     for first in range(0, total, piece):

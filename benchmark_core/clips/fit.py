@@ -1,4 +1,4 @@
-"""Which part of a frame is looked at, and the high view of it."""
+"""Crop frames to an aspect ratio, and make the high view."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ MARGIN = 128 / 112  # TinyVIRAT resizes to 128 and crops 112
 
 
 def centre(size: tuple[int, int], aspect: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The largest centred region of a picture of `size` (rows, columns) with `aspect` (height, width).
+    """Return the largest centred region with `aspect` (height, width) in a picture of `size` (rows, columns).
 
-    (top, left, bottom, right) relative to the picture.
+    The region is (top, left, bottom, right) relative to the picture.
     """
     rows, columns = size
     height, width = aspect
-    if columns * height > rows * width:  # wider than asked for
+    if columns * height > rows * width:  # wider than `aspect`
         share = rows * width / height / columns
         return 0.0, (1 - share) / 2, 1.0, (1 + share) / 2
     share = columns * height / width / rows
     return (1 - share) / 2, 0.0, (1 + share) / 2, 1.0
 
 
-def fitted(frames: Frames, aspect: tuple[int, int]) -> Frames:
-    """The same planes with the centred region of `aspect` in view."""
+def crop_to_aspect(frames: Frames, aspect: tuple[int, int]) -> Frames:
+    """Return the same planes with the centred region of `aspect` in view."""
     return dataclasses.replace(frames, region=centre(frames.size, aspect))
 
 
 def with_margin(size: tuple[int, int]) -> tuple[int, int]:
-    """The stored size of a high view from which a box of `size` is cut before degrading."""
+    """Return the stored size of a high view from which a box of `size` is cropped before degrading."""
     return round(size[0] * MARGIN), round(size[1] * MARGIN)
 
 
 def high_view(frames: Frames, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """uint8 RGB (T, 3, H, W) of the region: averaged where it is larger than `size`, interpolated where smaller."""
+    """Return uint8 RGB (T, 3, H, W) of the region: averaged if it is larger than `size`, interpolated if smaller."""
     return to_grey_levels(fit_to(frames, size))
 
 
 def as_recorded(frames: Frames) -> npt.NDArray[np.uint8]:
-    """uint8 RGB (T, 3, rows, columns) of the whole frame at its own size."""
+    """Return uint8 RGB (T, 3, rows, columns) of the whole frame at its own size."""
     whole = dataclasses.replace(frames, region=(0.0, 0.0, 1.0, 1.0))
     return to_grey_levels(fit_to(whole, whole.size))

@@ -1,4 +1,4 @@
-"""Decoded frames as planes, before any colour conversion: what degradations work on."""
+"""Decoded frames as planes, before any colour conversion: the input of degradations."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ Plane = npt.NDArray[np.uint8]  # (T, rows, columns)
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """Some consecutive frames of one clip.
+    """Consecutive frames of one clip.
 
-    planes: R, G, B; or Y, U, V with U and V possibly at half size; or one grey plane. uint8 (T, rows, columns) each.
-    colour: how planes become RGB; `yuv-limited` is BT.601 video range, `yuv-full` BT.601 full range (JPEG), `yuv709-*`
+    planes: R, G, B; or Y, U, V, where U and V may have half the size; or one grey plane. Each is uint8
+        (T, rows, columns).
+    colour: meaning of the planes. `yuv-limited` is BT.601 video range, `yuv-full` BT.601 full range (JPEG), `yuv709-*`
         BT.709.
-    first: number of the first of these frames within the clip, so that noise can be seeded by frame.
-    region: (top, left, bottom, right) of the part in view, relative to the full-size plane, fractions of pixels
-        included; `benchmark_core.clips.fit` sets it and `benchmark_core.clips.resample` honours it.
+    first: number of the first frame in the clip, so that noise can be seeded by frame.
+    region: (top, left, bottom, right) of the part in view, relative to the full-size plane; edges may be between
+        pixels. `benchmark_core.clips.fit` sets it, `benchmark_core.clips.resample` reads it.
     """
 
     planes: tuple[Plane, ...]

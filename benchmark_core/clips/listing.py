@@ -1,32 +1,33 @@
-"""The clips that a dataset lists under its folder, and where a folder or a listed clip is not there."""
+"""List the clips of a dataset, and refuse folders and clips that are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark_core.clips.index import Index
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Index
 
 
 def list_clips(
     dataset: DatasetSpec, protocol: str, options: Mapping[str, Value], *, data: Path | None, bad_clips: str = "fail"
 ) -> Index:
-    """The dataset's lists. ElrError where the folder, the lists or (with bad_clips "fail") any clip is not there."""
+    """Return the index of a dataset. Raises ElrError if its folder, its lists or (with "fail") any clip is missing."""
     if dataset.embedded and data is not None:
-        raise ElrError(f"dataset '{dataset.name}' is drawn by code and takes no --data")
+        raise ElrError(f"dataset '{dataset.name}' is drawn by code; leave out --data")
     if not dataset.embedded:
         if data is None:
             folder = dataset.folder or dataset.name
             raise ElrError(
-                f"dataset '{dataset.name}' needs --data ROOT (or ELRBENCH_DATA with a folder {folder}/); "
-                f"expected there: {dataset.layout}"
+                f"dataset '{dataset.name}' needs its files: pass --data DIR, or set ELRBENCH_DATA to the parent of a "
+                f"folder '{folder}'; expected in it: {dataset.layout}. Where to get it: `elrbench data info "
+                f"{dataset.name}`"
             )
         # A dataset without folds may be a single file, such as one video to predict.
         one_file = data.is_file() and not any(protocol.folds for protocol in dataset.protocols.values())
         if not one_file and (not data.is_dir() or not any(data.iterdir())):
-            state = "is empty" if data.is_dir() else "is not there"
+            state = "is empty" if data.is_dir() else "does not exist"
             raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
     try:
         index = dataset.read_index(data, protocol, options)
@@ -40,7 +41,7 @@ def list_clips(
 
 
 def refuse_missing(dataset: DatasetSpec, index: Index, data: Path | None) -> None:
-    """ElrError where a listed clip is not on disk."""
+    """Raise ElrError if a listed clip is not on disk."""
     if index.missing:
         found = len(index.clips)
         listed = found + len(index.missing)

@@ -1,4 +1,4 @@
-"""Dataset lists as their authors ship them: text lines, and files whose names differ a little from the lists' names."""
+"""Read dataset lists as their authors publish them, also if file names differ slightly from the lists' names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from benchmark_core.errors import ElrError
 
 
 def read_lines(path: Path, owner: str, expected: str) -> Iterator[tuple[int, str]]:
-    """(line number from 1, stripped text) of each line that is not blank, whatever ends a line.
+    """Yield (line number from 1, stripped text) of each line that is not blank, with any line ending.
 
-    Raises ElrError naming `owner` and the `expected` layout where the file cannot be read as UTF-8 text.
+    Raises ElrError naming `owner` and the `expected` layout if the file cannot be read as UTF-8 text.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -26,16 +26,16 @@ def read_lines(path: Path, owner: str, expected: str) -> Iterator[tuple[int, str
 
 
 def levelled(name: str) -> str:
-    """`name` with all but ASCII letters, digits and dots as `_`: lists and files differ in `(`, `!` and the like."""
+    """Replace all but ASCII letters, digits and dots by `_`: lists and files differ in `(`, `!` and the like."""
     return re.sub(r"[^A-Za-z0-9.]", "_", name)
 
 
 def files_by_name(
     folder: Path, suffixes: tuple[str, ...] = (".avi",), level: Callable[[str], str] = levelled
 ) -> dict[str, Path]:
-    """Files of a folder by name, and by name passed through `level` where that is still one file's alone.
+    """Return the files of a folder by name, and by `level(name)` if only one file has that levelled name.
 
-    Nothing where there is no such folder. Look names up with `find`.
+    Empty if there is no such folder. Look names up with `find`.
     """
     if not folder.is_dir():
         return {}
@@ -47,5 +47,5 @@ def files_by_name(
 
 
 def find(name: str, files: dict[str, Path], level: Callable[[str], str] = levelled) -> Path | None:
-    """The file of `files_by_name` that a list calls `name`: by its very name, else by its levelled one."""
+    """Return the file of `files_by_name` for a list's `name`: by exact name, else by levelled name, else None."""
     return files.get(name) or files.get(level(name))

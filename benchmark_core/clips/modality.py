@@ -1,6 +1,6 @@
-"""What a network sees: pictures (`rgb`), the motion between them (`flow`); or, by two networks, both (`rgb+flow`).
+"""Modalities: pictures (`rgb`), optical flow (`flow`), or both with two networks (`rgb+flow`).
 
-`flow` is calculated by dense inverse search, `flow:tvl1` by duality-based TV-L1; see `benchmark_core.clips.flow`.
+`flow` is computed by dense inverse search, `flow:tvl1` by duality-based TV-L1; see `benchmark_core.clips.flow`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ MODALITIES = ("rgb", "flow", "flow:tvl1", "rgb+flow", "rgb+flow:tvl1")
 
 
 def streams(modality: str) -> tuple[str, ...]:
-    """Modalities of the networks that see it, one each: `rgb+flow:tvl1` has `rgb` and `flow:tvl1`."""
+    """Split a modality into streams, one per network: `rgb+flow:tvl1` has `rgb` and `flow:tvl1`."""
     return tuple(modality.split("+"))
 
 
 def kind(stream: str) -> str:
-    """`rgb` or `flow`."""
+    """Return `rgb` or `flow`."""
     return stream.partition(":")[0]
 
 
 def channels(stream: str) -> int:
-    """Of a view (…, C, T, h, w)."""
+    """Return the number of channels C of a view (…, C, T, h, w)."""
     return FLOW if kind(stream) == "flow" else RGB
 
 
 def algorithm(stream: str) -> Algorithm:
-    """By which a flow stream is calculated."""
+    """Return the algorithm of a flow stream."""
     return "tvl1" if stream == "flow:tvl1" else "dis"

@@ -1,4 +1,4 @@
-"""Work done ahead in threads, so that reading and decompressing overlap with training."""
+"""Read ahead in threads, so that reading and decompressing overlap with training."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-# Reading is mostly decompression, outside the interpreter's lock: a fast device has more than one thread's use. On few
-# cores more would only take turns with the training itself.
+# Reading is mostly decompression, outside the interpreter's lock, so a fast device gains from several threads. On few
+# cores, more threads would only compete with the training.
 READERS = max(1, min(4, (os.cpu_count() or 1) // 4))
 
 
 def prefetch(tasks: Iterable[Callable[[], Item]], *, depth: int = 2, workers: int = READERS) -> Iterator[Item]:
-    """What the tasks return, in their order; `depth` of them lie ready or are being made, and `workers` more.
+    """Yield the results of the tasks in order. At most `depth + workers` of them are ready or in progress.
 
-    What a task raises is raised here, after the items before it. Leaving early ends the threads.
+    An exception in a task is raised after the items before it. Closing the iterator early ends the threads.
     """
-    line = iter(tasks)
+    remaining = iter(tasks)
     ahead: deque[Future[Item]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="elrbench-prefetch") as pool:
 
         def submit() -> None:
-            for task in line:
+            for task in remaining:
                 ahead.append(pool.submit(task))
                 return
 

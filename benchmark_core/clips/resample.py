@@ -1,6 +1,6 @@
-"""Frames to a smaller (or larger) grid in float: crop, lens blur and average are linear, so a plane X becomes A·X·Bᵀ.
+"""Resample frames in float. Crop, lens blur and area average are linear, so a plane X becomes A·X·Bᵀ.
 
-`A` (h, rows) and `B` (w, columns) are built in float64. The conversion from YUV to RGB comes once, on the small grid.
+`A` (h, rows) and `B` (w, columns) are computed in float64. YUV is converted to RGB last, on the small grid.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from benchmark_core.clips.frames import Frames, Plane
 Matrix = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.float32]  # (T, 3, h, w), grey levels 0..255
 
-_BLOCK = 1 << 19  # pixels converted to float at a time: stays in the processor's cache
+_BLOCK = 1 << 19  # pixels converted to float at a time, so that they stay in the processor's cache
 _KEPT = threading.local()
-_ROWS = 2048  # of a blur's kernel at a time: 8K video would ask for 0.5 GB at once
+_ROWS = 2048  # rows of a blur's kernel at a time: for 8K video the whole kernel would take 0.5 GB
 
 
 @lru_cache(maxsize=256)
 def area_matrix(source: int, low: int, start: float, stop: float, sigma: float = 0.0) -> Matrix:
-    """(low, source): cell i is the mean of the source axis over its share of [start, stop), by overlap.
+    """Return the matrix (low, source) of an area average: cell i is the mean over its part of [start, stop).
 
-    sigma: lens blur in low cells. It acts on the whole source axis before the average, so light from outside the crop
-    reaches in; at the axis's ends the kernel is renormalised. Rows sum to 1.
+    sigma: lens blur in low cells. It is applied to the whole source axis before the average, so that light from outside
+        the crop contributes. At the ends of the axis the kernel is renormalised. Rows sum to 1.
     """
     edges = np.linspace(start, stop, low + 1)
     pixels = np.arange(source)
@@ -48,7 +48,7 @@ def area_matrix(source: int, low: int, start: float, stop: float, sigma: float =
 
 @lru_cache(maxsize=256)
 def linear_matrix(source: int, size: int, start: float, stop: float) -> Matrix:
-    """(size, source): linear interpolation of [start, stop) at the centres of `size` cells; ends repeat."""
+    """Return the matrix (size, source) that interpolates [start, stop) linearly at `size` cell centres; ends repeat."""
     centres = start + (np.arange(size) + 0.5) * (stop - start) / size - 0.5
     centres = np.clip(centres, 0, source - 1)
     left = np.minimum(np.floor(centres).astype(int), source - 1)
@@ -61,18 +61,15 @@ def linear_matrix(source: int, size: int, start: float, stop: float) -> Matrix:
 
 
 def _frozen(matrix: Matrix) -> Matrix:
-    matrix.setflags(write=False)  # shared through the cache
+    matrix.setflags(write=False)  # the cache shares it
     return matrix
 
 
-def apply(plane: Plane, a: Matrix, b: Matrix) -> Pictures:
-    """A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w)."""
-    return _apply(plane, _banded(a), _banded(b))
-
-
 def _apply(plane: Plane, left: sparse.csr_array, right: sparse.csr_array) -> Pictures:
-    """As sparse matrices, since both are banded: less work than a dense product, and none of a BLAS library's threads,
-    which stall each other where several clips are made at a time.
+    """Return A·X·Bᵀ of each frame: uint8 (T, rows, columns) to float32 (T, h, w).
+
+    Both matrices are banded. Sparse products take less work than dense ones, and avoid the threads of a BLAS library,
+    which block each other if several clips are made at a time.
     """
     count, rows, columns = plane.shape
     height, width = left.shape[0], right.shape[0]
@@ -91,7 +88,7 @@ def _apply(plane: Plane, left: sparse.csr_array, right: sparse.csr_array) -> Pic
 
 
 def _scratch(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """An array to write over, this thread's own and used again: fresh memory costs more than what is done with it."""
+    """Return an array that this thread uses again: fresh memory costs more than the computation in it."""
     size = math.prod(shape)
     if size > 2 * _BLOCK:
         return np.empty(shape, np.float32)
@@ -103,12 +100,12 @@ def _scratch(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
 
 
 def _banded(matrix: Matrix) -> sparse.csr_array:
-    """Without the weights that no grey level would feel: a Gaussian's far ends."""
+    """Return a sparse matrix without weights too small to change a grey level: a Gaussian's tails."""
     return sparse.csr_array(np.where(matrix > 1e-8, matrix, 0), dtype=np.float32)
 
 
 def reduce(frames: Frames, size: tuple[int, int], sigma: float = 0.0) -> Pictures:
-    """Area average of the frames' region: float32 RGB (T, 3, h, w) in grey levels, within [0, 255], not rounded.
+    """Return the area average of the frames' region: float32 RGB (T, 3, h, w) in [0, 255], not rounded.
 
     sigma: lens blur in low pixels.
     """
@@ -116,7 +113,7 @@ def reduce(frames: Frames, size: tuple[int, int], sigma: float = 0.0) -> Picture
 
 
 def fit_to(frames: Frames, size: tuple[int, int]) -> Pictures:
-    """As `reduce` without blur; an axis on which the region is smaller than `size` is interpolated linearly instead."""
+    """Do the same as `reduce` without blur, but interpolate an axis linearly if the region is smaller than `size`."""
     return _resample(frames, size, 0.0, "fit")
 
 
@@ -125,7 +122,7 @@ def _resample(frames: Frames, size: tuple[int, int], sigma: float, kind: Literal
     rows, columns = frames.size
     planes = []
     for plane in frames.planes:
-        # A chroma plane of an odd-sized picture is rounded up: its last sample lies half outside.
+        # A chroma plane of an odd-sized picture is rounded up: its last sample is half outside.
         step_r, step_c = round(rows / plane.shape[1]), round(columns / plane.shape[2])
         a = _matrix(plane.shape[1], size[0], top * rows / step_r, bottom * rows / step_r, sigma, kind)
         b = _matrix(plane.shape[2], size[1], left * columns / step_c, right * columns / step_c, sigma, kind)
@@ -147,7 +144,7 @@ _WEIGHTS = {"yuv": (0.299, 0.114), "yuv709": (0.2126, 0.0722)}
 
 
 def to_rgb(planes: list[Pictures], colour: str) -> Pictures:
-    """Planes of one size (T, h, w) in grey levels to RGB (T, 3, h, w), clipped to [0, 255]."""
+    """Convert planes of one size (T, h, w) to RGB (T, 3, h, w), clipped to [0, 255]."""
     if colour == "grey":
         return np.repeat(planes[0][:, None], 3, axis=1)
     if colour == "rgb":
@@ -173,6 +170,6 @@ def _yuv_to_rgb(y: Pictures, u: Pictures, v: Pictures, *, colour: str, out: Pict
 
 
 def to_grey_levels(pictures: Pictures) -> npt.NDArray[np.uint8]:
-    """Rounded to the nearest grey level, clipped."""
+    """Round to the nearest grey level and clip to uint8."""
     levels = np.rint(pictures)
     return np.clip(levels, 0, 255, out=levels).astype(np.uint8)

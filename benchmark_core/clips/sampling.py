@@ -1,4 +1,4 @@
-"""Which frames of a clip make a view: K intervals of T frames, or windows of T consecutive frames."""
+"""Choose the frames of a view: K intervals of T frames, or windows of T consecutive frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WINDOWS = re.compile(r"windows-([1-9]\d{0,3})")
 
 
 def middle(wide: int, frames: int) -> int:
-    """Where the middle `frames` of `wide` begin."""
+    """Return the index of the first of the middle `frames` of `wide` frames."""
     return (wide - frames) // 2
 
 
@@ -27,9 +27,9 @@ def middle(wide: int, frames: int) -> int:
 class Sampling:
     """`4x1`: 4 intervals of 1 frame. `4x5s2`: 4 of 5, every second frame. `windows-16`: windows of 16 frames.
 
-    intervals: the clip is cut into K equal parts; T frames come from a random place of each part in training, from its
-        middle in testing.
-    windows: training draws one window; testing takes all consecutive ones, so there K differs from clip to clip.
+    intervals: the clip is split into K equal intervals. T frames are taken from each, at a random position in training
+        and from the middle in testing.
+    windows: training draws one random window; testing takes all consecutive windows, so that K depends on the clip.
     """
 
     kind: Literal["intervals", "windows"]
@@ -39,7 +39,7 @@ class Sampling:
 
     @classmethod
     def parse(cls, text: str) -> Sampling:
-        """From its text; ElrError naming the text otherwise."""
+        """Parse a text such as `4x1`. Raises ElrError naming the text if it is not a sampling."""
         if found := _INTERVALS.fullmatch(text):
             k, t, stride = (int(part) if part else 1 for part in found.groups())
             return cls("intervals", k, t, stride)
@@ -54,17 +54,18 @@ class Sampling:
 
     @property
     def span(self) -> int:
-        """Frames from an interval's first to its last, both counted."""
+        """Number of frames from an interval's first frame to its last, including both."""
         return (self.t - 1) * self.stride + 1
 
     def widened(self, frames: int) -> int:
-        """T, or the next multiple of `frames`: what an enhancer gets that takes so many frames at once."""
+        """Return T rounded up to a multiple of `frames`: the input length for an enhancer of that many frames."""
         return -(-self.t // frames) * frames
 
     def widen(self, numbers: Numbers, count: int, frames: int) -> Numbers:
-        """Frame numbers (K, T) with as many before as after, or one fewer, up to (K, `widened(frames)`).
+        """Extend frame numbers (K, T) on both sides to (K, `widened(frames)`), with T in the middle.
 
-        At the clip's ends its first and last frames repeat.
+        If the number of added frames is odd, one more is added after than before. At the clip's ends its first and last
+        frames repeat.
         """
         wide = self.widened(frames)
         first = numbers[:, :1] - middle(wide, self.t) * self.stride
@@ -72,13 +73,13 @@ class Sampling:
         return wider
 
     def pads(self, count: int) -> bool:
-        """Whether a clip of `count` frames is too short for T frames, or for a frame of its own in each interval."""
+        """Whether a clip of `count` frames is too short for T frames, or for a distinct frame in each interval."""
         return count < max(self.span, self.k)
 
     def numbers(self, count: int, rng: np.random.Generator | None) -> tuple[Numbers, Mask]:
-        """Frame numbers (K, T) and the mask (K,), all ones here; past the end the last frame repeats.
+        """Return frame numbers (K, T) and the mask (K,) of ones. Past the clip's end the last frame repeats.
 
-        count: frames of the clip, at least 1. rng: for training; None for testing.
+        count: number of frames of the clip, at least 1. rng: random generator in training; None in testing.
         """
         if count < 1:
             raise ValueError(f"a clip has at least one frame, not {count}")
@@ -93,7 +94,7 @@ class Sampling:
 
     def _interval_starts(self, count: int, rng: np.random.Generator | None) -> Numbers:
         edges = np.arange(self.k + 1, dtype=np.int64) * count // self.k
-        room = np.diff(edges) - self.span  # negative where the frames reach over the interval's ends
+        room = np.diff(edges) - self.span  # negative if the frames extend beyond the interval
         middle = edges[:-1] + np.floor_divide(room, 2)
         if rng is not None:
             drawn = edges[:-1] + np.floor(rng.random(self.k) * (np.maximum(room, 0) + 1)).astype(np.int64)

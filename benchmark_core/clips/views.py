@@ -1,7 +1,7 @@
-"""Batches of views: which frames of which clips, as uint8 on the host and as floats on the device.
+"""Batches of views: uint8 on the host, float on the device.
 
-Pictures are (B, K, 3, T, h, w) in [0, 1]. Flow is (B, K, 2, T, H, W) in [-1, 1], across and down, 0 where nothing moves
-and ±1 at `flow.BOUND` pixels of the network's size.
+Pictures are (B, K, 3, T, h, w) in [0, 1]. Flow is (B, K, 2, T, H, W) in [-1, 1], right and down: 0 is no motion, ±1 is
+`flow_format.BOUND` pixels at network size.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch import Tensor
 from benchmark_core.clips.augment import Box, Jitter, draw_box
 from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on_device, degrade_to
 from benchmark_core.clips.enhanced import Enhanced
-from benchmark_core.clips.flow import LEVELS
-from benchmark_core.clips.formats import ViewPlan
-from benchmark_core.clips.index import Clip
+from benchmark_core.clips.flow_format import LEVELS
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
+from benchmark_core.specs.index import Clip
 
 View: TypeAlias = "Tensor | list[Tensor]"  # (B, K, 3, T, h, w), or B of (K, 3, T, h_i, w_i)
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
@@ -33,9 +33,10 @@ Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
 
 @dataclass(frozen=True, kw_only=True)
 class HostBatch:
-    """As read: views are uint8. mask float (B, K); box float (B, 5) or None; target int64 (B,) or float (B, C).
+    """A batch as read from the store: views are uint8.
 
-    derived: of `DerivedViews`, which have no others.
+    mask: float (B, K), 0 for intervals that a clip does not have. box: float (B, 5), or None without augmentation.
+    target: int64 (B,), or float (B, C) for multi-label datasets. derived: only of `DerivedViews`, which have no views.
     """
 
     low: View | None
@@ -50,10 +51,10 @@ class HostBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """On the device: views are float in [0, 1], of flow in [-1, 1].
+    """A batch on the device: pictures are float in [0, 1], flow is float in [-1, 1]. Other fields as in `HostBatch`.
 
-    progress: share of the training done, 0 to 1, as the loop sets it.
-    derived: float (B, K, ...), what `training.derive` made of each interval.
+    progress: fraction of the training that is done, 0 to 1; the training loop sets it.
+    derived: float (B, K, …), the values that `training.derive` computed for each interval.
     """
 
     low: View | None
@@ -68,17 +69,18 @@ class Batch:
 
 
 class Views:
-    """Views of some clips that the store holds.
+    """Views of clips in the store.
 
-    What a clip gives in an epoch (frames, box) follows from the seed, the epoch and the clip's id alone, whatever the
-    batch size, and is the same for views of low, of high and of both.
+    The frames and the box of a clip in an epoch depend only on the seed, the epoch and the clip's id: not on the batch
+    size, and not on whether low views, high views or both are read.
 
-    low, high: which views are wanted. train: random frames and boxes (`jitter` None: whole frames), the last partial
-    batch left out where there is another; otherwise central frames, whole views, every clip.
-    widen: low views have the next multiple of so many frames, for an enhancer that takes them at once, with the T of
-        the sampling in their middle.
-    sides: the shorter sides, in pixels, of the clips that these stand in for: where both views of clips taken as
-    recorded are wanted, low is high brought to one of them; by default to a factor's (see `degrade_again`).
+    low, high: which views to read.
+    train: random frames and boxes (whole frames if `jitter` is None); the last partial batch is dropped unless it is
+        the only one. Otherwise: central frames, whole views, every clip.
+    widen: number of frames that the enhancer takes at once. Low views have T rounded up to a multiple of it, with the
+        frames of the sampling in the middle.
+    sides: shorter sides, in pixels, of the clips that these replace. If low and high views of natively low clips are
+        read, low views are degraded to one of these sides; by default, by a random factor (see `degrade_again`).
     """
 
     def __init__(
@@ -118,30 +120,30 @@ class Views:
         return len(self.clips)
 
     def steps(self, batch: int) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         whole, rest = divmod(len(self.clips), batch)
         return whole if self.train and whole else whole + bool(rest)
 
     @property
     def padded(self) -> int:
-        """Clips too short for the sampling, whose last frame repeats."""
+        """Number of clips that are too short for the sampling, so that their last frame is repeated."""
         reader = self._any_reader()
         return sum(self.sampling.pads(reader.count(clip)) for clip in self.clips)
 
     def batches(self, batch: int, *, epoch: int = 0, shuffle: bool | None = None) -> Iterator[HostBatch]:
-        """One pass over the clips, read ahead in threads. shuffle: by seed and epoch; by default where `train`."""
+        """Yield the batches of one epoch, read ahead in threads. shuffle: by seed and epoch; default: `train`."""
         order = np.arange(len(self.clips))
         if self.train if shuffle is None else shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
-        parts = [order[first : first + batch] for first in range(0, len(order), batch)][: self.steps(batch)]
-        return prefetch(partial(self.read, [self.clips[number] for number in part], epoch) for part in parts)
+        chunks = [order[first : first + batch] for first in range(0, len(order), batch)][: self.steps(batch)]
+        return prefetch(partial(self.read, [self.clips[number] for number in chunk], epoch) for chunk in chunks)
 
     def read(self, clips: Sequence[Clip], epoch: int = 0) -> HostBatch:
-        """One batch of the clips given, in their order."""
+        """Return one batch of the given clips, in their order."""
         return self._batch([self._draw(clip, epoch) for clip in clips], epoch)
 
     def pieces(self, clip: Clip, most: int) -> Iterator[HostBatch]:
-        """What a batch of that clip alone has, at most so many intervals at a time: it may have hundreds."""
+        """Yield batches of one clip with at most `most` intervals each: a clip may have hundreds."""
         drawn = self._draw(clip, 0)
         for first in range(0, len(drawn.mask), most):
             part = slice(first, first + most)
@@ -174,7 +176,7 @@ class Views:
         )
 
     def to_device(self, batch: HostBatch, device: torch.device | str) -> Batch:
-        """The batch in float on the device; where the box is cut before degrading, low is made there."""
+        """Move a batch to the device as float. If views are cropped before degrading, low views are made there."""
         low, high = (_to_float(view, device, flow=self.view_plan.flow) for view in (batch.low, batch.high))
         if self.view_plan.crop == "before" and isinstance(high, Tensor):
             low = degrade_on_device(high, self.view_plan) if self.low else None
@@ -197,7 +199,7 @@ class Views:
         return reader
 
     def _draw(self, clip: Clip, epoch: int) -> _Drawn:
-        """Always in one order: frames, box, place, chance."""
+        """Draw the random numbers of a clip, always in this order: frames, box, position, chance."""
         count = self._any_reader().count(clip)
         if not self.train:
             numbers, mask = self.sampling.numbers(count, None)
@@ -206,8 +208,8 @@ class Views:
         rng = np.random.default_rng([self.seed, epoch, name])
         numbers, mask = self.sampling.numbers(count, rng)
         box = None if self.jitter is None else draw_box(rng, self.jitter)
-        place = (0.5, 0.5) if self.jitter is None else (float(rng.random()), float(rng.random()))
-        return _Drawn(clip, numbers, mask, box, place, float(rng.random()))
+        position = (0.5, 0.5) if self.jitter is None else (float(rng.random()), float(rng.random()))
+        return _Drawn(clip, numbers, mask, box, position, float(rng.random()))
 
     def _again(self, bundle: Array, chance: float) -> Array:
         if not self.sides:
@@ -215,7 +217,7 @@ class Views:
         return degrade_to(bundle, self.sides[int(chance * len(self.sides))])
 
     def _bundle(self, reader: ClipReader, drawn: _Drawn, *, wide: bool = False) -> Array:
-        """(K, 3, T, h, w), T widened for the enhancer where asked."""
+        """Read (K, 3, T, h, w). wide: T is widened for the enhancer."""
         numbers = drawn.numbers
         if wide:
             numbers = self.sampling.widen(numbers, reader.count(drawn.clip), self.widen)
@@ -224,15 +226,15 @@ class Views:
         return bundle
 
     def _middle(self, view: Any) -> Any:
-        """The sampling's own T of the frames (…, T, h, w) of a widened view."""
+        """Return the sampling's T frames of a widened view (…, T, h, w)."""
         first = middle(view.shape[-3], self.sampling.t)
         return view[..., first : first + self.sampling.t, :, :]
 
     def _crop(self, stored: Array, drawn: _Drawn) -> Array:
-        """(K, 3, T, H, W) of a stored view that is larger by the margin, at whole pixels; flipped as the box says."""
+        """Crop a stored view with margin to (K, 3, T, H, W), at whole pixels, and flip it if the box says so."""
         height, width = self.view_plan.size
-        top = int(drawn.place[0] * (stored.shape[-2] - height + 1))
-        left = int(drawn.place[1] * (stored.shape[-1] - width + 1))
+        top = int(drawn.position[0] * (stored.shape[-2] - height + 1))
+        left = int(drawn.position[1] * (stored.shape[-1] - width + 1))
         seen = stored[..., top : top + height, left : left + width]
         return seen[..., ::-1] if drawn.box is not None and drawn.box[4] else seen
 
@@ -244,7 +246,7 @@ class Views:
         return torch.from_numpy(np.stack([_pad(bundle, most) for bundle in bundles]))
 
     def targets(self, clips: Sequence[Clip]) -> Tensor:
-        """int64 (B,), -1 for a clip without labels; or float 0/1 (B, C), where that has zeros."""
+        """Return int64 (B,), -1 for clips without labels; for multi-label datasets float (B, C) of zeros and ones."""
         if not self.multi_label:
             return torch.tensor([-1 if clip.target is None else clip.target for clip in clips], dtype=torch.int64)
         target = torch.zeros(len(clips), self.classes)
@@ -256,28 +258,29 @@ class Views:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What chance gave a clip in an epoch. place: of the crop before degrading, 0 to 1 down and across.
+    """Random numbers of a clip in an epoch.
 
-    chance: of how far it is degraded again, 0 to 1.
+    position: (down, right) of the crop before degrading, 0 to 1.
+    chance: 0 to 1, how far a natively low clip is degraded again.
     """
 
     clip: Clip
     numbers: npt.NDArray[np.int64]  # (K, T)
     mask: npt.NDArray[np.float32]  # (K,)
     box: Box | None = None
-    place: tuple[float, float] = (0.5, 0.5)
+    position: tuple[float, float] = (0.5, 0.5)
     chance: float = 0.0
 
 
 def _pad(array: npt.NDArray[np.generic], most: int) -> npt.NDArray[np.generic]:
-    """Zeros behind along the first axis, up to `most`: intervals that the mask leaves out."""
+    """Append zeros along the first axis up to `most` entries: intervals that the mask excludes."""
     if len(array) == most:
         return array
     return np.concatenate([array, np.zeros((most - len(array), *array.shape[1:]), array.dtype)])
 
 
 def _to_float(view: View | None, device: torch.device | str, *, flow: bool) -> View | None:
-    """uint8 to float: grey levels to [0, 1]; levels of flow, of which 128 is none, to [-1, 1]."""
+    """Convert uint8 to float: grey levels to [0, 1]; flow levels, where 128 is no motion, to [-1, 1]."""
     if view is None:
         return None
     if isinstance(view, Tensor):

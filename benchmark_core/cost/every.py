@@ -17,9 +17,9 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.recognizer import Low, Recognizer
 from benchmark_core.provenance import versions
-from benchmark_core.published import Published
-from benchmark_core.records.cost_record import CostRecord, cost_name, read_cost, stands
+from benchmark_core.records.cost_record import CostRecord, already_measured, cost_name, read_cost
 from benchmark_core.specs import BackboneSpec, EnhancerSpec
+from benchmark_core.specs.published import Published
 from benchmark_core.training.device import describe_device
 
 # Settings of components that declare none: 2D backbones, 3D backbones, enhancers.
@@ -128,7 +128,7 @@ def standing(subject: Subject, owner: Owner, device: torch.device, costs: Path) 
         "plugins": brought_by(subject.spec, owner),
     }
     path = costs / cost_name(expected)
-    return read_cost(path) if stands(path, expected) else None
+    return read_cost(path) if already_measured(path, expected) else None
 
 
 def measure(subject: Subject, owner: Owner, device: torch.device) -> dict[str, Any]:

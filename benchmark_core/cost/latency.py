@@ -216,7 +216,8 @@ def time_flow(stream: str, size: tuple[int, int]) -> dict[str, Any] | None:
     """
     if importlib.util.find_spec("cv2") is None:
         return None
-    from benchmark_core.clips.flow import calculator, opencv
+    from benchmark_core.clips.flow import calculator
+    from benchmark_core.clips.flow_format import opencv
 
     height, width = size
     coarse = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Puts a recognizer together from specs."""
+"""Build a recognizer from a plan's specs."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from benchmark_core.weights_file import WeightsFile
 
 
 class ResizeIfNeeded(nn.Module):
-    """What stands in an enhancer's place on high views (N, 3, h, w): nothing, once they have the size (H, W)."""
+    """The enhancer of a network for high views: resize (N, 3, h, w) to (N, 3, H, W) unless they have that size."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
 
     def forward(self, high: Tensor) -> Tensor:
-        """(N, 3, H, W); another size is brought to it bilinearly, with a kernel wide enough not to alias."""
+        """Return (N, 3, H, W), resized bilinearly with anti-aliasing."""
         if high.shape[-2:] == self.size:
             return high
         return interpolate(high, self.size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def recognizer_of(plan: Plan, components: Components, *, high: bool = False, head: str | None = None) -> Recognizer:
-    """The recognizer that a plan stands for: a function of the plan and torch's random state.
+    """Return the plan's recognizer, a function of the plan and torch's random state.
 
-    high: the network for high views, which has no enhancer, as one for flow has none. head: a core head instead of the
-    method's own.
+    high: the network for high views, without an enhancer; a network for flow has none, either. head: a core head
+    instead of the method's own.
     """
     if len(plan.streams) > 1:
-        raise ValueError(f"no network takes {plan.modality}: ask for the recognizer of each of the plan's streams")
+        raise ValueError(f"no network takes {plan.modality}; build the recognizer of each of the plan's streams")
     sampling = Sampling.parse(plan.sampling)
     return build_recognizer(
         backbone_spec=components.backbone,
@@ -83,13 +83,13 @@ def build_recognizer(
     task: Task = "single-label",
     modality: str = "rgb",
 ) -> Recognizer:
-    """The recognizer that a plan stands for: a function of its arguments and of torch's random state alone.
+    """Return a recognizer, a function of the arguments and torch's random state.
 
-    enhancer_spec: None for a network on views of network size: high ones, and flow. size: (H, W). sampling: (K, T).
-    low: (h, w) of what the enhancer gets; None where clips differ in size.
-    weights: "scratch", or an initialisation that the backbone names.
-    head: one of `HEADS`, over the backbone's classifier; a method with a `recognizer` of its own has no use for it.
-    Raises ElrError where the backbone cannot take T frames or lacks the weights.
+    enhancer_spec: None for a network on high views or flow. size: (H, W). sampling: (K, T).
+    low: (h, w) of the enhancer's input; None if clips differ in size.
+    weights: "scratch", or a name among the backbone's weights.
+    head: one of `HEADS`, over the backbone's classifier; ignored if the method has a `recognizer` of its own.
+    Raises ElrError if the backbone cannot take T frames or lacks the weights.
     """
     intervals, frames = sampling
     if backbone_spec.dims == 2 and frames != 1:
@@ -97,7 +97,7 @@ def build_recognizer(
             f"backbone '{backbone_spec.name}' sees single frames and cannot take {intervals}x{frames}; "
             f"ask for --sampling {intervals}x1 or a backbone that sees {frames} frames"
         )
-    backbone: Any  # first: no other part then moves its seed
+    backbone: Any  # built first, so that other parts do not change its random initialisation
     backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
     flow = kind(modality) == "flow"
     enhancer = ResizeIfNeeded(size) if enhancer_spec is None else enhancer_spec.build(low, size, enhancer_options)
@@ -106,10 +106,11 @@ def build_recognizer(
         enhancer=enhancer,
         backbone=backbone,
         dims=backbone_spec.dims,
-        mean=(0.0,) * FLOW if flow else backbone_spec.mean,  # what moves neither way is 0
+        mean=(0.0,) * FLOW if flow else backbone_spec.mean,  # no motion is 0
         std=(1.0,) * FLOW if flow else backbone_spec.std,
         flow=flow,
         frames=frames,
+        frames_at_once=1 if enhancer_spec is None else enhancer_spec.frames,
         size=size,
     )
     if method_spec is None or method_spec.recognizer is None:
@@ -131,7 +132,7 @@ def build_recognizer(
 
 
 def map_shape(backbone: Any, view: Sequence[int]) -> tuple[int, ...]:
-    """(C, [T,] h, w) of the last stage map that `backbone` makes of one view (3, [T,] H, W); nothing is computed."""
+    """Return (C, [T,] h, w) of the last stage map of `backbone` for one view (3, [T,] H, W), without computing it."""
     ghost = deepcopy(backbone).to("meta").eval()  # tensors without data
     with torch.no_grad():
         last: Tensor = ghost.forward_features(torch.empty(1, *view, device="meta"))[-1]
@@ -146,10 +147,10 @@ def build_backbone(
     weights: str = "scratch",
     modality: str = "rgb",
 ) -> tuple[nn.Module, str]:
-    """The network, initialised, and what a record says of that: the weights' name, of a file also what matched.
+    """Return the network and the record's `initialisation`: the weights' name and, for a file, what matched.
 
-    What `spec` names was made for its own input, and the first convolution changes after it; a file may hold either.
-    Raises ElrError where it lacks the weights, or a file does not fit.
+    Weights that `spec` names are for its own modality: they are loaded first, then the first convolution is adapted. A
+    file may hold weights of either modality. Raises ElrError if the weights are unknown or the file does not fit.
     """
     backbone = spec.build(classes, options)
     channels = FLOW if kind(modality) == "flow" and kind(spec.modality) != "flow" else RGB
@@ -166,7 +167,7 @@ def build_backbone(
 
 
 def initialisation_of(plan: Plan, components: Components) -> str:
-    """What a record says of the plan's weights; a file that does not fit its backbone is an ElrError."""
+    """Return the record's `initialisation`, see `build_backbone`. ElrError if a file does not fit the backbone."""
     if not isinstance(components.backbone.weights.get(plan.weights), WeightsFile):
         return plan.weights
     classes, options = len(components.dataset.classes), components.options(plan, "backbone")
@@ -177,29 +178,27 @@ def initialisation_of(plan: Plan, components: Components) -> str:
 def load_enhancer(
     spec: EnhancerSpec, module: nn.Module, low: tuple[int, int] | None, size: tuple[int, int], weights: str
 ) -> str:
-    """Loads the file that plans call `weights` into an enhancer's module, in place, and says what of it matched.
+    """Load the file that the plan calls `weights` into an enhancer's module. Returns its name and what matched.
 
-    low, size: what the module was built for. Raises ElrError where it does not fit, such as that of another scale.
+    low, size: what the module was built for. Raises ElrError if the file does not fit, such as that of another scale.
     """
     assert spec.public is not None
     if weights not in spec.files:
-        raise ElrError(
-            f"--set enhancer.weights={weights} is what a plan calls a file; give it as --enhancer-weights PATH"
-        )
-    taken, made = (f"{side[0]}x{side[1]}" if side else "clips of any size" for side in (low, size))
+        raise ElrError(f"--set enhancer.weights={weights} names a file; pass the file as --enhancer-weights PATH")
+    low_text, size_text = (f"{each[0]}x{each[1]}" if each else "clips of any size" for each in (low, size))
     said = load_public(
         spec.load(spec.public)(module),
         spec.files[weights],
-        whose=f"enhancer '{spec.name}' from {taken} to {made}",
-        advice="name another --enhancer or scale, or other --enhancer-weights",
+        owner=f"enhancer '{spec.name}' from {low_text} to {size_text}",
+        advice="choose another --enhancer or scale, or other --enhancer-weights",
     )
     return f"{weights} ({said})"
 
 
 def enhancer_initialisation_of(plan: Plan, components: Components) -> str:
-    """What a user is told of the file that stands in for fitting the plan's enhancer; nothing where none does.
+    """Return the name of the file from which the plan's enhancer is loaded, and what matched; "" if it is not loaded.
 
-    A file that does not fit is an ElrError.
+    Raises ElrError if the file does not fit.
     """
     spec, options = components.enhancer, components.options(plan, "enhancer")
     if spec.public is None or options["weights"] == "fit" or kind(plan.modality) == "flow":

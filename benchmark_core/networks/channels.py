@@ -1,4 +1,4 @@
-"""Networks published for colour, fitted to inputs of other channels: only their first convolution changes."""
+"""Adapt the first convolution of an RGB network to another number of input channels."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ COLOURS = 3
 
 
 def with_channels(module: nn.Module, channels: int) -> nn.Module:
-    """`module`, its first convolution on colour now taking `channels` inputs; in place, and without a random number.
+    """Change the first RGB convolution of `module` to `channels` inputs, without random numbers. Returns `module`.
 
-    Each new input has the mean of the weights that red, green and blue had, after whatever initialisation (Wang et
-    al., Temporal Segment Networks, ECCV 2016, for flow). With three channels nothing changes.
-    Raises ElrError where no convolution takes three channels.
+    Each new input channel gets the mean of the weights of red, green and blue (Wang et al., Temporal Segment Networks,
+    ECCV 2016, for flow). With three channels nothing changes.
+    Raises ElrError if no convolution takes three channels.
     """
     if channels == COLOURS:
         return module
     found = first_convolution(module)
     if found is None:
         raise ElrError(
-            f"{type(module).__name__} has no convolution on {COLOURS} channels, so it cannot be given {channels}"
+            f"{type(module).__name__} has no convolution on {COLOURS} channels, so it cannot take {channels}"
         )
     _, conv = found
     shape = (conv.out_channels, channels, *conv.kernel_size)
@@ -39,7 +39,7 @@ def with_channels(module: nn.Module, channels: int) -> nn.Module:
 
 
 def first_convolution(module: nn.Module, channels: int = COLOURS) -> tuple[str, Convolution] | None:
-    """Name and module of the first convolution, in order of registration, that reads an image of `channels`."""
+    """Return name and module of the first convolution, in order of registration, with `channels` inputs, or None."""
     for name, part in module.named_modules():
         if isinstance(part, nn.Conv2d | nn.Conv3d) and part.in_channels == channels and part.groups == 1:
             return name, part
@@ -47,11 +47,11 @@ def first_convolution(module: nn.Module, channels: int = COLOURS) -> tuple[str, 
 
 
 def adapt_first_convolution(weight: Tensor, shape: Sequence[int]) -> Tensor | None:
-    """The weights (O, I, [t,] h, w) of a first convolution brought to `shape`; None where they are of another kind.
+    """Return the weights (O, I, [t,] h, w) of a first convolution, adapted to `shape`; None if they cannot be.
 
-    Over images, for a convolution over t frames: repeated in time and divided by t, so that a still clip gives what
-    its image gave (Carreira and Zisserman, I3D, CVPR 2017). For other input channels: the mean over those that there
-    are, for each of those due. Filters of another size or number stay what they are.
+    Weights of a 2D convolution are repeated t times and divided by t for a 3D one, so that a still clip gives the
+    result of its image (Carreira and Zisserman, I3D, CVPR 2017). For another number of input channels, each channel
+    gets the mean over the input channels. The kernel size and the number of filters must agree.
     """
     if weight.ndim not in (4, 5) or len(shape) not in (4, 5):
         return None

@@ -1,7 +1,7 @@
-"""From the features of a clip's K intervals to its logits: the heads that the core ships.
+"""The heads of the core: from the features of a clip's K intervals to its logits.
 
-Each is `head(features (B, K, F), mask (B, K)) -> logits (B, C)`. A clip has at least one real interval; the others
-(mask 0) have no part in its logits and get no gradient.
+Each is `head(features (B, K, F), mask (B, K)) -> logits (B, C)`. A clip has at least one real interval. Padding
+(mask 0) does not change the logits and gets no gradient.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from benchmark_core.networks.losses import Task
 
 
 class Head(nn.Module):
-    """Classifies every interval, then folds the K answers into one.
+    """Classify each interval, then combine the K logits.
 
-    The classifier stays a part of the backbone, under the name that published checkpoints give it. A tuple keeps it
-    from being registered here as well: it is saved, moved and counted once.
+    The classifier stays a submodule of the backbone, under the name that published checkpoints give it. A tuple keeps
+    it from being registered here, too, so that it is saved, moved and counted once.
     """
 
     def __init__(self, classifier: nn.Module, task: Task = "single-label") -> None:
@@ -28,11 +28,11 @@ class Head(nn.Module):
         self.shared = (classifier,)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Logits (B, C)."""
+        """Return logits (B, C)."""
         return self.fold(self.shared[0](features), mask.unsqueeze(-1) > 0)
 
     def fold(self, logits: Tensor, real: Tensor) -> Tensor:
-        """Logits (B, K, C) and bool (B, K, 1) to logits (B, C)."""
+        """Combine logits (B, K, C) of the intervals that are `real`, bool (B, K, 1), to logits (B, C)."""
         raise NotImplementedError
 
 
@@ -45,7 +45,7 @@ class MeanLogits(Head):
 
 
 class MeanProbability(Head):
-    """The mean of the probabilities, given back as logits: softmax (or sigmoid) of the result is that mean.
+    """The mean of the probabilities, as logits: softmax (or sigmoid) of the result is that mean.
 
     Single-label: log of the mean softmax. Multi-label: logit of the mean sigmoid.
     """
@@ -68,7 +68,7 @@ class Max(Head):
 
 
 def _log_sum(logs: Tensor, real: Tensor) -> Tensor:
-    """log of the sum over real intervals of exp(logs (B, K, C))."""
+    """Return log(sum over real intervals of exp(logs)), (B, K, C) to (B, C)."""
     return logs.where(real, -math.inf).logsumexp(1)
 
 

@@ -14,10 +14,10 @@ Task: TypeAlias = Literal["single-label", "multi-label"]
 
 
 def task_loss(task: Task, label_smoothing: float = 0.0) -> Callable[[Tensor, Tensor], Tensor]:
-    """`loss(logits (B, C), target) -> scalar`, a mean over clips (and over classes, where each is a yes or no).
+    """Return `loss(logits (B, C), target) -> scalar`, the mean over clips and, if multi-label, over classes.
 
     single-label: cross-entropy, target int64 (B,). multi-label: binary cross-entropy, target float (B, C).
-    label_smoothing: the share of a target that is spread evenly over its outcomes: C classes, or yes and no.
+    label_smoothing: the fraction of a target that is spread evenly over its outcomes: the C classes, or yes and no.
     """
     if task == "single-label":
         return partial(functional.cross_entropy, label_smoothing=label_smoothing)
@@ -25,11 +25,13 @@ def task_loss(task: Task, label_smoothing: float = 0.0) -> Callable[[Tensor, Ten
 
 
 def soft_loss(task: Task, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """How far the student's softened answer is from the teacher's, both logits (B, C); a scalar, a mean over clips.
+    """Return the distance of the student's softened predictions from the teacher's: a scalar, the mean over clips.
+
+    student, teacher: logits (B, C). temperature: T.
 
     single-label: T²·KL(softmax(teacher/T) || softmax(student/T)) (Hinton et al., 2015).
     multi-label: T²·mean over classes of the Bernoulli KL of sigmoid(./T).
-    T² keeps the gradient's size independent of T. The teacher's answer is a constant: no gradient goes to it.
+    The factor T² keeps the size of the gradient independent of T. The teacher gets no gradient.
     """
     student = _full(student) / temperature
     teacher = _full(teacher.detach()) / temperature
@@ -43,7 +45,7 @@ def soft_loss(task: Task, student: Tensor, teacher: Tensor, temperature: float) 
 
 
 def _divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """The terms p·log(p/q) of KL(p || q)."""
+    """Return the terms p·log(p/q) of KL(p || q)."""
     return log_p.exp() * (log_p - log_q)
 
 
@@ -53,5 +55,5 @@ def _binary_cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float
 
 
 def _full(logits: Tensor) -> Tensor:
-    """At least float32: under autocast logits arrive in half precision."""
+    """Return logits in at least float32, because autocast gives half precision."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""The deployed model: enhancer -> augmentation box -> backbone -> head. Low in, logits out."""
+"""The deployed model: enhancer -> augmentation box -> backbone -> head. It maps low views to logits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from benchmark_core.clips.augment import cut
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.sampling import middle
 from benchmark_core.errors import ElrError
+from benchmark_core.networks.protocols import takes_maps
 from benchmark_core.specs import Value
 
 Low: TypeAlias = Tensor | Sequence[Tensor]
-PIECE = 8  # items that a learnt enhancer gets at a time where no gradient is asked for: bounds its memory
+PIECE = 8  # items per call of a learnt enhancer when no gradient is needed; bounds its memory
 
 
 @dataclass
 class Trace:
-    """What one pass left behind, for methods that transfer it.
+    """Intermediate results of a forward pass, for methods that transfer them.
 
-    image: what the backbone saw before normalisation, (B*K, 3, H, W) or (B*K, 3, T, H, W), in [0, 1]; flow is
-    (B*K, 2, …) in [-1, 1].
+    image: the backbone's input before normalisation, (B*K, 3, [T,] H, W) in [0, 1]; flow is (B*K, 2, [T,] H, W) in
+        [-1, 1].
     stages: the backbone's stage maps, each (B*K, C_i, [T_i,] h_i, w_i).
-    features: pooled, (B, K, F), or (B, K, C, [T,] h, w) for a head that takes them so. logits: (B, C).
-    taps: whatever the head names.
+    features: pooled, (B, K, F), or the last stage maps, (B, K, C, [T,] h, w), for a head that takes maps.
+    logits: (B, C). head_outputs: tensors by name that the head returns in addition to the logits.
     """
 
     image: Tensor
@@ -39,21 +40,22 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a method's `recognizer(parts)` may use: everything it needs to build the model from the plan alone.
+    """The components of a recognizer: everything that a method's `recognizer(parts)` needs to build one.
 
-    `assemble(head)` puts enhancer, backbone and `head` together; `head(features (B, K, F), mask (B, K))` gives logits
-    (B, C), or (logits, taps). A head with an attribute `pooled = False` gets the last stage map, (B, K, C, [T,] h, w).
-    The backbone's own classifier is `backbone.get_classifier()`. `map_shape()` is (C, [T,] h, w) of the last stage map,
-    for a head whose layers depend on it.
+    A head maps features (B, K, F) and mask (B, K) to logits (B, C), or to (logits, dict of further tensors). A head
+    that declares `pooled = False` takes the last stage maps, (B, K, C, [T,] h, w), instead of features.
+    backbone: its own classifier is `backbone.get_classifier()`. num_features: F. intervals: K. frames: T.
+    options: the method's. assemble: head -> recognizer of this enhancer and backbone.
+    map_shape: () -> (C, [T,] h, w) of the last stage map, for a head whose layers depend on it.
     """
 
     enhancer: nn.Module
     backbone: nn.Module
     num_features: int
     classes: int
-    intervals: int  # K
-    frames: int  # T
-    options: Mapping[str, Value]  # the method's
+    intervals: int
+    frames: int
+    options: Mapping[str, Value]
     assemble: Callable[[nn.Module], Recognizer]
     map_shape: Callable[[], tuple[int, ...]]
 
@@ -61,12 +63,16 @@ class Parts:
 class Recognizer(nn.Module):
     """enhancer -> backbone -> head.
 
-    low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) where clips differ in size;
-    flow is (B, K, 2, T, H, W) in [-1, 1]. For an enhancer of several frames T is a multiple of them, and the middle
-    `frames` are kept of what it gives. `Enhanced` views go past it.
-    mask: (B, K), 1 where an interval is real. box: (B, 5) as `clips.augment` draws it, or None in testing.
-    mean, std: of each channel. flow: what it sees is optical flow. size: (H, W) that the enhancer is to give; ElrError
-    where it gives another. None: any.
+    Inputs of `forward`:
+    low: float (B, K, 3, T, h, w) in [0, 1], or a list of B tensors (K, 3, T, h_i, w_i) if clips differ in size. Flow is
+        (B, K, 2, T, H, W) in [-1, 1]. `Enhanced` views, (B, K, 3, T, H, W), skip the enhancer.
+    mask: (B, K), 1 for a real interval, 0 for padding. box: (B, 5), see `clips.augment`; None: no augmentation.
+
+    Arguments:
+    dims: 2 for a backbone of images, 3 for one of video. mean, std: per channel.
+    frames_at_once: frames that the enhancer takes at once; T of `low` is then a multiple of it.
+    frames: T of the backbone's input, the middle frames of what a video enhancer returns.
+    flow: the input is optical flow. size: expected (H, W) of the enhancer's output, ElrError if it differs; None: any.
     """
 
     mean: Tensor
@@ -83,6 +89,7 @@ class Recognizer(nn.Module):
         std: Sequence[float],
         flow: bool = False,
         frames: int = 1,
+        frames_at_once: int = 1,
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
@@ -93,19 +100,23 @@ class Recognizer(nn.Module):
         self.dims = dims
         self.flow = flow
         self.frames = frames
+        self.frames_at_once = frames_at_once
         self.channels = len(mean)
         shape = (1, self.channels, *[1] * dims)
         self.register_buffer("mean", torch.tensor(mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(shape), persistent=False)
 
     def forward(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Tensor:
-        """Logits (B, C). Without gradients, a head that takes maps gets those of one interval after the other."""
-        if torch.is_grad_enabled() or getattr(self.head, "pooled", True):
+        """Return logits (B, C).
+
+        Without gradients, the stage maps for a head that takes maps are computed interval by interval, to save memory.
+        """
+        if torch.is_grad_enabled() or not takes_maps(self.head):
             return self.trace(low, mask, box).logits
-        return self._answer(self.maps(low, box), mask)[0]
+        return self._classify(self.maps(low, box), mask)[0]
 
     def maps(self, low: Low, box: Tensor | None = None) -> Tensor:
-        """Last stage maps (B, K, C, [T,] h, w), in the memory that one interval takes, and their own."""
+        """Return the last stage maps, (B, K, C, [T,] h, w), computed interval by interval."""
         maps = []
         for interval in range(low.shape[1] if isinstance(low, Tensor) else low[0].shape[0]):
             at = slice(interval, interval + 1)
@@ -114,22 +125,21 @@ class Recognizer(nn.Module):
         return torch.stack(maps, 1)
 
     def trace(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Trace:
-        """As `forward`, keeping what the pass went through."""
+        """Run `forward` and return its intermediate results, too."""
         image, intervals = self.enhance_and_crop(low, box)
         stages = self.backbone.forward_features((image - self.mean) / self.std)
-        pooled = getattr(self.head, "pooled", True)
-        features = self.backbone.pool(stages[-1]) if pooled else stages[-1]  # (B*K, F), or (B*K, C, [T,] h, w)
+        features = stages[-1] if takes_maps(self.head) else self.backbone.pool(stages[-1])  # (B*K, F) if pooled
         features = features.reshape(-1, intervals, *features.shape[1:])
-        logits, head_outputs = self._answer(features, mask)
+        logits, head_outputs = self._classify(features, mask)
         return Trace(image=image, stages=stages, features=features, logits=logits, head_outputs=head_outputs)
 
-    def _answer(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The head's logits and taps; all intervals are real where there is no mask."""
+    def _classify(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the head's logits and further outputs. Without a mask, all intervals are real."""
         out = self.head(features, features.new_ones(features.shape[:2]) if mask is None else mask)
         return out if isinstance(out, tuple) else (out, {})
 
     def enhance_and_crop(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
-        """The enhanced view, cut by its box and shaped for the backbone; and K."""
+        """Return the backbone's input, (B*K, 3, [T,] H, W) in [0, 1], enhanced and cropped by the box; and K."""
         if isinstance(low, Enhanced):
             intervals = low.shape[1]
             seen = low.as_subclass(Tensor).flatten(0, 1)
@@ -141,8 +151,8 @@ class Recognizer(nn.Module):
             seen = torch.cat([self.enhance(clip) for clip in low])
         if self.size is not None and seen.shape[-2:] != self.size:
             raise ElrError(
-                f"the enhancer gives {seen.shape[-2]}x{seen.shape[-1]} where {self.size[0]}x{self.size[1]} is due; its "
-                "plugin must mend that"
+                f"the enhancer returns views of {seen.shape[-2]}x{seen.shape[-1]}, expected "
+                f"{self.size[0]}x{self.size[1]}; fix the enhancer's plugin"
             )
         if box is not None:
             seen = cut(seen, box.repeat_interleave(intervals, 0), flow=self.flow)
@@ -151,25 +161,20 @@ class Recognizer(nn.Module):
         return seen, intervals
 
     def enhance(self, view: Tensor) -> Tensor:
-        """(N, 3, T, h, w) to (N, 3, T, H, W); an image-wise enhancer sees each frame alone."""
+        """Map (N, 3, T, h, w) to (N, 3, T, H, W). An image-wise enhancer gets single frames."""
         number, channels, frames, height, width = view.shape
         at_once = self.frames_at_once
         if at_once == 1:
             flat = self._in_pieces(view.transpose(1, 2).flatten(0, 1))  # (N*T, 3, H, W)
             return flat.reshape(number, frames, *flat.shape[1:]).transpose(1, 2)
         parts = view.reshape(number, channels, frames // at_once, at_once, height, width)
-        seen = self._in_pieces(parts.transpose(1, 2).flatten(0, 1))  # (N*T/16, 3, 16, H, W), of 16 at once
+        seen = self._in_pieces(parts.transpose(1, 2).flatten(0, 1))  # (N*T/16, 3, 16, H, W) if it takes 16 at once
         seen = seen.reshape(number, -1, *seen.shape[1:]).transpose(1, 2).flatten(2, 3)  # (N, 3, T, H, W)
         first = middle(frames, self.frames)
         return seen[:, :, first : first + self.frames]
 
-    @property
-    def frames_at_once(self) -> int:
-        """Frames that the enhancer takes at once."""
-        return int(getattr(self.enhancer, "frames", 1))
-
     def _in_pieces(self, low: Tensor) -> Tensor:
-        """The enhancer on `low`, a few items at a time where it is large and nothing is kept for a backward pass."""
+        """Run the enhancer on `low`; in pieces if it is learnt and no backward pass needs its activations."""
         learns = [parameter.requires_grad for parameter in self.enhancer.parameters()]
         if not learns or (any(learns) and torch.is_grad_enabled()):
             whole: Tensor = self.enhancer(low)

@@ -1,1 +1,1 @@
-"""Printed figures and suites, as data that packages bring."""
+"""Reported figures and suites: data files of installed packages."""

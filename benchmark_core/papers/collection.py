@@ -1,7 +1,7 @@
-"""What papers say, as data files of installed packages: reported figures, and suites that name them.
+"""Load reported figures and suites from the data files of installed packages.
 
-Entry points of group `elrbench.papers`, NAME = PACKAGE: PACKAGE holds `*.yaml`, a file of reported figures a paper, and
-`suites/*.yaml`. They are read as data: no code of the package runs, and no plugin is loaded.
+Entry points of group `elrbench.papers` have the form NAME = PACKAGE. PACKAGE contains `*.yaml`, one file of reported
+figures per paper, and `suites/*.yaml`. They are read as data: no code of the package runs, and no plugin is loaded.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ GROUP = "elrbench.papers"
 
 
 @dataclass(frozen=True, order=True)
-class Bringer:
-    """The entry point, the package behind it, and the distribution that it came in."""
+class PapersOwner:
+    """The entry point and package that hold data files, and their distribution."""
 
     entry: str
     package: str
@@ -39,27 +39,27 @@ class Bringer:
 
 @dataclass(frozen=True)
 class DataFile:
-    """A YAML file of a package, unread."""
+    """A YAML file of a package, not parsed yet."""
 
-    name: str  # the file's, without its ending
+    name: str  # the file's name without suffix
     text: str
-    bringer: Bringer
+    owner: PapersOwner
 
     @property
     def where(self) -> str:
-        """What errors call it."""
-        return f"{self.name}.yaml of {self.bringer}"
+        """Name of the file in errors."""
+        return f"{self.name}.yaml of {self.owner}"
 
 
 @dataclass(frozen=True)
 class Library:
-    """Everything that papers' packages hold. Figures are read and checked; suites are files by name."""
+    """All reported figures, by paper, and all suite files, by name. Figures are parsed and checked, suites are not."""
 
     papers: Mapping[str, Paper]
     suites: Mapping[str, DataFile]
 
     def figure(self, key: str) -> Figure:
-        """The figure of an id, PAPER/TABLE/ROW/COLUMN. ElrError with did-you-mean where there is none."""
+        """Return the figure with the id PAPER/TABLE/ROW/COLUMN. Raises ElrError with a suggestion if there is none."""
         paper = key.partition("/")[0]
         if paper not in self.papers:
             raise unknown("paper", paper, self.papers)
@@ -69,24 +69,27 @@ class Library:
         return figures[key]
 
     def suite(self, name: str) -> DataFile:
-        """The suite's file. ElrError with did-you-mean where there is none."""
+        """Return the file of a suite. Raises ElrError with a suggestion if there is none."""
         if name not in self.suites:
             raise unknown("suite", name, self.suites)
         return self.suites[name]
 
 
 def load_library(extra: Sequence[str] = (), *, entry_points: bool = True, problems: list[str] | None = None) -> Library:
-    """Of all installed packages and of `extra`, names of packages. `ELRBENCH_BLOCK=a,b` leaves entry points out.
+    """Load the files of all installed packages and of `extra`, a list of package names.
 
-    Raises ElrError naming file and distribution where a file cannot be read, or a paper or suite is brought twice.
-    With `problems`, these are told there, a line each, and the rest is loaded.
+    `ELRBENCH_BLOCK=a,b` leaves entry points out. entry_points: False leaves out installed packages.
+    problems: errors are appended to this list, one line each, and the rest is loaded.
+
+    Without `problems`, raises ElrError naming file and distribution if a file cannot be read, or if two files define
+    the same paper or suite.
     """
-    bringers = [*(_installed() if entry_points else ()), *(Bringer(name, name, "given", "") for name in extra)]
-    papers: dict[str, tuple[Paper, Bringer]] = {}
+    owners = [*(_installed() if entry_points else ()), *(PapersOwner(name, name, "given", "") for name in extra)]
+    papers: dict[str, tuple[Paper, PapersOwner]] = {}
     suites: dict[str, DataFile] = {}
 
     @contextmanager
-    def told() -> Iterator[None]:
+    def collect_problems() -> Iterator[None]:
         try:
             yield
         except ElrError as error:
@@ -94,26 +97,26 @@ def load_library(extra: Sequence[str] = (), *, entry_points: bool = True, proble
                 raise
             problems.append(str(error))
 
-    for bringer in bringers:
-        with told():
-            root = _folder(bringer)
-            for file in _yaml_files(root, bringer):
-                with told():
+    for owner in owners:
+        with collect_problems():
+            root = _folder(owner)
+            for file in _yaml_files(root, owner):
+                with collect_problems():
                     if file.name in papers:
-                        raise _clash("paper", file.name, papers[file.name][1], bringer)
-                    papers[file.name] = read_reported(file.text, file.where, file.name), bringer
-            for file in _yaml_files(root.joinpath("suites"), bringer):
-                with told():
+                        raise _clash("paper", file.name, papers[file.name][1], owner)
+                    papers[file.name] = read_reported(file.text, file.where, file.name), owner
+            for file in _yaml_files(root.joinpath("suites"), owner):
+                with collect_problems():
                     if file.name in suites:
-                        raise _clash("suite", file.name, suites[file.name].bringer, bringer)
+                        raise _clash("suite", file.name, suites[file.name].owner, owner)
                     suites[file.name] = file
     return Library({name: paper for name, (paper, _) in papers.items()}, dict(sorted(suites.items())))
 
 
-def _installed() -> list[Bringer]:
+def _installed() -> list[PapersOwner]:
     blocked = {name.strip() for name in os.environ.get("ELRBENCH_BLOCK", "").split(",")}
     found = {
-        Bringer(point.name, point.value, point.dist.name if point.dist else point.value, _version(point.dist))
+        PapersOwner(point.name, point.value, point.dist.name if point.dist else point.value, _version(point.dist))
         for point in installed_points(group=GROUP)
         if point.name not in blocked
     }
@@ -124,37 +127,39 @@ def _version(distribution: object) -> str:
     return str(getattr(distribution, "version", ""))
 
 
-def _folder(bringer: Bringer) -> Traversable:
-    """The package's files: found, and not imported."""
+def _folder(owner: PapersOwner) -> Traversable:
+    """Return the package's files without importing it."""
     try:
-        spec = importlib.util.find_spec(bringer.package)
+        spec = importlib.util.find_spec(owner.package)
         if spec is None or spec.loader is None and not spec.submodule_search_locations:
-            raise ModuleNotFoundError(f"there is no package {bringer.package}")
+            raise ModuleNotFoundError(f"there is no package {owner.package}")
         return files(importlib.util.module_from_spec(spec))
     except Exception as error:  # a parent package's code may raise anything
         raise ElrError(
-            f"papers {bringer}: {type(error).__name__}: {error}; mend it, uninstall {bringer.distribution} or set "
-            f"ELRBENCH_BLOCK={bringer.entry}"
+            f"papers {owner}: {type(error).__name__}: {error}; correct it, uninstall {owner.distribution} or set "
+            f"ELRBENCH_BLOCK={owner.entry}"
         ) from error
 
 
-def _yaml_files(folder: Traversable, bringer: Bringer) -> Iterator[DataFile]:
-    """The `*.yaml` of one folder, by name."""
+def _yaml_files(folder: Traversable, owner: PapersOwner) -> Iterator[DataFile]:
+    """Yield the `*.yaml` files of one folder, by name."""
     found: Iterable[Traversable] = folder.iterdir() if folder.is_dir() else ()
     for entry in sorted(found, key=lambda entry: entry.name):
         name, dot, ending = entry.name.rpartition(".")
         if not dot or ending != "yaml" or not entry.is_file():
             continue
         if not NAME.fullmatch(name):
-            raise ElrError(f"papers {bringer}: the file {entry.name!r} is not named in lower-case letters and digits")
+            raise ElrError(
+                f"papers {owner}: file {entry.name!r}: use lower-case letters, digits, '.', '+' and '-' in its name"
+            )
         try:
-            yield DataFile(name, entry.read_text(encoding="utf-8"), bringer)
+            yield DataFile(name, entry.read_text(encoding="utf-8"), owner)
         except (OSError, UnicodeError) as error:
-            raise ElrError(f"papers {bringer}: {entry.name} cannot be read: {error}") from error
+            raise ElrError(f"papers {owner}: {entry.name} cannot be read: {error}") from error
 
 
-def _clash(kind: str, name: str, one: Bringer, other: Bringer) -> ElrError:
+def _clash(kind: str, name: str, one: PapersOwner, other: PapersOwner) -> ElrError:
     first, second = sorted((one, other))
     return ElrError(
-        f"{kind} '{name}' is brought twice, by {first} and {second}; uninstall one of them or set ELRBENCH_BLOCK"
+        f"{kind} '{name}' is defined twice, by {first} and {second}; uninstall one of them or set ELRBENCH_BLOCK"
     )

@@ -1,26 +1,26 @@
-"""Figures as papers print them, each written down once: a YAML file a paper, a row here for each row of its tables.
+"""Read figures as papers print them: one YAML file per paper, with the rows of its tables.
 
     paper: acme-2024                      # the file's name
     title: Actions from Afar
     citation: Acme et al., ICCV 2024
-    common: {metric: top1}                # of every figure, where its table, column or row says nothing else
+    common: {metric: top1}                # for every figure, unless its table, column or row says otherwise
     tables:
       table2:
         printed: Table 2
         title: what each part adds
         common: {dataset: ucf101, protocol: 3splits, degradation: average-12x16}
-        note: the caption counts five rows   # where the paper contradicts itself
+        note: the caption counts five rows   # if the paper contradicts itself
         columns:
           net18: {printed: Net-18, backbone: net18}
         rows:
           ours: {printed: Ours, figures: [41.2], note: {net18: the text has 41.3}}
 
-    systems:                              # known of, but no figure of theirs was seen: shown with `-`
+    systems:                              # known systems without a known figure: shown with `-`
       smith-2031: {printed: Afar Again, origin: "Smith, 2031", url: https://example.org, datasets: [ucf101], note: won}
 
-That is figure `acme-2024/table2/ours/net18`. What a paper does not say is left out. A row's `origin` says whose system
-it is, where the paper only prints it. `track` is what tables call the degradation, where that is another name: that of
-`bicubic-14x14` at network size 112x112 is `14x14-centre112`. Loads no plugin and no torch.
+The id of this figure is `acme-2024/table2/ours/net18`. Leave out what a paper does not state. A row's `origin` names
+the authors of its system if the paper quotes it from elsewhere. `track` is the name of the degradation in tables, if it
+differs: for `bicubic-14x14` at network size 112x112 it is `14x14-centre112`. Loads no plugin and no torch.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import METRICS as SCORES
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = (*itertools.chain(*SCORES.values()), "f1")  # "f1": the paper does not say which
-PLACE = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
+METRICS = (*itertools.chain(*SCORES.values()), "f1")  # "f1": the paper does not state which F1
+CONDITIONS = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One printed figure, in percent. Empty: the paper does not say. Names are the paper's data, not this project's.
+    """One reported figure, in percent. A field is empty if the paper does not state it.
 
-    row, column: as printed. metric: "f1" is one of which the paper does not say which. track: see the module.
-    ceiling: seen at full resolution, a bound and no competitor.
-    origin: whose system it is, where the paper prints another's figure. notes: where the paper contradicts itself.
+    row, column: as printed. metric: "f1" if the paper does not state which F1. track: see the module.
+    ceiling: an oracle: scored at full resolution, an upper bound.
+    origin: authors of the system, if the paper quotes another's figure. notes: where the paper contradicts itself.
     """
 
     id: str
@@ -70,13 +70,13 @@ class Figure:
 
     @property
     def place(self) -> str:
-        """`cstat-2021, Table IV, SAT, Resnet-34`"""
+        """Where it is printed, for example `cstat-2021, Table IV, SAT, Resnet-34`."""
         return ", ".join((self.paper, self.table, self.row, self.column))
 
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """A system known of without a figure. datasets: those that it is said to be measured on, as far as is known."""
+    """A system without a known figure. datasets: those on which its authors are known to have measured it."""
 
     id: str
     paper: str
@@ -89,7 +89,7 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A reported file: `figures` by id, in the order of the tables, row by row; `systems` by id, PAPER/NAME."""
+    """A parsed file. figures: by id, in the order of the tables, row by row. systems: by id, PAPER/NAME."""
 
     name: str
     title: str
@@ -100,7 +100,7 @@ class Paper:
 
 
 def read_reported(text: str, where: str, name: str) -> Paper:
-    """The paper called `name` of a file's text. ElrError of one line, beginning with `where`, that names the place."""
+    """Parse a file's text as the paper `name`. Raises ElrError of one line: `where`, then table, row and column."""
     try:
         return _paper(_Node(parse_yaml(text, where), ""), name)
     except _Wrong as wrong:
@@ -108,18 +108,18 @@ def read_reported(text: str, where: str, name: str) -> Paper:
 
 
 class _Wrong(ElrError):
-    """What is wrong, before the file's name is put in front of it."""
+    """An error in a file, without the file's name."""
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A mapping of the file and where it stands in it."""
+    """A part of the file, and its position for errors."""
 
     plain: Any
     where: str
 
     def mapping(self, *known: str) -> Mapping[str, Any]:
-        """Its keys are text, and among `known` where there are any."""
+        """Return the mapping. Raises if it is not one, a key is not text, or a key is not in `known` (if given)."""
         at = self.where or "the file"
         if not isinstance(self.plain, Mapping) or not self.plain:
             raise _Wrong(f"{at} is {_short(self.plain)}, not a mapping")
@@ -131,13 +131,13 @@ class _Node:
         return self.plain
 
     def part(self, key: str) -> _Node:
-        """What stands under `key`; ElrError where nothing does."""
+        """Return the part under `key`. Raises if there is none."""
         if key not in self.plain:
             raise _Wrong(f"{self.where or 'the file'} has no '{key}'")
         return _Node(self.plain[key], f"{self.where} {key}".strip())
 
     def named_parts(self, key: str) -> Mapping[str, _Node]:
-        """The mappings under `key` by their names."""
+        """Return the named mappings under `key`."""
         part = self.part(key)
         for name in part.mapping():
             if not NAME.fullmatch(name):
@@ -146,7 +146,7 @@ class _Node:
         return {name: _Node(value, f"{prefix}{key.removesuffix('s')} {name}") for name, value in part.plain.items()}
 
     def text(self, key: str, default: str | None = None) -> str:
-        """One line of text under `key`."""
+        """Return the text under `key` as one line."""
         if key not in self.plain and default is not None:
             return default
         value = self.part(key).plain
@@ -154,12 +154,14 @@ class _Node:
             raise _Wrong(f"{self.where} '{key}' is {_short(value)}, not text".strip())
         return " ".join(value.split())
 
-    def place(self, key: str | None = None) -> dict[str, Any]:
-        """What the mapping, or that under `key`, says of its figures: those keys of it that are in PLACE."""
+    def conditions(self, key: str | None = None) -> dict[str, Any]:
+        """Return the conditions (dataset, metric, …) in the mapping, or in the mapping under `key`."""
         node = self if key is None else self.part(key) if key in self.plain else _Node({}, "")
         if key is not None and node.plain:
-            node.mapping(*PLACE)
-        found: dict[str, Any] = {name: node.text(name) for name in PLACE if name in node.plain and name != "ceiling"}
+            node.mapping(*CONDITIONS)
+        found: dict[str, Any] = {
+            name: node.text(name) for name in CONDITIONS if name in node.plain and name != "ceiling"
+        }
         if "ceiling" in node.plain:
             found["ceiling"] = node.plain["ceiling"]
             if not isinstance(found["ceiling"], bool):
@@ -170,11 +172,11 @@ class _Node:
 def _paper(root: _Node, name: str) -> Paper:
     root.mapping("paper", "title", "citation", "url", "common", "tables", "systems")
     if root.text("paper") != name:
-        raise _Wrong(f"it says 'paper: {root.text('paper')}', but the file is called {name}")
+        raise _Wrong(f"it has 'paper: {root.text('paper')}', but the file is called {name}")
     figures: dict[str, Figure] = {}
     only_systems = "systems" in root.plain and "tables" not in root.plain
     for table, node in ({} if only_systems else root.named_parts("tables")).items():
-        _add_table(figures, f"{name}/{table}", name, node, root.place("common"))
+        _add_table(figures, f"{name}/{table}", name, node, root.conditions("common"))
     return Paper(
         name=name,
         title=root.text("title"),
@@ -208,13 +210,13 @@ def _systems(root: _Node, paper: str) -> dict[str, System]:
 def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node, common: Mapping[str, Any]) -> None:
     table.mapping("printed", "title", "common", "note", "columns", "rows")
     table.text("title")
-    common = {**common, **table.place("common")}
+    common = {**common, **table.conditions("common")}
     columns = table.named_parts("columns")
     for column in columns.values():
-        column.mapping("printed", "note", *PLACE)
+        column.mapping("printed", "note", *CONDITIONS)
     seen: dict[tuple[object, ...], str] = {}
     for row_name, row in table.named_parts("rows").items():
-        row.mapping("printed", "note", "origin", "figures", *PLACE)
+        row.mapping("printed", "note", "origin", "figures", *CONDITIONS)
         row_notes = _cell_notes(row, columns)
         for (column_name, column), value in zip(columns.items(), _values(row, columns), strict=True):
             if value is None:
@@ -223,13 +225,16 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
             of = {"system": row.text("printed"), **common, **_joined(row, column)}
             for needed in ("dataset", "metric"):
                 if needed not in of:
-                    raise _Wrong(f"{row.where}, column {column_name}: nothing says its {needed}")
+                    raise _Wrong(f"{row.where}, column {column_name}: '{needed}' is missing")
             if of["metric"] not in METRICS:
                 raise _Wrong(f"{row.where}, column {column_name}: {unknown('metric', of['metric'], METRICS)}")
-            place = tuple(of.get(part) for part in PLACE)
-            if place in seen:
-                raise _Wrong(f"{row.where}, column {column_name} is of the same as {seen[place]}; say what parts them")
-            seen[place] = f"row {row_name}, column {column_name}"
+            conditions = tuple(of.get(part) for part in CONDITIONS)
+            if conditions in seen:
+                raise _Wrong(
+                    f"{row.where}, column {column_name} has the same conditions as {seen[conditions]}; state how they "
+                    "differ"
+                )
+            seen[conditions] = f"row {row_name}, column {column_name}"
             notes = (_note(table), _note(column), row_notes.get(column_name, ""))
             figures[key] = Figure(
                 id=key,
@@ -245,14 +250,14 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
 
 
 def _joined(row: _Node, column: _Node) -> dict[str, Any]:
-    """What row and column say of their figure; they may not both say it."""
-    if both := sorted(row.place().keys() & column.place().keys()):
-        raise _Wrong(f"{row.where} and {column.where} both say '{both[0]}'; let one of them")
-    return {**column.place(), **row.place()}
+    """Join the conditions of a row and a column. Raises if both state the same one."""
+    if both := sorted(row.conditions().keys() & column.conditions().keys()):
+        raise _Wrong(f"{row.where} and {column.where} both have '{both[0]}'; remove one of them")
+    return {**column.conditions(), **row.conditions()}
 
 
 def _values(row: _Node, columns: Mapping[str, _Node]) -> list[float | None]:
-    """A percentage for each column, or None where the cell is empty."""
+    """Return a percentage per column, or None for an empty cell."""
     values = row.part("figures").plain
     if not isinstance(values, list) or len(values) != len(columns):
         raise _Wrong(f"{row.where} 'figures' is {_short(values)}, not a list of {len(columns)}, one for each column")
@@ -266,7 +271,7 @@ def _values(row: _Node, columns: Mapping[str, _Node]) -> list[float | None]:
 
 
 def _cell_notes(row: _Node, columns: Mapping[str, _Node]) -> Mapping[str, str]:
-    """A row's note by column: one text stands for all of them."""
+    """Return a row's note by column; a single text is used for all columns."""
     note = row.plain.get("note")
     if isinstance(note, Mapping):
         under = row.part("note")

@@ -70,7 +70,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "stages-needed",
-        lambda plan, components: components.method.needs_stages and not components.backbone.stages,
+        lambda plan, components: "stages" in components.method.needs and not components.backbone.stages,
         "method '{plan.method}' reads stage maps, which backbone '{plan.backbone}' does not offer",
     ),
     Rule(
@@ -91,7 +91,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "fixed-intervals",
-        lambda plan, components: components.method.fixed_intervals and Sampling.parse(plan.sampling).kind == "windows",
+        lambda plan, components: (
+            "intervals" in components.method.needs and Sampling.parse(plan.sampling).kind == "windows"
+        ),
         "method '{plan.method}' needs a fixed number of intervals, but {plan.sampling} gives longer clips more; "
         "use e.g. --sampling 4x{frames}",
     ),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
-from benchmark_core.clips.holdout import read_share, with_holdout
 from benchmark_core.clips.modality import MODALITIES
 from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components, check_combination
@@ -59,7 +59,7 @@ def components_of(catalog: Catalog, plan: Plan) -> Components:
     return _with_options(
         plan,
         Components(
-            dataset=with_holdout(
+            dataset=with_validation_split(
                 with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes),
                 plan.holdout,
                 plan.protocol,
@@ -108,7 +108,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
             f"--dataset, and --unlabelled {dataset_name} if the method learns from unlabelled clips"
         )
     classes = _classes(dataset, request.classes)
-    holdout = 0.0 if request.holdout is None else read_share(request.holdout)
+    holdout = 0.0 if request.holdout is None else read_validation_fraction(request.holdout)
     whole, dataset = dataset, with_classes(dataset, classes)
     if request.budget not in BUDGETS:
         raise unknown("budget", request.budget, BUDGETS)
@@ -158,7 +158,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     fold = request.fold or folds[0]
     if fold not in folds:
         raise unknown(f"fold of protocol '{protocol}'", fold, folds)
-    components = replace(components, dataset=with_holdout(dataset, holdout, protocol, fold))
+    components = replace(components, dataset=with_validation_split(dataset, holdout, protocol, fold))
     weights = pick("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))

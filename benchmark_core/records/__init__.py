@@ -1,6 +1,6 @@
-"""What finished runs and cost measurements leave: sealed JSON files, one each."""
+"""Records of finished runs and of cost measurements: one JSON file each, with a checksum."""
 
-from benchmark_core.records.checksum import seal, verify_seal
+from benchmark_core.records.checksum import add_checksum, verify_checksum
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.publish import publish
@@ -9,11 +9,11 @@ from benchmark_core.records.record import read_record, write_record
 __all__ = [
     "CostRecord",
     "RunRecord",
+    "add_checksum",
     "publish",
     "read_cost",
     "read_record",
-    "seal",
-    "verify_seal",
+    "verify_checksum",
     "write_cost",
     "write_record",
 ]

@@ -1,6 +1,6 @@
-"""Sealed JSON: the sha256 of a record's canonical text stands in the record, so that a changed digit is noticed.
+"""Read and write JSON records with a checksum in their field `seal`: the sha256 of the record's canonical JSON.
 
-The seal guards against slips, not against forgers: whoever recomputes it can write anything.
+The checksum detects accidental edits. It does not stop forgery, because anyone can recompute it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, NoReturn
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
-from benchmark_core.records.schema_check import conform
+from benchmark_core.records.schema_check import check_schema
 
 SCHEMA = 1
 
 
-def seal(record: Mapping[str, Any]) -> dict[str, Any]:
-    """`record` with the key `seal`. ElrError where it holds a number that JSON cannot (NaN, infinity)."""
+def add_checksum(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `record` with its checksum in `seal`. ElrError if it contains NaN or infinity."""
     return {**record, "seal": _digest(record)}
 
 
-def verify_seal(record: Mapping[str, Any]) -> None:
-    """ElrError where `record` is not what was sealed."""
+def verify_checksum(record: Mapping[str, Any]) -> None:
+    """Raise ElrError if the checksum of `record` does not match its content."""
     if record.get("seal") != _digest(record):
-        raise ElrError("its seal does not fit its content, so it was changed by hand; restore it or run its plan again")
+        raise ElrError("its checksum does not match, so it was edited by hand; restore it or run its plan again")
 
 
 def _digest(record: Mapping[str, Any]) -> str:
@@ -34,50 +34,55 @@ def _digest(record: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except ValueError as error:
-        raise ElrError(f"the record cannot be sealed: {error}; a number in it is not finite") from error
+        raise ElrError(f"the record has a number that is not finite: {error}") from error
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_sealed(path: Path, record: Mapping[str, Any]) -> Path:
-    """Seals `record` and writes it, whole or not at all. Keys keep their order: people read these files."""
-    text = json.dumps(seal(record), indent=1, ensure_ascii=False, allow_nan=False)
-    # A name that was no UTF-8 holds lone surrogates; as \udcff they are JSON again.
+def write_with_checksum(path: Path, record: Mapping[str, Any]) -> Path:
+    """Write `record` with its checksum, atomically. Keys keep their order, for human readers."""
+    text = json.dumps(add_checksum(record), indent=1, ensure_ascii=False, allow_nan=False)
+    # File names that are not UTF-8 contain lone surrogates, which become JSON escapes such as \udcff.
     return write_whole(path, (text + "\n").encode(errors="backslashreplace"))
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in `path`. ElrError, one line that names the file, where there is none."""
+    """Return the JSON in `path`. ElrError naming the file if it cannot be read."""
     try:
-        return json.loads(path.read_bytes().decode(), parse_constant=_no_constant, parse_int=_whole)
+        return json.loads(path.read_bytes().decode(), parse_constant=_refuse_constant, parse_int=_parse_int)
     except OSError as error:
         raise ElrError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise ElrError(f"{path} is not whole JSON ({error}); restore it or run its plan again") from error
+        raise ElrError(f"{path} is not valid JSON ({error}); restore it or run its plan again") from error
 
 
-def read_sealed(path: Path, kind: str, hint: Any) -> dict[str, Any]:
-    """The record of `kind` in `path`: of this schema, of `hint`'s shape, and as it was sealed; ElrError otherwise."""
+def read_with_checksum(path: Path, kind: str, hint: Any) -> dict[str, Any]:
+    """Return the record in `path`.
+
+    Raises:
+        ElrError: if it is not a record of `kind`, has another schema version, does not have the fields of the TypedDict
+            `hint`, or does not match its checksum.
+    """
     record = read_json(path)
     try:
         if not isinstance(record, dict) or record.get("kind") != kind:
-            raise ElrError(f"it is no {kind} record: its 'kind' is not '{kind}'")
+            raise ElrError(f"not a {kind} record: its 'kind' is not '{kind}'")
         schema = record.get("schema")
         if type(schema) is int and schema > SCHEMA:
             raise ElrError(f"it was written by a newer elrbench (schema {schema}, not {SCHEMA}); update elrbench")
         if schema != SCHEMA:
             raise ElrError(f"its schema is {schema!r}, not {SCHEMA}; run its plan again")
-        conform(record, hint)
-        verify_seal(record)
+        check_schema(record, hint)
+        verify_checksum(record)
     except ElrError as error:
         raise ElrError(f"{path}: {error}") from error
     return record
 
 
-def _whole(digits: str) -> int:
-    if len(digits) > 300:  # beyond what a float holds
-        raise ValueError(f"a whole number of {len(digits)} digits")
+def _parse_int(digits: str) -> int:
+    if len(digits) > 300:  # more than a float can hold
+        raise ValueError(f"an integer of {len(digits)} digits")
     return int(digits)
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not valid JSON")

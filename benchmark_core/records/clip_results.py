@@ -1,4 +1,4 @@
-"""What a record says of single test clips: which were right, what was decided of each, and which clips they are."""
+"""Read the per-clip results of a record: hits, decisions, and the identity of the clips."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from benchmark_core.scoring.hits import unpack_hits, unpack_rows
 from benchmark_core.scoring.statistics import Hits
 
 
-def hits_of(record: RunRecord) -> Hits:
-    """Which test clips were right, sorted by id: bool (N,). ElrError where the task has no hits."""
+def clip_hits(record: RunRecord) -> Hits:
+    """Return which test clips are classified correctly, sorted by clip id: bool (N,). ElrError for multi-label."""
     if record["hits"] is None:
-        raise ElrError(f"{record['digest']} is {record['track']['task']} and has no hits; compare its intervals")
+        raise ElrError(f"{record['digest']} is {record['track']['task']} and has no per-clip hits; compare intervals")
     return unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
 
 
-def decisions_of(record: RunRecord) -> Decisions:
-    """What was decided of each test clip and class, clips sorted by id. ElrError where the record does not say."""
+def clip_decisions(record: RunRecord) -> Decisions:
+    """Return labels and predictions of each test clip, sorted by clip id. ElrError if the record does not have them."""
     if "decisions" not in record:
-        raise ElrError(f"{record['digest']} is {record['track']['task']} and holds no decisions; compare its intervals")
+        raise ElrError(
+            f"{record['digest']} is {record['track']['task']} and has no per-clip decisions; compare intervals"
+        )
     n, classes = record["scores"][record["primary"]]["n"], record["dataset"]["classes"]
     packed = record["decisions"]
     truth, predicted = (unpack_rows(packed[key], classes, n).T for key in ("truth", "predicted"))
     return Decisions(truth, predicted)
 
 
-def clips_of(record: RunRecord) -> str:
-    """Which clips a record trained and tested on: the manifest, and the digest of what was left out of it."""
+def clip_list(record: RunRecord) -> str:
+    """Name the clips of a record: the digest of the manifest, and of the unreadable clips that were left out."""
     manifest, bad = record["dataset"]["manifest"], sorted(record["clips"]["bad"])
     return f"{manifest} less {len(bad)} ({digest_of(bad)[:8]})" if bad else manifest

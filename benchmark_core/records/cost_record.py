@@ -1,4 +1,4 @@
-"""The record of one cost measurement: keyed by structure and device, joined with runs when tables are made."""
+"""The record of one cost measurement, keyed by structure and device. Tables join it with run records."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Literal, TypedDict, cast
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
-from benchmark_core.records.checksum import read_sealed, seal, write_sealed
-from benchmark_core.records.schema_check import conform
+from benchmark_core.records.checksum import add_checksum, read_with_checksum, write_with_checksum
+from benchmark_core.records.schema_check import check_schema
 
 
 class Params(TypedDict):
-    """Parameters of the deployed recognizer and of its parts."""
+    """Number of parameters of the deployed recognizer and of its parts."""
 
     total: int
     backbone: int
@@ -22,7 +22,7 @@ class Params(TypedDict):
 
 
 class MacFields(TypedDict):
-    """Multiply-adds: of one view, of a whole clip, and of the enhancer's share."""
+    """Multiply-adds of one view, of a whole clip, and of the enhancer within a view."""
 
     view: float
     clip: float
@@ -30,7 +30,7 @@ class MacFields(TypedDict):
 
 
 class Quartiles(TypedDict):
-    """Milliseconds."""
+    """Quartiles in milliseconds."""
 
     median: float
     q1: float
@@ -38,14 +38,14 @@ class Quartiles(TypedDict):
 
 
 class Timed(Quartiles, total=False):
-    """passes: how many they are of. peak_memory: bytes. Records before these were kept have neither."""
+    """Latency with the number of passes and the peak memory in bytes. Old records have neither."""
 
     passes: int
     peak_memory: float
 
 
 class Throughput(Timed, total=False):
-    """A batch of many clips."""
+    """Latency of a batch of several clips."""
 
     batch: int
     clips_per_second: float
@@ -57,7 +57,7 @@ class _LatencyFields(TypedDict):
 
 
 class LatencyFields(_LatencyFields, total=False):
-    """Another precision, or compiled; `failed` is why it could not be had, and stands alone then."""
+    """Latency in another precision, or compiled. If it failed, `failed` has the reason and the rest is missing."""
 
     single: Timed
     throughput: Throughput
@@ -69,18 +69,19 @@ class _Latency(TypedDict):
 
 
 class Latency(_Latency, total=False):
-    """`single`: a batch of one clip. It and `throughput` are in fp32 and not compiled; `variants` are the others."""
+    """Latency in fp32, not compiled: `single` for one clip, `throughput` for a batch. `variants` has other modes."""
 
     throughput: Throughput
     variants: list[LatencyFields]
 
 
 class _CostRecord(TypedDict):
-    """Of one structure on one device; what every record of a cost has.
+    """Required fields of a cost record.
 
-    uncounted: operators that the counter has no rule for, and how often they ran.
-    understated: heavy ones among these; where there are any, `macs` is a lower bound.
-    latency: null without a GPU.
+    Attributes:
+        uncounted: operators without a counting rule, with the number of their calls.
+        understated: those of them that are expensive. If there are any, `macs` is a lower bound.
+        latency: null without a GPU.
     """
 
     schema: int
@@ -99,42 +100,55 @@ class _CostRecord(TypedDict):
 
 
 class CostRecord(_CostRecord, total=False):
-    """kinds: multiply-adds of a view by kind of operator. plugins: who brought the part measured, by kind."""
+    """Cost of one structure on one device.
+
+    Attributes:
+        kinds: multiply-adds of a view by kind of operator.
+        plugins: owner of each measured component, by kind.
+    """
 
     kinds: dict[str, float]
     plugins: dict[str, dict[str, str]]
 
 
 def cost_name(record: Mapping[str, Any]) -> str:
-    """STRUCTURE-DEVICE.json"""
+    """Return the file name, STRUCTURE-DEVICE.json."""
     return f"{file_name(record['structure'])}-{file_name(record['device'])}.json"
 
 
 def write_cost(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Checks, seals and writes STRUCTURE-DEVICE.json in `folder`, whole or not at all."""
-    conform(seal(record), CostRecord)
-    return write_sealed(folder / cost_name(record), record)
+    """Check a record, and write it atomically to STRUCTURE-DEVICE.json in `folder`, with its checksum."""
+    check_schema(add_checksum(record), CostRecord)
+    return write_with_checksum(folder / cost_name(record), record)
 
 
 def replaces(path: Path, record: Mapping[str, Any]) -> bool:
-    """Whether another measurement of the same structure and device stands at `path`. ElrError where one of others does.
+    """Whether writing `record` to `path` would replace a different measurement of the same structure and device.
 
-    File names are shortened and stripped of signs, so that two may come to one.
+    Raises:
+        ElrError: if `path` holds another structure or device. File names are shortened and lose special characters, so
+            two structures can have the same name.
     """
-    old = _standing(path, record)
+    old = _existing(path, record)
     if old is None:
         return False
     new = {key: value for key, value in record.items() if key != "seal"}
     return {key: value for key, value in old.items() if key != "seal"} != new
 
 
-def stands(path: Path, record: Mapping[str, Any]) -> bool:
-    """Whether what `record` would measure is measured: of its structure, device, versions and plugins, and in full.
+def already_measured(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether `path` already holds a complete measurement with the structure, device, versions and plugins of `record`.
 
-    record: `structure`, `device`, `versions` and `plugins` alone will do. A record that says nothing of plugins is of
-    any. In full is with the variants of latency, where there is a latency. ElrError as by `replaces`.
+    Args:
+        path: file of the cost record.
+        record: only `structure`, `device`, `versions` and `plugins` are read.
+
+    A measurement on a GPU is complete if it has the latency variants. An old record without `plugins` matches any.
+
+    Raises:
+        ElrError: if `path` holds another structure or device.
     """
-    old = _standing(path, record)
+    old = _existing(path, record)
     if old is None or old["versions"] != record["versions"]:
         return False
     if old.get("plugins", record["plugins"]) != record["plugins"]:
@@ -142,9 +156,9 @@ def stands(path: Path, record: Mapping[str, Any]) -> bool:
     return old["latency"] is not None and "variants" in old["latency"] if _is_gpu(old["device"]) else True
 
 
-def thinner(path: Path, record: Mapping[str, Any]) -> bool:
-    """Whether a measurement that stands at `path` has all that `record` has, and times of more variants."""
-    old = _standing(path, record)
+def has_fewer_variants(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether `record` has the same cost as the measurement at `path`, but without its latency variants."""
+    old = _existing(path, record)
     if old is None or old["latency"] is None or record["latency"] is None:
         return False
     same = all(old[key] == record[key] for key in ("versions", "params", "macs"))
@@ -155,8 +169,8 @@ def _is_gpu(device: str) -> bool:
     return device.startswith("cuda")
 
 
-def _standing(path: Path, record: Mapping[str, Any]) -> CostRecord | None:
-    """What stands at `path`. ElrError where that is of another structure or device."""
+def _existing(path: Path, record: Mapping[str, Any]) -> CostRecord | None:
+    """Return the record at `path`, or None. ElrError if it has another structure or device."""
     if not path.exists():
         return None
     old = read_cost(path)
@@ -167,5 +181,5 @@ def _standing(path: Path, record: Mapping[str, Any]) -> CostRecord | None:
 
 
 def read_cost(path: Path) -> CostRecord:
-    """The cost record in `path`; ElrError of one line that names the file and what is wrong with it."""
-    return cast(CostRecord, read_sealed(path, "cost", CostRecord))
+    """Return the cost record in `path`. ElrError naming the file and the fault if it is not valid."""
+    return cast(CostRecord, read_with_checksum(path, "cost", CostRecord))

@@ -1,4 +1,4 @@
-"""What a run record holds, field by field (schema 1): what was asked for, what came out, and with what."""
+"""Fields of a run record (schema 1): its plan, its results, and the software that made them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ class _PlanFields(TypedDict):
 
 
 class PlanFields(_PlanFields, total=False):
-    """`Plan.to_json()`. classes: those that the run is restricted to, where it does not have them all.
+    """`Plan.to_json()`.
 
-    unlabelled: the pool's name, teacher: METHOD@DIGEST of the one given, where there is any. holdout: the share of the
-    training clips that it was tested on, instead of test clips.
+    Attributes:
+        classes: classes of the run, if it is restricted to some.
+        unlabelled: name of the set of unlabelled clips.
+        teacher: METHOD@DIGEST of the external teacher.
+        holdout: fraction of the training clips that the run was tested on, instead of test clips.
     """
 
     classes: list[str]
@@ -46,16 +49,18 @@ class _Track(TypedDict):
 
 
 class Track(_Track, total=False):
-    """What may be compared. `folds`: all folds of the protocol, of which the run is one.
+    """Runs of one track can be compared.
 
-    pooled: folds' scores are weighted by their clips (leave-one-out); by default folds count alike.
+    Attributes:
+        folds: all folds of the protocol; the run is one of them.
+        pooled: scores of folds are weighted by their number of clips (leave-one-out). By default, weights are equal.
     """
 
     pooled: bool
 
 
 class ScoreFields(TypedDict):
-    """A fraction, its 95 % interval, the clips it was taken over."""
+    """A score as a fraction, its 95 % interval, and its number of clips."""
 
     value: float
     low: float
@@ -65,7 +70,7 @@ class ScoreFields(TypedDict):
 
 
 class PerClassFields(TypedDict):
-    """Recall or F1 of each class; null where that is 0/0."""
+    """Recall (single-label) or F1 (multi-label) of each class; null for 0/0."""
 
     classes: list[str]
     n: list[int]
@@ -73,9 +78,9 @@ class PerClassFields(TypedDict):
 
 
 class DecisionsFields(TypedDict):
-    """What was predicted where logits are above `threshold`, and what is true: packed bits, class after class.
+    """Predictions (logit above `threshold`) and labels as packed bits, one class after the other.
 
-    Each class's clips, sorted by id, are packed as `hits` are, its last byte padded with zeros.
+    The clips of each class are sorted by id and packed like `hits`; the last byte is padded with zeros.
     """
 
     threshold: float
@@ -84,7 +89,7 @@ class DecisionsFields(TypedDict):
 
 
 class Clips(TypedDict):
-    """How many clips trained and tested, which could not be read, how many were shorter than the view."""
+    """Number of training and test clips, unreadable clips, and number of clips shorter than the view (padded)."""
 
     train: int
     test: int
@@ -93,14 +98,14 @@ class Clips(TypedDict):
 
 
 class Dataset(TypedDict):
-    """`manifest` is `Index.digest()`: equal manifests list equal clips, targets and folds."""
+    """`manifest` is `Index.digest()`: equal manifests have equal clips, targets and folds."""
 
     manifest: str
     classes: int
 
 
 class Stage(TypedDict):
-    """A fitted piece; `seconds` is what fitting took, also where it was reused."""
+    """A cached training result. `seconds` is its training time, also if it was reused."""
 
     name: str
     key: str
@@ -109,7 +114,7 @@ class Stage(TypedDict):
 
 
 class PluginFields(TypedDict):
-    """The component of one kind, and who brought it."""
+    """A component, with its plugin and distribution."""
 
     name: str
     plugin: str
@@ -118,9 +123,12 @@ class PluginFields(TypedDict):
 
 
 class ExtraSetFields(TypedDict):
-    """Clips of another set that training read. `manifest`: of their ids, labels and contents.
+    """Clips of another set that training used.
 
-    tested: how many were left out because the run is tested on them. bad: those that could not be read.
+    Attributes:
+        manifest: digest of their ids, labels and contents.
+        tested: number of clips left out because the run is tested on them.
+        bad: clips that could not be read.
     """
 
     name: str
@@ -131,8 +139,12 @@ class ExtraSetFields(TypedDict):
 
 
 class TeacherFields(TypedDict):
-    """The fitted teacher: as the plan names it, the digest of the plan that it was run by, and that of its plan without
-    seed and fold.
+    """The external teacher.
+
+    Attributes:
+        name: as in the plan.
+        run: digest of its plan.
+        recipe: digest of its plan without seed and fold.
     """
 
     name: str
@@ -141,7 +153,7 @@ class TeacherFields(TypedDict):
 
 
 class PredictionsFile(TypedDict):
-    """The file beside the record."""
+    """The predictions file in the record's folder."""
 
     file: str
     sha256: str
@@ -176,12 +188,15 @@ class _RunRecord(TypedDict):
 
 
 class RunRecord(_RunRecord, total=False):
-    """`hits`: packed, clips sorted by id; null for multi-label.
+    """The record of one finished run.
 
-    decisions: multi-label, what the primary F1 is of, so that a record alone supports paired intervals of it.
-    notes: sentences that training left, where it left any: what a reader of the score should know of.
-    fused: digests of the runs whose probabilities were averaged, one for each modality of the plan.
-    unlabelled, high_source, teacher: what training read beside the plan's dataset, where the plan names any.
+    Attributes:
+        hits: packed bits, clips sorted by id; null for multi-label.
+        privileged: whether the run was scored on high views (oracle).
+        decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
+        notes: remarks of the training that a reader of the score should know.
+        fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
+        unlabelled, high_source, teacher: extra data that training used, if the plan names any.
     """
 
     decisions: DecisionsFields

@@ -1,4 +1,7 @@
-"""Where records lie: `records/DATASET/PROTOCOL/DEGRADATION/METHOD-DIGEST.json` and `costs/STRUCTURE-DEVICE.json`."""
+"""Layout of a leaderboards folder.
+
+records/DATASET/PROTOCOL/DEGRADATION/METHOD-DIGEST.json and costs/STRUCTURE-DEVICE.json.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ TABLES = "tables"
 
 
 def track_path(track: Mapping[str, Any]) -> PurePosixPath:
-    """DATASET/PROTOCOL/DEGRADATION, each made safe as a file's name."""
+    """Return DATASET/PROTOCOL/DEGRADATION, each converted to a safe file name."""
     return PurePosixPath(*(file_name(track[part]) for part in ("dataset", "protocol", "degradation")))
 
 
 def run_files(leaderboards: Path) -> list[Path]:
-    """All run records, in an order that depends on names alone."""
+    """Return the paths of all run records, sorted by name."""
     return _json_under(leaderboards / RECORDS)
 
 
 def cost_files(leaderboards: Path) -> list[Path]:
-    """All cost records, in an order that depends on names alone."""
+    """Return the paths of all cost records, sorted by name."""
     return _json_under(leaderboards / COSTS)
 
 

@@ -1,4 +1,4 @@
-"""Whether plain JSON has the shape that a TypedDict declares: the schema is written once, as types."""
+"""Check JSON against a TypedDict, so that the schema is written only once, as types."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 
 from benchmark_core.errors import ElrError
 
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
 _fields = functools.cache(get_type_hints)
 
 
-def conform(value: object, hint: Any, where: str = "") -> None:
-    """Nothing where `value` is of type `hint`; ElrError naming the place and what belongs there. More keys are fine."""
-    if not _test(hint)(value):  # quick, for tables read thousands of records; only what fails it is walked through
-        _walk(value, hint, where)
+def check_schema(value: object, hint: Any, path: str = "") -> None:
+    """Raise ElrError if `value` is not of type `hint`, naming the field and its type. Extra keys are allowed."""
+    if not _test(hint)(value):  # fast path: tables read thousands of records
+        _walk(value, hint, path)
 
 
 @functools.cache
 def _test(hint: Any) -> Callable[[object], bool]:
-    """A function that is true only of values of type `hint`; false says nothing yet."""
+    """Return a fast test. True means that the value is of type `hint`; False means that `_walk` must decide."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value: True
@@ -53,9 +53,9 @@ def _all(values: Any, kinds: frozenset[type], each: Callable[[object], bool]) ->
 
 
 def _types(hint: Any) -> frozenset[type]:
-    """The types that a plain `hint`, or one that may be missing, is; none for another.
+    """Return the Python types of a plain or optional `hint`; empty for any other hint.
 
-    JSON writes 1.0 and 1 alike in many hands, so a whole number is a number; true is neither.
+    An integer is also a number, because some JSON writers turn 1.0 into 1. A boolean is neither.
     """
     if hint in _NAMES:
         return frozenset((int, float) if hint is float else (hint,))
@@ -65,41 +65,43 @@ def _types(hint: Any) -> frozenset[type]:
     return frozenset()
 
 
-def _walk(value: object, hint: Any, where: str) -> None:
+def _walk(value: object, hint: Any, path: str) -> None:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any or (value is None and type(None) in arguments):
         return
     if is_typeddict(hint):
         if not isinstance(value, dict):
-            raise _wrong(where, "an object")
+            raise _wrong(path, "an object")
         for key, inner in _fields(hint).items():
             if key in value:
-                _walk(value[key], inner, _join(where, key))
+                _walk(value[key], inner, _join(path, key))
             elif key in hint.__required_keys__:
-                raise ElrError(f"'{_join(where, key)}' is missing")
+                raise ElrError(f"'{_join(path, key)}' is missing")
     elif origin is list:
         if not isinstance(value, list):
-            raise _wrong(where, "a list")
+            raise _wrong(path, "a list")
         for number, item in enumerate(value):
-            _walk(item, arguments[0], f"{where}[{number}]")
+            _walk(item, arguments[0], f"{path}[{number}]")
     elif origin is dict:
         if not isinstance(value, dict):
-            raise _wrong(where, "an object")
+            raise _wrong(path, "an object")
         for key, item in value.items():
-            _walk(item, arguments[1], _join(where, key))
+            _walk(item, arguments[1], _join(path, key))
     elif origin is Literal:
         if value not in arguments:
-            raise _wrong(where, " or ".join(f"'{choice}'" for choice in arguments))
+            raise _wrong(path, " or ".join(f"'{choice}'" for choice in arguments))
     elif origin in (Union, types.UnionType):
         (inner,) = (kind for kind in arguments if kind is not type(None))
-        _walk(value, inner, where)
-    elif isinstance(value, bool) is not (hint is bool) or not isinstance(value, tuple(_types(hint))):  # numpy's too
-        raise _wrong(where, _NAMES[hint])
+        _walk(value, inner, path)
+    elif isinstance(value, bool) is not (hint is bool) or not isinstance(
+        value, tuple(_types(hint))
+    ):  # also numpy scalars
+        raise _wrong(path, _NAMES[hint])
 
 
-def _wrong(where: str, wanted: str) -> ElrError:
-    return ElrError(f"'{where}' is not {wanted}")
+def _wrong(path: str, wanted: str) -> ElrError:
+    return ElrError(f"'{path}' is not {wanted}")
 
 
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

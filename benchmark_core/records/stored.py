@@ -1,4 +1,4 @@
-"""The predictions that lie beside a record: found, held against its digest, read."""
+"""Read the predictions file of a record, and check it against the record."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from benchmark_core.scoring.predictions import Predictions, read_predictions
 
 
 def stored_bytes(record: RunRecord, folder: Path) -> bytes:
-    """The predictions file of `record`, which lies in `folder`.
+    """Return the content of the predictions file of `record` in `folder`.
 
-    Raises ElrError where it is not there, not named after the record, or not the file that the record was scored from.
+    Raises:
+        ElrError: if the file is missing, has the wrong name, or is not the file that the record was scored from.
     """
     name = record["predictions"]["file"]
     if name != record_name(record).removesuffix(".json") + ".predictions.csv.gz":
-        raise ElrError(f"the record in {folder} names its predictions '{name}', not after itself; run it again")
+        raise ElrError(f"the record in {folder} names a wrong predictions file, '{name}'; run its plan again")
     path = folder / name
     if not path.is_file():
-        raise ElrError(f"{path} is not there; run its plan again")
+        raise ElrError(f"{path} does not exist; run its plan again")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != record["predictions"]["sha256"]:
         raise ElrError(f"{path} is not the file that its record was scored from; run its plan again")
@@ -30,25 +31,25 @@ def stored_bytes(record: RunRecord, folder: Path) -> bytes:
 
 
 def stored_predictions(record: RunRecord, folder: Path) -> Predictions:
-    """As `stored_bytes`, read. ElrError also where they are of other clips or classes than the record says."""
+    """Return the predictions of `record` in `folder`. ElrError also if their clips, classes or task differ from it."""
     stored_bytes(record, folder)
     path = folder / record["predictions"]["file"]
     found = read_predictions(path)
     n = record["scores"][record["primary"]]["n"]
     task = "multi-label" if found.targets.ndim == 2 else "single-label"
-    for what, there, due in (
+    for what, actual, expected in (
         ("clips", len(found.ids), n),
         ("classes", list(found.classes), record["per_class"]["classes"]),
-        ("a task", task, record["track"]["task"]),
+        ("task", task, record["track"]["task"]),
     ):
-        if there != due:
-            shown = f": {there}, where the record has {due}" if what != "classes" else " than the record's"
-            raise ElrError(f"{path} is of other {what}{shown}; run its plan again")
+        if actual != expected:
+            detail = f": {actual}, but the record has {expected}" if what != "classes" else ""
+            raise ElrError(f"{path} has different {what} than its record{detail}; run its plan again")
     return found
 
 
-def decided(predictions: Predictions, metric: str) -> Decisions:
-    """What the F1 of that name is of. ElrError where it is no F1, of which alone decisions can be told apart."""
+def decisions_for(predictions: Predictions, metric: str) -> Decisions:
+    """Return labels and predictions for the F1 named `metric`. ElrError if it is not an F1."""
     if metric not in THRESHOLDS:
-        raise ElrError(f"'{metric}' is no F1, so clips have no decisions to pair; compare its intervals")
+        raise ElrError(f"'{metric}' is not an F1, so it has no per-clip decisions; compare intervals")
     return Decisions(predictions.targets > 0, predictions.logits > THRESHOLDS[metric])

@@ -1,4 +1,4 @@
-"""Whether a record says what its predictions make: every score, interval, class and bit taken from them anew."""
+"""Verify records: score the predictions again, and compare every score, interval, class and bit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.checksum import read_json, read_sealed
+from benchmark_core.records.checksum import read_json, read_with_checksum
 from benchmark_core.records.consistency import check_record, check_result
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
@@ -22,15 +22,22 @@ from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.scores import Score, Scored
 
-ROUNDING = 1e-9  # what sums in another order, on another machine, may differ by
-DIGITS = 1e-3  # of a logit: files keep four
-DRIFT = 0.5  # of half an interval: six standard deviations of what another stream of 1,000 draws moves its ends by
+ROUNDING = 1e-9  # difference between sums in another order, on another machine
+DIGITS = 1e-3  # tolerance for logits, which files store with four significant digits
+# Tolerance for interval ends, as a fraction of the half width: six standard deviations of the change that another
+# random stream of 1,000 draws causes.
+DRIFT = 0.5
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What was found of the record in `path`. problems: what it falls short in, a line each. notes: what is to be said
-    and does not count against it. record: as far as it can be read.
+class VerifiedRecord:
+    """Result of verifying one record.
+
+    Attributes:
+        path: file of the record.
+        record: the record, or None if it cannot be read.
+        problems: one line per fault.
+        notes: remarks that are not faults.
     """
 
     path: Path
@@ -40,10 +47,13 @@ class Verified:
 
 
 def record_files(paths: Sequence[Path], leaderboards: Path) -> list[Path]:
-    """The run records that `paths` name, each a file or a folder of them; those of `leaderboards` where none is given.
+    """Return the paths of the run records in `paths`, which are files or folders. Default: all published records.
 
-    Where records are published every JSON file is to be one; elsewhere those that say so, or are called so and cannot
-    be read. ElrError where a path is not there, or a folder holds none.
+    In a folder of published records, every JSON file must be a run record. In other folders, JSON files of another kind
+    are skipped.
+
+    Raises:
+        ElrError: if a path does not exist, or a folder holds no run record.
     """
     found: list[Path] = []
     for path in paths or [leaderboards / RECORDS]:
@@ -51,21 +61,21 @@ def record_files(paths: Sequence[Path], leaderboards: Path) -> list[Path]:
             found.append(path)
             continue
         if not path.is_dir():
-            raise ElrError(f"there is no record and no folder {path}; name a record's file, or a folder of records")
+            raise ElrError(f"{path} does not exist; pass a record file or a folder of records")
         files = sorted(each for each in path.rglob("*.json") if not each.name.startswith("."))
         runs = [each for each in files if _root(each, leaderboards) is not None or _is_run(each)]
         if not runs:
-            raise ElrError(f"{path} holds no run record; name a record's file, or a folder of records")
+            raise ElrError(f"{path} holds no run record; pass a record file or a folder of records")
         found += runs
     return list(dict.fromkeys(found))
 
 
 def _root(path: Path, leaderboards: Path) -> Path | None:
-    """The folder `records` that `path` lies in, in some track's folder or anywhere in that of `leaderboards`."""
-    whole, own = path.absolute(), (leaderboards / RECORDS).absolute()
-    if own in whole.parents:
-        return own
-    above = whole.parents
+    """Return the `records` folder that contains `path`; None if `path` is not in one."""
+    published = (leaderboards / RECORDS).absolute()
+    above = path.absolute().parents
+    if published in above:
+        return published
     return above[3] if len(above) > 3 and above[3].name == RECORDS else None
 
 
@@ -77,119 +87,121 @@ def _is_run(path: Path) -> bool:
     return isinstance(content, dict) and content.get("kind") == "run"
 
 
-def verify_record(path: Path, leaderboards: Path) -> Verified:
-    """Checks seal, schema and plan's digest, the file's place, the predictions' digest, and all that they make."""
+def verify_record(path: Path, leaderboards: Path) -> VerifiedRecord:
+    """Check schema, checksum, digests and location of a record, and every result against its predictions."""
     problems: list[str] = []
     try:
-        record = check_record(read_sealed(path, "run", RunRecord))
+        record = check_record(read_with_checksum(path, "run", RunRecord))
     except ElrError as error:
         problems.append(str(error).removeprefix(f"{path}: "))
         try:
-            record = check_record(read_json(path))  # its seal is broken: what is in it may say where
+            record = check_record(read_json(path))  # without the checksum, to find the changed field
         except ElrError:
-            return Verified(path, None, tuple(problems))
+            return VerifiedRecord(path, None, tuple(problems))
     root = _root(path, leaderboards)
-    due = Path(record_name(record)) if root is None else root / track_path(record["track"]) / record_name(record)
-    if (path.absolute() if root else Path(path.name)) != due:
-        problems.append(f"by its content it belongs at {due}; move it there or remove it")
+    name = Path(record_name(record))
+    expected = name if root is None else root / track_path(record["track"]) / name
+    if (path.absolute() if root else Path(path.name)) != expected:
+        problems.append(f"its content belongs at {expected}; move it there or delete it")
     notes: list[str] = []
     try:
         stored = stored_predictions(record, path.parent)
-        again = stored.scored()
+        scored = stored.scored()
     except ElrError as error:
         problems.append(str(error))
     else:
-        problems += _scores(record, again, notes)
-        problems += _others(record, again)
+        problems += _check_scores(record, scored, notes)
+        problems += _check_per_clip(record, scored)
         if record["clips"]["test"] != len(stored.ids):
-            problems.append(f"'clips.test' is {record['clips']['test']}, and {len(stored.ids)} were predicted")
+            problems.append(f"'clips.test' is {record['clips']['test']}, but {len(stored.ids)} clips have predictions")
         try:
-            problems += _mean(path, record, stored, notes)
+            problems += _check_fusion(path, record, stored, notes)
         except ElrError as error:
-            problems.append(f"of the runs that it fuses: {error}")
-    if not problems:  # else it is told already, and better
+            problems.append(f"a run that it fuses is not valid: {error}")
+    if not problems:  # otherwise the problems above name the fault more precisely
         try:
             check_result(record)
         except ElrError as error:
             problems.append(str(error))
-    return Verified(path, record, tuple(problems), tuple(notes))
+    return VerifiedRecord(path, record, tuple(problems), tuple(notes))
 
 
-def _mean(path: Path, record: RunRecord, stored: Predictions, notes: list[str]) -> Iterator[str]:
-    """Whether the predictions of a run that fuses others are the mean of theirs."""
+def _check_fusion(path: Path, record: RunRecord, stored: Predictions, notes: list[str]) -> Iterator[str]:
+    """Check that the predictions of a fused run are the mean of its parts."""
     parts = []
     for digest in record.get("fused", ()):
         folders = (path.parent, part_folder(path.parent, record["digest"], digest))
         found = [file for folder in folders for file in sorted(folder.glob(f"*-{digest}.json"))]
         if not found:
-            notes.append(f"the run {digest} that it fuses is not beside it, so their mean was not taken again")
+            notes.append(f"its part {digest} was not found next to it, so the fused mean was not checked")
             return
         parts.append(stored_predictions(read_record(found[0]), found[0].parent))
     if not parts:
         return
     mean = fuse(parts)
     if mean.ids != stored.ids or not np.allclose(mean.logits, stored.logits, rtol=DIGITS, atol=DIGITS):
-        yield "its predictions are not the mean of those of the runs that it fuses"
+        yield "its predictions are not the mean of the runs that it fuses"
 
 
-def _scores(record: RunRecord, again: Scored, notes: list[str]) -> Iterator[str]:
-    """Values, counts and intervals of the record's scores."""
-    for name, said in record["scores"].items():
-        if name not in again.scores:
-            yield f"'scores.{name}' is no score that its predictions make"
+def _check_scores(record: RunRecord, scored: Scored, notes: list[str]) -> Iterator[str]:
+    """Check values, counts and intervals of the scores."""
+    for name, recorded in record["scores"].items():
+        if name not in scored.scores:
+            yield f"'scores.{name}' is not a score of its predictions"
             continue
-        made = again.scores[name]
-        if not _close(said["value"], made.value):
-            yield _apart(f"scores.{name}.value", said["value"], made.value)
+        expected = scored.scores[name]
+        if not _close(recorded["value"], expected.value):
+            yield _mismatch(f"scores.{name}.value", recorded["value"], expected.value)
         for key in ("n", "interval"):
-            if said[key] != getattr(made, key):
-                yield _apart(f"scores.{name}.{key}", said[key], getattr(made, key))
-        if _close(said["low"], made.low) and _close(said["high"], made.high):
+            if recorded[key] != getattr(expected, key):
+                yield _mismatch(f"scores.{name}.{key}", recorded[key], getattr(expected, key))
+        if _close(recorded["low"], expected.low) and _close(recorded["high"], expected.high):
             continue
-        if _other_stream(record, made) and _near((said["low"], said["high"]), made):
+        if _other_stream(record, expected) and _near((recorded["low"], recorded["high"]), expected):
             notes.append(
-                f"the interval of {name} is [{said['low']:.4f}, {said['high']:.4f}], and [{made.low:.4f}, "
-                f"{made.high:.4f}] here: its seeded draws are numpy {record['versions'].get('numpy')}'s, these are "
-                f"numpy {np.__version__}'s"
+                f"the interval of {name} is [{recorded['low']:.4f}, {recorded['high']:.4f}] with numpy "
+                f"{record['versions'].get('numpy')}, and [{expected.low:.4f}, {expected.high:.4f}] with numpy "
+                f"{np.__version__}, because their random streams differ"
             )
         else:
-            yield _apart(f"the interval of scores.{name}", [said["low"], said["high"]], [made.low, made.high])
-    if missing := sorted(again.scores.keys() - record["scores"].keys()):
-        notes.append(f"it does not hold {', '.join(missing)}, which records hold today")
+            interval, again = [recorded["low"], recorded["high"]], [expected.low, expected.high]
+            yield _mismatch(f"the interval of scores.{name}", interval, again)
+    if missing := sorted(scored.scores.keys() - record["scores"].keys()):
+        notes.append(f"it has no {', '.join(missing)}, which newer records have")
 
 
-def _others(record: RunRecord, again: Scored) -> Iterator[str]:
-    """Per-class scores, and what is packed."""
-    plain = again.to_json(record["primary"])
-    said, made = record["per_class"], plain["per_class"]
-    for number, name in enumerate(said["classes"]):
-        if said["n"][number] != made["n"][number]:
-            yield _apart(f"per_class.n of '{name}'", said["n"][number], made["n"][number])
-        one, other = said["value"][number], made["value"][number]
+def _check_per_clip(record: RunRecord, scored: Scored) -> Iterator[str]:
+    """Check per-class scores, hits and decisions."""
+    plain = scored.to_json(record["primary"])
+    recorded, expected = record["per_class"], plain["per_class"]
+    for number, name in enumerate(recorded["classes"]):
+        if recorded["n"][number] != expected["n"][number]:
+            yield _mismatch(f"per_class.n of '{name}'", recorded["n"][number], expected["n"][number])
+        one, other = recorded["value"][number], expected["value"][number]
         if (one is None) != (other is None) or (one is not None and not _close(one, other)):
-            yield _apart(f"per_class.value of '{name}'", one, other)
+            yield _mismatch(f"per_class.value of '{name}'", one, other)
     if record["hits"] != plain["hits"]:
-        yield "'hits' are not those of its predictions"
+        yield "'hits' do not match its predictions"
     if "decisions" in record and record["decisions"] != plain.get("decisions"):
-        yield "'decisions' are not those of its predictions"
+        yield "'decisions' do not match its predictions"
 
 
-def _other_stream(record: RunRecord, made: Score) -> bool:
-    """Whether draws of the same seed may differ: numpy keeps their order within a version alone."""
-    return made.interval == "bootstrap95" and record["versions"].get("numpy") != np.__version__
+def _other_stream(record: RunRecord, score: Score) -> bool:
+    """Whether bootstrap draws with the same seed may differ: numpy guarantees the stream only within a version."""
+    return score.interval == "bootstrap95" and record["versions"].get("numpy") != np.__version__
 
 
-def _near(said: tuple[float, float], made: Score) -> bool:
-    reach = DRIFT * (made.high - made.low) / 2 + ROUNDING
-    return abs(said[0] - made.low) <= reach and abs(said[1] - made.high) <= reach
+def _near(interval: tuple[float, float], score: Score) -> bool:
+    tolerance = DRIFT * (score.high - score.low) / 2 + ROUNDING
+    return abs(interval[0] - score.low) <= tolerance and abs(interval[1] - score.high) <= tolerance
 
 
 def _close(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=0.0, abs_tol=ROUNDING)
 
 
-def _apart(what: str, said: Any, made: Any) -> str:
-    return f"{what} is {_shown(said)} where its predictions make {_shown(made)}"
+def _mismatch(what: str, recorded: Any, expected: Any) -> str:
+    return f"{what} is {_shown(recorded)}, but its predictions give {_shown(expected)}"
 
 
 def _shown(value: Any) -> str:

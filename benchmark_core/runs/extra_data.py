@@ -16,10 +16,9 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips.bad_clip import BadClip, BadClips
 from benchmark_core.clips.classes import restrict
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.formats import Prepared
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips, refuse_missing
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import PreparedFormat
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.plan import Plan
@@ -27,6 +26,7 @@ from benchmark_core.plans.resolve import with_options
 from benchmark_core.progress import follow
 from benchmark_core.runs.context import RunContext
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Index
 
 UNLABELLED, HR_SOURCE = "unlabelled", "source"  # labels of the two kinds in messages
 
@@ -93,7 +93,7 @@ def list_unlabelled(given: ClipSet, plan: Plan, bad_clips: str) -> Listed:
     own = ComponentName.parse(plan.dataset).base == ComponentName.parse(given.name).base
     protocol, fold = (plan.protocol, plan.fold) if own else (given.spec.default_protocol, "")
     index = list_clips(given.spec, protocol, given.options, data=given.root, bad_clips="skip")
-    clips = [index.by_id[key] for key in index.pool] or _training_clips(given, protocol, fold, index, bad_clips)
+    clips = [index.by_id[key] for key in index.unlabelled] or _training_clips(given, protocol, fold, index, bad_clips)
     if not clips:
         raise _no_clip(given, UNLABELLED, 0)
     plain = tuple(replace(clip, target=None) for clip in clips)
@@ -157,7 +157,7 @@ def without_tested(clips: Sequence[Clip], test: Sequence[Clip], store: ClipStore
 
 
 def store_extra(
-    listed: Listed, *, test: Sequence[Clip], formats: Sequence[Prepared], store: ClipStore, context: RunContext
+    listed: Listed, *, test: Sequence[Clip], formats: Sequence[PreparedFormat], store: ClipStore, context: RunContext
 ) -> ExtraSet:
     """Decode the listed clips into the store, without those of `test`.
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from benchmark_core.clips.augment import Jitter
-from benchmark_core.clips.enhanced import EnhancedFormat, Enhancer, ensure_enhanced, of_enhancer
-from benchmark_core.clips.formats import ViewPlan
-from benchmark_core.clips.index import Clip, Index
+from benchmark_core.clips.enhanced import Enhancer, enhanced_view_plan, ensure_enhanced
+from benchmark_core.clips.formats import EnhancedFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.clips.views import Views
 from benchmark_core.progress import Reporter, Silent, follow
 from benchmark_core.runs.extra_data import ExtraSet, clips_digest
+from benchmark_core.specs.index import Clip, Index
 from benchmark_core.training.keys import StageInputs
 
 
@@ -68,7 +69,7 @@ class Data:
             clips, sides = self.hr_source.clips, self._shorter_sides
         view_plan = self.view_plan
         if enhancer is not None:
-            view_plan = of_enhancer(view_plan, enhancer)
+            view_plan = enhanced_view_plan(view_plan, enhancer)
             assert isinstance(view_plan.low, EnhancedFormat)
             with self.reporter.steps("enhanced clips", len(clips)) as advance:
                 ensure_enhanced(self.store, clips, view_plan.low, enhancer, progress=follow(advance))

@@ -15,8 +15,8 @@ from benchmark_core.names import file_name
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
-from benchmark_core.records.checksum import seal
-from benchmark_core.records.clip_results import clips_of
+from benchmark_core.records.checksum import add_checksum
+from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
@@ -80,7 +80,7 @@ def _fused_record(
     ]
     notes += [f"{stream}: {note}" for stream, record in streams.items() for note in record.get("notes", ())]
     timings = [record["timings"] for record in streams.values()]
-    return seal(
+    return add_checksum(
         {
             "schema": 1,
             "kind": "run",
@@ -113,7 +113,7 @@ def _fused_record(
 def _refuse_different(streams: Mapping[Path, RunRecord]) -> None:
     """Raise ElrError if clips or plugins changed since a reused run. streams: folder -> record."""
     facts: dict[str, Callable[[RunRecord], str]] = {
-        "clips": clips_of,
+        "clips": clip_list,
         **{label: partial(_manifest, key=key) for key, label in EXTRA.items()},
         "versions of plugins": _plugins,
     }

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
@@ -17,6 +16,7 @@ from benchmark_core.plans.resolve import components_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.extra_data import Listed, clip_set, list_hr_source, list_unlabelled
+from benchmark_core.specs.index import Clip, Index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Listing:
         if not plan.holdout:
             return ()
         index = self.index
-        used = {*index.pool, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
+        used = {*index.unlabelled, *(clip.id for part in ("train", "test") for clip in index.split(plan.fold, part))}
         return tuple(clip for clip in index.clips if clip.id not in used)
 
 

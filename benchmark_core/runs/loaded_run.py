@@ -16,9 +16,8 @@ from torch import Tensor
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips
-from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
@@ -33,6 +32,7 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.prepare import frames_at_once, view_plan_of
 from benchmark_core.scoring.predict import predict
 from benchmark_core.specs import DatasetSpec
+from benchmark_core.specs.index import Clip, Index
 
 WEIGHTS = "recognizer.safetensors"
 
@@ -161,7 +161,7 @@ def _shape(state: dict[str, Tensor], name: str) -> str:
     return "x".join(map(str, state[name].shape)) or "one number" if name in state else "none"
 
 
-@reads_clips
+@holds_reader_lock
 def predict_clips(
     loaded: LoadedRun,
     split: Literal["test", "pool"],
@@ -224,9 +224,9 @@ def _clips(index: Index, loaded: LoadedRun, split: str, data: Path | None) -> tu
     plan, name = loaded.plan, loaded.components.dataset.name
     under = "" if data is None else f" under {data}"
     if split == "pool":
-        if not index.pool:
+        if not index.unlabelled:
             raise ElrError(f"dataset '{name}' lists no unlabelled clips{under}; --split test takes its test clips")
-        return tuple(index.by_id[key] for key in index.pool)
+        return tuple(index.by_id[key] for key in index.unlabelled)
     clips = index.split(plan.fold, "test") if plan.fold in index.folds else ()
     if not clips:
         raise ElrError(f"dataset '{name}' has no test clips in fold {plan.fold} of {plan.protocol_name}{under}")

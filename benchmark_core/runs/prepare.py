@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from benchmark_core.clips.bad_clip import BadClips
-from benchmark_core.clips.flow import FlowFormat, ensure_views, of_flow, opencv
-from benchmark_core.clips.formats import StoredFormat, ViewPlan, view_plan
-from benchmark_core.clips.holdout import none_held_out
-from benchmark_core.clips.index import Clip
+from benchmark_core.clips.flow import ensure_views
+from benchmark_core.clips.flow_format import FlowFormat, opencv
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.validation import classes_not_held_out
+from benchmark_core.clips.view_plan import ViewPlan, flow_view_plan, view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
@@ -19,6 +20,7 @@ from benchmark_core.runs.extra_data import ExtraSet, Listed, store_extra
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.lists import Listing, read_index
 from benchmark_core.specs import defaults
+from benchmark_core.specs.index import Clip
 
 
 def view_plan_of(plan: Plan, components: Components) -> ViewPlan:
@@ -29,7 +31,7 @@ def view_plan_of(plan: Plan, components: Components) -> ViewPlan:
     opencv()
     spec = components.enlarges or components.enhancer
     options = components.options(plan, "enhancer") if components.enlarges is None else defaults(spec)
-    return of_flow(stored, algorithm(plan.modality), spec.factory, options)
+    return flow_view_plan(stored, algorithm(plan.modality), spec.factory, options)
 
 
 def frames_at_once(plan: Plan, components: Components) -> int:
@@ -69,7 +71,7 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
         reporter.warn(f"clip '{key}' is left out: {reason}")
     if not clips["train"] or not clips["test"]:
         raise ElrError(f"{components.dataset.name}: no clip of fold {plan.fold} could be decoded")
-    if plan.holdout and (without := none_held_out(clips["train"], clips["test"])):
+    if plan.holdout and (without := classes_not_held_out(clips["train"], clips["test"])):
         names = ", ".join(components.dataset.classes[label] for label in without)
         reporter.warn(
             f"--holdout {plan.holdout} holds out no clip of {names}: their groups are larger than that fraction"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark_core.clips.flow import FlowFormat
+from benchmark_core.clips.flow_format import FlowFormat
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.plans.combinations import Components

@@ -20,7 +20,7 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import track_name
 from benchmark_core.provenance import file_digest, plugins_of, versions
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
 from benchmark_core.scoring.predictions import read_predictions
@@ -64,7 +64,7 @@ def record_of(
     """
     dataset = components.dataset
     protocol = dataset.protocols[plan.protocol]
-    return seal(
+    return add_checksum(
         {
             "schema": 1,
             "kind": "run",

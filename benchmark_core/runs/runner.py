@@ -13,8 +13,8 @@ import torch
 
 from benchmark_core.atomic import check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.flow import opencv
-from benchmark_core.clips.reader_lock import in_use
+from benchmark_core.clips.flow_format import opencv
+from benchmark_core.clips.locks import reader_lock
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.names import file_name
@@ -38,8 +38,8 @@ from benchmark_core.runs.time_estimate import report_time_estimate
 from benchmark_core.scoring.predict import predict
 from benchmark_core.scoring.predictions import write_predictions
 from benchmark_core.training.device import pick_device
-from benchmark_core.training.stages import packed
-from benchmark_core.training.training import Training
+from benchmark_core.training.stage_folder import packed
+from benchmark_core.training.training import Training, build_training
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
     check_extras(plan, components)
     check_code(catalog, components)
     view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
-    with in_use(context.cache):
+    with reader_lock(context.cache):
         return _run_one(plan, components, catalog, context, device)
 
 
@@ -90,7 +90,7 @@ def _run_one(
     data = prepare(plan, components, context, listing)
     stopwatch.lap()
 
-    training = Training(
+    training = build_training(
         plan=plan,
         components=components,
         inputs=data.stage_inputs(owners),
@@ -99,7 +99,7 @@ def _run_one(
         cache=context.cache,
         reporter=context.reporter,
         refit=context.refit,
-        given=teacher.given if teacher else None,
+        external_teacher=teacher.network if teacher else None,
     )
     for sentence in unchecked_overlap(plan, components, teacher):
         training.note(sentence)
@@ -166,7 +166,7 @@ def _say_time(
         cache=context.cache,
         refit=context.refit,
         reporter=context.reporter,
-        given=teacher.given if teacher else None,
+        external_teacher=teacher.network if teacher else None,
         pool=counted.unlabelled,
         source=counted.hr_source,
         frames=counted.frames,
@@ -178,7 +178,7 @@ def _fit(plan: Plan, components: Components, training: Training) -> Recognizer:
     recognizer = components.method.load(components.method.fit)(training)
     if not isinstance(recognizer, Recognizer):
         raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
-    if plan.teacher and not training.taught:
+    if plan.teacher and not training.used_external_teacher:
         raise ElrError(f"method '{plan.method}' did not use the teacher {plan.teacher}; leave out --teacher")
     return recognizer
 

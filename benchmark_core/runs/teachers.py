@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components
@@ -34,7 +34,7 @@ from benchmark_core.weights_file import WeightsFile
 class Teacher:
     """A trained network, and the record of the run that trained it."""
 
-    given: ExternalTeacher
+    network: ExternalTeacher
     record: RunRecord
 
     def to_json(self) -> dict[str, Any]:
@@ -43,11 +43,11 @@ class Teacher:
         recipe: digest of its plan without seed and fold, so that runs over seeds and folds share one table row.
         """
         plan = {key: value for key, value in self.record["plan"].items() if key not in ("seed", "fold")}
-        return {"name": self.given.name, "run": self.record["digest"], "recipe": digest_of(plan)}
+        return {"name": self.network.name, "run": self.record["digest"], "recipe": digest_of(plan)}
 
     def check_lists(self, plan: Plan, components: Components, manifest: str) -> None:
         """Raise ElrError if it was trained on other lists of the plan's dataset, which may contain test clips."""
-        _check_lists(f"the teacher {self.given.name}", self.record, plan, components, manifest)
+        _check_lists(f"the teacher {self.network.name}", self.record, plan, components, manifest)
 
 
 def teacher_name(folder: Path) -> str:
@@ -83,7 +83,7 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
         state = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ElrError(f"the weights {folder / WEIGHTS} cannot be read ({error}); run its plan again") from error
-    return Teacher(given=ExternalTeacher(name=name, state=state), record=record)
+    return Teacher(network=ExternalTeacher(name=name, state=state), record=record)
 
 
 def check_teacher(where: str, record: RunRecord, plan: Plan, components: Components, catalog: Catalog) -> None:

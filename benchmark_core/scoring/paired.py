@@ -1,4 +1,4 @@
-"""Two runs on the same clips, with several labels or class by class: shared bootstraps, exact tests."""
+"""Paired tests of two runs on the same clips: F1 bootstrap, and tests per class."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark_core.scoring.f1 import Decisions, f1
-from benchmark_core.scoring.statistics import REPLICATES, Floats, coin_sums, resamples
+from benchmark_core.scoring.statistics import REPLICATES, Floats, binomial_probabilities, resamples
 
-SWAPS = 10_000  # of a randomisation test
-_CHUNK = 4_000_000
+SWAPS = 10_000  # draws of the randomisation test
+_CHUNK = 4_000_000  # coins held in memory at a time
 
 
 @functools.lru_cache(maxsize=4)
 def _weights(n: int, seed: int) -> npt.NDArray[np.float32]:
-    """(N, r): how often each replicate draws each clip, the replicates of `bootstrap`. Whole numbers, so exact."""
+    """Return the clip counts of the replicates of `bootstrap`: float32 (N, r), exact because they are integers."""
     return np.ascontiguousarray(np.concatenate(list(resamples(n, REPLICATES, seed)), dtype=np.float32).T)
 
 
 def f1_draws(of: Decisions, metric: str, seed: int = 0) -> Floats:
-    """The F1 of that name in each bootstrap replicate, (r,).
+    """Return the F1 named `metric` in each bootstrap replicate, (r,).
 
-    Replicates draw the same clips whatever the run: those of two runs, subtracted, are a paired bootstrap, and each
-    run's are made once however many it is compared with.
+    Replicates draw the same clips for every run, so the difference of two runs' replicates is a paired bootstrap.
     """
     counts, weights = of.counts, _weights(len(of.truth), seed)
     if metric.split("_")[1] != "macro":
         return counts.metric(metric)(weights.T.astype(np.float64))
-    from scipy import sparse  # half a second of starting that tables of clips with one label do without
+    from scipy import sparse  # imported late: it takes half a second, and single-label tables do not need it
 
-    # One or two classes a clip, of dozens: as sparse matrices a tenth of the work.
+    # Sparse: clips have one or two of dozens of classes, so this is ten times faster.
     both, either = ((sparse.csr_array(part.T.astype(np.float32)) @ weights) for part in (counts.both, counts.either))
     draws: Floats = f1(both.astype(np.float64), either.astype(np.float64)).mean(axis=0)
     return draws
 
 
-def sign_flip(differences: npt.NDArray[np.integer[Any]]) -> float:
-    """Two-sided exact p of whole per-clip differences (N,): is their sum as far from 0 where each sign is a coin's?
+def sign_flip_test(differences: npt.NDArray[np.integer[Any]]) -> float:
+    """Return the two-sided exact p of integer per-clip differences (N,) under random signs.
 
-    Of hits of one seed this is McNemar's exact test; of differences summed over seeds, that test with each clip kept
-    whole. Fisher, The Design of Experiments (1935), section 21.
+    p is the probability that the sum is at least as far from 0 if every sign is a fair coin. For the hits of one seed,
+    this is McNemar's exact test. For differences summed over seeds, a clip keeps one sign in all seeds. Fisher, The
+    Design of Experiments (1935), section 21.
     """
     sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
-    chance = np.ones(1)  # of the sum of positive differences being 0, 1, …
+    chance = np.ones(1)  # P(sum of positive differences = 0, 1, …)
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         spread = np.zeros(size * count + 1)
-        spread[::size] = coin_sums(count)
+        spread[::size] = binomial_probabilities(count)
         chance = np.convolve(chance, spread)
     total = int((sizes * counts).sum())
     distance = np.abs(2 * np.arange(total + 1) - total)
@@ -57,26 +57,31 @@ def sign_flip(differences: npt.NDArray[np.integer[Any]]) -> float:
 
 
 def swap_test(truth: npt.NDArray[np.bool_], a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], seed: int = 0) -> float:
-    """Two-sided p of a difference of one class's F1, mean over seeds: truth (S, N), predictions of two runs (S, N).
+    """Return the two-sided p of the difference between two runs in one class's F1, mean over seeds.
 
-    Randomisation test: clip by clip a coin says whose prediction is whose, in all seeds together; p is (1 + as far) /
-    (1 + draws) (Phipson and Smyth 2010, valid at any number of draws). Drawn 10,000 times, seeded.
+    Randomisation test: for each clip, a coin swaps the two runs' predictions, in all seeds together. p is (1 + number
+    of draws at least as far from 0) / (1 + draws), which is valid for any number of draws (Phipson and Smyth 2010).
+
+    Args:
+        truth: labels, bool (S, N).
+        a, b: predictions of the two runs, bool (S, N).
+        seed: seed of the 10,000 draws.
     """
     differs = np.any(a != b, axis=0)
     m = int(differs.sum())
     if not m:
         return 1.0
     ones = truth.sum(axis=1, keepdims=True)  # (S, 1)
-    found, said = (truth & a, truth & b), (a, b)
-    hits = [part.sum(axis=1, keepdims=True) for part in found]  # (S, 1)
-    calls = [part.sum(axis=1, keepdims=True) for part in said]
-    more_hits = (found[1].astype(np.float32) - found[0])[:, differs]  # (S, m): what a swap gives a and takes from b
-    more_calls = (said[1].astype(np.float32) - said[0])[:, differs]
+    true_positives, predicted = (truth & a, truth & b), (a, b)
+    hits = [part.sum(axis=1, keepdims=True) for part in true_positives]  # (S, 1)
+    calls = [part.sum(axis=1, keepdims=True) for part in predicted]  # (S, 1)
+    more_hits = (true_positives[1].astype(np.float32) - true_positives[0])[:, differs]  # (S, m): change of a if swapped
+    more_calls = (predicted[1].astype(np.float32) - predicted[0])[:, differs]
 
-    def gap(moved: Floats, called: Floats) -> Floats:
-        """F1 of a less that of b, mean over seeds, where a has gained so many hits and calls: (S, r) -> (r,)."""
-        ours = f1(hits[0] + moved, calls[0] + called + ones)
-        theirs = f1(hits[1] - moved, calls[1] - called + ones)
+    def gap(moved_hits: Floats, moved_calls: Floats) -> Floats:
+        """Return F1(a) − F1(b), mean over seeds, after moving hits and calls from b to a: (S, r) -> (r,)."""
+        ours = f1(hits[0] + moved_hits, calls[0] + moved_calls + ones)
+        theirs = f1(hits[1] - moved_hits, calls[1] - moved_calls + ones)
         difference: Floats = (ours - theirs).mean(axis=0)
         return difference
 
@@ -91,11 +96,11 @@ def swap_test(truth: npt.NDArray[np.bool_], a: npt.NDArray[np.bool_], b: npt.NDA
     return (1 + far) / (1 + SWAPS)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted for as many tests (Holm 1979): those under alpha hold together at level alpha."""
+def holm_adjust(p: Sequence[float]) -> list[float]:
+    """Adjust p-values for multiple tests (Holm 1979): all below alpha are significant together at level alpha."""
     out = [0.0] * len(p)
-    worst = 0.0
-    for place, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
-        worst = max(worst, min(1.0, (len(p) - place) * p[index]))
-        out[index] = worst
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        out[index] = largest
     return out

@@ -1,4 +1,4 @@
-"""Logits of a recognizer over views, and nothing else: no choice is made here."""
+"""Compute the logits of a recognizer over views."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.progress import Reporter
 from benchmark_core.training.device import autocast
 
-BATCH = 32  # clips of one frame an interval; fewer of more
+BATCH = 32  # frames per interval and batch: 32 clips with T = 1, 2 clips with T = 16
 
 
 def predict(
     recognizer: Recognizer, views: Views, *, device: torch.device, precision: str, high: bool, reporter: Reporter
 ) -> tuple[list[str], npt.NDArray[Any], npt.NDArray[np.float32]]:
-    """Ids, targets int (N,) or 0/1 (N, C), and logits float32 (N, C), clip by clip in listed order.
+    """Return ids, targets and logits of all clips, in listed order.
 
-    high: the recognizer is scored on high views. RunFailed where a logit is not finite.
+    high: score on high views. Targets are int64 (N,), or 0/1 (N, C) if multi-label; logits are float32 (N, C).
+    Raises RunFailed if the logits have another shape or are not finite.
     """
     ids: list[str] = []
     targets: list[npt.NDArray[Any]] = []
     logits: list[npt.NDArray[np.float32]] = []
     recognizer.eval()
-    with torch.inference_mode(), reporter.steps("test", len(views)) as advance:
+    with torch.inference_mode(), reporter.steps("test", len(views), unit="clips") as advance:
         for host in views.batches(max(1, BATCH // views.sampling.t)):
             batch = views.to_device(host, device)
             view = batch.high if high else batch.low
@@ -36,12 +37,12 @@ def predict(
                 found = recognizer(view, batch.mask).float()
             if found.ndim != 2 or found.shape != (len(batch.ids), views.classes):
                 raise RunFailed(
-                    f"the recognizer gives logits of shape {tuple(found.shape)} for {len(batch.ids)} clips of "
-                    f"{views.classes} classes; its head is the method's"
+                    f"the recognizer returns logits of shape {tuple(found.shape)} for {len(batch.ids)} clips of "
+                    f"{views.classes} classes; fix the head of the method"
                 )
             if not bool(torch.isfinite(found).all()):
                 raise RunFailed(
-                    f"logits of clip '{batch.ids[0]}' or one beside it are not finite; use --precision fp32"
+                    f"logits of clip '{batch.ids[0]}' or a clip in its batch are not finite; use --precision fp32"
                 )
             ids += batch.ids
             targets.append(batch.target.cpu().numpy())

@@ -1,13 +1,13 @@
-"""`predictions.csv.gz`: what a recognizer said of each test clip, enough to score it again anywhere.
+"""Read and write `predictions.csv.gz`: the logits of each test clip, sufficient to score a run again.
 
     id,target,clap,wave             single-label: one class number
-    id,targets,clap,wave            multi-label: "0;1", or nothing
+    id,targets,clap,wave            multi-label: "0;1", or empty
     s03/clap 07,0,1.234,-0.5678
-    id,clap,wave                    without labels: nothing to score, and not read here
-    id,label,probability,clap,wave  with the columns of `predicted_labels`: for readers, and not read here
+    id,clap,wave                    without labels: cannot be scored, and is not read here
+    id,label,probability,clap,wave  with the columns of `predicted_labels`: for readers, and is not read here
 
-Rows are sorted by id. Logits keep 4 significant digits, which keeps their signs and so every prediction at 0.5. What
-the file says is what is to be scored, so that a record can be checked against it to the last digit.
+Rows are sorted by id. Logits have 4 significant digits, which keeps their signs and so every prediction at probability
+0.5. Scores are computed from the rounded logits, so that a record can be checked against its file exactly.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Predictions:
     classes: tuple[str, ...]
 
     def scored(self) -> Scored:
-        """The scores of these clips."""
+        """Return the scores of these clips."""
         return score(self.logits, self.targets, self.classes)
 
 
@@ -55,22 +55,33 @@ def write_predictions(
     classes: Sequence[str],
     columns: Mapping[str, Sequence[str]] = NO_COLUMNS,
 ) -> Path:
-    """Writes targets int (N,), 0/1 (N, C) or none, and logits (N, C), whole or not at all; same input, same bytes."""
+    """Write predictions atomically. The same input gives the same bytes.
+
+    Args:
+        path: file to write.
+        ids: clip ids (N).
+        targets: int (N,), 0/1 (N, C), or None.
+        logits: (N, C).
+        classes: class names (C).
+
+    Raises:
+        ElrError: if two clips have the same id.
+    """
     labelled = len(ids) if targets is None else len(targets)
     if not len(ids) == labelled == len(logits) or np.shape(logits)[1] != len(classes):
         raise ValueError(f"{len(ids)} ids, {labelled} targets and logits {np.shape(logits)} do not fit")
     repeated = len(ids) - len(set(ids))
     if repeated:
-        raise ElrError(f"{repeated} test clips share an id with another; the dataset must give each its own")
+        raise ElrError(f"{repeated} test clips share an id with another; the dataset must give each clip its own id")
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180; with "\n" alone, Python leaves a "\r" in an id unquoted
+    rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180. With "\n", Python does not quote "\r" in an id
     rows.writerow(["id", *_heading(targets), *columns, *classes])
     for row in sorted(range(len(ids)), key=lambda row: ids[row]):
         cells = [] if targets is None else [_cell(targets[row])]
         cells += [texts[row] for texts in columns.values()]
         rows.writerow([ids[row], *cells, *(format(float(logit), DIGITS) for logit in logits[row])])
     packed = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:  # neither name nor time in the bytes
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:  # no name and no time in the bytes
         file.write(text.getvalue().encode(errors="surrogateescape"))
     return write_whole(path, packed.getvalue())
 
@@ -80,19 +91,19 @@ def _heading(targets: npt.NDArray[Any] | None) -> list[str]:
 
 
 def _cell(target: Any) -> str:
-    """One class number, or those of the ones in 0/1 (C,)."""
+    """Format one class number, or the indices of the ones in 0/1 (C,)."""
     return ";".join(map(str, np.flatnonzero(target))) if np.ndim(target) else str(int(target))
 
 
 def read_predictions(path: Path) -> Predictions:
-    """The inverse of `write_predictions`. ElrError naming the file, and the line, where it is not such a file."""
+    """Invert `write_predictions`. ElrError naming file and line if the file is not valid."""
     try:
         with gzip.open(path, "rt", encoding="utf-8", errors="surrogateescape", newline="") as file:
             header, *rows = csv.reader(file, strict=True)
     except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
         raise ElrError(f"{path} cannot be read as predictions ({error}); run its plan again") from error
     if header[:1] != ["id"] or header[1:2] not in (["target"], ["targets"]) or len(header) < 3 or not rows:
-        raise ElrError(f"{path} is not a predictions file with clips in it: its header is {','.join(header[:3])}…")
+        raise ElrError(f"{path} is not a predictions file, or has no clips: its header is {','.join(header[:3])}…")
     classes = tuple(header[2:])
     ids, targets, logits = [], [], []
     for line, row in enumerate(rows, start=2):
@@ -103,9 +114,9 @@ def read_predictions(path: Path) -> Predictions:
             if len(row) != len(header):
                 raise ValueError(f"{len(row)} cells, not {len(header)}")
         except (ValueError, IndexError) as error:
-            raise ElrError(f"{path}, row {line}: {error}; the file was changed or cut short") from error
+            raise ElrError(f"{path}, row {line}: {error}; the file was edited or truncated") from error
     if list(ids) != sorted(set(ids)):
-        raise ElrError(f"{path}: clip ids are not sorted or not unique; the file was changed")
+        raise ElrError(f"{path}: clip ids are not sorted or not unique; the file was edited")
     return Predictions(tuple(ids), np.asarray(targets), np.asarray(logits, dtype=np.float64), classes)
 
 
@@ -119,12 +130,12 @@ def as_written(
 
 
 def score_predictions(path: Path) -> Scored:
-    """The scores of a predictions file."""
+    """Return the scores of a predictions file."""
     return read_predictions(path).scored()
 
 
 def _target(text: str, multi: bool, classes: int) -> int | list[int]:
     numbers = [int(part) for part in text.split(";")] if text or not multi else []
     if not all(0 <= number < classes for number in numbers) or (not multi and len(numbers) != 1):
-        raise ValueError(f"'{text}' is no target among {classes} classes")
+        raise ValueError(f"'{text}' is not a target among {classes} classes")
     return [int(number in numbers) for number in range(classes)] if multi else numbers[0]

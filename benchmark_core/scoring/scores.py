@@ -1,22 +1,22 @@
 """Scores of a test set from its logits (N, C), with intervals over clips.
 
 Single-label, targets int (N,):
-    top1, top5    share of clips whose class is among the 1 or 5 highest logits; of equal logits the lower class number
-                  comes first; with fewer than 5 classes top5 looks at all of them. Interval: Wilson, 95 %.
-    per class     share of the class's clips that are right (recall).
-Multi-label, targets 0/1 (N, C); a class is predicted where sigmoid(logit) > 0.5, that is logit > 0:
+    top1, top5    share of clips whose class is among the 1 or 5 highest logits. Of equal logits, the lower class number
+                  comes first. Interval: Wilson, 95 %.
+    per class     recall: share of the class's clips that are correct.
+Multi-label, targets 0/1 (N, C); a class is predicted if sigmoid(logit) > 0.5, that is logit > 0:
     f1_macro      mean over all C classes of F1 = 2 TP / (2 TP + FP + FN)
-    f1_micro      the same of counts summed over classes
+    f1_micro      the same for counts summed over classes
     f1_samples    mean over clips of the clip's own F1
     f1_macro_logit0.5, f1_samples_logit0.5
-                  the same two where a class is predicted where logit > 0.5, that is sigmoid(logit) > 0.6225: what
-                  TinyVIRAT's test code (macro) and its training code (samples) make of logits
+                  the same, but a class is predicted if logit > 0.5, that is sigmoid(logit) > 0.6225, as in
+                  TinyVIRAT's test code (macro) and training code (samples)
     map           mean over classes with at least one positive of average precision, Σ (R_k − R_{k−1}) P_k over
-                  distinct logits k from the highest; clips of one logit enter together
+                  distinct logits k in descending order; clips with equal logits enter together
     per class     the class's F1
     Interval: 95 % percentile bootstrap over clips, seeded.
-F1 of nothing (no positives, none predicted) counts 0, as by default in scikit-learn and torchmetrics and in TinyVIRAT's
-test code: f1_macro divides by C whatever is predicted. Per class it is left empty, as is the recall of no clips.
+F1 without labels and predictions (0/0) counts as 0, as in scikit-learn, torchmetrics and TinyVIRAT's test code, so
+f1_macro always divides by C. Per class it is None, like the recall of a class without clips.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from benchmark_core.scoring.statistics import Floats, Hits, bootstrap, wilson
 
 @dataclass(frozen=True)
 class Score:
-    """A fraction with its 95 % interval over `n` clips."""
+    """A score as a fraction, with its 95 % interval over `n` clips."""
 
     value: float
     low: float
@@ -47,7 +47,7 @@ class Score:
 
 @dataclass(frozen=True)
 class PerClass:
-    """Per class: clips that have it, and its recall or F1; None where that is 0/0."""
+    """Number of clips and recall or F1 of each class; None for 0/0."""
 
     classes: tuple[str, ...]
     n: tuple[int, ...]
@@ -56,9 +56,13 @@ class PerClass:
 
 @dataclass(frozen=True)
 class Scored:
-    """All scores of one test set. `hits` (N,) in the order given; None for multi-label.
+    """All scores of one test set.
 
-    decided: multi-label, what each F1 is of, by its name.
+    Attributes:
+        scores: scores by name.
+        per_class: scores per class.
+        hits: correct clips, bool (N,), in the order of the input; None for multi-label.
+        decided: multi-label, labels and predictions of each F1, by its name.
     """
 
     scores: Mapping[str, Score]
@@ -67,8 +71,8 @@ class Scored:
     decided: Mapping[str, Decisions] = field(default_factory=dict)
 
     def to_json(self, primary: str = "") -> dict[str, Any]:
-        """The keys `scores`, `per_class` and `hits` of a run record; where `primary` is an F1, also `decisions`."""
-        told: dict[str, Any] = {
+        """Return `scores`, `per_class` and `hits` of a run record, and `decisions` if `primary` is an F1."""
+        fields: dict[str, Any] = {
             "scores": {name: asdict(score) for name, score in self.scores.items()},
             "per_class": {name: list(values) for name, values in asdict(self.per_class).items()},
             "hits": None if self.hits is None else pack_hits(self.hits),
@@ -76,33 +80,38 @@ class Scored:
         if primary in self.decided:
             of = self.decided[primary]
             bits = {"predicted": pack_rows(of.predicted.T), "truth": pack_rows(of.truth.T)}
-            told["decisions"] = {"threshold": THRESHOLDS[primary], **bits}
-        return told
+            fields["decisions"] = {"threshold": THRESHOLDS[primary], **bits}
+        return fields
 
 
 def score(logits: npt.NDArray[Any], targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
-    """Single-label for targets (N,), multi-label for targets (N, C). RunFailed where a logit is not finite."""
+    """Score logits (N, C): single-label for targets (N,), multi-label for targets (N, C).
+
+    Raises:
+        RunFailed: if a logit is not finite.
+    """
     logits = np.asarray(logits, dtype=np.float64)
     targets = np.asarray(targets)
     shape = (len(targets), len(classes))
     if logits.shape != shape or targets.shape not in (shape, shape[:1]) or not logits.size:
         raise ValueError(f"logits {logits.shape} and targets {targets.shape} do not fit {len(classes)} classes")
-    broken = int((~np.isfinite(logits)).any(axis=1).sum())
-    if broken:
+    not_finite = int((~np.isfinite(logits)).any(axis=1).sum())
+    if not_finite:
         raise RunFailed(
-            f"{broken} of {len(logits)} test clips have logits that are not finite; lower the learning rate or use fp32"
+            f"{not_finite} of {len(logits)} test clips have logits that are not finite; "
+            "lower the learning rate or use fp32"
         )
     of_task = score_single_label if targets.ndim == 1 else score_multi_label
     return of_task(logits, targets, classes)
 
 
 def score_single_label(logits: Floats, targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
-    """top1 and top5 of logits (N, C) for targets int (N,)."""
+    """Return top1 and top5 of logits (N, C) for targets int (N,)."""
     rank = target_rank(logits, targets)
     hits = rank == 0
     n = np.bincount(targets, minlength=len(classes))
-    right = np.bincount(targets, weights=hits, minlength=len(classes))
-    recall = tuple(float(r / k) if k else None for r, k in zip(right, n, strict=True))
+    correct = np.bincount(targets, weights=hits, minlength=len(classes))
+    recall = tuple(float(r / k) if k else None for r, k in zip(correct, n, strict=True))
     return Scored(
         scores={"top1": _share(hits), "top5": _share(rank < 5)},
         per_class=PerClass(tuple(classes), tuple(int(k) for k in n), recall),
@@ -111,7 +120,7 @@ def score_single_label(logits: Floats, targets: npt.NDArray[Any], classes: Seque
 
 
 def target_rank(logits: Floats, targets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """How many classes stand before the target's (N,): of a higher logit, or of an equal one and a lower number."""
+    """Return how many classes rank before the target, int (N,): higher logit, or equal logit and lower number."""
     own = np.take_along_axis(logits, targets[:, None], axis=1)  # (N, 1)
     earlier = np.arange(logits.shape[1]) < targets[:, None]  # (N, C)
     ahead: npt.NDArray[np.int64] = ((logits > own) | ((logits == own) & earlier)).sum(axis=1)
@@ -124,7 +133,7 @@ def _share(hits: Hits) -> Score:
 
 
 def score_multi_label(logits: Floats, targets: npt.NDArray[Any], classes: Sequence[str], seed: int = 0) -> Scored:
-    """F1s and mean average precision of logits (N, C) for targets 0/1 (N, C)."""
+    """Return F1 scores and mean average precision of logits (N, C) for targets 0/1 (N, C)."""
     truth = targets > 0
     usual, raw = Decisions(truth, logits > 0), Decisions(truth, logits > RAW_THRESHOLD)
     decided = {name: raw if threshold else usual for name, threshold in THRESHOLDS.items()}
@@ -153,16 +162,22 @@ def _bootstrapped(metric: Callable[[Floats], Floats], n: int, seed: int) -> Scor
 def mean_average_precision(
     logits: Floats, truth: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], weights: Floats
 ) -> Floats:
-    """Mean over classes with positives of average precision, for clip weights (r, N); `order` sorts each downwards.
+    """Return the mean over classes of average precision, (r,).
 
-    A replicate that drew no positive of a class leaves the class out; 0 where no class has any.
+    Classes without positives in a replicate are left out of its mean; the mean is 0 if no class has positives.
+
+    Args:
+        logits: (N, C).
+        truth: labels, bool (N, C).
+        order: indices that sort each class by descending logit, (N, C).
+        weights: clip weights, (r, N).
     """
     total = np.zeros(len(weights))
     seen = np.zeros(len(weights))
     for column in np.flatnonzero(truth.any(axis=0)):
         rows = order[:, column]
         sorted_logits = logits[rows, column]
-        last = np.append(sorted_logits[1:] != sorted_logits[:-1], True)  # the last clip of each distinct logit
+        last = np.append(sorted_logits[1:] != sorted_logits[:-1], True)  # last clip of each distinct logit
         drawn = weights[:, rows]  # (r, N)
         found = np.cumsum(drawn * truth[rows, column], axis=1)[:, last]
         taken = np.cumsum(drawn, axis=1)[:, last]

@@ -1,4 +1,4 @@
-"""Intervals and tests over test clips. They cover the draw of clips; the spread over seeds is `mean_std`'s."""
+"""Intervals and tests over test clips. They cover the choice of clips; `mean_std` gives the spread over seeds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CHUNK = 4_000_000  # weights held at a time: 32 MB
 
 
 def _normal(probability: float) -> float:
-    """The normal quantile. Of 0.975 the number that published records' intervals were made with, to the last digit."""
+    """Return the normal quantile. The value for 0.975 is fixed, because published records were made with it."""
     return 1.959963984540054 if probability == 0.975 else NormalDist().inv_cdf(probability)
 
 
 def wilson(rate: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (1927) of a proportion seen on `n` clips; (0, 1) of none.
+    """Return Wilson's score interval (1927) of a proportion over `n` clips; (0, 1) for no clips.
 
-    `rate` may be a mean over seeds: `n` stays the number of clips, for seeds add no clips.
+    `rate` may be a mean over seeds. `n` is still the number of clips, because seeds do not add clips.
     """
     if n == 0:
         return 0.0, 1.0
@@ -38,7 +38,7 @@ def wilson(rate: float, n: int, confidence: float = 0.95) -> tuple[float, float]
 
 
 def resamples(n: int, replicates: int = REPLICATES, seed: int = 0) -> Iterator[Floats]:
-    """How often each of `n` clips is drawn in each bootstrap replicate: float (r, n) a chunk, rows summing to n."""
+    """Yield how often each of `n` clips is drawn in each replicate: float (r, n) per chunk, rows sum to n."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // max(n, 1))
     for start in range(0, replicates, step):
@@ -47,7 +47,7 @@ def resamples(n: int, replicates: int = REPLICATES, seed: int = 0) -> Iterator[F
 
 
 def percentile(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of bootstrap draws (r,)."""
+    """Return the percentile interval of bootstrap draws (r,)."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)
@@ -56,7 +56,7 @@ def percentile(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
 def bootstrap(
     statistic: Callable[[Floats], Floats], n: int, replicates: int = REPLICATES, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile interval over clips of `statistic(weights (r, n)) -> (r,)`."""
+    """Return the 95 % percentile interval over clips of `statistic(weights (r, n)) -> (r,)`."""
     return percentile(np.concatenate([statistic(weights) for weights in resamples(n, replicates, seed)]))
 
 
@@ -70,17 +70,21 @@ class Difference:
     n: int  # clips
 
     @property
-    def parts(self) -> bool:
-        """Whether the interval leaves zero out."""
+    def significant(self) -> bool:
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 def paired_bootstrap(a: npt.NDArray[Any], b: npt.NDArray[Any], folds: Sequence[int] = ()) -> Difference:
-    """Difference of means of two hit vectors over the same clips: (N,), or (S, N) for seeds that share each drawn clip.
+    """Return the difference of the means of two hit vectors over the same clips.
 
-    The interval is that of the bootstrap over clips with every draw counted, not of a sample of draws: a clip matters
-    only by its difference summed over seeds, a whole number. folds: how many of the clips, in order, are of each fold,
-    where folds of unequal sizes count alike; clips are then drawn inside each.
+    The interval is the exact bootstrap over clips: all draws are counted, none is sampled. This is possible because
+    only a clip's difference summed over seeds matters, which is an integer.
+
+    Args:
+        a, b: hits, (N,) or (S, N) for S seeds. A drawn clip is drawn in all seeds.
+        folds: number of clips of each fold, in order, if folds of unequal sizes have equal weights. Clips are then
+            drawn within each fold.
     """
     if a.shape != b.shape or a.shape[-1] == 0:
         raise ValueError(f"paired vectors must have one shape and at least one clip, not {a.shape} and {b.shape}")
@@ -98,62 +102,60 @@ def paired_bootstrap(a: npt.NDArray[Any], b: npt.NDArray[Any], folds: Sequence[i
 
 
 def mcnemar(a: Hits, b: Hits) -> float:
-    """Two-sided exact p of McNemar's test: among clips where just one is right, is either right more often?"""
+    """Return the two-sided exact p of McNemar's test on the clips that exactly one of the two has right."""
     only_a = int(np.sum(a & ~b))
     only_b = int(np.sum(b & ~a))
     n, least = only_a + only_b, min(only_a, only_b)
     if only_a == only_b:
         return 1.0
-    return min(1.0, 2 * float(coin_sums(n)[: least + 1].sum()))
+    return min(1.0, 2 * float(binomial_probabilities(n)[: least + 1].sum()))
 
 
-def coin_sums(n: int) -> Floats:
-    """P(k heads of `n` fair coins), (n + 1,): each from the one before, C(n, k + 1) / C(n, k) = (n - k) / (k + 1)."""
+def binomial_probabilities(n: int) -> Floats:
+    """Return P(k heads in `n` fair coin flips), (n + 1,), by C(n, k + 1) / C(n, k) = (n - k) / (k + 1)."""
     k = np.arange(n)
     logs = np.concatenate([[0.0], np.cumsum(np.log((n - k) / (k + 1)))]) - n * math.log(2)
     return np.exp(logs)
 
 
-ALPHA, POWER = 0.05, 0.8  # of the smallest difference that a test set shows
+ALPHA, POWER = 0.05, 0.8  # level and power of the smallest detectable difference
 
 
-def smallest_difference(n: int, rate: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The smallest difference of two accuracies near `rate`, of different clips, `n` each, that a test finds.
-
-    Two-sided, at level `alpha` (5 %), with probability `power` (80 %). Normal approximation:
-    (z_{1-alpha/2} + z_power) sqrt(2 p (1 - p) / n) (Fleiss, Statistical Methods for Rates and Proportions).
-    """
-    return smallest_shown(math.sqrt(2 * rate * (1 - rate) / n), alpha=alpha, power=power)
-
-
-def smallest_paired_difference(
+def detectable_paired_difference(
     n: float, discordant: float, *, alpha: float = ALPHA, power: float = POWER
 ) -> float | None:
-    """The smallest difference d of two accuracies on the same `n` clips that a paired test finds; None where no
-    difference that large can be, so few are the clips on which the two differ.
+    """Return the smallest difference d of two accuracies on the same `n` clips that a paired test detects.
 
-    Two-sided, at level `alpha` (5 %), with probability `power` (80 %). discordant: the share psi of clips on which just
-    one of the two is right, as observed; of means over seeds, the mean square of a clip's difference. d solves
+    The test is two-sided at level `alpha` and detects d with probability `power`. None if no difference can be that
+    large, because too few clips are discordant. d solves
 
         d sqrt(n) = z_{1-alpha/2} sqrt(psi) + z_power sqrt(psi - d^2),     d <= psi
 
     Connor, Sample size for testing differences in proportions for the paired-sample design, Biometrics 43 (1987).
+
+    Args:
+        n: number of clips.
+        discordant: observed share psi of clips that exactly one of the two has right; for means over seeds, the mean
+            square of a clip's difference.
+        alpha: level of the test.
+        power: probability to detect d.
     """
-    level, reach = _normal(1 - alpha / 2), _normal(power)
-    d = math.sqrt(discordant) * (level * math.sqrt(n) + reach * math.sqrt(max(0.0, n + reach**2 - level**2)))
-    d /= n + reach**2
+    z_level, z_power = _normal(1 - alpha / 2), _normal(power)
+    d = math.sqrt(discordant) * (z_level * math.sqrt(n) + z_power * math.sqrt(max(0.0, n + z_power**2 - z_level**2)))
+    d /= n + z_power**2
     return d if 0 < d <= discordant else None
 
 
-def smallest_shown(error: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The smallest difference of a statistic with standard error `error` that a two-sided test at level `alpha` (5 %)
-    finds with probability `power` (80 %): (z_{1-alpha/2} + z_power) error. Normal approximation.
+def detectable_difference(error: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Return the smallest difference of a statistic with standard error `error` that a test detects.
+
+    (z_{1-alpha/2} + z_power) error, for a two-sided test at level `alpha` with power `power`. Normal approximation.
     """
     return (_normal(1 - alpha / 2) + _normal(power)) * error
 
 
 def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and sample standard deviation (n − 1); None of a single value, which has no spread to show."""
+    """Return mean and sample standard deviation (n − 1); the latter is None for a single value."""
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return mean, None

@@ -1,4 +1,7 @@
-"""Specs: what plugins return from hooks. Frozen, keyword-only and cheap; code is named as "module:attribute"."""
+"""Specs, which plugins return from hooks, and the clips and folds that datasets list.
+
+Specs are frozen, keyword-only and cheap to import; they name their code as "module:attribute".
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from benchmark_core.specs.command import CommandSpec
 from benchmark_core.specs.dataset import METRICS, DatasetSpec, Protocol
 from benchmark_core.specs.degradation import DegradationSpec
 from benchmark_core.specs.enhancer import EnhancerSpec
+from benchmark_core.specs.index import Clip, Drawn, Fold, FrameFolder, Index, TableFrames, VideoFile
 from benchmark_core.specs.method import MethodSpec
 from benchmark_core.specs.option import Option, Value
+from benchmark_core.specs.published import Published
 from benchmark_core.specs.spec import NOTHING, Spec, defaults
 from benchmark_core.specs.target import Target, resolve
 from benchmark_core.specs.tracker import TrackerSpec
@@ -25,17 +30,25 @@ __all__ = [
     "METRICS",
     "NOTHING",
     "BackboneSpec",
+    "Clip",
     "CommandSpec",
     "DatasetSpec",
     "DegradationSpec",
+    "Drawn",
     "EnhancerSpec",
+    "Fold",
+    "FrameFolder",
+    "Index",
     "MethodSpec",
     "Option",
     "Protocol",
+    "Published",
     "Spec",
+    "TableFrames",
     "Target",
     "TrackerSpec",
     "Value",
+    "VideoFile",
     "defaults",
     "resolve",
 ]

@@ -1,4 +1,4 @@
-"""What a backbone says of itself."""
+"""The spec of a backbone."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from benchmark_core.specs.target import Target, resolve
 if TYPE_CHECKING:
     from torch import nn
 
-    from benchmark_core.published import Published
+    from benchmark_core.specs.published import Published
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec(Spec):
     """A published network.
 
-    factory: `build(classes, options) -> nn.Module` with the public checkpoints' key names, offering
-        `forward_features(x) -> list of stage maps` for x (N, 3, H, W) or (N, 3, T, H, W),
-        `pool(map) -> (N, F)` of the last map, `get_classifier() -> nn.Module` from F to classes, and `num_features`.
-    weights: initialisations by name ("imagenet"), each `load(module) -> None` in place; "scratch" is always there, and
-        a file of the user's is added under the name that its plan holds (`benchmark_core.weights_file`).
-    mean, std: what its weights expect of pixels in [0, 1].
-    published: what `elrbench cost --all` measures it in; a usual size, 101 classes, where there is nothing.
+    factory: `build(classes, options) -> nn.Module` with the parameter names of the public checkpoints. The module has
+        `forward_features(x) -> list of stage maps` for x (N, 3, H, W) or (N, 3, T, H, W), `pool(map) -> (N, F)` for the
+        last map, `get_classifier() -> nn.Module` from F to classes, and `num_features` (F).
+    dims: 2 for an image network, 3 for a video network. modality: "rgb" or "flow". sampling: default sampling.
+    stages: names of the stage maps that methods may use, in order.
+    mean, std: normalisation of pixels in [0, 1] that the weights expect.
+    smallest: shorter side, in pixels, below which a stage map would be empty.
+    weights: initialisations by name, for example "imagenet"; each is `load(module) -> None`, in place. "scratch" always
+        exists. A checkpoint of the user's is added under its name in the plan (`benchmark_core.weights_file`).
+    default_weights: the initialisation used if the plan names none.
+    published: settings that `elrbench cost --all` measures; if empty, a usual size and 101 classes.
     """
 
     kind: ClassVar[str] = "backbone"
@@ -34,15 +38,15 @@ class BackboneSpec(Spec):
     dims: Literal[2, 3] = 2
     modality: str = "rgb"
     sampling: str = "4x1"
-    stages: tuple[str, ...] = ()  # names of the tapped stage maps, in order
+    stages: tuple[str, ...] = ()
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    smallest: int = 8  # pixels of the shorter side below which a stage map would vanish
+    smallest: int = 8
     weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
     default_weights: str = "scratch"
     published: tuple[Published, ...] = ()
 
     def build(self, classes: int, options: Mapping[str, Value] = NOTHING) -> nn.Module:
-        """The network with a classifier for `classes`, freshly initialised."""
+        """Return the network with a classifier for `classes` classes, randomly initialised."""
         built: nn.Module = resolve(self.factory)(classes, defaults(self) | dict(options))
         return built

@@ -1,4 +1,4 @@
-"""What a dataset says of itself."""
+"""The spec of a dataset."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from benchmark_core.specs.target import Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmark_core.clips.index import Index
+    from benchmark_core.specs.index import Index
 
-METRICS: Mapping[str, tuple[str, ...]] = {  # scores that clips of a task have, as `benchmark_core.scoring` makes them
+METRICS: Mapping[str, tuple[str, ...]] = {  # the scores of each task, see `benchmark_core.scoring`
     "single-label": ("top1", "top5"),
     "multi-label": ("f1_macro", "f1_micro", "f1_samples", "f1_macro_logit0.5", "f1_samples_logit0.5", "map"),
 }
@@ -24,25 +24,33 @@ METRICS: Mapping[str, tuple[str, ...]] = {  # scores that clips of a task have, 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """Which clips train and which test. `folds` are run one by one; tables fold them together."""
+    """A division into training and test clips. Each fold is a run of its own; tables combine the folds.
+
+    pooled: scores are computed over the test clips of all folds together (leave-one-out), not averaged over folds.
+    """
 
     summary: str
     folds: tuple[str, ...]
-    pooled: bool = False  # leave-one-out scores are pooled over clips; overlapping splits are averaged
+    pooled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
-    """A labelled set of clips.
+    """A set of clips, usually labelled.
 
-    index: `index(root, protocol, options) -> Index`; reads lists, decodes nothing; `root` is None for an embedded set.
-    metric: what tables rank by: "top1" or "top5" of single labels, an F1 or "map" of several. By default "top1" and
-        "f1_macro".
+    classes: names in the order of their class numbers; empty for a set of unlabelled clips.
+    protocols: name -> protocol; the first is the default.
+    index: `index(root, protocol, options) -> Index`; reads lists, decodes nothing. `root` is None for drawn clips.
+    metric: score that tables rank by: "top1" (default) or "top5" if single-label, "f1_macro" (default), another F1 or
+        "map" if multi-label.
+    degradation: the default degradation.
     natively_low: clips are recorded at extreme low resolution and differ in size.
-    embedded: drawn by code; needs no folder. folder: where it lies under ELRBENCH_DATA, its name by default.
-    counts: protocol -> fold -> (training clips, test clips) as its authors publish them; `data verify` compares.
-    answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test clips have no labels.
-    at: for a template such as `folder:PATH`: `at(path) -> DatasetSpec` of what lies there, classes read from disk.
+    folder: name of its folder under ELRBENCH_DATA; by default the dataset's name.
+    layout: what the folder contains, for `data info` and errors. A dataset without layout is drawn by code.
+    where: where its authors offer it, for `data info`.
+    counts: protocol -> fold -> (training clips, test clips) as published by its authors; `data verify` compares them.
+    answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test labels are not public.
+    at: only for a template such as `folder:PATH`: `at(path) -> DatasetSpec`, which reads the classes from disk.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -53,16 +61,15 @@ class DatasetSpec(Spec):
     metric: str = ""
     degradation: str = "average-12x16"
     natively_low: bool = False
-    embedded: bool = False
     folder: str = ""
-    layout: str = ""  # what lies under the folder, for `data info` and errors
-    where: str = ""  # where its authors offer it, for `data info`
+    layout: str = ""
+    where: str = ""
     counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
     answer: Target | None = None
     at: Target | None = None
 
     def __post_init__(self) -> None:
-        """ElrError also where classes repeat themselves, or clips of that task have no such score."""
+        """Raise ElrError if a class is listed twice, or the task does not have the metric."""
         Spec.__post_init__(self)
         if len(set(self.classes)) != len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
@@ -76,21 +83,26 @@ class DatasetSpec(Spec):
 
     @property
     def default_protocol(self) -> str:
-        """The first one declared."""
+        """The first protocol."""
         return next(iter(self.protocols))
 
     @property
+    def embedded(self) -> bool:
+        """Whether clips are drawn by code, so that the dataset needs no folder: it has no `layout`."""
+        return not self.layout
+
+    @property
     def unlabelled(self) -> bool:
-        """Whether it is a pool: clips without classes, which train beside a labelled set and are never scored."""
+        """Whether it is a set of unlabelled clips: extra training data for a labelled dataset, never scored."""
         return not self.classes and self.at is None
 
     def place(self, path: Path) -> DatasetSpec:
-        """The dataset that a template stands for at `path`; its name is the template's, a colon and the folder's."""
+        """Return the dataset of a template at `path`, named TEMPLATE:FOLDER."""
         assert self.at is not None
         placed: DatasetSpec = self.load(self.at)(path)
         return placed
 
     def read_index(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-        """The clips and folds under `root`."""
+        """Return the clips and folds under `root`."""
         index: Index = self.load(self.index)(root, protocol, options)
         return index

@@ -1,4 +1,4 @@
-"""What a degradation says of itself."""
+"""The spec of a degradation."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from benchmark_core.specs.target import Target
 
 @dataclass(frozen=True, kw_only=True)
 class DegradationSpec(Spec):
-    """How low views are made. A name such as `average-HxW` is a template: the low size is read from the name asked for.
+    """How low views are made. A name such as `average-HxW` is a template for any low size.
 
-    on_clip (crop after): `degrade(frames, low, options, seed) -> uint8 (T, 3, h, w)`, on the fitted frames of one clip
-        chunk, at store time; see `benchmark_core.clips.frames.Frames`.
-    on_device (crop before): `degrade(high, low, options) -> float (N, 3, h, w)` of `high` float (N, 3, H, W) in [0, 1].
-    Neither: the clip is taken as recorded (`native`).
-    track: its name in tables, where what is seen also depends on the network's size: `{low}` is the low size, `{size}`
-        the network's, a square's side written once: "{low}-centre{size}" is `14x14-centre112`. By default its name.
+    Give `on_clip` (views are cropped after degrading) or `on_device` (views are cropped before degrading), or neither:
+    then the clip is used as recorded (`native`).
+
+    on_clip: `degrade(frames, low, options, seed) -> uint8 (T, 3, h, w)`, called when storing a clip, for each chunk of
+        its cropped frames (`benchmark_core.clips.frames.Frames`).
+    on_device: `degrade(high, low, options) -> float (N, 3, h, w)` for `high` float (N, 3, H, W) in [0, 1].
+    low: (h, w), set from the name.
+    track: name in tables if the result also depends on the network size; by default the degradation's name. `{low}` is
+        the low size and `{size}` the network size, a square as one side: "{low}-centre{size}" is `14x14-centre112`.
+    revision: raise it if the result of `on_clip` changes: views stored with another revision are made again.
     """
 
     kind: ClassVar[str] = "degradation"
     on_clip: Target | None = None
     on_device: Target | None = None
-    low: tuple[int, int] | None = None  # (h, w), filled from the name
+    low: tuple[int, int] | None = None
     track: str = ""
-    revision: int = 1  # raised when on_clip's result changes: stored views of another revision are made anew
+    revision: int = 1
 
     @property
     def crop(self) -> Literal["after", "before", "none"]:
-        """Whether the augmentation box cuts after degrading, before it, or there is no high view."""
+        """Whether views are cropped after or before degrading, or there is no high view."""
         return "after" if self.on_clip else "before" if self.on_device else "none"
 
     def track_at(self, size: tuple[int, int]) -> str:
-        """Its name in tables at network size (H, W)."""
+        """Return its name in tables at network size (H, W)."""
         if not self.track or self.low is None:
             return self.name
         side = str(size[0]) if size[0] == size[1] else f"{size[0]}x{size[1]}"
@@ -43,7 +47,7 @@ class DegradationSpec(Spec):
 
     @property
     def pattern(self) -> re.Pattern[str] | None:
-        """What names the template stands for; None where the name is itself."""
+        """Pattern of the names that a template stands for; None if it is not a template."""
         if "HxW" not in self.name:
             return None
         head, tail = self.name.split("HxW")

@@ -1,4 +1,4 @@
-"""What a transfer method says of itself."""
+"""The spec of a transfer method."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from benchmark_core.specs.target import Target
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec(Spec):
-    """How a recognizer is trained.
+    """A way to train a recognizer.
 
-    fit: `fit(training) -> Recognizer`, the one to be deployed and scored.
-    recognizer: `recognizer(parts) -> Recognizer`, a pure function of the plan, for a method with a head of its own.
-    recognizer_options: the options that shape its recognizer; others do not change what a recognizer costs.
-    defaults: plan fields it prefers (backbone, enhancer, size, sampling, …).
+    fit: `fit(training) -> Recognizer`, the recognizer to deploy and score.
+    recognizer: `recognizer(parts) -> Recognizer`, a pure function of the plan; only for a method with its own head.
+    recognizer_options: options that shape the recognizer; the others do not change its cost.
+    defaults: plan fields that the method prefers (backbone, enhancer, size, sampling, …).
     needs_high: training reads high views of the training clips.
-    unlabelled: option -> its values at which training also reads a pool of clips without labels.
-    takes: what it makes use of where a plan gives it. "teacher": its T-Net comes from `training.teacher_stage`, which a
-        fitted one may stand in for. "high_source": it ends with the student on the target's own low views, so that high
-        views may be another dataset's.
-    check: `check(plan, chosen) -> None`, raising ElrError where its options do not go with what else a plan names; it
-        is called before data is touched, and its module imports no torch.
-    privileged: the recognizer is scored on high views: a ceiling, not a competitor.
-    ceilings: option -> its values at which that is so, where it is not so by default.
+    needs: "stages": the method reads the backbone's stage maps. "intervals": its head has a fixed number of intervals
+        K, so that sampling by windows is refused.
+    unlabelled: option -> the values for which training also reads unlabelled clips.
+    takes: plan fields that the method uses if they are given. "teacher": it gets its teacher from
+        `training.teacher_stage`, which an external teacher may replace. "high_source": it ends with the student on the
+        target's own low views, so that high views may come from another dataset.
+    check: `check(plan, components) -> None`, raises ElrError if the method's options do not fit the rest of the plan.
+        It is called before data is read; its module must not import torch.
+    oracle: the recognizer is scored on high views: an upper bound, not ranked.
+    oracle_when: option -> the values for which the method is an oracle, if it is not one by default.
+    controls: variants that are controls: tables show them next to each transfer method.
     """
 
     kind: ClassVar[str] = "method"
@@ -36,16 +39,15 @@ class MethodSpec(Spec):
     recognizer_options: tuple[str, ...] = ()
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     needs_high: bool = False
+    needs: tuple[Literal["stages", "intervals"], ...] = ()
     unlabelled: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     takes: tuple[Literal["teacher", "high_source"], ...] = ()
     check: Target | None = None
-    needs_stages: bool = False  # reads the backbone's stage maps
-    fixed_intervals: bool = False  # its head is built for K intervals
     oracle: bool = False
     oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
-    controls: tuple[str, ...] = ()  # variants that stand beside every transfer method in tables
+    controls: tuple[str, ...] = ()
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
-        """The method as `options` make it: privileged where one of them says so."""
-        ceiling = any(options[key] in values for key, values in self.oracle_when.items())
-        return replace(self, oracle=True) if ceiling else self
+        """Return the spec for given options: `oracle` is set if one of them says so (see `oracle_when`)."""
+        oracle = any(options[key] in values for key, values in self.oracle_when.items())
+        return replace(self, oracle=True) if oracle else self

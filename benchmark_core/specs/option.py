@@ -1,4 +1,4 @@
-"""A number or name of a component, with its bounds and what it is for."""
+"""Options of components, with bounds and help."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ TYPES: Mapping[type, str] = {bool: "true or false", int: "a whole number", float
 class Option:
     """A number or name of a component that a plan may set: `--set KIND.KEY=VALUE`.
 
-    `unspecified` marks what the paper leaves open: the default is then this project's judgement, and says so in `help`.
-    `added` marks an option that came after plans were published, and whose default changes nothing: a plan leaves it
-    out at its default, so that digests, rows and stages of earlier runs stay what they were.
-    `neutral` marks one that changes nothing of what is fitted, such as how much is held in memory: a stage may read it
-    without naming it among its needs.
+    choices: allowed values; empty: any. low, high: bounds, both included.
+    unspecified: the paper does not state the value; the default is this project's choice, and `help` says so.
+    added: the option was added after plans were published, and its default changes nothing. A plan leaves it out at its
+        default, so that the digests of earlier plans, rows and stages stay valid.
+    neutral: the option does not change the trained result, only for example memory use. A stage may read it without
+        naming it in its needs.
     """
 
     default: Value
@@ -34,7 +35,7 @@ class Option:
     neutral: bool = False
 
     def check(self, where: str, value: object) -> Value:
-        """`value` in the default's type, within bounds and choices; ElrError naming `where` otherwise."""
+        """Return `value` in the default's type. Raises ElrError naming `where` if it is not allowed."""
         if isinstance(self.default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not type(self.default):

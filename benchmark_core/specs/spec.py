@@ -1,4 +1,4 @@
-"""What components of all kinds have in common."""
+"""Fields and checks that all specs share."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What every component says of itself.
+    """Fields of every component.
 
-    variants: options that a suffix sets: `cstat:mlp+rc` merges `variants["mlp"]` and `variants["rc"]`; a method's may
-        also name plan fields, such as the enhancer that it is for, and options of that: `enhancer.scale`.
-    default_variants: what the bare name stands for.
-    budgets: per budget name, plan fields and `KIND.KEY` options to override; of a method also what a variant of it
-        stands for instead: `VARIANT:FIELD`, `VARIANT:KIND.KEY`.
-    requires: modules that not every installation has; a backbone needs them for its weights only.
-    extra: what installs them: an extra of elrbench, or `PACKAGE[EXTRA]` of a package of yours; nothing where the user
-        is to find the module.
+    name: lower-case letters, digits, dots and dashes. summary: one line. citation, licence: as to be cited.
+    unspecified: notes on what the paper leaves open.
+    options: key -> option; a plan sets them with `--set KIND.KEY=VALUE`.
+    variants: variant -> option values. `cstat:mlp+rc` merges `variants["mlp"]` and `variants["rc"]`. A method's variant
+        may also set plan fields, such as `enhancer`, and options of other components, such as `enhancer.scale`.
+    default_variants: variants of the bare name.
+    budgets: budget name -> plan fields and `KIND.KEY` options to override. A method may override them for one of its
+        variants only: `VARIANT:FIELD`, `VARIANT:KIND.KEY`.
+    requires: optional modules that the component needs; a backbone needs them only for its weights.
+    extra: what installs these modules: an extra of elrbench, or `PACKAGE[EXTRA]` of another package; empty if there is
+        no such extra.
     """
 
     kind: ClassVar[str] = ""
@@ -44,12 +47,12 @@ class Spec:
     extra: str = ""
 
     def __post_init__(self) -> None:
-        """ElrError where an option's default, or a variant's value of one, is not what the option itself takes."""
+        """Raise ElrError if an option's default, or its value in a variant, is not allowed by the option."""
         for key, option in self.options.items():
             if type(option.default) not in TYPES:
                 raise ElrError(
-                    f"{self.kind} '{self.name}': the default of {key}, {option.default!r}, is no number, name, true or "
-                    "false"
+                    f"{self.kind} '{self.name}': the default of {key}, {option.default!r}, is not a number, a name, "
+                    "true or false"
                 )
             option.check(f"{self.kind} '{self.name}': the default of {key}", option.default)
         for variant, values in self.variants.items():
@@ -58,31 +61,31 @@ class Spec:
                     self.options[key].check(f"{self.kind} '{self.name}', variant {variant}: {key}", value)
 
     def load(self, target: Target) -> Callable[..., Any]:
-        """`resolve(target)`, but an absent extra is named with the command that installs it."""
+        """Return `resolve(target)`. Raises ElrError with the command that installs a missing extra."""
         self.check_extra()
         return resolve(target)
 
     @property
     def targets(self) -> Mapping[str, Target]:
-        """Its fields that name code, where they do: field -> "module:attribute" or a callable."""
+        """Field -> the code it names, "module:attribute" or a callable, for all fields that name code."""
         named = [one.name for one in fields(self) if str(one.type).startswith("Target")]
         return {name: getattr(self, name) for name in named if getattr(self, name) is not None}
 
     def check_code(self) -> None:
-        """Imports all that `targets` name; ElrError naming the field that is wrong."""
+        """Import everything in `targets`. Raises ElrError naming the field that is wrong."""
         for name, target in self.targets.items():
             try:
                 resolve(target)
             except ElrError as error:
-                raise ElrError(f"{self.kind} '{self.name}', its {name}: {error}") from error
+                raise ElrError(f"{self.kind} '{self.name}', field {name}: {error}") from error
 
     def check_extra(self) -> None:
-        """ElrError where a module of the extra that it needs is not installed."""
+        """Raise ElrError if a module in `requires` is not installed."""
         for module in self.requires:
             if importlib.util.find_spec(module) is None:
                 raise ElrError(f"{self.kind} '{self.name}' needs {how_to_install(module, self.extra)}")
 
 
 def defaults(spec: Spec) -> dict[str, Value]:
-    """The spec's options at their defaults."""
+    """Return the default values of a spec's options."""
     return {key: option.default for key, option in spec.options.items()}

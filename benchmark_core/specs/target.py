@@ -1,4 +1,4 @@
-"""Code that a spec names without importing it."""
+"""Code that a spec names without importing it: "module:attribute"."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Target: TypeAlias = str | Callable[..., Any]
 
 
 def resolve(target: Target) -> Callable[..., Any]:
-    """The object behind "module:attribute"; a callable is returned as it is.
+    """Import and return the object of "module:attribute"; a callable is returned unchanged.
 
-    Raises ElrError naming the module where it cannot be imported.
+    Raises ElrError naming the module if it cannot be imported.
     """
     if callable(target):
         return target
@@ -24,3 +24,8 @@ def resolve(target: Target) -> Callable[..., Any]:
     except (ImportError, AttributeError) as error:
         raise ElrError(f"'{target}' cannot be loaded: {error}") from error
     return found
+
+
+def target_name(target: Target) -> str:
+    """Return "module:attribute" for a target given either way. It is part of stored keys."""
+    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"

@@ -1,4 +1,4 @@
-"""Tables as files: made, written, or checked against what is there. Everything under `tables/` is made here."""
+"""Build the files under `tables/`, write them, or compare them with the files on disk."""
 
 from __future__ import annotations
 
@@ -11,56 +11,65 @@ from benchmark_core.papers.collection import Library
 from benchmark_core.records.files import TABLES
 from benchmark_core.tables.costs import TITLE as COSTS_TITLE
 from benchmark_core.tables.costs import costs_csv, costs_markdown, latency_csv
-from benchmark_core.tables.csvfile import printed_csv, reported_csv, track_csv
-from benchmark_core.tables.gather import Gathered, gather
+from benchmark_core.tables.csvfile import figures_csv, reported_csv, track_csv
+from benchmark_core.tables.gather import Leaderboard, gather
 from benchmark_core.tables.markdown import MARK, index_markdown, track_markdown
-from benchmark_core.tables.printed_markdown import TITLE as REPORTED_TITLE
-from benchmark_core.tables.printed_markdown import reported_markdown
+from benchmark_core.tables.reported_markdown import TITLE as REPORTED_TITLE
+from benchmark_core.tables.reported_markdown import reported_markdown
 
 
 @dataclass(frozen=True)
 class Tables:
-    """Texts by path, and a line for each record that was left out: where there are any, the caller's exit code is 1."""
+    """Generated files.
+
+    Attributes:
+        files: text by path.
+        problems: one line for each record that was left out. If there are any, the command exits 1.
+    """
 
     files: dict[Path, str]
     problems: tuple[str, ...]
 
 
 def build_tables(leaderboards: Path, library: Library | None = None) -> Tables:
-    """One Markdown and one CSV text a track, and pages of costs, of reported figures, and of all; writes nothing.
+    """Build the text of every table: a Markdown and a CSV file per track, costs, reported figures and the index.
 
-    library: whose reported figures stand beside the measured ones; by default of all installed papers.
-    Raises ElrError where there is no such folder.
+    Args:
+        leaderboards: folder that holds `records/` and `costs/`. Nothing is written to it.
+        library: papers whose figures are shown next to measured scores. Default: all installed papers.
+
+    Raises:
+        ElrError: if `leaderboards` is not a folder of records.
     """
-    found = gather(leaderboards, library)
-    return Tables(_texts(leaderboards / TABLES, found), found.problems)
+    board = gather(leaderboards, library)
+    return Tables(_texts(leaderboards / TABLES, board), board.problems)
 
 
-def _texts(folder: Path, gathered: Gathered) -> dict[Path, str]:
-    pages, reported, found = gathered.pages, gathered.reported, gathered.networks
-    others = {"costs.md": COSTS_TITLE} if found else {}
+def _texts(folder: Path, board: Leaderboard) -> dict[Path, str]:
+    pages, reported, networks = board.pages, board.reported, board.networks
+    others = {"costs.md": COSTS_TITLE} if networks else {}
     others |= {"reported.md": REPORTED_TITLE} if reported.library.papers else {}
     files = {folder / "README.md": index_markdown(pages, others)}
     for path, page in pages.items():
         files[folder / path.with_name(f"{path.name}.md")] = track_markdown(page, root="../" * len(path.parts))
         if page.table:
             files[folder / path.with_name(f"{path.name}.csv")] = track_csv(page.table)
-        if page.printed:
-            files[folder / path.with_name(f"{path.name}.reported.csv")] = printed_csv(page.printed)
-    if found:
-        files[folder / "costs.md"] = costs_markdown(found, MARK)
-        files[folder / "costs.csv"] = costs_csv(found)
-        if times := latency_csv(found):
+        if page.figures:
+            files[folder / path.with_name(f"{path.name}.reported.csv")] = figures_csv(page.figures)
+    if networks:
+        files[folder / "costs.md"] = costs_markdown(networks, MARK)
+        files[folder / "costs.csv"] = costs_csv(networks)
+        if times := latency_csv(networks):
             files[folder / "latency.csv"] = times
     if reported.library.papers:
-        shown = [path.with_name(f"{path.name}.md") for path, page in pages.items() if page.printed]
+        shown = [path.with_name(f"{path.name}.md") for path, page in pages.items() if page.figures]
         files[folder / "reported.md"] = reported_markdown(reported, shown, MARK)
         files[folder / "reported.csv"] = reported_csv(reported)
     return files
 
 
 def write_tables(leaderboards: Path, tables: Tables | None = None) -> list[Path]:
-    """Writes what changed, and removes tables of tracks that are gone; the paths of both."""
+    """Write changed tables and delete tables of tracks that no longer exist. Return the paths of both."""
     tables = tables or build_tables(leaderboards)
     stale = {path for path, text in tables.files.items() if _text(path) != text}
     orphans = _orphans(leaderboards, tables)
@@ -72,18 +81,22 @@ def write_tables(leaderboards: Path, tables: Tables | None = None) -> list[Path]
 
 
 def check_tables(leaderboards: Path, tables: Tables | None = None) -> list[str]:
-    """How the files differ from what the records make: a diff for each file, a line for each bad record; [] if none."""
+    """Compare the files on disk with the tables that the records give.
+
+    Returns:
+        One line per unusable record and a unified diff per stale file. Empty if all tables are up to date.
+    """
     tables = tables or build_tables(leaderboards)
     lines = [f"left out: {problem}" for problem in tables.problems]
     for path in sorted([*tables.files, *_orphans(leaderboards, tables)]):
         name = path.relative_to(leaderboards).as_posix()
-        there, due = _text(path), tables.files.get(path)
-        if there != due:
+        on_disk, expected = _text(path), tables.files.get(path)
+        if on_disk != expected:
             lines += difflib.unified_diff(
-                (there or "").splitlines(),
-                (due or "").splitlines(),
-                fromfile=f"{name} (there)" if there is not None else f"{name} (missing)",
-                tofile=f"{name} (from the records)" if due is not None else f"{name} (no records make it)",
+                (on_disk or "").splitlines(),
+                (expected or "").splitlines(),
+                fromfile=f"{name} (on disk)" if on_disk is not None else f"{name} (missing)",
+                tofile=f"{name} (from the records)" if expected is not None else f"{name} (no records for it)",
                 lineterm="",
                 n=1,
             )
@@ -91,7 +104,7 @@ def check_tables(leaderboards: Path, tables: Tables | None = None) -> list[str]:
 
 
 def _text(path: Path) -> str | None:
-    """With line ends as Python reads them: a checkout that turned them around is not stale."""
+    """Read a file with universal newlines, so that a checkout with CRLF line ends is not stale."""
     try:
         return path.read_text(encoding="utf-8") if path.is_file() else None
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What networks cost: the page of all cost records and its CSV files."""
+"""Render the cost records of networks: one Markdown page and its CSV files."""
 
 from __future__ import annotations
 
@@ -8,66 +8,67 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, gpus, latencies, marked, millions
-from benchmark_core.tables.grid import csv_text, grid
+from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, gpus, latencies, millions
+from benchmark_core.tables.markup import csv_text, escape_row, markdown_table
 
 TITLE = "What networks cost"
 
 LEGEND = """\
-Parameters and multiply-adds (MACs, of which the papers' "FLOPs" are) of deployed networks. A view is what the network
-sees at once, K x T frames a clip; `≥` where an operator could not be counted. Latency: median milliseconds of one clip,
-fp32, not compiled, on the GPU named; a processor's time is no stand-in, so without a GPU it is `-`."""
+Parameters and multiply-adds (MACs) of deployed networks; papers often call MACs "FLOPs". A view is what the network
+receives at once, K x T frames per clip. `≥` marks a lower bound, because an operator could not be counted. Latency:
+median milliseconds for one clip in fp32, not compiled, on the named GPU. `-`: not measured; latency on a CPU is not
+shown."""
 
 LATENCY = """\
-Milliseconds: median, and quartiles in brackets. Peak memory is of the larger batch, in GiB."""
+Median latency, with quartiles in brackets. Peak memory is that of the larger batch."""
 
 BACKBONES, ENHANCERS, RECOGNIZERS = "Backbones", "Enhancers", "Recognizers"
 
 
 @dataclass(frozen=True)
 class CostedNetwork:
-    """One structure, as its records on all devices describe it: parameters and multiply-adds are the same in all."""
+    """One network structure with its cost records, one per device. Parameters and MACs are equal in all."""
 
     costs: Sequence[CostRecord]
 
     @property
     def first(self) -> CostRecord:
-        """Any of its records."""
+        """A record, for the fields that all records share."""
         return self.costs[0]
 
     @property
     def kind(self) -> str:
-        """A backbone under the mean of its logits and nothing before it, an enhancer alone, or more than either."""
-        if self.says("backbone") == "none":
+        """`Backbones` (no enhancer, mean of logits), `Enhancers` (no backbone) or `Recognizers` (everything else)."""
+        if self.describe("backbone") == "none":
             return ENHANCERS
-        bare = self.says("enhancer") == "none" and self.says("head") == "mean-logits"
+        bare = self.describe("enhancer") == "none" and self.describe("head") == "mean-logits"
         return BACKBONES if bare else RECOGNIZERS
 
-    def says(self, key: str) -> str:
-        """What it is described by; `-` where nothing is said. Sizes are `96x128`."""
+    def describe(self, key: str) -> str:
+        """Return a field of the structure's description as text; `-` if it is missing. Sizes are `96x128`."""
         value = self.first["describe"].get(key)
         if isinstance(value, list):
             return "x".join(map(str, value))
         return NOTHING if value is None else str(value)
 
     def pixels(self, key: str) -> int:
-        """Of a size, to sort by; 0 where it is none."""
+        """Return the number of pixels of a size, to sort by; 0 if the field is not a size."""
         value = self.first["describe"].get(key)
         return math.prod(side for side in value if isinstance(side, int)) if isinstance(value, list) else 0
 
     @property
     def name(self) -> str:
-        """`resnet34`, `i3d (flow)`, `dbpn x8, units=10`: with what sets it apart."""
+        """Name with modality and options: `resnet34`, `i3d (flow)`, `dbpn (units=10)`."""
         options = self.first["describe"].get("options")
-        given = options.items() if isinstance(options, dict) else ()
-        marks = [f"{key.partition('.')[2] or key}={value}" for key, value in given]
-        marks += [self.says("modality")] if self.says("modality") != NOTHING else []
+        items = options.items() if isinstance(options, dict) else ()
+        details = [f"{key.partition('.')[2] or key}={value}" for key, value in items]
+        details += [self.describe("modality")] if self.describe("modality") != NOTHING else []
         of = "enhancer" if self.kind == ENHANCERS else "backbone"
-        return self.says(of) + (f" ({', '.join(marks)})" if marks else "")
+        return self.describe(of) + (f" ({', '.join(details)})" if details else "")
 
 
 def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[CostedNetwork]:
-    """By kind, then by what they are called, then by their structure."""
+    """Return all networks, sorted by kind, name, sizes and structure."""
     found = [CostedNetwork(records) for records in costs.values() if isinstance(records[0]["describe"], dict)]
     kinds = (BACKBONES, ENHANCERS, RECOGNIZERS)
     return sorted(
@@ -82,17 +83,17 @@ def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[CostedNetwork]:
 
 
 def costs_markdown(found: Sequence[CostedNetwork], mark: str) -> str:
-    """A table for each kind, and one of latencies where there are any."""
+    """Return a page with one table per kind of network, and one of latencies if there are any."""
     parts = [mark, "# Costs", LEGEND]
     for kind, rows in cost_tables(found).items():
-        parts += [f"## {kind}", grid([marked(row) for row in rows])]
+        parts += [f"## {kind}", markdown_table([escape_row(row) for row in rows])]
     if times := latency_table(found):
-        parts += ["## Latency", LATENCY, grid([marked(row) for row in times])]
+        parts += ["## Latency", LATENCY, markdown_table([escape_row(row) for row in times])]
     return "\n\n".join(parts) + "\n"
 
 
 def cost_tables(found: Sequence[CostedNetwork]) -> dict[str, list[dict[str, str]]]:
-    """Rows of plain text for each kind that there are any of."""
+    """Return rows of plain text by kind of network; empty kinds are left out."""
     devices = gpus(cost for network in found for cost in network.costs)
     cells: Mapping[str, Callable[[CostedNetwork], dict[str, str]]] = {
         BACKBONES: _backbone,
@@ -107,15 +108,15 @@ def cost_tables(found: Sequence[CostedNetwork]) -> dict[str, list[dict[str, str]
 
 
 def latency_table(found: Sequence[CostedNetwork]) -> list[dict[str, str]]:
-    """Rows of plain text; none where nothing was timed on a GPU."""
+    """Return rows of plain text, one per latency; empty if nothing was timed on a GPU."""
     return [_time(network, *entry) for network in found for entry in _timed(network)]
 
 
 def _backbone(network: CostedNetwork) -> dict[str, str]:
     return {
         "backbone": network.name,
-        "view": f"{network.says('sampling')} of {network.says('size')}",
-        "classes": network.says("classes"),
+        "view": f"{network.describe('sampling')} of {network.describe('size')}",
+        "classes": network.describe("classes"),
         **_figures(network),
     }
 
@@ -124,8 +125,8 @@ def _enhancer(network: CostedNetwork) -> dict[str, str]:
     return {
         "enhancer": network.name,
         "from": _low(network),
-        "to": network.says("size"),
-        "frames": network.says("sampling"),
+        "to": network.describe("size"),
+        "frames": network.describe("sampling"),
         **_figures(network),
     }
 
@@ -134,18 +135,18 @@ def _recognizer(network: CostedNetwork) -> dict[str, str]:
     share = enhancer_share(network.first)
     return {
         "backbone": network.name,
-        "enhancer": network.says("enhancer"),
-        "head": network.says("head"),
+        "enhancer": network.describe("enhancer"),
+        "head": network.describe("head"),
         "from": _low(network),
-        "view": f"{network.says('sampling')} of {network.says('size')}",
-        "classes": network.says("classes"),
+        "view": f"{network.describe('sampling')} of {network.describe('size')}",
+        "classes": network.describe("classes"),
         **_figures(network),
         "enhancer, % of MACs": NOTHING if share is None else f"{100 * share:.3g}",
     }
 
 
 def _low(network: CostedNetwork) -> str:
-    return "as recorded" if network.says("low") == NOTHING else network.says("low")
+    return "as recorded" if network.describe("low") == NOTHING else network.describe("low")
 
 
 def _figures(network: CostedNetwork) -> dict[str, str]:
@@ -158,7 +159,7 @@ def _figures(network: CostedNetwork) -> dict[str, str]:
 
 
 def _timed(network: CostedNetwork) -> Iterator[tuple[CostRecord, str, bool, Mapping[str, Any]]]:
-    """(record, precision, compiled, times) of each record with a latency; what could not be had is left out."""
+    """Yield (record, precision, compiled, times) for each latency, including variants that failed."""
     for cost in network.costs:
         if cost["latency"]:
             yield cost, "fp32", False, cost["latency"]
@@ -171,18 +172,18 @@ def _time(
 ) -> dict[str, str]:
     single, many = times.get("single"), times.get("throughput")
     peak = (many or single or {}).get("peak_memory") or (cost["peak_memory"] if not compiled else None)
-    before = f"{network.says('enhancer')}, " if network.kind == RECOGNIZERS else ""
+    before = f"{network.describe('enhancer')}, " if network.kind == RECOGNIZERS else ""
     return {
         "device": cost["device"],
-        "network": f"{network.name}, {before}{network.says('sampling')} of {network.says('size')}",
+        "network": f"{network.name}, {before}{network.describe('sampling')} of {network.describe('size')}",
         "precision": precision,
         "compiled": "yes" if compiled else "no",
-        "1 clip": _quartiles(single),
+        "1 clip (ms)": _quartiles(single),
         "batch": str(many.get("batch", NOTHING)) if many else NOTHING,
-        "of a batch": _quartiles(many),
+        "batch (ms)": _quartiles(many),
         "clips/s": f"{many['clips_per_second']:.4g}" if many and "clips_per_second" in many else NOTHING,
-        "peak memory": f"{peak / 2**30:.2f}" if peak else NOTHING,
-        "why not": str(times.get("failed", NOTHING)),
+        "peak memory (GiB)": f"{peak / 2**30:.2f}" if peak else NOTHING,
+        "failure": str(times.get("failed", NOTHING)),
     }
 
 
@@ -191,17 +192,17 @@ def _quartiles(times: Mapping[str, Any] | None) -> str:
 
 
 def costs_csv(found: Iterable[CostedNetwork]) -> str:
-    """A line a record: structure and device."""
+    """Return all cost records, one line per structure and device."""
     return csv_text([_fields(network, cost) for network in found for cost in network.costs])
 
 
 def _fields(network: CostedNetwork, cost: CostRecord) -> dict[str, object]:
-    said = ("backbone", "modality", "enhancer", "head", "classes", "size", "sampling", "low")
+    described = ("backbone", "modality", "enhancer", "head", "classes", "size", "sampling", "low")
     single = cost["latency"]["single"] if cost["latency"] else None
     return {
         "kind": network.kind.lower().removesuffix("s"),
         "name": network.name,
-        **{key: None if network.says(key) == NOTHING else network.says(key) for key in said},
+        **{key: None if network.describe(key) == NOTHING else network.describe(key) for key in described},
         **{f"params_{part}": cost["params"][part] for part in ("total", "backbone", "enhancer", "head")},
         **{f"macs_{part}": round(cost["macs"][part]) for part in ("view", "clip", "enhancer")},
         "lower_bound": bool(cost["understated"]),
@@ -214,7 +215,7 @@ def _fields(network: CostedNetwork, cost: CostRecord) -> dict[str, object]:
 
 
 def latency_csv(found: Iterable[CostedNetwork]) -> str | None:
-    """A line a latency; None where there are none."""
+    """Return all latencies, one line each; None if there are none."""
     rows = [_time_fields(network, *entry) for network in found for entry in _timed(network)]
     return csv_text(rows) if rows else None
 

@@ -1,39 +1,39 @@
-"""Tables as CSV: the rows of the Markdown with every column, scores of records as fractions, figures as printed."""
+"""Render tables as CSV with every column: measured scores as fractions, reported figures in % as printed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from benchmark_core.papers.reported import Figure
-from benchmark_core.records.clip_results import clips_of
-from benchmark_core.tables.cells import enhancer_share, flat, gpus, latency, names, notes, plugins, updates
-from benchmark_core.tables.grid import csv_text
-from benchmark_core.tables.printed import Printed, Reported, track_of
+from benchmark_core.records.clip_results import clip_list
+from benchmark_core.tables.cells import enhancer_share, gpus, latency, names, notes, plugins, updates
+from benchmark_core.tables.markup import csv_text, one_line
 from benchmark_core.tables.ranking import RankedRow, TrackTable
+from benchmark_core.tables.reported import FigureRow, ReportedFigures, track_of
 
 _PARAMS = {"": "total", "_backbone": "backbone", "_enhancer": "enhancer", "_head": "head"}
 
 
 def track_csv(table: TrackTable) -> str:
-    """What was measured on one track."""
-    lines = [(part, line) for part, lines in table.parts.items() for line in lines]
-    devices = gpus(cost for _, line in lines for cost in line.costs)
+    """Return the measured rows of one track."""
+    rows = [(part, ranked) for part, section in table.sections.items() for ranked in section]
+    devices = gpus(cost for _, ranked in rows for cost in ranked.costs)
     return csv_text(
-        [_fields(part, line, table, devices) for part, line in lines],
+        [_fields(part, ranked, table, devices) for part, ranked in rows],
         whole=("rank", "matched_seeds", "params", "params_backbone", "params_enhancer", "params_head"),
     )
 
 
-def _fields(part: str, line: RankedRow, table: TrackTable, devices: list[str]) -> dict[str, object]:
-    row, score, control = line.row, line.score, line.matched
+def _fields(part: str, ranked: RankedRow, table: TrackTable, devices: list[str]) -> dict[str, object]:
+    row, score, control = ranked.row, ranked.score, ranked.matched
     primary = row.first["primary"]
-    gain = line.gain.difference if line.gain else None
+    gain = ranked.gain.difference if ranked.gain else None
     matched = control.interval(control.first["primary"]) if control and control.seeds else None
-    cost = line.costs[0] if line.costs else None
+    cost = ranked.costs[0] if ranked.costs else None
     return {
         "part": part,
-        "rank": line.rank,
-        **names(line),
+        "rank": ranked.rank,
+        **names(ranked),
         "control": row.first["control"],
         "primary": primary,
         "mean": score.mean if score else None,
@@ -48,7 +48,7 @@ def _fields(part: str, line: RankedRow, table: TrackTable, devices: list[str]) -
         "gain": gain.value if gain else None,
         "gain_low95": gain.low if gain else None,
         "gain_high95": gain.high if gain else None,
-        "gain_over": line.gain.b if line.gain else None,
+        "gain_over": ranked.gain.b if ranked.gain else None,
         "matched_mean": matched.mean if matched else None,
         "matched_std": matched.std if matched else None,
         "matched_seeds": len(control.seeds) if control and matched else None,
@@ -57,37 +57,37 @@ def _fields(part: str, line: RankedRow, table: TrackTable, devices: list[str]) -
         "macs_clip": cost["macs"]["clip"] if cost else None,
         "macs_enhancer_share": enhancer_share(cost),
         "macs_lower_bound": bool(cost["understated"]) if cost else None,
-        **{f"latency_ms {flat(device)}": latency(line.costs, device) for device in devices},
-        "updates": updates(line),
-        "plugins": plugins(line),
-        "notes": " ".join(notes(line)),
-        "data": clips_of(row.first),
+        **{f"latency_ms {one_line(device)}": latency(ranked.costs, device) for device in devices},
+        "updates": updates(ranked),
+        "plugins": plugins(ranked),
+        "notes": " ".join(notes(ranked)),
+        "data": clip_list(row.first),
         "digests": " ".join(record["digest"] for record in row.records),
     }
 
 
-def printed_csv(lines: Iterable[Printed]) -> str:
-    """The figures of one track, one a source, beside what was measured; scores in %."""
+def figures_csv(rows: Iterable[FigureRow]) -> str:
+    """Return the figures of one track in %, one line per source, next to the measured scores."""
     return csv_text(
         [
             {
                 **_figure(figure),
-                "measured": 100 * line.measured.mean if line.measured else None,
-                "measured_std": 100 * line.measured.std if line.measured and line.measured.std is not None else None,
-                "measured_seeds": len(line.row.seeds) if line.row else None,
-                "difference": line.difference,
-                "digests": " ".join(record["digest"] for record in line.row.scored) if line.row else None,
+                "measured": 100 * row.measured.mean if row.measured else None,
+                "measured_std": 100 * row.measured.std if row.measured and row.measured.std is not None else None,
+                "measured_seeds": len(row.row.seeds) if row.row else None,
+                "difference": row.difference,
+                "digests": " ".join(record["digest"] for record in row.row.scored) if row.row else None,
                 "notes": " | ".join(figure.notes),
             }
-            for line in lines
-            for figure in line.figures
+            for row in rows
+            for figure in row.figures
         ],
         whole=("measured_seeds",),
     )
 
 
-def reported_csv(reported: Reported) -> str:
-    """Every figure of every paper, and every system without one; scores in %."""
+def reported_csv(reported: ReportedFigures) -> str:
+    """Return all figures of all papers in %, and the systems without a figure."""
     rows: list[dict[str, object]] = [
         {
             **_figure(figure),
@@ -112,10 +112,10 @@ def reported_csv(reported: Reported) -> str:
 
 
 def _figure(figure: Figure) -> dict[str, object]:
-    """What is not said is empty."""
+    """Return the cells that describe a figure. Unknown values are empty."""
     cells: dict[str, object] = {
         key: getattr(figure, key) or None
         for key in ("id", "paper", "table", "row", "column", "system", "origin", "dataset", "protocol", "degradation")
     }
-    cells |= {"backbone": figure.backbone or None, "modality": figure.modality or None, "ceiling": figure.ceiling}
+    cells |= {"backbone": figure.backbone or None, "modality": figure.modality or None, "oracle": figure.ceiling}
     return cells | {"metric": figure.metric, "reported": figure.value}

@@ -1,4 +1,4 @@
-"""What there is to show, of records, costs and papers: tracks with their lines, networks, figures."""
+"""Collect what the tables show: one page per track, the costs of networks, and the figures of papers."""
 
 from __future__ import annotations
 
@@ -11,65 +11,104 @@ from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, TABLES, track_path
 from benchmark_core.tables.costs import CostedNetwork, networks
-from benchmark_core.tables.load import load_board
-from benchmark_core.tables.page import Page
-from benchmark_core.tables.printed import MeasuredNextTo, Reported, Track, sort_figures
+from benchmark_core.tables.load import load_leaderboard
 from benchmark_core.tables.ranking import TrackTable, track_table
+from benchmark_core.tables.reported import FigureMatcher, FigureRow, ReportedFigures, Track, group_by_track
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """Pages of tracks by DATASET/PROTOCOL/DEGRADATION, and a line for each thing that was left out."""
+class TrackPage:
+    """Content of one track's page.
 
-    pages: Mapping[PurePosixPath, Page]
-    reported: Reported
+    Attributes:
+        track: names of dataset, protocol and degradation.
+        table: measured rows, or None if the track has no records.
+        figures: reported figures.
+        urls: web address of each paper, by the paper's name.
+    """
+
+    track: Track
+    table: TrackTable | None
+    figures: tuple[FigureRow, ...]
+    urls: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """`puppets · subjects · average-12x16`."""
+        return " · ".join(self.track[part] for part in ("dataset", "protocol", "degradation"))
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Content of all pages.
+
+    Attributes:
+        pages: track pages by DATASET/PROTOCOL/DEGRADATION.
+        reported: figures of all papers.
+        networks: networks with a cost record.
+        problems: one line for each record or figure that was left out.
+    """
+
+    pages: Mapping[PurePosixPath, TrackPage]
+    reported: ReportedFigures
     networks: list[CostedNetwork]
     problems: tuple[str, ...]
 
 
-def gather(leaderboards: Path, library: Library | None = None, *, whole: bool = False) -> Gathered:
-    """Reads all of `leaderboards`; writes nothing.
+def gather(leaderboards: Path, library: Library | None = None, *, whole: bool = False) -> Leaderboard:
+    """Read all records, costs and figures. Nothing is written.
 
-    library: whose reported figures stand beside the measured ones; by default of all installed papers. whole: keeps
-    all that records hold, also what no table shows. Raises ElrError where there is no such folder.
+    Args:
+        leaderboards: folder that holds `records/` and `costs/`.
+        library: papers whose figures are shown next to measured scores. Default: all installed papers.
+        whole: keep every field of the records, also those that no table shows.
+
+    Raises:
+        ElrError: if `leaderboards` does not exist, or holds tables but no records.
     """
     if not leaderboards.is_dir():
-        raise ElrError(f"there is no folder {leaderboards}; name the one that holds records/")
+        raise ElrError(f"there is no folder {leaderboards}; pass the folder that holds {RECORDS}/")
     if (leaderboards / TABLES).is_dir() and not any((leaderboards / each).is_dir() for each in (RECORDS, COSTS)):
-        raise ElrError(f"{leaderboards} has {TABLES}/ and no {RECORDS}/: those were not made here; name another folder")
+        raise ElrError(
+            f"{leaderboards} has {TABLES}/ but no {RECORDS}/, so its tables were not made by elrbench; "
+            "pass another folder"
+        )
     problems: list[str] = []
-    board = load_board(leaderboards, whole=whole)
-    problems += board.problems
-    reported = sort_figures(load_library(problems=problems) if library is None else library)
+    loaded = load_leaderboard(leaderboards, whole=whole)
+    problems += loaded.problems
+    reported = group_by_track(load_library(problems=problems) if library is None else library)
     problems += reported.problems
     tracks: dict[PurePosixPath, list[RunRecord]] = {}
-    for record in board.runs:
+    for record in loaded.runs:
         of_track = tracks.setdefault(track_path(record["track"]), [])
-        odd = _at_odds(of_track[0], record) if of_track else ""
-        if odd:
-            problems.append(f"{record['digest']} differs in {odd} from {of_track[0]['digest']}, of a track of one name")
+        conflicts = _conflicting_fields(of_track[0], record) if of_track else ""
+        if conflicts:
+            problems.append(
+                f"{record['digest']} differs in {conflicts} from {of_track[0]['digest']}, "
+                "although their tracks have the same file name"
+            )
         else:
             of_track.append(record)
-    made = {path: track_table(records, board.costs) for path, records in sorted(tracks.items())}
-    pages = _pages(made, reported, problems)
-    return Gathered(pages, reported, networks(board.costs), tuple(problems))
+    tables = {path: track_table(records, loaded.costs) for path, records in sorted(tracks.items())}
+    pages = _pages(tables, reported, problems)
+    return Leaderboard(pages, reported, networks(loaded.costs), tuple(problems))
 
 
 def _pages(
-    made: Mapping[PurePosixPath, TrackTable], reported: Reported, problems: list[str]
-) -> dict[PurePosixPath, Page]:
-    """Of every track that has records or figures."""
-    beside = MeasuredNextTo(reported.library)
+    tables: Mapping[PurePosixPath, TrackTable], reported: ReportedFigures, problems: list[str]
+) -> dict[PurePosixPath, TrackPage]:
+    """Return a page for every track that has records or figures."""
+    matcher = FigureMatcher(reported.library)
     urls = {paper.name: paper.url for paper in reported.library.papers.values()}
     pages = {}
-    for path in sorted({*made, *reported.tracks}):
-        table = made.get(path)
+    for path in sorted({*tables, *reported.tracks}):
+        table = tables.get(path)
         measured = _track_of(table.track) if table else None
         track, figures = reported.tracks.get(path, (measured or {}, ()))
         if measured is not None and measured != track:
-            problems.append(f"reported figure {figures[0].id} is of a track whose file would be that of {measured}")
+            problems.append(f"reported figure {figures[0].id} is of another track with the file name of {measured}")
             track, figures = measured, ()
-        pages[path] = Page(track, table, beside.lines(figures, table), urls)
+        pages[path] = TrackPage(track, table, matcher.rows(figures, table), urls)
     return pages
 
 
@@ -78,7 +117,7 @@ def _track_of(record: RunRecord) -> Track:
     return {"dataset": track["dataset"], "protocol": track["protocol"], "degradation": track["degradation"]}
 
 
-def _at_odds(one: RunRecord, other: RunRecord) -> str:
-    """What keeps two records out of one table although their tracks' names, as files, are the same; "" if nothing."""
+def _conflicting_fields(one: RunRecord, other: RunRecord) -> str:
+    """Name the fields that keep two records with the same track path out of one table; "" if there are none."""
     ours, theirs = ({**record["track"], "primary score": record["primary"]} for record in (one, other))
-    return ", ".join(part for part in sorted({*ours, *theirs}) if ours.get(part) != theirs.get(part))
+    return ", ".join(key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key))

@@ -1,4 +1,4 @@
-"""Which measured rows are the system of a printed figure: what suites say of it, held against the row's plan."""
+"""Decide which measured rows are the system of a reported figure, by the plans that suites give for the figure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,31 @@ from benchmark_core.papers.reported import Figure
 from benchmark_core.strict_yaml import parse_yaml
 from benchmark_core.tables.rows import TableRow
 
-PAPER = "paper"  # what methods call the numbers that their paper prints
-# Fields of a plan that a suite's row may name, the method, settings and pool apart.
+PAPER = "paper"  # budget with the settings of a method's paper
+# Plan fields that a suite row may set, next to method, settings and unlabelled set.
 _FIELDS = ("dataset", "protocol", "degradation", "high_source", "enhancer", "backbone", "weights", "modality", "size")
 _NUMBERS = ("sampling", "precision")
 
 
 @dataclass(frozen=True)
 class RequestedRow:
-    """A suite's row that says how a figure is measured: its method, other fields of its plan, and settings."""
+    """Part of a plan that a suite row gives for a figure.
+
+    Attributes:
+        method: method with its variants.
+        fields: other plan fields.
+        settings: settings of the components.
+        unlabelled: name of the set of unlabelled clips, or "".
+    """
 
     method: str
     fields: Mapping[str, str]
     settings: Mapping[str, str]
-    pool: str  # of clips without labels
+    unlabelled: str
 
 
-def asked_by_suites(library: Library) -> Mapping[str, Sequence[RequestedRow]]:
-    """By the figure's id. What is wrong with a suite is for 'elrbench suite' to say; here it names no figure then."""
+def requested_rows(library: Library) -> Mapping[str, Sequence[RequestedRow]]:
+    """Return the suite rows for each figure id. Invalid suites are skipped: `elrbench suite` reports their errors."""
     found: dict[str, list[RequestedRow]] = {}
     for file in library.suites.values():
         try:
@@ -39,49 +46,51 @@ def asked_by_suites(library: Library) -> Mapping[str, Sequence[RequestedRow]]:
             for row in suite.get("rows", []):
                 if "figure" in row and row.get("run") != "none":
                     figures = [row["figure"]] if isinstance(row["figure"], str) else row["figure"]
-                    asked = _asked({**suite.get("common", {}), **row}, suite.get("common", {}).get("set", {}))
+                    requested = _requested_row(
+                        {**suite.get("common", {}), **row}, suite.get("common", {}).get("set", {})
+                    )
                     for figure in figures:
-                        found.setdefault(figure, []).append(asked)
+                        found.setdefault(figure, []).append(requested)
         except (ElrError, LookupError, TypeError, AttributeError):
             continue
     return found
 
 
-def _asked(row: Mapping[str, Any], common: Mapping[str, Any]) -> RequestedRow:
+def _requested_row(row: Mapping[str, Any], common: Mapping[str, Any]) -> RequestedRow:
     return RequestedRow(
         method=str(row["method"]),
         fields={key: str(row[key]) for key in (*_FIELDS, *_NUMBERS) if key in row},
         settings={key: str(value) for key, value in {**common, **row.get("set", {})}.items()},
-        pool=str(row.get("unlabelled", "")),
+        unlabelled=str(row.get("unlabelled", "")),
     )
 
 
-def is_of(row: TableRow, figure: Figure, asked: RequestedRow) -> bool:
-    """Whether `row` is the figure's system with the numbers of its paper.
+def matches_figure(row: TableRow, figure: Figure, requested: RequestedRow) -> bool:
+    """Whether `row` is the figure's system with the settings of its paper.
 
-    That is: the suite's method and whatever else it names, the figure's own backbone and modality, budget `paper`, no
-    other number than the suite's own off that budget, nor another enhancer than the method's, and high views of no set
-    that the suite does not name. With which weights a network begins is not compared.
+    The row must have budget `paper`, the suite row's method, fields and settings, and the figure's backbone and
+    modality. It must not change other settings, and must not use other unlabelled or high-resolution sets. Initial
+    weights are not compared.
     """
     plan = row.first["plan"]
     figures = {"backbone": figure.backbone, "modality": figure.modality or "rgb"}
-    due = {**{key: value for key, value in figures.items() if value}, **asked.fields}
-    own_high = plan["high_source"] in ("", "self")
+    expected = {**{key: value for key, value in figures.items() if value}, **requested.fields}
+    own_high_views = plan["high_source"] in ("", "self")
     return (
         plan["budget"] == PAPER
-        and _parts(plan["method"]) == _parts(asked.method)
-        and all(_text(plan[key]) == value for key, value in due.items())  # type: ignore[literal-required]
-        and ("high_source" in asked.fields or own_high)
-        and bool(plan.get("unlabelled")) == bool(asked.pool)
+        and _base_and_variants(plan["method"]) == _base_and_variants(requested.method)
+        and all(_text(plan[key]) == value for key, value in expected.items())  # type: ignore[literal-required]
+        and ("high_source" in requested.fields or own_high_views)
+        and bool(plan.get("unlabelled")) == bool(requested.unlabelled)
         and not plan.get("teacher")
         and not plan.get("holdout")
-        and all(key in asked.settings or key in asked.fields for key in row.first["changed"])
-        and all(_same(plan["settings"].get(key), value) for key, value in asked.settings.items())
+        and all(key in requested.settings or key in requested.fields for key in row.first["changed"])
+        and all(_equals(plan["settings"].get(key), value) for key, value in requested.settings.items())
     )
 
 
-def _parts(method: str) -> tuple[str, frozenset[str]]:
-    """Variants may stand in any order."""
+def _base_and_variants(method: str) -> tuple[str, frozenset[str]]:
+    """Split a method's name; the order of variants does not matter."""
     try:
         name = ComponentName.parse(method)
     except ElrError:
@@ -93,8 +102,8 @@ def _text(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _same(value: object, text: str) -> bool:
-    """`1/3` is 0.333…, as `--set` reads it."""
+def _equals(value: object, text: str) -> bool:
+    """Whether a setting equals `text`, read as `--set` reads it: `1/3` is 0.333…."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             return float(Fraction(text)) == value

@@ -1,4 +1,4 @@
-"""Rows in their order, with what a table says beside each: rank, gain over the control, cost."""
+"""Rank the rows of a track, and add the difference from the matched control and the cost."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.clip_results import clips_of
+from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.compare import Comparison, compare_groups
-from benchmark_core.tables.rows import Interval, TableRow, fold_rows, matched_control
+from benchmark_core.tables.rows import Interval, TableRow, group_rows, matched_control
 
 
 @dataclass(frozen=True)
 class RankedRow:
-    """One line of a table. `rank`, `score` and `gain` are None where there is nothing honest to say.
+    """One row of a table.
 
-    matched: the control that it is to be held against; `gain` is the paired difference from it.
+    Attributes:
+        row: the runs.
+        score: primary score over complete seeds; None if no seed has all folds.
+        gain: paired difference from `matched`; None if the two have no seed and clips in common.
+        costs: cost records of the row's network, one per device.
+        rank: None if the row is not ranked.
+        matched: the control with the same budget, components and training length, if there is one.
     """
 
     row: TableRow
@@ -31,88 +37,98 @@ class RankedRow:
 
 @dataclass(frozen=True)
 class TrackTable:
-    """One track's lines: competitors, some of them unranked; privileged ceilings; and other clips' rows."""
+    """Rows of one track.
 
-    track: RunRecord  # any record of it
+    Attributes:
+        track: any record of the track.
+        manifest: digest of the clips that ranked rows were scored on.
+        records: number of records.
+        competitors: rows scored on low views. Incomplete rows among them have no rank.
+        oracles: rows scored on high views.
+        other_clips: rows scored on other clips.
+    """
+
+    track: RunRecord
     manifest: str
     records: int
     competitors: tuple[RankedRow, ...]
     oracles: tuple[RankedRow, ...]
-    elsewhere: tuple[RankedRow, ...]
+    other_clips: tuple[RankedRow, ...]
 
     @property
-    def parts(self) -> Mapping[str, tuple[RankedRow, ...]]:
-        """By the name that the CSV gives them."""
-        return {"ranked": self.competitors, "ceiling": self.oracles, "other clips": self.elsewhere}
+    def sections(self) -> Mapping[str, tuple[RankedRow, ...]]:
+        """Rows by their name in the CSV column `part`."""
+        return {"ranked": self.competitors, "oracle": self.oracles, "other clips": self.other_clips}
 
 
 def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostRecord, ...]]) -> TrackTable:
-    """The table of one track's records.
+    """Return the table of one track.
 
-    Rows are ranked on the clips that most records were scored on (of equally many, the first manifest by name); rows
-    scored on others are shown apart.
+    Rows are ranked on the clips that most records were scored on; ties go to the first manifest in alphabetical order.
+    Rows scored on other clips are listed separately.
     """
-    seen = Counter(clips_of(record) for record in records)
+    seen = Counter(clip_list(record) for record in records)
     manifest = min(seen, key=lambda name: (-seen[name], name))
-    rows = fold_rows(records)
-    lines = sorted((_line(row, rows, costs) for row in rows), key=_order)
-    here = [line for line in lines if clips_of(line.row.first) == manifest]
+    rows = group_rows(records)
+    ranking = sorted((_ranked_row(row, rows, costs) for row in rows), key=_order)
+    comparable = [ranked for ranked in ranking if clip_list(ranked.row.first) == manifest]
     return TrackTable(
         track=records[0],
         manifest=manifest,
         records=len(records),
-        competitors=tuple(ranked(line for line in here if not line.row.first["privileged"])),
-        oracles=tuple(line for line in here if line.row.first["privileged"]),
-        elsewhere=tuple(line for line in lines if clips_of(line.row.first) != manifest),
+        competitors=tuple(assign_ranks(ranked for ranked in comparable if not ranked.row.first["privileged"])),
+        oracles=tuple(ranked for ranked in comparable if ranked.row.first["privileged"]),
+        other_clips=tuple(ranked for ranked in ranking if clip_list(ranked.row.first) != manifest),
     )
 
 
-def _line(row: TableRow, rows: Sequence[TableRow], costs: Mapping[str, tuple[CostRecord, ...]]) -> RankedRow:
+def _ranked_row(row: TableRow, rows: Sequence[TableRow], costs: Mapping[str, tuple[CostRecord, ...]]) -> RankedRow:
     score = row.interval(row.first["primary"]) if row.seeds else None
     control = matched_control(row, rows)
-    gain = _paired(row, control) if control else None
+    gain = _compare(row, control) if control else None
     return RankedRow(row, score, gain, costs.get(row.first["structure"], ()), matched=control)
 
 
-def _order(line: RankedRow) -> tuple[float, str, str]:
-    """Best first, rows without a score last."""
-    return (-line.score.mean if line.score else 1.0, line.row.first["plan"]["method"], line.row.key)
+def _order(ranked: RankedRow) -> tuple[float, str, str]:
+    """Sort key: best score first, rows without a score last."""
+    return (-ranked.score.mean if ranked.score else 1.0, ranked.row.first["plan"]["method"], ranked.row.key)
 
 
-def ranked(lines: Iterable[RankedRow]) -> list[RankedRow]:
-    """Lines in order with ranks 1, 2, 2, 4, …; a rank is shared with its first line where nothing parts the two.
+def assign_ranks(rows: Iterable[RankedRow]) -> list[RankedRow]:
+    """Assign ranks 1, 2, 2, 4, … to rows sorted by score.
 
-    With that one and not with the line above, or a chain of near lines would all be first. A line of one seed has none
-    where another has several: its mean may be luck that theirs have averaged away.
+    A row shares the rank of the first row of that rank if the two are not significantly different. It is not compared
+    with the row directly above, because then a chain of close rows would share rank 1. A row with one seed is not
+    ranked if another row has several: its score may be luck that a mean over seeds would average out.
     """
-    lines = list(lines)
-    several = any(len(line.row.seeds) > 1 for line in lines)
+    rows = list(rows)
+    several = any(len(ranked.row.seeds) > 1 for ranked in rows)
     out: list[RankedRow] = []
-    first: RankedRow | None = None  # of the rank
+    first: RankedRow | None = None  # first row of the current rank
     count = 0
-    for line in lines:
-        if line.score is None or (several and len(line.row.seeds) == 1):
-            out.append(line)
+    for ranked in rows:
+        if ranked.score is None or (several and len(ranked.row.seeds) == 1):
+            out.append(ranked)
             continue
         count += 1
-        if first is None or _parted(first, line):
-            first = line = replace(line, rank=count)
-        out.append(replace(line, rank=first.rank))
+        if first is None or _is_better(first, ranked):
+            first = ranked = replace(ranked, rank=count)
+        out.append(replace(ranked, rank=first.rank))
     return out
 
 
-def _parted(above: RankedRow, line: RankedRow) -> bool:
-    """By the paired interval where their seeds pair, if it says the same as their means; else by their values."""
-    paired = _paired(above.row, line.row)
+def _is_better(above: RankedRow, ranked: RankedRow) -> bool:
+    """Whether `above` is significantly better: by the paired interval, or by the means if the rows do not pair."""
+    paired = _compare(above.row, ranked.row)
     if paired is not None:
         return paired.difference.low > 0
-    return above.score is None or line.score is None or above.score.mean != line.score.mean
+    return above.score is None or ranked.score is None or above.score.mean != ranked.score.mean
 
 
-def _paired(row: TableRow, other: TableRow) -> Comparison | None:
+def _compare(row: TableRow, other: TableRow) -> Comparison | None:
     if not row.seeds or not other.seeds:
         return None
     try:
         return compare_groups(row.scored, other.scored)
-    except ElrError:  # no seed in common, or no answers in the records: there is no paired difference to show
+    except ElrError:  # no common seed, or records without per-clip results: there is no paired difference
         return None

@@ -1,4 +1,4 @@
-"""Records folded into rows: one row for runs whose plans differ in seed and fold alone."""
+"""Group records into table rows: runs whose plans differ only in seed and fold are one row."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from benchmark_core.records.clip_results import clips_of
+from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.statistics import mean_std, wilson
 
-# Settings that say how long a method trains: what is held against a control has all of the control's, of equal value.
+# Settings for the length of training. A row and its matched control have equal values of all that the control has.
 _LENGTH = re.compile(r"method\.(batch|(\w+_)?epochs)")
-_SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # of the rate within a phase: alike where both have it
+_SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # learning-rate schedule within a phase; equal if both have it
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean over seeds, sample standard deviation over seeds (None of one), and a 95 % interval over clips."""
+    """Mean and sample standard deviation over seeds (None for one seed), and a 95 % interval over clips."""
 
     mean: float
     std: float | None
@@ -31,61 +31,61 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class TableRow:
-    """`runs[seed][fold]`; seeds in order, folds in the protocol's order."""
+    """One row. `runs[seed][fold]` are its records; seeds are sorted, folds are in the protocol's order."""
 
     key: str
     runs: Mapping[int, Mapping[str, RunRecord]]
 
     @cached_property
     def first(self) -> RunRecord:
-        """Any of them: what the row's runs have in common is read from it."""
+        """A record, for the fields that all records of the row share."""
         return next(iter(next(iter(self.runs.values())).values()))
 
     @cached_property
-    def partners(self) -> str:
-        """All of the plan that is neither the method nor its own, and the data: what a control has in common."""
+    def shared_plan(self) -> str:
+        """The plan without the method and its own settings, and the data. A matched control has the same."""
         plan: dict[str, Any] = {**self.first["plan"]}
         settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
         own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
         rest = {key: value for key, value in plan.items() if key not in own}
-        return json.dumps([rest, settings, self.first["dataset"], clips_of(self.first)], sort_keys=True)
+        return json.dumps([rest, settings, self.first["dataset"], clip_list(self.first)], sort_keys=True)
 
     @property
     def records(self) -> list[RunRecord]:
-        """All of them, by seed and fold."""
+        """All records, ordered by seed and fold."""
         return [record for folds in self.runs.values() for record in folds.values()]
 
     @property
     def folds(self) -> int:
-        """How many folds the protocol has."""
+        """Number of folds of the protocol."""
         return len(self.first["track"]["folds"])
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds that ran every fold. Only these are scored: a mean never covers fewer folds than it says."""
+        """Seeds with all folds. Only these are scored, so that every mean covers all folds."""
         return tuple(seed for seed, folds in self.runs.items() if len(folds) == self.folds)
 
     @property
     def scored(self) -> list[RunRecord]:
-        """The records of complete seeds."""
+        """Records of complete seeds."""
         return [record for seed in self.seeds for record in self.runs[seed].values()]
 
     @property
     def most_folds(self) -> int:
-        """Folds of the seed that ran the most."""
+        """Number of folds of the seed with the most folds."""
         return max(len(folds) for folds in self.runs.values())
 
     def mean(self, name: str) -> float | None:
-        """Mean over complete seeds of a score; None where one of them lacks it or there are none."""
+        """Return the mean of a score over complete seeds; None if there are none, or if a record lacks the score."""
         if not self.seeds or any(name not in record["scores"] for record in self.scored):
             return None
         return mean_std([self._folded(seed, name)[0] for seed in self.seeds])[0]
 
     def interval(self, name: str) -> Interval:
-        """Of a row with complete seeds.
+        """Return mean, spread and 95 % interval of a score. The row must have a complete seed.
 
-        Shares of clips: Wilson, over the clips of all folds; seeds add none. Otherwise the records' own intervals,
-        independent folds combined in quadrature, then their mean over seeds.
+        Shares of clips: Wilson's interval over the clips of all folds (more seeds do not add clips). Other scores: the
+        records' own intervals; folds are independent and combine in quadrature, then the mean over seeds is taken.
         """
         values, lows, highs = zip(*(self._folded(seed, name) for seed in self.seeds), strict=True)
         mean, std = mean_std(values)
@@ -95,7 +95,7 @@ class TableRow:
         return Interval(mean, std, mean_std(lows)[0], mean_std(highs)[0])
 
     def _folded(self, seed: int, name: str) -> tuple[float, float, float]:
-        """Value, low and high of one seed over its folds."""
+        """Return value, low and high of one seed over its folds."""
         records = list(self.runs[seed].values())
         scores = [record["scores"][name] for record in records]
         pooled = self.first["track"].get("pooled", False)
@@ -107,12 +107,12 @@ class TableRow:
         return value, max(0.0, value - below), min(1.0, value + above)
 
 
-def fold_rows(records: Iterable[RunRecord]) -> list[TableRow]:
-    """Rows of one track, in the order of their keys."""
+def group_rows(records: Iterable[RunRecord]) -> list[TableRow]:
+    """Return the rows of one track, sorted by key."""
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
         groups.setdefault(_row_key(record), []).append(record)
-    for key, group in [item for item in groups.items() if _taught_twice(item[1])]:
+    for key, group in [item for item in groups.items() if _has_several_teachers(item[1])]:
         del groups[key]
         for record in group:
             groups.setdefault(f"{key} {record['plan'].get('teacher')}", []).append(record)
@@ -120,16 +120,19 @@ def fold_rows(records: Iterable[RunRecord]) -> list[TableRow]:
 
 
 def _row_key(record: RunRecord) -> str:
-    """All of a run but seed and fold. Given teachers of one recipe are alike: each seed and fold may have its own."""
+    """Return the plan without seed and fold, and the data.
+
+    External teachers with the same plan count as equal, because each seed and fold may have its own teacher.
+    """
     plan: dict[str, Any] = {key: value for key, value in record["plan"].items() if key not in ("seed", "fold")}
     if "teacher" in record:
         plan["teacher"] = record["teacher"]["recipe"]
-    beside = [record[kind]["manifest"] for kind in ("unlabelled", "high_source") if kind in record]
-    return json.dumps([plan, record["dataset"], clips_of(record), *beside], sort_keys=True)
+    extra = [record[kind]["manifest"] for kind in ("unlabelled", "high_source") if kind in record]
+    return json.dumps([plan, record["dataset"], clip_list(record), *extra], sort_keys=True)
 
 
-def _taught_twice(records: Sequence[RunRecord]) -> bool:
-    """Whether one seed and fold was run with several given teachers: then each teacher has its row."""
+def _has_several_teachers(records: Sequence[RunRecord]) -> bool:
+    """Whether a seed and fold was run with several external teachers. Then each teacher has its own row."""
     runs = {(record["plan"]["seed"], record["plan"]["fold"]) for record in records}
     return "teacher" in records[0] and len(runs) < len(records)
 
@@ -143,27 +146,29 @@ def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:
 
 
 def matched_control(row: TableRow, rows: Iterable[TableRow]) -> TableRow | None:
-    """The control that shares the row's budget, partners and length of training; None where there is none.
+    """Return the control with the row's budget, components and training length, or None.
 
-    Of several, the one with the most of the method's own numbers in common, then the first by key.
+    Of several controls, the one with the most equal method settings is returned, then the first by key.
     """
     if row.first["control"] or row.first["privileged"]:
         return None
-    rivals = {
-        other: _agreements(row, other) for other in rows if other.first["control"] and other.partners == row.partners
+    controls = {
+        other: _equal_settings(row, other)
+        for other in rows
+        if other.first["control"] and other.shared_plan == row.shared_plan
     }
-    matched = [other for other, same in rivals.items() if _as_long(row, other, same)]
-    return max(matched, key=lambda other: sum(rivals[other].values()), default=None)
+    matched = [other for other, equal in controls.items() if _trains_as_long(row, other, equal)]
+    return max(matched, key=lambda other: sum(controls[other].values()), default=None)
 
 
-def _as_long(row: TableRow, control: TableRow, same: Mapping[str, bool]) -> bool:
-    """Whether `row` has every phase that `control` has, of equal length. same: `_agreements` of the two."""
+def _trains_as_long(row: TableRow, control: TableRow, equal: Mapping[str, bool]) -> bool:
+    """Whether `row` has every training phase of `control`, with equal length. equal: `_equal_settings` of the two."""
     ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
     phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
-    return phases <= ours.keys() and all(same[key] for key in same if _LENGTH.fullmatch(key))
+    return phases <= ours.keys() and all(equal[key] for key in equal if _LENGTH.fullmatch(key))
 
 
-def _agreements(row: TableRow, other: TableRow) -> dict[str, bool]:
-    """For each setting that both have, whether it is the same."""
+def _equal_settings(row: TableRow, other: TableRow) -> dict[str, bool]:
+    """For each setting that both rows have, whether the values are equal."""
     ours, theirs = row.first["plan"]["settings"], other.first["plan"]["settings"]
     return {key: ours[key] == theirs[key] for key in ours if key in theirs}

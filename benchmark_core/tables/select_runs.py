@@ -1,4 +1,4 @@
-"""What a word of `elrbench compare A B` stands for: one run, or all runs of a row of a track's table."""
+"""Select the runs that an argument of `elrbench compare A B` names: one run, or all runs of a table row."""
 
 from __future__ import annotations
 
@@ -11,39 +11,49 @@ from typing import Any
 
 from benchmark_core.errors import ElrError, did_you_mean, unknown
 from benchmark_core.names import file_name
-from benchmark_core.records.clip_results import clips_of
+from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, run_files
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.predictions import Predictions
-from benchmark_core.tables.rows import TableRow, fold_rows
+from benchmark_core.tables.rows import TableRow, group_rows
 
 _DIGEST = re.compile(r"[0-9a-f]{4,16}")
-_SHOWN = 8  # digits of a digest
+_SHOWN = 8  # digits of a digest in messages
 
 
 @dataclass(frozen=True)
-class Side:
-    """Runs that differ in seed and fold alone. folders: by digest, where each record's predictions lie. row: whether a
-    method of a track was named.
+class SelectedRuns:
+    """Runs that differ only in seed and fold.
+
+    Attributes:
+        records: the runs.
+        folders: folder of each record's predictions, by digest.
+        is_row: whether the argument named a method of a track, not a single run.
     """
 
     records: tuple[RunRecord, ...]
     folders: Mapping[str, Path]
-    row: bool = False
+    is_row: bool = False
 
     @property
     def first(self) -> RunRecord:
-        """Any of them: what they have in common is read from it."""
+        """A record, for the fields that all records share."""
         return self.records[0]
 
 
-def find_side(text: str, leaderboards: Path, track: str | None = None) -> Side:
-    """A record file, a run folder, a digest of a published run (or its first digits), or METHOD[@DIGEST] in `track`.
+def select_runs(text: str, leaderboards: Path, track: str | None = None) -> SelectedRuns:
+    """Return the runs that `text` names.
 
-    track: DATASET/PROTOCOL/DEGRADATION; the method's row there is meant, whichever of its runs follows the @.
-    Raises ElrError where nothing of that name is there, or several rows are: then with the candidates.
+    Args:
+        text: a record file, a run folder, the digest of a published run (or its first digits), or with `track`
+            METHOD[@DIGEST]. The digest of any run of a row selects that row.
+        leaderboards: folder of published records.
+        track: DATASET/PROTOCOL/DEGRADATION of the table that holds the method.
+
+    Raises:
+        ElrError: if nothing has that name, or several rows have it; the message lists the candidates.
     """
     if track is not None:
         records = _of_track(leaderboards, track)
@@ -56,60 +66,60 @@ def find_side(text: str, leaderboards: Path, track: str | None = None) -> Side:
     if path.is_dir():
         return _run(find_record(path))
     if not _DIGEST.fullmatch(text):
-        raise _nothing(text, leaderboards, track)
+        raise _not_found(text, leaderboards, track)
     return _run(_published(text, leaderboards))
 
 
-def _run(path: Path) -> Side:
+def _run(path: Path) -> SelectedRuns:
     record = read_record(path)
-    return Side((record,), {record["digest"]: path.parent})
+    return SelectedRuns((record,), {record["digest"]: path.parent})
 
 
 def _published(digest: str, leaderboards: Path) -> Path:
-    """The record under `leaderboards` whose digest begins so: names hold digests, so that no other is read."""
+    """Return the record under `leaderboards` whose digest starts with `digest`. File names contain the digests."""
     if not leaderboards.is_dir():
-        raise ElrError(f"there is no folder {leaderboards}; give --folder, or run in the checkout")
+        raise ElrError(f"there is no folder {leaderboards}; pass --folder DIR or run in the checkout")
     files = {path.stem.rpartition("-")[2]: path for path in run_files(leaderboards)}
     found = sorted(name for name in files if name.startswith(digest))
     if len(found) == 1:
         return files[found[0]]
     if found:
         candidates = ", ".join(files[name].stem for name in found)
-        raise ElrError(f"'{digest}' is the beginning of {len(found)} runs' digests: {candidates}; give more digits")
+        raise ElrError(f"{len(found)} digests start with '{digest}': {candidates}; give more digits")
     raise ElrError(f"no run '{digest}' is published under {leaderboards / RECORDS}. {did_you_mean(digest, files)}")
 
 
 def _of_track(leaderboards: Path, track: str) -> dict[Path, RunRecord]:
-    """The records of a track, by path."""
+    """Return the records of a track by path."""
     folder = leaderboards / RECORDS
     tracks = sorted({path.parent.relative_to(folder).as_posix() for path in run_files(leaderboards)})
     parts = track.split("/")
     try:
-        place = "/".join(map(file_name, parts)) if len(parts) == 3 else ""
-    except ElrError:  # a part that can name no file names no track
-        place = ""
-    if place not in tracks:
+        relative = "/".join(map(file_name, parts)) if len(parts) == 3 else ""
+    except ElrError:  # a part that is not a valid file name cannot be a track
+        relative = ""
+    if relative not in tracks:
         raise unknown(f"track (DATASET/PROTOCOL/DEGRADATION) under {folder}", track, tracks)
-    return {path: read_record(path) for path in sorted((folder / place).glob("*.json"))}
+    return {path: read_record(path) for path in sorted((folder / relative).glob("*.json"))}
 
 
-def _row(method: str, digest: str, track: str, records: Mapping[Path, RunRecord]) -> Side:
-    places = {record["digest"]: path.parent for path, record in records.items()}
-    rows = [row for row in fold_rows(records.values()) if row.first["plan"]["method"] == method]
+def _row(method: str, digest: str, track: str, records: Mapping[Path, RunRecord]) -> SelectedRuns:
+    folders = {record["digest"]: path.parent for path, record in records.items()}
+    rows = [row for row in group_rows(records.values()) if row.first["plan"]["method"] == method]
     if not rows:
         raise unknown(f"method in {track}", method, sorted({each["plan"]["method"] for each in records.values()}))
     if digest:
         rows = [row for row in rows if any(each["digest"].startswith(digest) for each in row.records)]
     if len(rows) == 1:
-        return Side(tuple(rows[0].records), places, row=True)
+        return SelectedRuns(tuple(rows[0].records), folders, is_row=True)
     if not rows:
-        raise ElrError(f"no run of method '{method}' in {track} has a digest that begins with '{digest}'")
-    names = [f"{method}@{row.first['digest'][:_SHOWN]} ({_told_apart(row, rows)})" for row in rows]
-    raise ElrError(f"method '{method}' has {len(rows)} rows in {track}: name one, {' or '.join(names)}")
+        raise ElrError(f"no run of method '{method}' in {track} has a digest that starts with '{digest}'")
+    names = [f"{method}@{row.first['digest'][:_SHOWN]} ({_distinction(row, rows)})" for row in rows]
+    raise ElrError(f"method '{method}' has {len(rows)} rows in {track}; choose one: {' or '.join(names)}")
 
 
-def _told_apart(row: TableRow, rows: Sequence[TableRow]) -> str:
-    """Names and numbers of `row` that some other of `rows` has otherwise."""
+def _distinction(row: TableRow, rows: Sequence[TableRow]) -> str:
+    """Return the plan fields in which `row` differs from other `rows`."""
     every = [_facts(other) for other in rows]
     own = _facts(row)
     keys = [key for key in own if any(other.get(key) != own[key] for other in every)]
@@ -120,23 +130,23 @@ def _facts(row: TableRow) -> dict[str, str]:
     first = row.first
     facts: dict[str, Any] = {key: value for key, value in first["plan"].items() if key not in ("seed", "fold")}
     facts |= facts.pop("settings")
-    facts["data"] = clips_of(first)
+    facts["data"] = clip_list(first)
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
 
 
-def _nothing(text: str, leaderboards: Path, track: str | None) -> ElrError:
+def _not_found(text: str, leaderboards: Path, track: str | None) -> ElrError:
     if track is not None:
         methods = {record["plan"]["method"] for record in _of_track(leaderboards, track).values()}
         return unknown(f"method in {track}", text, sorted(methods))
     return ElrError(
-        f"'{text}' is no record file, no run folder and no digest; to name a method, give its table: "
+        f"'{text}' is not a record file, run folder or digest; to select a method, pass its track: "
         "--track DATASET/PROTOCOL/DEGRADATION"
     )
 
 
-def predictions_of(side: Side, record: RunRecord) -> Predictions | None:
-    """What lies beside a record of `side`; None where nothing does. ElrError where it is not what was scored."""
-    folder = side.folders[record["digest"]]
+def predictions_of(selected: SelectedRuns, record: RunRecord) -> Predictions | None:
+    """Return the predictions next to a record; None if there are none. ElrError if they are not what was scored."""
+    folder = selected.folders[record["digest"]]
     if not (folder / Path(record["predictions"]["file"]).name).is_file():
         return None
     return stored_predictions(record, folder)

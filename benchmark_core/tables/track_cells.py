@@ -1,4 +1,4 @@
-"""The cells of a track's tables as plain text: Markdown and pages show the same."""
+"""Format the cells of a track's tables as plain text, which the Markdown and the site share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import printed_scores
 from benchmark_core.tables.cells import (
     NOTHING,
     changes,
@@ -19,116 +20,123 @@ from benchmark_core.tables.cells import (
     spread,
     updates,
 )
-from benchmark_core.tables.page import Page
+from benchmark_core.tables.gather import TrackPage
 from benchmark_core.tables.ranking import RankedRow, TrackTable
 
-BUDGET, MARKED = "budget", "*"  # the column, and what marks numbers that are not the budget's
+BUDGET, CHANGED = "budget", "*"  # column name; mark of a budget with changed settings
 
 
 @dataclass(frozen=True)
 class TrackCells:
-    """What all lines of one table have in common: how they are numbered, and which columns there are."""
+    """Cells of one track's table. A row's number is its position in `ranking`, from 1."""
 
     table: TrackTable
 
     @property
-    def said(self) -> str:
-        """`single-label, 1 fold, 12 classes`"""
+    def summary(self) -> str:
+        """`single-label, 1 fold, 12 classes`."""
         track = self.table.track["track"]
         folds = "1 fold" if len(track["folds"]) == 1 else f"{len(track['folds'])} folds"
         return f"{track['task']}, {folds}, {self.table.track['dataset']['classes']} classes"
 
     @property
     def sections(self) -> Mapping[str, tuple[RankedRow, ...]]:
-        """By heading; those that stand first have none."""
+        """Rows by heading. The first section has no heading."""
         return {
             "": self.table.competitors,
-            "Ceilings (privileged: scored on high views)": self.table.oracles,
-            "Scored on other clips (not ranked, not comparable with the above)": self.table.elsewhere,
+            "Oracle (scored on high views; not ranked)": self.table.oracles,
+            "Scored on other clips (not ranked; not comparable with the rows above)": self.table.other_clips,
         }
 
     @property
-    def lines(self) -> list[RankedRow]:
-        """All of them; a line's number is its place here, from 1."""
-        return [line for lines in self.sections.values() for line in lines]
+    def ranking(self) -> list[RankedRow]:
+        """All rows in the order of the page."""
+        return [ranked for section in self.sections.values() for ranked in section]
 
     def scores(self) -> list[dict[str, str]]:
-        """What came out, a row a line."""
-        lines = self.lines
+        """Return the cells of the table of scores, one mapping per row."""
+        ranking = self.ranking
         track = self.table.track
-        extra = [name for name in track["scores"] if name != track["primary"]]
-        devices = gpus(cost for line in lines for cost in line.costs)
-        interval = f"95 % ({interval_kinds(lines)})"
-        return [_scores(number, line, interval, extra, devices) for number, line in enumerate(lines, 1)]
+        extra = [name for name in printed_scores(track) if name != track["primary"]]
+        devices = gpus(cost for ranked in ranking for cost in ranked.costs)
+        interval = f"95 % ({interval_kinds(ranking)})"
+        return [_scores(number, ranked, interval, extra, devices) for number, ranked in enumerate(ranking, 1)]
 
-    def what(self) -> list[dict[str, str]]:
-        """What the rows are, a row a line."""
-        return [_what(number, line) for number, line in enumerate(self.lines, 1)]
+    def settings(self) -> list[dict[str, str]]:
+        """Return the cells of the table of settings, one mapping per row."""
+        return [_settings(number, ranked) for number, ranked in enumerate(self.ranking, 1)]
 
 
-def _scores(number: int, line: RankedRow, interval: str, extra: list[str], devices: list[str]) -> dict[str, str]:
-    row = line.row
-    shown = names(line)
-    cells = {"#": str(number), "rank": NOTHING if line.rank is None else str(line.rank)}
+def _scores(number: int, ranked: RankedRow, interval: str, extra: list[str], devices: list[str]) -> dict[str, str]:
+    row, score = ranked.row, ranked.score
+    shown = names(ranked)
+    cells = {"#": str(number), "rank": NOTHING if ranked.rank is None else str(ranked.rank)}
     cells |= {name: shown[name] for name in ("method", "backbone", "enhancer")}
     cells[BUDGET] = budget(row.first)
-    cells[row.first["primary"]] = spread(line.score) if line.score else f"{row.most_folds}/{row.folds} folds"
-    cells["seeds"] = _seeds(line)
-    cells[interval] = f"{percent(line.score.low, 1)} to {percent(line.score.high, 1)}" if line.score else NOTHING
+    cells[row.first["primary"]] = spread(score) if score else f"{row.most_folds}/{row.folds} folds"
+    cells["seeds"] = _seeds(ranked)
+    cells[interval] = f"{percent(score.low, 1)} to {percent(score.high, 1)}" if score else NOTHING
     cells |= {name: percent(row.mean(name)) for name in extra}
-    cells["matched"] = _matched(line)
-    cells["Δ matched"] = _gain(line)
-    cells |= costs_of(line.costs[0] if line.costs else None, row.first["plan"]["sampling"])
-    return cells | latencies(line.costs, devices)
+    cells["matched"] = _matched(ranked)
+    cells["Δ matched"] = _gain(ranked)
+    cells |= costs_of(ranked.costs[0] if ranked.costs else None, row.first["plan"]["sampling"])
+    return cells | latencies(ranked.costs, devices)
 
 
 def budget(record: RunRecord) -> str:
-    """`small`, or `small*` where some number is not the budget's."""
-    return record["plan"]["budget"] + (MARKED if changes(record) else "")
+    """Return `small`, or `small*` if some settings differ from the budget."""
+    return record["plan"]["budget"] + (CHANGED if changes(record) else "")
 
 
-def _what(number: int, line: RankedRow) -> dict[str, str]:
-    shown = names(line)
+def _settings(number: int, ranked: RankedRow) -> dict[str, str]:
+    shown = names(ranked)
     cells = {"#": str(number)}
     cells |= {name: shown[name] for name in ("method", "size", "sampling", "precision", BUDGET, "init")}
-    return cells | {"updates": updates(line), "plugins": plugins(line)}
+    return cells | {"updates": updates(ranked), "plugins": plugins(ranked)}
 
 
-def _seeds(line: RankedRow) -> str:
-    """How many are in the mean; those with folds missing are named apart."""
-    short = len(line.row.runs) - len(line.row.seeds)
-    return str(len(line.row.seeds)) + (f" (+{short} incomplete)" if short else "")
+def _seeds(ranked: RankedRow) -> str:
+    """Return the number of seeds in the mean, and the number of seeds with missing folds."""
+    incomplete = len(ranked.row.runs) - len(ranked.row.seeds)
+    return str(len(ranked.row.seeds)) + (f" (+{incomplete} incomplete)" if incomplete else "")
 
 
-def _matched(line: RankedRow) -> str:
-    control = line.matched
+def _matched(ranked: RankedRow) -> str:
+    control = ranked.matched
     return spread(control.interval(control.first["primary"])) if control and control.seeds else NOTHING
 
 
-def _gain(line: RankedRow) -> str:
-    if line.gain is None:
+def _gain(ranked: RankedRow) -> str:
+    if ranked.gain is None:
         return NOTHING
-    found = line.gain.difference
+    found = ranked.gain.difference
     value, low, high = (f"{100 * number:+.2f}" for number in (found.value, found.low, found.high))
     return f"{value} ({low} to {high})"
 
 
-def index_cells(page: Page) -> dict[str, str]:
-    """A track's line in the list of tracks."""
+def leader(table: TrackTable) -> RankedRow | None:
+    """Return the first ranked row, or None if a row above it is unranked: then no row is known to lead.
+
+    A row above can be unranked because it has one seed where other rows have several.
+    """
+    best = next((ranked for ranked in table.competitors if ranked.score), None)
+    return best if best and best.rank else None
+
+
+def index_cells(page: TrackPage) -> dict[str, str]:
+    """Return the cells of a track in the list of tracks."""
     table = page.table
-    # Who is above all others; of one seed, among others of several, nobody can say that.
-    above = next((line for line in table.competitors if line.score), None) if table else None
-    leader = above if above and above.rank else None
-    metric = table.track["primary"] if table else page.printed[0].first.metric
-    best = next((line for line in page.printed if line.first.metric == metric and not line.first.ceiling), None)
+    first = leader(table) if table else None
+    metric = table.track["primary"] if table else page.figures[0].first.metric
+    best = next((each for each in page.figures if each.first.metric == metric and not each.first.ceiling), None)
     return {
         "track": page.title,
         "task": table.track["track"]["task"] if table else NOTHING,
         "score": metric,
-        "rows": str(sum(len(lines) for lines in table.parts.values())) if table else "0",
+        "rows": str(sum(len(rows) for rows in table.sections.values())) if table else "0",
         "records": str(table.records) if table else "0",
-        "leads": leader.row.first["plan"]["method"] if leader else NOTHING,
-        "measured": percent(leader.score.mean) if leader and leader.score else NOTHING,
+        "leader": first.row.first["plan"]["method"] if first else NOTHING,
+        "measured": percent(first.score.mean) if first and first.score else NOTHING,
         "reported": f"{best.first.value:.2f}" if best else NOTHING,
-        "by": best.first.system if best else NOTHING,
+        "reported system": best.first.system if best else NOTHING,
     }

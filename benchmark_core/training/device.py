@@ -1,4 +1,4 @@
-"""Which device runs, what it is called, and its half precision."""
+"""Choose a device, describe it, and use half precision on it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 import torch
 
 from benchmark_core.errors import ElrError
-from benchmark_core.training.small_maps import SmallMapsInFull
+from benchmark_core.training.small_maps import SmallMapsInFp32
 
 USABLE = ("cpu", "cuda", "mps", "xpu")
 
 
 def pick_device(asked: str | None = None) -> torch.device:
-    """`asked` ("cpu", "cuda", "cuda:1", "mps"), or a GPU where there is one. ElrError where it is not there."""
+    """Return the device `asked` ("cpu", "cuda", "cuda:1", "mps"); by default a GPU if there is one, else the CPU.
+
+    Raises ElrError if the device cannot be used.
+    """
     if asked is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -30,7 +33,7 @@ def pick_device(asked: str | None = None) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """`cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`."""
+    """Return kind and model: `cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     if device.type == "cpu":
@@ -48,13 +51,15 @@ def _processor() -> str:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """bf16 autocast where the plan asks for it; fp32 otherwise."""
+    """Return a context in which operations run in the plan's precision: "bf16" by autocast, or "fp32"."""
+    if device.type == "meta":  # nothing is computed on it, and torch has no autocast for it
+        return nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 @contextmanager
 def autocast_to_train(device: torch.device, precision: str) -> Iterator[None]:
-    """`autocast`, for passes whose gradients are wanted: see `small_maps` for what a processor needs."""
+    """`autocast` for passes with gradients; works around wrong bf16 gradients on a CPU, see `small_maps`."""
     guarded = device.type == "cpu" and precision == "bf16"
-    with autocast(device, precision), SmallMapsInFull() if guarded else nullcontext():
+    with autocast(device, precision), SmallMapsInFp32() if guarded else nullcontext():
         yield

@@ -1,4 +1,4 @@
-"""A fitted network that a plan names: it stands in a method's T-Net, and stands still."""
+"""An external teacher: a trained network that a plan names, used as a method's teacher with frozen weights."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
 
-HEAD = "head."  # of a recognizer: what may be fitted on top of a given network
+HEAD = "head."  # prefix of the tensors of a recognizer that may be trained on top of an external teacher
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalTeacher:
-    """name: METHOD@DIGEST, as the plan has it. state: its recognizer's tensors by name."""
+    """name: METHOD@DIGEST, as in the plan. state: its recognizer's tensors by name."""
 
     name: str
     state: Mapping[str, Tensor]
 
-    def into(self, module: nn.Module) -> bool:
-        """Puts its tensors into `module` and lets them stand still; whether that is all of `module`.
+    def load_into(self, module: nn.Module) -> bool:
+        """Load the tensors into `module` and freeze them. Returns whether they cover all of `module`.
 
-        What `module` may have beyond them is a head with parameters of its own, which stays as it was and is still to
-        be fitted. Raises ElrError naming the first tensor where they differ otherwise.
+        If they do not, `module` has a head with parameters of its own, which keeps its values and stays trainable.
+        Raises ElrError, naming the first tensor, if the structures differ in anything else.
         """
-        due = module.state_dict()
-        lacks = [name for name in due if name not in self.state]
-        strange = [name for name in self.state if name not in due]
-        other = [name for name in due if name in self.state and due[name].shape != self.state[name].shape]
-        wrong = [name for name in lacks if not name.startswith(HEAD)] + strange + other
-        part_of_head = lacks and any(name.startswith(HEAD) for name in self.state)
-        if wrong or part_of_head:
-            name = (wrong or lacks)[0]
+        expected = module.state_dict()
+        missing = [name for name in expected if name not in self.state]
+        unexpected = [name for name in self.state if name not in expected]
+        reshaped = [name for name in expected if name in self.state and expected[name].shape != self.state[name].shape]
+        wrong = [name for name in missing if not name.startswith(HEAD)] + unexpected + reshaped
+        head_in_part = missing and any(name.startswith(HEAD) for name in self.state)
+        if wrong or head_in_part:
+            name = (wrong or missing)[0]
             raise ElrError(
-                f"the teacher {self.name} is of another structure than this plan's ({name}: "
-                f"{_shape(self.state, name)} where {_shape(due, name)} is due); --teacher takes a run of the same "
-                "backbone, whose head is the plan's own or has no parameters"
+                f"the teacher {self.name} has another structure than this plan's teacher: {name} is "
+                f"{_shape(self.state, name)}, expected {_shape(expected, name)}; --teacher needs a run of the same "
+                "backbone, with the plan's head or a head without parameters"
             )
-        module.load_state_dict({**due, **self.state})
+        module.load_state_dict({**expected, **self.state})
         for name, parameter in module.named_parameters():
-            parameter.requires_grad_(name in lacks)
-        return not lacks
+            parameter.requires_grad_(name in missing)
+        return not missing
 
 
 def _shape(state: Mapping[str, Tensor], name: str) -> str:
-    return "x".join(map(str, state[name].shape)) or "one number" if name in state else "nothing"
+    if name not in state:
+        return "absent"
+    return "x".join(map(str, state[name].shape)) or "a scalar"
 
 
 def train_except_frozen(module: nn.Module) -> None:
-    """Training mode, but for the parts all of whose parameters stand still: their running statistics do, too."""
+    """`train()`, but keep frozen submodules in eval mode, so that their BatchNorm statistics stay fixed.
+
+    A submodule is frozen if it has parameters and none of them requires a gradient.
+    """
     module.train()
     for part in module.modules():
         parameters = list(part.parameters())

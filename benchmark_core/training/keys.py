@@ -1,11 +1,11 @@
-"""What a stage's result depends on, and so what its key holds."""
+"""Keys of stages: everything that a stage's result depends on, as names and numbers."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import nn
 
@@ -14,19 +14,21 @@ from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import Value
 
-VIEWS = ("low", "high", "unlabelled")  # what a stage may need beside options and other stages
-CLASSIFIER = "classifier"  # and a stage of an enhancer: the plan's backbone, by which it learns
+VIEWS = ("low", "high", "unlabelled")  # what a stage may need in addition to options and other stages
+CLASSIFIER = "classifier"  # need of an enhancer's stage: the plan's backbone, by which the enhancer is trained
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageInputs:
-    """What a stage reads beside the plan, as digests.
+    """What a stage reads in addition to the plan, as digests.
 
-    clips: of the training clips' ids, targets and contents, as the store holds them (a skipped clip is not among them).
+    clips: of the training clips' ids, targets and contents in the store; skipped clips are left out.
     low, high: keys of the stored views, which hold size, crop, degradation, decoder and revisions.
-    unlabelled: likewise of the pool's clips, where there is one. source: of the clips that lend high views, where those
-    are another dataset's.
-    crop: how the augmentation box is cut. owners: kind -> the distribution, or digest of the file, that it is from.
+    unlabelled: of the unlabelled clips, like `clips`; "" if the plan has none. source: of the clips of another dataset
+    that provide the high views; "" if there are none.
+    crop: when the augmentation box is cut. owners: kind of component -> its distribution, or its file's digest.
     """
 
     clips: str
@@ -40,7 +42,10 @@ class StageInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class StageKey:
-    """A stage is the same iff its name, function, revision and the numbers that it reads are."""
+    """Two stages are equal if and only if their names, functions, revisions and numbers are.
+
+    function: see `function_name`. numbers: see `stage_numbers`.
+    """
 
     name: str
     function: str
@@ -49,25 +54,26 @@ class StageKey:
 
     @property
     def digest(self) -> str:
-        """16 hex digits."""
+        """Return 16 hex digits."""
         return digest_of([self.name, self.function, self.revision, dict(self.numbers)])
 
 
 def stage_numbers(
     plan: Plan,
-    given: StageInputs,
+    inputs: StageInputs,
     needs: Sequence[str],
     stages: Sequence[str],
     module: Any,
     *,
     scope: Literal["method", "enhancer"] = "method",
 ) -> dict[str, Any]:
-    """Everything that can change what a stage fits.
+    """Return everything that can change what a stage trains.
 
-    needs: "low", "high", "unlabelled", and names of the method's options. stages: keys of those it builds on.
-    module: its parameters' names and shapes stand for its structure, head included.
-    scope: whose stage it is. An enhancer's reads frames of its own number, no backbone unless it needs a "classifier",
-    and of its own options those among `needs`: what two enhancers fit alike is one stage.
+    needs: "low", "high", "unlabelled", and names of the method's options. stages: keys of the stages that it builds on.
+    module: the names and shapes of its parameters and buffers stand for its structure, head included.
+    scope: whose stage it is. The numbers of an enhancer's stage leave out the plan's sampling, and the backbone unless
+        the stage needs a "classifier". Of the enhancer's options they hold those in `needs`. Two enhancers whose
+        training is equal therefore share a stage.
     """
     if scope == "enhancer":
         kinds = {"dataset"} | ({"degradation"} if "low" in needs else set())
@@ -79,81 +85,103 @@ def stage_numbers(
     numbers: dict[str, Any] = {
         "protocol": plan.protocol,
         "fold": plan.fold,
-        "clips": given.clips,
+        "clips": inputs.clips,
         "weights": plan.weights,
         "modality": plan.modality,
         "size": list(plan.size),
         "sampling": plan.sampling,
         "precision": plan.precision,
         "seed": plan.seed,
-        "crop": given.crop,
+        "crop": inputs.crop,
         "structure": digest_of({name: list(value.shape) for name, value in module.state_dict().items()}),
         **{kind: getattr(plan, kind) for kind in sorted(kinds)},
-        **{f"{kind} from": given.owners[kind] for kind in sorted(kinds)},
+        **{f"{kind} from": inputs.owners[kind] for kind in sorted(kinds)},
         **{key: value for key, value in plan.settings.items() if key.partition(".")[0] in kinds},
     }
     numbers = {key: value for key, value in numbers.items() if key not in left_out}
     if scope == "enhancer":
-        numbers["enhancer from"] = given.owners["enhancer"]
+        numbers["enhancer from"] = inputs.owners["enhancer"]
     if "low" in needs:
-        numbers["low"] = given.low
+        numbers["low"] = inputs.low
     if "high" in needs:
-        numbers["high"] = [given.high, plan.high_source, *([given.source] if plan.hr_source else [])]
+        numbers["high"] = [inputs.high, plan.high_source, *([inputs.source] if plan.hr_source else [])]
     if "unlabelled" in needs and plan.unlabelled:
-        numbers["unlabelled"] = [plan.unlabelled, given.unlabelled]
+        numbers["unlabelled"] = [plan.unlabelled, inputs.unlabelled]
     for need in needs:
         if (key := f"{scope}.{need}") in plan.settings:
             numbers[key] = plan.settings[key]
     return {**numbers, "stages": list(stages)}
 
 
+_IDENTITIES: dict[Callable[..., Any], str] = {}
+
+
+def stage_function(identity: str) -> Callable[[Function], Function]:
+    """Decorate a stage's function that has moved, so that stages in existing caches are still found.
+
+    identity: the "module:qualname" that it had before it moved.
+    """
+
+    def keep(fn: Function) -> Function:
+        _IDENTITIES[fn] = identity
+        return fn
+
+    return keep
+
+
 def function_name(fn: Callable[..., Any]) -> str:
-    """module:qualname of what a stage runs; keywords bound by `functools.partial` are part of it."""
+    """Return "module:qualname" of a stage's function, or what `stage_function` says.
+
+    Keywords bound by `functools.partial` are part of it; positional arguments are not.
+    """
     if isinstance(fn, functools.partial):
         bound = ",".join(f"{key}={value!r}" for key, value in sorted(fn.keywords.items()))
         return f"{function_name(fn.func)}({bound})"
-    return f"{fn.__module__}:{fn.__qualname__}"
+    return _IDENTITIES.get(fn) or f"{fn.__module__}:{fn.__qualname__}"
 
 
 class NamedOptions(dict[str, Value]):
-    """Options inside a stage: those that it names. ElrError where it reads another, which its key does not hold."""
+    """Options inside a stage: only those that its `needs` name can be read, because its key holds only those."""
 
     def __init__(self, options: Mapping[str, Value], stage: str, named: Collection[str]) -> None:
         super().__init__(options)
         self._stage, self._named = stage, frozenset(named)
 
     def __getitem__(self, key: str) -> Value:
-        """The option's value."""
+        """Return the option's value. Raises ElrError if the stage's `needs` do not name it."""
         if key in self and key not in self._named:
             raise ElrError(
-                f"stage '{self._stage}' reads the option '{key}', which its `needs` do not name: a run with another "
-                f"{key} would be given the weights of this one; name it"
+                f"stage '{self._stage}' reads the option '{key}', which is not in its `needs`; add it, or a run with "
+                f"another {key} would reuse the weights of this one"
             )
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Likewise, or `default` where the component has no such option."""
+        """Return the option's value, or `default` if the component has no such option."""
         try:
             return self[key]
         except KeyError:
             return default
 
 
-class FittedModules:
-    """Which stage left each module as it now is."""
+class TrainedModules:
+    """Which stage trained each module last."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[nn.Module, str]] = []
 
     def add(self, module: nn.Module, key: str) -> None:
-        """`module` was fitted, or restored, by the stage of `key`."""
+        """Record that the stage of `key` trained or restored `module`."""
         self._rows.append((module, key))
 
     def key(self, module: nn.Module, stage: str) -> str:
-        """The latest stage that touched `module`, or what it is a part of. ElrError where none has."""
+        """Return the key of the last stage that trained `module`, or a module that contains it.
+
+        Raises ElrError, naming the asking `stage`, if none did.
+        """
         for known, key in reversed(self._rows):
             if any(part is module for part in known.modules()):
                 return key
         raise ElrError(
-            f"stage '{stage}' needs a {type(module).__name__} that no stage has fitted; fit it in a stage before"
+            f"stage '{stage}' needs a {type(module).__name__} that no stage has trained; train it in an earlier stage"
         )

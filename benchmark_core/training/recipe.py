@@ -1,4 +1,4 @@
-"""An optimiser and its schedule, from the options in `recipe_options`; one object to step, save and restore."""
+"""Optimizer and learning rate schedule, from the options in `recipe_options`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Schedule = Callable[[float], float]
 
 
 def schedule_of(options: Mapping[str, Value], epochs: int) -> Schedule:
-    """Epoch (a real number from 0 to `epochs`) -> factor on the peak learning rate.
+    """Return a function from the epoch, a real number in [0, epochs], to a factor on the peak learning rate.
 
-    step: linear warm-up over `warmup_epochs`, then times `step_factor` every `step_epochs` (CSTAT, section IV.B).
-    one-cycle: cosine up from 1/25 over the first 0.3, cosine down to 1e-4 of that (Smith & Topin 2019; PyTorch's
+    step: linear warm-up over `warmup_epochs`; then multiplied by `step_factor` every `step_epochs` (CSTAT, sec. IV.B).
+    one-cycle: cosine from 1/25 to 1 in the first 30 %, then cosine to 1e-4/25 (Smith & Topin 2019, with PyTorch's
         numbers).
-    cosine: warm-up, then half a cosine to 0. constant: warm-up only.
+    cosine: linear warm-up, then half a cosine to 0. constant: linear warm-up, then 1.
     """
     kind = options["schedule"]
     warmup = min(float(options["warmup_epochs"]), epochs / 2)
@@ -49,7 +49,11 @@ def _cosine(start: float, stop: float, at: float) -> float:
 
 
 class Recipe:
-    """`step(loss)` is one update: schedule, zero, backward, clip, optimiser."""
+    """Optimizer and schedule as one object to step, save and restore.
+
+    modules: their trainable parameters are updated; biases and norms have no weight decay. options: see
+    `recipe_options`. epochs, steps: length of the training, and updates per epoch. backward: computes the gradients.
+    """
 
     def __init__(
         self,
@@ -79,11 +83,11 @@ class Recipe:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next update."""
+        """Learning rate of the next update."""
         return self.peak * self.epoch_of(self.updates / self.steps)
 
     def step(self, loss: Tensor) -> None:
-        """One update towards a smaller `loss`."""
+        """Update once: set the learning rate, clear gradients, run backward, clip, step the optimizer."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.lr
         self.optimiser.zero_grad(set_to_none=True)
@@ -94,17 +98,17 @@ class Recipe:
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Optimiser state and the number of updates."""
+        """Return the optimizer's state and the number of updates."""
         return {"optimiser": self.optimiser.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.optimiser.load_state_dict(state["optimiser"])
         self.updates = int(state["updates"])
 
 
 def _optimiser(groups: list[dict[str, Any]], options: Mapping[str, Value]) -> torch.optim.Optimizer:
-    """By its name. Options made before Adam's decays were among them have torch's."""
+    """Return the optimizer by its name. Options without Adam's decays, as in older plans, get torch's defaults."""
     lr = float(options["lr"])
     beta1, beta2 = (float(options.get(key, RECIPE[key].default)) for key in ("beta1", "beta2"))
     match options["optimiser"]:

@@ -1,4 +1,4 @@
-"""Random numbers that depend on names alone: what was cached, resumed or run in parallel cannot change them."""
+"""Seeds that depend on names alone, so that caching, resuming and parallel runs do not change random numbers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import torch
 
 
 def seed_of(*parts: object) -> int:
-    """A 63-bit seed from names and numbers, e.g. (plan.seed, "student", epoch)."""
+    """Return a 63-bit seed from names and numbers, e.g. (plan.seed, "student", epoch)."""
     text = "\x1f".join(map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def generator(*parts: object) -> np.random.Generator:
-    """A numpy generator seeded by `parts`."""
+    """Return a numpy generator seeded by `parts`."""
     return np.random.Generator(np.random.PCG64(seed_of(*parts)))
 
 
 @contextmanager
 def seeded(*parts: object) -> Iterator[None]:
-    """torch's global generators seeded by `parts` within the block, and left as they were after it."""
+    """Seed torch's global generators by `parts` inside the block; restore them after it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(*parts))
         yield

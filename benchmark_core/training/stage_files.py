@@ -1,4 +1,4 @@
-"""What lies in a stage's folder, and reading it without a network: `stages/NAME-DIGEST/`."""
+"""Names of the files in a stage's folder, `stages/NAME-DIGEST/`, and how to read them without a network."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-NOTE = "stage.json"  # what it is, what it cost and how it went; written last
+NOTE = "stage.json"  # key, time and history; written last
 WEIGHTS = "module.safetensors"
-CHECKPOINT = "checkpoint.pt"  # the last finished epoch, until the stage is finished
-BEGUN = "begun.json"  # what it is, from when its fitting began
+CHECKPOINT = "checkpoint.pt"  # state after the last finished epoch; removed when the stage is finished
+BEGUN = "begun.json"  # the key, while the stage is trained
 LOCK = "lock"
 
 
 def read_note(folder: Path, name: str = NOTE) -> dict[str, Any] | None:
-    """`stage.json` (or `begun.json`); None where it is absent or no note."""
+    """Return `stage.json` (or `begun.json`); None if it is absent or not a JSON object."""
     try:
         note = json.loads((folder / name).read_bytes())
     except (OSError, ValueError):
@@ -24,16 +24,16 @@ def read_note(folder: Path, name: str = NOTE) -> dict[str, Any] | None:
 
 
 def damage(folder: Path, note: dict[str, Any]) -> str | None:
-    """What is wrong with the weights beside `note`; None where they are those that were written.
+    """Return how the weights differ from those that `note` describes; None if they do not.
 
-    A note of an older version has no digest, and its weights are held against their size alone.
+    Notes of older versions have no digest; only the size of their weights is checked.
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        return f"its {WEIGHTS} is not there"
+        return f"its {WEIGHTS} is missing"
     size = path.stat().st_size
     if size != note.get("bytes"):
-        return f"its {WEIGHTS} has {size} bytes, not {note.get('bytes')}"
+        return f"its {WEIGHTS} has {size} bytes, expected {note.get('bytes')}"
     if note.get("sha256") not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
-        return f"the bytes of its {WEIGHTS} are not those that were written"
+        return f"its {WEIGHTS} differs from what was written: the sha256 is another"
     return None

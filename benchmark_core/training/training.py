@@ -15,8 +15,9 @@ def supervise(training, student):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,22 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
-from benchmark_core.specs import Value
 from benchmark_core.training.device import autocast_to_train
 from benchmark_core.training.external_teacher import ExternalTeacher
-from benchmark_core.training.keys import (
-    StageInputs,
-)
+from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.recipe import Recipe
+from benchmark_core.training.run_stages import RunStages
 from benchmark_core.training.seeds import seeded
-from benchmark_core.training.stage_runner import StageRunner
+from benchmark_core.training.stage_runner import StageRunner, ViewRequest
+from benchmark_core.training.stage_trainer import StageTrainer
 
 
-class Training(StageRunner):
-    """The materials of one run. Test clips cannot be reached from here."""
+class Training(RunStages):
+    """Views, networks, losses and updates of one run. Test clips cannot be reached from here.
+
+    runner: trains the stages (`StageTrainer`), or estimates what they take. On the device "meta", tensors have shapes
+    and no content: networks are built without drawing or loading weights.
+    """
 
     def __init__(
         self,
@@ -56,22 +60,17 @@ class Training(StageRunner):
         plan: Plan,
         components: Components,
         inputs: StageInputs,
-        make_views: Callable[..., Views],
         device: torch.device,
-        cache: Path,
-        reporter: Reporter,
-        refit: bool = False,
-        given: ExternalTeacher | None = None,
+        runner: StageRunner,
+        external_teacher: ExternalTeacher | None = None,
     ) -> None:
         super().__init__(
             plan=plan,
             inputs=inputs,
             options=components.options(plan, "method"),
             device=device,
-            cache=cache,
-            reporter=reporter,
-            refit=refit,
-            given=given,
+            runner=runner,
+            external_teacher=external_teacher,
             neutral={
                 spec.kind: {key for key, option in spec.options.items() if option.neutral}
                 for spec in (components.method, components.enhancer)
@@ -79,9 +78,8 @@ class Training(StageRunner):
         )
         self.components = components
         self.classes = len(components.dataset.classes)
-        self._make_views = make_views
 
-    # -- materials
+    # -- views and networks
 
     def views(
         self,
@@ -93,63 +91,78 @@ class Training(StageRunner):
         sampling: str | None = None,
         whole: bool = False,
     ) -> Views:
-        """Augmented views of the training clips, in an order that the plan's seed and the stage's name give.
+        """Return augmented views of the training clips, shuffled by the plan's seed and the stage's name.
 
-        Where the plan has a high source, views of high, alone or beside low, are of its clips and carry its labels.
-        unlabelled: of the pool's clips instead; targets are then -1, or zeros where labels are several.
-        sampling: instead of the plan's, for an enhancer that learns from frames of its own number: low and high views
-            both have T frames, while low ones by the plan's are widened to what the enhancer takes at once.
-        whole: uncut, at interval centres or in all windows, in listed order, for `derive`.
+        If the plan has a high source, high views, alone or with low ones, are of its clips and have its labels.
+        unlabelled: views of the unlabelled clips instead; targets are then -1, or zeros on a multi-label dataset.
+        sampling: instead of the plan's, for an enhancer that is trained on a number of frames of its own. Low and high
+            views then both have T frames; with the plan's sampling, low views have the frames that the enhancer takes.
+        whole: not augmented, at interval centres or in all windows, in listed order, for `derive`.
         """
         if split != "train":
-            raise ElrError(f"a method asked for views of '{split}' clips; only training clips are for fitting")
-        own: dict[str, Any] = {} if sampling is None else {"sampling": Sampling.parse(sampling)}
-        if whole:
-            own["whole"] = True
-        if low and sampling is None and (kept := self._kept(again=high)) is not None:
-            own["enhancer"] = kept
-        if not unlabelled:
-            return self._make_views(low=low, high=high, seed=self._views_seed(), **own)
-        if not self.plan.unlabelled:
+            raise ElrError(f"a method asked for views of '{split}' clips; it may read training clips only")
+        if unlabelled and not self.plan.unlabelled:
             raise ElrError(
-                f"method '{self.plan.method}' asked for clips without labels, and its plan has no pool; its spec must "
-                "name in `unlabelled` the options that ask for one"
+                f"method '{self.plan.method}' asked for unlabelled clips, but its plan names none; list the options "
+                "that ask for them in the method's `unlabelled`"
             )
-        return self._make_views(low=low, high=high, seed=self._views_seed(), unlabelled=True, **own)
+        return self._runner.views(
+            ViewRequest(
+                low=low,
+                high=high,
+                unlabelled=unlabelled,
+                sampling=None if sampling is None else Sampling.parse(sampling),
+                whole=whole,
+                enhancer=self._stored_enhancer(high=high) if low and sampling is None else None,
+            )
+        )
 
     def recognizer(self, role: str = "student", *, head: str | None = None) -> Recognizer:
-        """A fresh recognizer on low views; its initial weights depend on the plan's seed and `role` alone.
+        """Return a new recognizer on low views; its initial weights depend on the plan's seed and `role` alone.
 
-        Its enhancer, where that is learnt, is fitted first, and stands still unless its option `train` is set.
-        head: a core head instead of the method's own, by name ("mean-logits").
+        A learnt enhancer is trained first, and frozen unless its option `train` is set.
+        head: name of a core head instead of the method's own ("mean-logits").
         """
         return self._build(role, head, high=False)
 
     def teacher(self, role: str = "teacher", *, head: str | None = None) -> Recognizer:
-        """The same network for high views."""
+        """Return the same network for high views."""
         return self._build(role, head, high=True)
 
     def classifier(self, role: str = "classifier") -> Recognizer:
-        """Backbone and head without an enhancer, for views (B, K, 3, T, H, W) that have been brought to network size.
+        """Return backbone and head without an enhancer, for views (B, K, 3, T, H, W) that have network size already.
 
-        Its stage needs "classifier" where an enhancer is fitted by it.
+        A stage that trains an enhancer by it needs "classifier".
         """
         return self._build(role, "mean-logits", high=True)
 
     def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
         if head is not None and head not in HEADS:
             raise unknown("head", head, HEADS)
-        fitted = None if high else self._fit_enhancer()
-        with seeded(self.plan.seed, role):
-            module = recognizer_of(self.plan, self.components, high=high, head=head)
-        if fitted is not None:
-            module.enhancer.load_state_dict(fitted.state_dict())
+        enhancer = None if high else self._trained_enhancer()
+        plan, meta = self.plan, self.device.type == "meta"
+        with seeded(plan.seed, role), self.device if meta else nullcontext():
+            plan = dataclasses.replace(plan, weights="scratch") if meta else plan
+            module = recognizer_of(plan, self.components, high=high, head=head)
+        if enhancer is not None:
+            module.enhancer.load_state_dict(enhancer.state_dict())
             module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
         placed: Recognizer = self.place(module)
         return placed
 
-    def _fit_enhancer(self) -> nn.Module | None:
-        """The plan's enhancer as its own `fit` leaves it, once a run; None where there is nothing to fit."""
+    def place(self, module: Any) -> Any:
+        """Return `module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU)."""
+        placed = module.to(self.device)
+        if self.components.backbone.dims == 2:
+            for parameter in placed.parameters():
+                if parameter.dim() == 4:  # an enhancer may have 3D convolutions, too
+                    parameter.data = parameter.data.to(memory_format=torch.channels_last)
+        return placed
+
+    # -- the enhancer
+
+    def _trained_enhancer(self) -> nn.Module | None:
+        """Return the plan's enhancer as its own `fit` leaves it, trained once a run; None if it is not learnt."""
         spec, plan = self.components.enhancer, self.plan
         if spec.fit is None or kind(plan.modality) == "flow":
             return None
@@ -158,77 +171,86 @@ class Training(StageRunner):
             with seeded(plan.seed, "enhancer"):
                 module = spec.build(self.components.degradation.low, plan.size, options).to(self.device)
             if spec.public is not None and options["weights"] != "fit":
-                self._take_weights(module, str(options["weights"]))
-                self._fitted.add(module, str(options["weights"]))
+                self._load_enhancer(module, str(options["weights"]))
             else:
-                with self._as_enhancer(options):
+                with self._enhancer_scope(options):
                     spec.load(spec.fit)(self, module)
-            self._fitted.key(module, f"enhancer {spec.name}")
+            self._trained.key(module, f"enhancer {spec.name}")  # raises unless `fit` trained it in a stage
             self._enhancer = module.eval()
         return self._enhancer
 
-    def _take_weights(self, module: nn.Module, name: str) -> None:
-        """The enhancer's, from the file of that name."""
+    def _load_enhancer(self, module: nn.Module, weights: str) -> None:
+        """Load the enhancer from the file that the plan calls `weights`; on the device "meta", only take its name."""
         spec = self.components.enhancer
-        said = load_enhancer(spec, module, self.components.degradation.low, self.plan.size, name)
-        self.note(f"enhancer '{spec.name}' has the weights {said}, and was not fitted here")
+        if self.device.type != "meta":
+            said = load_enhancer(spec, module, self.components.degradation.low, self.plan.size, weights)
+            self.note(f"enhancer '{spec.name}' has the weights {said}, and was not trained here")
+        self._trained.add(module, weights)
 
-    def _kept(self, *, again: bool) -> Enhancer | None:
-        """The enhancer, where what it makes of a clip is kept: it stands still, and low views are the same each epoch.
+    def _stored_enhancer(self, *, high: bool) -> Enhancer | None:
+        """Return the enhancer if its output is stored: it is frozen, and low views are the same in each epoch.
 
-        again: high views are wanted beside low ones, which of clips taken as recorded are then degraded anew.
+        high: high views are wanted, too. The low views of clips taken as recorded are then degraded again each epoch.
         """
         spec, options = self.components.enhancer, self.components.options(self.plan, "enhancer")
         crop = self.components.degradation.crop
-        anew = crop == "before" or (crop == "none" and again)
-        if anew or options.get("train", False) or (spec.frames > 1 and not options.get("keep", False)):
+        changes = crop == "before" or (crop == "none" and high)
+        if changes or options.get("train", False) or (spec.frames > 1 and not options.get("keep", False)):
             return None
-        module = None if self._scope == "enhancer" else self._fit_enhancer()
+        module = None if self._scope == "enhancer" else self._trained_enhancer()
         if module is None:
             return None
-        key = self._fitted.key(module, f"enhancer {spec.name}")
+        key = self._trained.key(module, f"enhancer {spec.name}")
         return Enhancer(module=module, frames=spec.frames, stage=key, device=self.device)
-
-    @contextmanager
-    def _as_enhancer(self, options: Mapping[str, Value]) -> Iterator[None]:
-        """Options and stage keys are the enhancer's within the block."""
-        self.options, outer, self._scope = options, self.options, "enhancer"
-        try:
-            yield
-        finally:
-            self.options, self._scope = outer, "method"
-
-    def place(self, module: Any) -> Any:
-        """`module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU, more on a GPU)."""
-        placed = module.to(self.device)
-        if self.components.backbone.dims == 2:
-            for parameter in placed.parameters():
-                if parameter.dim() == 4:  # an enhancer may have 3D ones beside
-                    parameter.data = parameter.data.to(memory_format=torch.channels_last)
-        return placed
 
     # -- losses and updates
 
     def task_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy, or binary cross-entropy with logits; a scalar in float32."""
-        classes = len(self.components.dataset.classes)
-        if logits.shape != (len(target), classes):
+        """Return cross-entropy, or binary cross-entropy with logits: a scalar in float32, the mean over clips.
+
+        logits: (B, C). target: int64 (B,), or float (B, C) on a multi-label dataset.
+        """
+        if logits.shape != (len(target), self.classes):
             raise RunFailed(
                 f"method '{self.plan.method}' has logits of shape {tuple(logits.shape)} for {len(target)} clips of "
-                f"{classes} classes"
+                f"{self.classes} classes"
             )
         smoothing = float(self.options.get("label_smoothing", 0.0))
         return task_loss(self.components.dataset.task, smoothing)(logits.float(), target)
 
     def soft_loss(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-        """See `benchmark_core.networks.losses.soft_loss`."""
+        """Return the soft-label loss of logits (B, C), see `benchmark_core.networks.losses.soft_loss`."""
         return soft_loss(self.components.dataset.task, student, teacher, temperature)
 
     def recipe(self, modules: nn.Module | Sequence[nn.Module], views: Views | DerivedViews, epochs: int) -> Recipe:
-        """Optimiser and schedule over the modules' trainable parameters, by the method's options."""
+        """Return optimizer and schedule over the modules' trainable parameters, by the method's options."""
         several = [modules] if isinstance(modules, nn.Module) else modules
         return Recipe(several, self.options, epochs=epochs, steps=views.steps(int(self.options["batch"])))
 
     def autocast(self) -> AbstractContextManager[None]:
-        """The plan's precision, for forward passes and losses."""
+        """Return a context of the plan's precision, for forward passes and losses."""
         return autocast_to_train(self.device, self.plan.precision)
+
+
+def build_training(
+    *,
+    plan: Plan,
+    components: Components,
+    inputs: StageInputs,
+    make_views: Callable[..., Views],
+    device: torch.device,
+    cache: Path,
+    reporter: Reporter,
+    refit: bool = False,
+    external_teacher: ExternalTeacher | None = None,
+) -> Training:
+    """Return a `Training` that trains, by a `StageTrainer`; see both classes for the arguments."""
+    runner = StageTrainer(plan=plan, make_views=make_views, device=device, cache=cache, reporter=reporter, refit=refit)
+    return Training(
+        plan=plan,
+        components=components,
+        inputs=inputs,
+        device=device,
+        runner=runner,
+        external_teacher=external_teacher,
+    )

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmark_core.clips.index import FrameFolder, VideoFile
 from benchmark_core.errors import ElrError
+from benchmark_core.specs.index import FrameFolder, VideoFile
 
 VIDEOS = frozenset(
     ".3gp .asf .avi .divx .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .vob .webm .wmv".split()  # noqa: SIM905

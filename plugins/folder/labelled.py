@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark_core import DatasetSpec
-from benchmark_core.clips.index import Clip, Fold, FrameFolder, Index, VideoFile
 from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError
 from benchmark_core.names import placed_name
 from benchmark_core.specs import Value
+from benchmark_core.specs.index import Clip, Fold, FrameFolder, Index, VideoFile
 from elrbench_plugins.folder import FOLDER
 from elrbench_plugins.folder.files import clip_at, contents, entries, is_video, shown
 

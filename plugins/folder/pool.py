@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark_core import DatasetSpec
-from benchmark_core.clips.index import Clip, Index, VideoFile
 from benchmark_core.errors import ElrError
 from benchmark_core.names import placed_name
 from benchmark_core.specs import Value
+from benchmark_core.specs.index import Clip, Index, VideoFile
 from elrbench_plugins.folder import VIDEOS
 from elrbench_plugins.folder.files import VIDEOS as VIDEO_SUFFIXES
 from elrbench_plugins.folder.files import is_video, shown
@@ -39,7 +39,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
         raise ElrError(f"videos:{root}: the file is not a video; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
     if not clips:
         raise ElrError(f"videos:{root}: it holds no video, at any depth")
-    return Index(clips=tuple(clips), folds={}, pool=tuple(clip.id for clip in clips), unlisted=unlisted)
+    return Index(clips=tuple(clips), folds={}, unlabelled=tuple(clip.id for clip in clips), unlisted=unlisted)
 
 
 def walk(root: Path) -> Iterator[Path]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark_core.clips.index import Index
 from benchmark_core.specs import Value
+from benchmark_core.specs.index import Index
 from elrbench_plugins.hmdb51.index import read_splits
 from elrbench_plugins.jhmdb import JHMDB
 

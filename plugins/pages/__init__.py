@@ -1,5 +1,5 @@
-"""Pages for people, of nothing but what comes with them: HTML, data as JSON, and libraries bundled as published.
+"""Self-contained HTML pages: data as JSON, and browser libraries bundled as published.
 
-A page opens from disk and asks for nothing. Text from outside reaches it as data alone and is shown through
-textContent, never as markup.
+A page opens from disk and loads nothing from the network. Text from records reaches it as JSON data and is displayed
+through textContent, never as markup.
 """

@@ -1,4 +1,4 @@
-"""The bundled libraries: which, of what version and licence, and their bytes."""
+"""The bundled browser libraries, with their versions and licences."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ _FOLDER = files("elrbench_plugins.pages") / "bundled"
 
 @dataclass(frozen=True)
 class Bundled:
-    """A library in `bundled/libraries.yaml`.
+    """A library listed in `bundled/libraries.yaml`.
 
-    path: of the file in the package NAME@VERSION of the npm registry. text: the file of its licence's text. sha256: of
-    the file's bytes, which are those of the package.
+    Attributes:
+        file: file name in `bundled/`.
+        name: package on the npm registry.
+        version: version of the package.
+        path: path of the file in the package.
+        licence: SPDX identifier.
+        text: file with the licence text.
+        sha256: digest of the file, which equals the package's file.
+        why: reason for the library.
     """
 
     file: str
@@ -28,22 +35,22 @@ class Bundled:
     why: str
 
     def content(self) -> bytes:
-        """The library itself."""
+        """Return the library."""
         return (_FOLDER / self.file).read_bytes()
 
     def licence_text(self) -> str:
-        """What its licence says, for the reader of a page that holds it."""
+        """Return the text of its licence."""
         return (_FOLDER / self.text).read_text(encoding="utf-8")
 
 
 def libraries() -> tuple[Bundled, ...]:
-    """In the order in which a page loads them."""
+    """Return the libraries in the order in which a page loads them."""
     rows = parse_yaml((_FOLDER / "libraries.yaml").read_text(encoding="utf-8"), "libraries.yaml")
     return tuple(Bundled(**{field.name: str(row[field.name]) for field in fields(Bundled)}) for row in rows)
 
 
 def licences() -> str:
-    """Names, versions, digests and licence texts of all, as one text to lie beside them."""
+    """Return names, versions, digests and licence texts of all libraries as one text."""
     parts = [f"{each.file}: {each.name} {each.version} ({each.licence})\nsha256 {each.sha256}\n\n{each.licence_text()}"
              for each in libraries()]  # fmt: skip
     return "\n----\n\n".join(parts)

@@ -49,7 +49,6 @@ def elr_datasets() -> list[DatasetSpec]:
             classes=PUPPETS_CLASSES,
             protocols={"subjects": _SUBJECTS},
             index="elrbench_plugins.puppets.single:index",
-            embedded=True,
             options={
                 "train": Option(default=600, low=1, high=999_999, help="training clips; a multiple of 12 is balanced"),
                 "test": Option(default=2000, low=1, high=999_999, help="test clips"),
@@ -71,7 +70,6 @@ def elr_datasets() -> list[DatasetSpec]:
             index="elrbench_plugins.puppets.tiny:index",
             degradation="native",
             natively_low=True,
-            embedded=True,
             options={
                 "train": Option(default=1200, low=1, high=999_999, help="training clips"),
                 "test": Option(default=1000, low=1, high=999_999, help="test clips"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
 from benchmark_core.specs import Value
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from elrbench_plugins.puppets.actions import ACTIONS, SINGLE
 from elrbench_plugins.puppets.camera import Camera, sway
 from elrbench_plugins.puppets.draws import GENERATOR_VERSION, MOTION, NOISE, SCENE, Draws

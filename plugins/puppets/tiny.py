@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from elrbench_plugins.puppets import TINY_CLASSES
 from elrbench_plugins.puppets.actions import ACTIVITIES, Action, combine
 from elrbench_plugins.puppets.camera import Camera, sway

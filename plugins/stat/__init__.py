@@ -65,9 +65,8 @@ def elr_methods() -> list[MethodSpec]:
             takes=("teacher", "high_source"),
             unlabelled={"unlabelled": ("attention", "attention+soft")},
             oracle_when={"deploys": ("teacher",)},
-            needs_stages=True,
+            needs=("stages", "intervals"),
             check="elrbench_plugins.attention_transfer.check:check",
-            fixed_intervals=True,
             unspecified=(
                 "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
                 "initial weights: the paper starts from ImageNet or Kinetics, and says elsewhere that low-resolution "

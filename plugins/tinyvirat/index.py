@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 from elrbench_plugins.tinyvirat import CLASSES, TINYVIRAT, TINYVIRAT_V2, VIRAT_CROPS
 
 
@@ -76,7 +76,7 @@ def _read(spec: DatasetSpec, root: Path | None, train: Part, test: Part, pool: P
         folds={"1": Fold(train=tuple(parts[train]), test=tuple(parts[test]))},
         missing=tuple(missing),
         missing_targets=missing,
-        pool=tuple(clip.id for clip in unlabelled),
+        unlabelled=tuple(clip.id for clip in unlabelled),
     )
 
 

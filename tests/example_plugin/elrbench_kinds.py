@@ -3,7 +3,7 @@
 import csv
 
 from benchmark_core import DatasetSpec, DegradationSpec, ElrError, EnhancerSpec, Option, Protocol, hookimpl
-from benchmark_core.clips.index import Clip, Fold, Index, VideoFile
+from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 
 ACTIONS = ("jump", "wave")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.clips.reader_lock import unused
+from benchmark_core.clips.locks import clearing_lock
 from benchmark_core.errors import RunFailed, unknown
 from benchmark_core.training.stage_files import LOCK
 from elrbench_plugins.commands.cache.contents import Cache, KeptRecipe, KeptStage, held, read_cache, stage_files
@@ -81,7 +81,7 @@ def clear(components: Cache) -> Freed:
         gone = remove_stage(stage)
         freed += gone or Freed(kept=(f"stage {stage.folder}: another process is fitting it",))
     if components.recipes:
-        with unused(components.root) as free:
+        with clearing_lock(components.root) as free:
             busy = next(
                 (f" to fit {stage.folder}" for stage in read_cache(components.root).stages if stage.fitting), ""
             )

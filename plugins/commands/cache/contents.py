@@ -241,7 +241,7 @@ def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
     """(the last epoch finished, from 1; of how many), of a stage's last loop."""
     if not checkpoint.is_file():
         return None
-    from benchmark_core.training.stages import read_checkpoint
+    from benchmark_core.training.stage_folder import read_checkpoint
 
     saved = read_checkpoint(checkpoint, lazily=True)
     if saved is None or not saved.get("loops"):

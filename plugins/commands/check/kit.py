@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from benchmark_core.catalog import Catalog, Owner, Section
 from benchmark_core.clips.frames import Frames
-from benchmark_core.clips.index import Clip, Drawn, Fold, Index
 from benchmark_core.clips.resample import reduce, to_grey_levels
 from benchmark_core.specs import (
     BackboneSpec,
@@ -28,6 +27,7 @@ from benchmark_core.specs import (
     Spec,
     Value,
 )
+from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from benchmark_core.training.recipe_options import RECIPE
 
 CLASSES = ("leftwards", "rightwards")
@@ -127,7 +127,6 @@ DATASET = DatasetSpec(
     protocols={"only": Protocol(summary="fixed", folds=("only",))},
     index=index,
     degradation="check-average-12x16",
-    embedded=True,
 )
 DEGRADATION = DegradationSpec(name="check-average-HxW", summary="area average", on_clip=degrade)
 ENHANCER = EnhancerSpec(name="check-enlarge", summary="nearest neighbour", factory=Enlarge)

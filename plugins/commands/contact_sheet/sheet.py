@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.formats import ViewPlan, view_plan
-from benchmark_core.clips.index import Clip, Index
 from benchmark_core.clips.listing import list_clips
-from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.view_plan import ViewPlan, view_plan
 from benchmark_core.clips.views import Batch, Views
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, Value
+from benchmark_core.specs.index import Clip, Index
 from elrbench_plugins.commands.contact_sheet.drawing import Block, Layout, Pictures, Size, draw, gutter_of, lettering
 from elrbench_plugins.commands.data.fill import refuse_native
 
@@ -87,7 +87,7 @@ class ContactSheet:
         }
 
 
-@reads_clips
+@holds_reader_lock
 def contact_sheet(
     dataset: DatasetSpec,
     options: Mapping[str, Value],

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.formats import view_plan
 from benchmark_core.clips.listing import list_clips
-from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.clips.store import ClipStore, StoreReport
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.specs import DatasetSpec, DegradationSpec, Value
@@ -39,7 +39,7 @@ class Filled:
         }
 
 
-@reads_clips
+@holds_reader_lock
 def fill(
     dataset: DatasetSpec,
     options: Mapping[str, Value],
@@ -63,7 +63,7 @@ def fill(
     refuse_native(dataset, degradation)
     index = list_clips(dataset, protocol, options, data=data, bad_clips=bad_clips)
     wanted = {key: None for fold in index.folds.values() for key in (*fold.train, *fold.test)} | dict.fromkeys(
-        index.pool
+        index.unlabelled
     )
     clips = [index.by_id[key] for key in wanted]
     if not clips:

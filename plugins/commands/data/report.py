@@ -12,13 +12,13 @@ from typing import Any, TypeAlias, TypeVar
 
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.decode import decode
-from benchmark_core.clips.index import Clip, Index, Source
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import SECONDS_PER_CLIP
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import DatasetSpec, Value
+from benchmark_core.specs.index import Clip, Index, Source
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -153,7 +153,7 @@ def verify(
         indices[name] = index
         clips |= index.by_id
         missing |= dict.fromkeys(index.missing)
-        report.pool = max(report.pool, len(index.pool))
+        report.pool = max(report.pool, len(index.unlabelled))
         report.notes += [note for note in index.notes if note not in report.notes]
     if failed and not indices:
         raise failed[0]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.views import Batch
+from benchmark_core.networks.protocols import ForegroundEnhancer
 from benchmark_core.networks.recognizer import Recognizer, Trace
 from elrbench_plugins.commands.report.networks import Missing, ReportNetwork
 from elrbench_plugins.commands.report.pictures import colours, data_uri, heated, stretched
@@ -119,9 +120,9 @@ def foreground(network: Recognizer, view: Tensor) -> npt.NDArray[np.float32] | N
     None where the enhancer's module has no method `attention`, (N, 3, T', h, w) to (N, 1, T', H, W); one of single
     frames takes (N, 3, h, w) and gives (N, 1, H, W).
     """
-    tell = getattr(network.enhancer, "attention", None)
-    if not callable(tell):
+    if not isinstance(network.enhancer, ForegroundEnhancer):
         return None
+    tell = network.enhancer.attention
     at_once = network.frames_at_once
     intervals, channels, frames = view.shape[:3]
     if at_once == 1:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.reader_lock import reads_clips
+from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.clips.views import Batch
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
@@ -129,7 +129,7 @@ def _streams(run: Finished, extra: Path) -> list[dict[str, Any]]:
     return found
 
 
-@reads_clips
+@holds_reader_lock
 def _of_clips(report: RunReport, stock: Material, clips: int, *, cache: Path) -> None:
     """The panels of clips, each for itself: what fails in one is its reason and leaves the others alone."""
     predictions = report.run.predictions

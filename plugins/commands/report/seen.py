@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.index import Clip
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.clips.sampling import Sampling, middle
 from benchmark_core.clips.store import ClipStore
@@ -25,6 +24,7 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.loaded_run import LoadedRun
 from benchmark_core.runs.prepare import frames_at_once, view_plan_of
 from benchmark_core.scoring.predict import BATCH
+from benchmark_core.specs.index import Clip
 from benchmark_core.training.device import autocast
 
 FRAMES = 8  # of a clip that are shown, at most

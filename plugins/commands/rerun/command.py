@@ -75,11 +75,11 @@ def command(
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
     from benchmark_core.provenance import refuse_absent
-    from benchmark_core.tables.select_runs import find_side, predictions_of
+    from benchmark_core.tables.select_runs import predictions_of, select_runs
 
-    side = find_side(record, folder)
-    old = side.first
-    before = predictions_of(side, old)
+    selected = select_runs(record, folder)
+    old = selected.first
+    before = predictions_of(selected, old)
     given = {"weights": weights, "enhancer_weights": enhancer_weights, "teacher": teacher}
     catalog = load_catalog(extra=plugins)
     refuse_absent(old["plugins"], catalog)
@@ -95,7 +95,7 @@ def command(
     refuse_other_plan(old, plan)
     root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
     place = out or RUNS / f"{plan.digest}-again"
-    if place.absolute() == side.folders[old["digest"]].absolute():
+    if place.absolute() == selected.folders[old["digest"]].absolute():
         raise ElrError(f"--out {place} is the folder of the record itself, which would be lost; give another")
     refuse_other_folder(place, plan.digest)
     context = RunContext(

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.records.clip_results import hits_of
+from benchmark_core.records.clip_results import clip_hits
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.predictions import Predictions
 
@@ -58,7 +58,7 @@ def agreement(old: RunRecord, before: Predictions | None, new: RunRecord, after:
     if before is None:
         if old["hits"] is None or old["scores"][old["primary"]]["n"] != len(after.ids):
             return Agreement(len(after.ids), None, hits=False, gap=None)
-        return Agreement(len(after.ids), int(np.sum(hits_of(old) == hits_of(new))), hits=True, gap=None)
+        return Agreement(len(after.ids), int(np.sum(clip_hits(old) == clip_hits(new))), hits=True, gap=None)
     places = {key: place for place, key in enumerate(before.ids)}
     here = [place for place, key in enumerate(after.ids) if key in places]
     one, other = before.logits[[places[after.ids[place]] for place in here]], after.logits[here]  # (n, C)

@@ -1,4 +1,4 @@
-"""Scores class by class of each row: recall, or F1 where clips have several labels."""
+"""Scores per class of each row: recall for single-label, F1 for multi-label tasks."""
 
 from __future__ import annotations
 
@@ -12,36 +12,41 @@ from elrbench_plugins.commands.site.blocks import Block, heading, text
 
 
 def classes_block(cells: TrackCells, primary: str) -> list[Block]:
-    """Two rows side by side, which the reader picks; nothing where no row has scores by class."""
-    lines = cells.lines
+    """Return a comparison of two rows, selected by the reader; empty if no row has scores per class."""
+    ranking = cells.ranking
     classes: list[Block] = []
-    rows = [_row(number, line, classes) for number, line in enumerate(lines, 1) if line.score and line.row.scored]
+    rows = [
+        _row(number, ranked, classes) for number, ranked in enumerate(ranking, 1) if ranked.score and ranked.row.scored
+    ]
     if not rows:
         return []
     single = cells.table.track["track"]["task"] == "single-label"
-    controls = {id(line.row): number for number, line in enumerate(lines, 1)}
-    first = lines[rows[0]["number"] - 1]
-    beside = controls[id(first.matched)] if first.matched else rows[min(1, len(rows) - 1)]["number"]
-    said = "Recall of each class in %, all folds together" if single else "F1 of each class in %"
+    numbers = {id(ranked.row): number for number, ranked in enumerate(ranking, 1)}
+    first = ranking[rows[0]["number"] - 1]
+    second = numbers[id(first.matched)] if first.matched else rows[min(1, len(rows) - 1)]["number"]
+    score = "Recall of each class in %, over all folds" if single else "F1 of each class in %"
     return [
-        heading("Class by class", key="classes"),
-        text(f"{said}, mean over seeds. The difference is in points; it is untested: elrbench compare tests it."),
+        heading("Scores per class", key="classes"),
+        text(
+            f"{score}, mean over seeds. The difference is in points and is not tested for significance here: "
+            "use elrbench compare."
+        ),
         {
             "kind": "classes",
-            "label": f"Class by class, {primary}",
+            "label": f"Scores per class, {primary}",
             "rows": rows,
             "classes": classes,
-            "pick": [rows[0]["number"], beside],
+            "pick": [rows[0]["number"], second],
         },
     ]
 
 
-def _row(number: int, line: RankedRow, classes: list[Block]) -> Block:
-    """values in %. `classes` holds each list of names and clips once: rows have them in common."""
-    shown = names(line)
-    per_class = line.row.first["per_class"]
-    values = class_scores(line.row)
-    listed = {"names": per_class["classes"], "n": clips_by_class(line.row)}
+def _row(number: int, ranked: RankedRow, classes: list[Block]) -> Block:
+    """Return the scores of one row in %. `classes` stores equal lists of names and clips once for all rows."""
+    shown = names(ranked)
+    per_class = ranked.row.first["per_class"]
+    values = class_scores(ranked.row)
+    listed = {"names": per_class["classes"], "n": clips_by_class(ranked.row)}
     if listed not in classes:
         classes.append(listed)
     return {
@@ -53,21 +58,21 @@ def _row(number: int, line: RankedRow, classes: list[Block]) -> Block:
 
 
 def clips_by_class(row: TableRow) -> list[int]:
-    """Test clips of each class in all folds."""
+    """Return the number of test clips of each class in all folds."""
     folds = row.runs[row.seeds[0]].values()
     return [sum(counts) for counts in zip(*(record["per_class"]["n"] for record in folds), strict=True)]
 
 
 def class_scores(row: TableRow) -> list[float | None]:
-    """Of each class over complete seeds, a fraction; None where that is 0/0.
+    """Return the score of each class over complete seeds as a fraction; None for 0/0.
 
-    Clips with one label: right clips over clips of all folds. With several: the mean over seeds of the record's F1, and
-    None where a class is in more folds than one, for F1 is no mean of folds.
+    Single-label: recall over the clips of all folds. Multi-label: mean over seeds of the records' F1; None if the
+    protocol has several folds, because the F1 of all folds is not the mean of their F1 scores.
     """
     single = row.first["track"]["task"] == "single-label"
     found: list[float | None] = []
-    for place in range(len(row.first["per_class"]["classes"])):
-        pairs = [(record["per_class"]["n"][place], record["per_class"]["value"][place]) for record in row.scored]
+    for index in range(len(row.first["per_class"]["classes"])):
+        pairs = [(record["per_class"]["n"][index], record["per_class"]["value"][index]) for record in row.scored]
         if single:
             clips = sum(n for n, _ in pairs)
             found.append(math.fsum(n * (value or 0.0) for n, value in pairs) / clips if clips else None)

@@ -8,7 +8,7 @@ import click
 
 from benchmark_core.cli.console import print_json
 from benchmark_core.cli.flags import board_flag, json_flag
-from benchmark_core.cli.leaderboard import say_left_out
+from benchmark_core.cli.leaderboard import print_left_out
 from benchmark_core.errors import ElrError
 
 
@@ -26,9 +26,9 @@ from benchmark_core.errors import ElrError
 def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
     """elrbench site --out elrbench-site
 
-    Write the leaderboards as web pages. Tables sort and filter; plots show accuracy against cost, by class and by
-    resolution. Each row opens to its plan, its records and the command that runs it again. The pages open from disk
-    and need no network. Exit 1 if a record was left out.
+    Write the leaderboards as web pages. Tables can be sorted and filtered. Plots show accuracy over cost, scores per
+    class and scores over resolution. Each row opens to show its plan, its records and the command that repeats it. The
+    pages open from disk and need no network. Exit 1 if a record was left out.
     """
     from elrbench_plugins.commands.site.folder import check_folder, write_site
     from elrbench_plugins.commands.site.pages import build_site
@@ -43,5 +43,5 @@ def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
         print_json({"site": str(out), "pages": pages, "left_out": list(made.problems)})
     else:
         click.echo(f"{out / 'index.html'}: {pages} pages")
-        say_left_out(made.problems)
+        print_left_out(made.problems)
     ctx.exit(1 if made.problems else 0)

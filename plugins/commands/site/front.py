@@ -1,4 +1,4 @@
-"""Accuracy against multiply-adds, and the rows that no other beats at equal or lower cost."""
+"""Plot accuracy over multiply-adds, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -11,62 +11,66 @@ from elrbench_plugins.commands.site.blocks import Block, heading, text
 
 
 def front_block(cells: TrackCells, primary: str) -> list[Block]:
-    """A plot of one track's rows; nothing where no row has both a score and a cost."""
-    part_of = {id(line): part for part, lines in cells.table.parts.items() for line in lines}
+    """Return a plot of one track's rows; empty if no row has both a score and a cost."""
+    part_of = {id(ranked): part for part, section in cells.table.sections.items() for ranked in section}
     points = [
-        _point(number, line, part_of[id(line)]) for number, line in enumerate(cells.lines, 1) if _macs(line) is not None
+        _point(number, ranked, part_of[id(ranked)])
+        for number, ranked in enumerate(cells.ranking, 1)
+        if _macs(ranked) is not None
     ]
     shown = [point for point in points if point["part"] != "other clips"]
     if not shown:
         return []
-    left = sum(1 for line in cells.lines if line.score) - len(shown)
-    said = "Up and to the left is better. The line joins the rows that no other row beats at equal or lower cost; "
-    said += "ceilings, which are scored on high views, and costs that are lower bounds are shown and are not on it."
-    apart = f" {left} scored row{'s have' if left != 1 else ' has'} no place in it: " if left else ""
-    why = "no cost of their network, a cost by the window, or other clips." if left else ""
+    left_out = sum(1 for ranked in cells.ranking if ranked.score) - len(shown)
+    legend = "Up and to the left is better. The line joins the rows that no other row beats at equal or lower cost. "
+    legend += "Oracle rows, and rows whose cost is a lower bound, are shown but are not on the line."
+    if left_out:
+        legend += f" {left_out} scored row{'s are' if left_out != 1 else ' is'} not shown: their cost is unknown or "
+        legend += "depends on the length of a clip, or they were scored on other clips."
     return [
-        heading("Accuracy against cost", key="cost"),
+        heading("Accuracy and cost", key="cost"),
         {
             "kind": "front",
-            "label": f"{primary} in %, against multiply-adds of a clip in billions",
+            "label": f"{primary} in % over multiply-adds of a clip in billions",
             "score": primary,
             "points": shown,
             "front": front(
                 (point["macs"], point["score"], point["number"]) for point in shown if point["part"] == "ranked"
             ),
         },
-        text(said + apart + why),
+        text(legend),
     ]
 
 
-def _macs(line: RankedRow) -> float | None:
-    """Of one clip; None where that is not known, or depends on how long a clip is."""
-    if line.score is None or not line.costs or line.row.first["plan"]["sampling"].startswith("windows-"):
+def _macs(ranked: RankedRow) -> float | None:
+    """Return the MACs of one clip; None if they are unknown or depend on the length of a clip."""
+    if ranked.score is None or not ranked.costs or ranked.row.first["plan"]["sampling"].startswith("windows-"):
         return None
-    macs = line.costs[0]["macs"]["clip"]
+    macs = ranked.costs[0]["macs"]["clip"]
     return macs if macs > 0 else None
 
 
-def _point(number: int, line: RankedRow, part: str) -> Block:
-    """macs in 1e9; score, low and high in %."""
-    assert line.score
-    shown = names(line)
-    bound = bool(line.costs[0]["understated"])
+def _point(number: int, ranked: RankedRow, part: str) -> Block:
+    """Return a point: macs in units of 1e9; score, low and high in %."""
+    assert ranked.score
+    shown = names(ranked)
+    bound = bool(ranked.costs[0]["understated"])
     return {
         "number": number,
         "name": f"{shown['method']}, {shown['backbone']}, {shown['budget']}",
         "part": "lower bound" if bound and part == "ranked" else part,
-        "macs": line.costs[0]["macs"]["clip"] / 1e9,
-        "score": round(100 * line.score.mean, 4),
-        "low": round(100 * line.score.low, 4),
-        "high": round(100 * line.score.high, 4),
+        "macs": ranked.costs[0]["macs"]["clip"] / 1e9,
+        "score": round(100 * ranked.score.mean, 4),
+        "low": round(100 * ranked.score.low, 4),
+        "high": round(100 * ranked.score.high, 4),
     }
 
 
 def front(points: Iterable[tuple[float, float, int]]) -> Sequence[int]:
-    """Numbers of the Pareto front of (cost, score, number), cheapest first: none of them is beaten at its cost or less.
+    """Return the numbers on the Pareto front of (cost, score, number), cheapest first.
 
-    Of points that are alike in both, the first by number stands for all.
+    No point on the front is beaten at equal or lower cost. Of points with equal cost and score, the lowest number is
+    returned.
     """
     found, best = [], float("-inf")
     for _, score, number in sorted(points, key=lambda point: (point[0], -point[1], point[2])):

@@ -87,7 +87,7 @@ def list_(as_json: bool) -> None:
         from benchmark_core.strict_yaml import parse_yaml
 
         suite = read_suite(parse_yaml(file.text, file.where), file.where, name)
-        rows.append((name, len(suite.rows), suite.title, file.bringer))
+        rows.append((name, len(suite.rows), suite.title, file.owner))
     if as_json:
         print_json(
             [

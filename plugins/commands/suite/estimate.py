@@ -8,18 +8,16 @@ full.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.formats import view_plan
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.clips.views import Batch
 from benchmark_core.cost.macs import WorkCounter, count_work
 from benchmark_core.cost.parameters import count_parameters
@@ -29,9 +27,10 @@ from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
-from benchmark_core.runs.time_estimate import CLIPS, RandomViews, TimeEstimator
+from benchmark_core.runs.random_views import CLIPS, RandomViews
 from benchmark_core.training.keys import StageInputs
-from benchmark_core.training.training_loop import Stateful
+from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful, ViewRequest
+from benchmark_core.training.training import Training
 from elrbench_plugins.commands.suite.counts import Estimate, training_clips
 
 META = torch.device("meta")
@@ -60,81 +59,69 @@ class Estimator:
                 unknown = f"the number of training clips of {plan.dataset} is not known without its folder"
                 continue
             try:
-                counting = _count(stream, components, self.catalog, clips, self._stages)
+                counter = _count(stream, components, self.catalog, clips, self._stages)
             except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # needs values of tensors
                 unknown = f"method '{plan.method}' cannot run on tensors without data: {_line(error)}"
                 continue
-            stages |= counting.macs
-            pool |= counting.pool_left_out
+            stages |= counter.macs
+            pool |= counter.pool_left_out
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
 
 
-class _Counting(TimeEstimator):
-    """A dry run on meta tensors. macs: by stage key. pool_left_out: loops over unlabelled clips were left out."""
+class _StageCounter(StageRunner):
+    """A `StageRunner` that counts the multiply-adds of one step of each loop, on tensors without content.
 
-    def __init__(self, *, known: dict[str, float], **asked: Any) -> None:
-        super().__init__(**asked, device=META, cache=Path(), pool=0)
+    known: multiply-adds by stage key, shared by several plans. macs: those of this plan's stages.
+    pool_left_out: whether loops over unlabelled clips, whose number is not known, were counted as 0.
+    """
+
+    def __init__(self, *, plan: Plan, components: Components, clips: int, known: dict[str, float]) -> None:
+        super().__init__(plan.seed)
         self.macs: dict[str, float] = {}
         self.pool_left_out = False
+        self._plan, self._components, self._clips = plan, components, clips
         self._known = known
-        self._counted = ""
+        self._counted = ""  # key of the running stage
 
-    def _take_weights(self, module: Any, name: str) -> None:
-        """Load nothing: meta tensors hold no weights."""
-
-    def stage(
-        self,
-        name: str,
-        fn: Callable[[Any], object],
-        module: Any,
-        *,
-        needs: Sequence[str | nn.Module] = (),
-        revision: int = 1,
-    ) -> Any:
-        """Count `fn` unless an equal stage has been counted."""
-        key = self._key(name, fn, module, needs, revision).digest
-        self._fitted.add(module, key)
+    def run_stage(self, stage: Stage) -> None:
+        """Count `fn`, unless an equal stage has been counted."""
+        key = stage.key.digest
         if key not in self._known:
             self._known[key] = 0.0
             self._counted = key
             try:
-                fn(module)
+                stage.fn(stage.module)
             except BaseException:
                 del self._known[key]
                 raise
         self.macs[key] = self._known[key]
-        return module
 
-    def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int | None = None) -> Iterator[Batch]:
-        """Yield one batch and scale its count to the whole loop."""
-        size = batch or int(self.options["batch"])
+    def views(self, request: ViewRequest) -> Any:
+        """Return views without content; there are 0 unlabelled clips."""
+        clips = 0 if request.unlabelled else self._clips
+        return RandomViews(plan=self._plan, components=self._components, clips=clips, request=request)
+
+    def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
+        """Yield one batch; extrapolate the whole loop from it."""
         for item in state:
             if isinstance(item, nn.Module):
                 item.train()
-        made = views.batch(self.device)
+        made = views.batch(META)
         with WorkCounter() as counter:
             yield made
-        self._figures.clear()
         per_clip = counter.products / CLIPS
-        self._known[self._counted] += per_clip * n * views.steps(size) * min(size, len(views))
-        self.pool_left_out |= bool(views.unlabelled)
+        self._known[self._counted] += per_clip * n * views.steps(batch) * min(batch, len(views))
+        self.pool_left_out |= bool(views.request.unlabelled)
 
-    def _extrapolate(self, name: str, compute: Callable[[], object], times: float) -> None:
-        """Not counted."""
-
-    def autocast(self) -> AbstractContextManager[None]:
-        """Do nothing: precision does not change a count."""
-        return contextlib.nullcontext()
-
-    def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
-        fitted = None if high else self._fit_enhancer()
-        module = _without_content(self.plan, self.components, high=high, head=head)
-        if fitted is not None:
-            module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
-        return module
+    def derive(self, derivation: Derivation) -> Any:
+        """Return values of the right shape; computing them is not counted."""
+        views: Any = derivation.views
+        sampling = Sampling.parse(self._plan.sampling)
+        intervals = len(sampling.numbers(sampling.k * sampling.t, None)[0])
+        return dataclasses.replace(views, derived=derivation.shape, intervals=intervals)
 
 
-def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, known: dict[str, float]) -> _Counting:
+def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, known: dict[str, float]) -> _StageCounter:
     stock = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
     inputs = StageInputs(
         clips="",
@@ -143,16 +130,18 @@ def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, kno
         crop=stock.crop,
         owners={kind: owner.identity for kind, owner in owners_of(catalog, components).items()},
     )
-    counting = _Counting(known=known, clips=clips, plan=plan, components=components, inputs=inputs)
-    components.method.load(components.method.fit)(counting)
-    return counting
+    counter = _StageCounter(plan=plan, components=components, clips=clips, known=known)
+    training = Training(plan=plan, components=components, inputs=inputs, device=META, runner=counter)
+    components.method.load(components.method.fit)(training)
+    return counter
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
     """Return the number of parameters and the multiply-adds of a clip."""
     high = components.method.oracle
     recognizer = _without_content(plan, components, high=high, head=None).eval()
-    views = RandomViews(plan=plan, components=components, clips=1, low=not high, high=high)
+    request = ViewRequest(low=not high, high=high)
+    views = RandomViews(plan=plan, components=components, clips=1, request=request)
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.tables.rows import fold_rows
+from benchmark_core.tables.rows import group_rows
 from elrbench_plugins.commands.suite.campaign import RunOutcome
 from elrbench_plugins.commands.suite.rows import PlannedRow
 
@@ -75,12 +75,12 @@ def _unscored(records: list[RunRecord], metric: str) -> str:
 
 def _apart(records: list[RunRecord]) -> str:
     """What to say of finished runs that are not of one row: their data was not the same."""
-    return "its runs were made of other data than one another" if len(fold_rows(records)) > 1 else ""
+    return "its runs were made of other data than one another" if len(group_rows(records)) > 1 else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:
     """Of records that differ in seed and fold alone; None where no seed is complete, or clips differ between runs."""
-    folded = fold_rows(records)
+    folded = group_rows(records)
     if len(folded) != 1 or not folded[0].seeds or any(metric not in record["scores"] for record in folded[0].scored):
         return None
     (row,) = folded

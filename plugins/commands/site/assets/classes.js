@@ -1,4 +1,4 @@
-// Two rows class by class, which the reader picks: the first, and its control or the next.
+// Scores per class of two rows, which the reader selects. Default: the first row, and its control or the second row.
 "use strict";
 
 elr.kinds.classes = (block) => {
@@ -15,9 +15,9 @@ elr.kinds.classes = (block) => {
     const other = new Map(block.classes[b.classes].names.map((name, at) => [name, b.values[at]]));
     const values = names.map((name, at) => [a.values[at], other.get(name) ?? null]);
     const gaps = values.map(([one, two]) => (one === null || two === null ? null : one - two));
-    const said = (value) => (value === null ? "-" : value.toFixed(2));
+    const fixed = (value) => (value === null ? "-" : value.toFixed(2));
     const signed = (value) => (value === null ? "-" : (value < 0 ? "" : "+") + value.toFixed(2));
-    const rows = names.map((name, at) => [name, String(n[at]), said(values[at][0]), said(values[at][1]), signed(gaps[at])]);
+    const rows = names.map((name, at) => [name, String(n[at]), fixed(values[at][0]), fixed(values[at][1]), signed(gaps[at])]);
     const numbers = [null, n, values.map((pair) => pair[0]), values.map((pair) => pair[1]), gaps];
     const columns = ["class", "clips", `A: ${a.number}`, `B: ${b.number}`, "A − B"].map((title, at) => ({
       title, main: at !== 1, facet: false, numbers: numbers[at], bar: at === 2 || at === 3,

@@ -1,22 +1,22 @@
-// What a row opens: the command that runs it again, its runs, its plan and what its record says; or a figure's sources.
+// Details of a row: the command that repeats it, its runs, its plan and its record; or the sources of a figure.
 "use strict";
 
-// Of a table's block: plans and facts are places in its pool, and cells are those that its titles name.
-elr.opened = (what, { pool, titles }) => {
+// plan and facts are indices into the block's pool; cells have the block's titles.
+elr.opened = (details, { pool, titles }) => {
   const { el } = elr;
-  const pairs = (places) => elr.pairs(places.map((place) => pool[place]));
+  const pairs = (indices) => elr.pairs(indices.map((index) => pool[index]));
   const parts = [];
-  if (what.runs) {
-    parts.push(runs(what.runs));
-    if (what.notes.length) parts.push(el("h4", {}, "Notes"), ...what.notes.map((note) => el("p", {}, note)));
+  if (details.runs) {
+    parts.push(runs(details.runs));
+    if (details.notes.length) parts.push(el("h4", {}, "Notes"), ...details.notes.map((note) => el("p", {}, note)));
     parts.push(
-      el("h4", {}, "The row"), elr.pairs(titles.map((title, at) => [title, what.cells[at]])),
-      el("h4", {}, "Plan"), el("p", { class: "hint" }, "Marked: other than the budget's."), pairs(what.plan),
-      el("h4", {}, what.runs.length > 1 ? "Record of the first run" : "Record"), pairs(what.facts),
+      el("h4", {}, "The row"), elr.pairs(titles.map((title, at) => [title, details.cells[at]])),
+      el("h4", {}, "Plan"), el("p", { class: "hint" }, "Highlighted: differs from the budget."), pairs(details.plan),
+      el("h4", {}, details.runs.length > 1 ? "Record of the first run" : "Record"), pairs(details.facts),
     );
   } else {
-    parts.push(el("h4", {}, "Source"), ...what.sources.map((source) => el("p", {}, elr.link(source.text, source.url))));
-    if (what.notes.length) parts.push(el("h4", {}, "Notes"), ...what.notes.map((note) => el("p", {}, note)));
+    parts.push(el("h4", {}, "Source"), ...details.sources.map((source) => el("p", {}, elr.link(source.text, source.url))));
+    if (details.notes.length) parts.push(el("h4", {}, "Notes"), ...details.notes.map((note) => el("p", {}, note)));
   }
   return el("div", {}, ...parts);
 
@@ -27,12 +27,12 @@ elr.opened = (what, { pool, titles }) => {
     const copy = el("button", {
       type: "button",
       onclick: () => {
-        const range = document.createRange(); // selected too: where a page from disk may not write the clipboard, Ctrl+C does
+        const range = document.createRange(); // also select the text: a page opened from disk may not write to the clipboard, but Ctrl+C works
         range.selectNodeContents(command);
         window.getSelection().removeAllRanges();
         window.getSelection().addRange(range);
         const done = () => { copied.textContent = "copied"; };
-        const not = () => { copied.textContent = document.execCommand("copy") ? "copied" : "selected: copy it with Ctrl+C"; };
+        const not = () => { copied.textContent = document.execCommand("copy") ? "copied" : "selected: press Ctrl+C to copy"; };
         if (navigator.clipboard) navigator.clipboard.writeText(command.textContent).then(done, not);
         else not();
       },
@@ -44,7 +44,7 @@ elr.opened = (what, { pool, titles }) => {
       facts.replaceChildren(
         elr.pairs([
           ["seed", run.seed], ["fold", run.fold], ["digest", run.digest], ...run.scores,
-          ["device", run.device], ["took", run.took || "-"], ["finished", run.finished],
+          ["device", run.device], ["duration", run.took || "-"], ["finished", run.finished],
         ]),
       );
     };
@@ -54,8 +54,8 @@ elr.opened = (what, { pool, titles }) => {
     return el(
       "div",
       {},
-      each.length > 1 ? el("label", {}, `Run, of ${each.length} `, pick) : null,
-      el("h4", {}, "Run it again"),
+      each.length > 1 ? el("label", {}, `Run (${each.length} in total) `, pick) : null,
+      el("h4", {}, "Repeat this run"),
       el("p", { class: "command" }, command, copy, copied),
       facts,
     );

@@ -1,7 +1,7 @@
-// Plots in SVG, by Observable Plot: text stays text, and colours are the page's, light or dark.
+// SVG plots by Observable Plot. Text stays text; colours follow the light or dark theme of the page.
 "use strict";
 
-elr.SERIES = 8; // colours, and lines that a plot begins with at most
+elr.SERIES = 8; // number of colours
 
 elr.plot = (label, draw) => {
   const place = elr.el("figure", { class: "plot" });
@@ -13,15 +13,15 @@ elr.plot = (label, draw) => {
 
 elr.span = (values, room) => [Math.max(0, Math.min(...values) - room), Math.min(100, Math.max(...values) + room)];
 
-// "1.5 G" with as many digits as the number has
+// three significant digits, without trailing zeros
 elr.short = (number) => String(Number(number.toPrecision(3)));
 
 elr.kinds.front = (block) => {
   const { el } = elr;
   const kinds = [
     ["ranked", "var(--ink-1)", "circle", "measured"],
-    ["lower bound", "var(--ink-3)", "triangle", "its cost is a lower bound"],
-    ["ceiling", "var(--ink-2)", "square", "ceiling, scored on high views"],
+    ["lower bound", "var(--ink-3)", "triangle", "cost is a lower bound"],
+    ["oracle", "var(--ink-2)", "square", "oracle, scored on high views"],
   ].filter(([part]) => block.points.some((point) => point.part === part));
   const of = Object.fromEntries(kinds.map((kind) => [kind[0], kind]));
   const macs = block.points.map((point) => point.macs);
@@ -31,7 +31,7 @@ elr.kinds.front = (block) => {
   const across = (point) => Math.log10(point.macs);
   const every = d3.scaleLog([Math.min(...macs) / 1.4, best], [0, 1]).ticks(5);
   const ticks = every.length > 7 ? every.filter((tick) => /^[125]/.test(tick.toExponential())) : every;
-  const told = (point) => `row ${point.number}: ${point.name}\n${point.score.toFixed(2)} (${point.low.toFixed(1)} to ${point.high.toFixed(1)}) at ${elr.short(point.macs)} G`;
+  const tooltip = (point) => `row ${point.number}: ${point.name}\n${point.score.toFixed(2)} (${point.low.toFixed(1)} to ${point.high.toFixed(1)}) at ${elr.short(point.macs)} G`;
   const plot = elr.plot(block.label, () => ({
     x: { domain: [Math.min(...macs) / 1.4, best].map(Math.log10), label: "multiply-adds of a clip (G)", ticks: ticks.map(Math.log10), tickFormat: (_, at) => elr.short(ticks[at]), grid: true },
     y: { domain: elr.span(block.points.flatMap((point) => [point.low, point.high]), 2), label: `${block.score} (%)`, grid: true },
@@ -39,22 +39,22 @@ elr.kinds.front = (block) => {
       Plot.line(stairs, { x: across, y: "score", curve: "step-after", stroke: "var(--ink-1)", strokeWidth: 1.5, strokeOpacity: 0.6 }),
       Plot.ruleX(block.points, { x: across, y1: "low", y2: "high", stroke: (point) => of[point.part][1], strokeOpacity: 0.35 }),
       ...kinds.map(([part, colour, symbol]) =>
-        Plot.dot(block.points.filter((point) => point.part === part), { x: across, y: "score", symbol, r: 5, fill: colour, stroke: "var(--paper)", href: (point) => `#row-${point.number}`, ariaLabel: told })),
-      ...onFront.map((point, at) => // to either side in turn: neighbours often cost nearly the same
+        Plot.dot(block.points.filter((point) => point.part === part), { x: across, y: "score", symbol, r: 5, fill: colour, stroke: "var(--paper)", href: (point) => `#row-${point.number}`, ariaLabel: tooltip })),
+      ...onFront.map((point, at) => // labels alternate sides, because neighbours often have nearly the same cost
         Plot.text([point], { x: across, y: "score", text: () => String(point.number), dx: at % 2 ? -9 : 9, dy: at % 2 ? -9 : 9, fontWeight: 600 })),
-      Plot.tip(block.points, Plot.pointer({ x: across, y: "score", title: told })),
+      Plot.tip(block.points, Plot.pointer({ x: across, y: "score", title: tooltip })),
     ],
   }));
   const legend = el("ul", { class: "legend" },
-    ...kinds.map(([, colour, symbol, said]) => el("li", {}, swatch(colour, symbol), said)),
-    onFront.length ? el("li", {}, `not beaten at its cost: row ${block.front.join(", ")}`) : null);
+    ...kinds.map(([, colour, symbol, text]) => el("li", {}, swatch(colour, symbol), text)),
+    onFront.length ? el("li", {}, `Pareto front: row ${block.front.join(", ")}`) : null);
   return el("div", {}, plot, legend);
 };
 
 elr.kinds.curves = (block) => {
   const { el } = elr;
   const sizes = new Map(block.series.flatMap((one) => one.points.map((point) => [point.pixels, point.size])));
-  const places = [...sizes.keys()].sort((one, other) => one - other);
+  const pixelCounts = [...sizes.keys()].sort((one, other) => one - other);
   const shown = new Set(block.series.slice(0, Math.min(elr.SERIES, 6)).keys());
   const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye", "circle"];
   const look = (at) => ({ colour: `var(--line-${(at % elr.SERIES) + 1})`, symbol: symbols[at % symbols.length] });
@@ -62,10 +62,10 @@ elr.kinds.curves = (block) => {
   const place = el("div");
   const draw = () => {
     const points = [...shown].sort((a, b) => a - b).flatMap((at) => block.series[at].points.map((point) => ({ ...point, at, name: block.series[at].name })));
-    const told = (point) => `${point.name}\n${point.size}: ${point.value.toFixed(2)}` + (point.low === undefined ? "" : ` (${point.low.toFixed(1)} to ${point.high.toFixed(1)})`);
+    const tooltip = (point) => `${point.name}\n${point.size}: ${point.value.toFixed(2)}` + (point.low === undefined ? "" : ` (${point.low.toFixed(1)} to ${point.high.toFixed(1)})`);
     place.replaceChildren(
       elr.plot(block.label, () => ({
-        x: { domain: [Math.log2(places[0]) - 0.2, Math.log2(places.at(-1)) + 0.2], ticks: places.map(Math.log2), tickFormat: (_, at) => sizes.get(places[at]), label: "low views (height x width)" },
+        x: { domain: [Math.log2(pixelCounts[0]) - 0.2, Math.log2(pixelCounts.at(-1)) + 0.2], ticks: pixelCounts.map(Math.log2), tickFormat: (_, at) => sizes.get(pixelCounts[at]), label: "low views (height x width)" },
         y: { domain: points.length ? elr.span(points.flatMap((point) => [point.low ?? point.value, point.high ?? point.value]), 2) : [0, 100], label: `${block.score} (%)`, grid: true },
         marks: [
           Plot.ruleX(points.filter((point) => point.low !== undefined), { x: across, y1: "low", y2: "high", stroke: (point) => look(point.at).colour, strokeOpacity: 0.35 }),
@@ -77,7 +77,7 @@ elr.kinds.curves = (block) => {
               Plot.dot(own, { x: across, y: "value", fill: colour, stroke: "var(--paper)", symbol, r: 4.5 }),
             ];
           }),
-          Plot.tip(points, Plot.pointer({ x: across, y: "value", title: told })),
+          Plot.tip(points, Plot.pointer({ x: across, y: "value", title: tooltip })),
         ],
       })),
     );
@@ -85,8 +85,8 @@ elr.kinds.curves = (block) => {
   const box = (one, at) =>
     el("label", {}, el("input", { type: "checkbox", checked: shown.has(at), onchange: (event) => { event.target.checked ? shown.add(at) : shown.delete(at); draw(); } }), swatch(look(at).colour, look(at).symbol), one.name);
   draw();
-  const rows = block.series.map((one) => [one.name, ...places.map((pixels) => one.points.find((point) => point.pixels === pixels)?.value.toFixed(2) ?? "-")]);
-  const columns = ["system", ...places.map((pixels) => sizes.get(pixels))].map((title, at) => ({
+  const rows = block.series.map((one) => [one.name, ...pixelCounts.map((pixels) => one.points.find((point) => point.pixels === pixels)?.value.toFixed(2) ?? "-")]);
+  const columns = ["system", ...pixelCounts.map((pixels) => sizes.get(pixels))].map((title, at) => ({
     title, main: true, facet: false, numbers: at ? rows.map((cells) => (cells[at] === "-" ? null : Number(cells[at]))) : null,
   }));
   const numbers = el("details", {}, el("summary", {}, "As a table"), elr.kinds.table({ label: block.label, columns, rows, links: [], opens: [], link: 0 }));

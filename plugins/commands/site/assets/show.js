@@ -1,4 +1,4 @@
-// Elements made of text. Nothing here reads HTML: whatever a name holds is shown as characters.
+// Build DOM elements from text. No HTML is parsed: names are displayed as characters.
 "use strict";
 const elr = { kinds: {} };
 
@@ -14,13 +14,13 @@ elr.el = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-// A link where the address is one of the web or of this folder; its text alone where it is not.
+// A link if the address is http(s) or a page of this site; otherwise the text alone.
 elr.link = (text, url) => {
   const safe = /^(https?:\/\/|#|(\.\.\/)*[\w.,=/-]+\.html$)/.test(url || "");
   return safe ? elr.el("a", { href: url, rel: "noreferrer" }, text) : elr.el("span", {}, text);
 };
 
-// [[name, value, marked?], …] as a list of definitions.
+// A definition list of [[name, value, highlighted?], …].
 elr.pairs = (pairs) =>
   elr.el(
     "dl",
@@ -30,7 +30,7 @@ elr.pairs = (pairs) =>
     ),
   );
 
-// Draws into `place` now and whenever its width is another.
+// Draw into `place` now and whenever its width changes.
 elr.fitted = (place, draw) => {
   let width = 0;
   new ResizeObserver(() => {

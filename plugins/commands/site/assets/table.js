@@ -1,7 +1,7 @@
-// A table that sorts by its headings, filters, and opens rows. State is TanStack Table's, elements are ours.
+// A table with sortable headings, filters and row details. TanStack Table holds the state; elements are built here.
 "use strict";
 
-elr.FIRST = 200; // rows drawn at once; a button shows the rest
+elr.FIRST = 200; // rows drawn at first; a button shows the rest
 
 elr.kinds.table = (block) => {
   const { el } = elr;
@@ -20,7 +20,7 @@ elr.kinds.table = (block) => {
       : (one, other, id) => one.getValue(id).localeCompare(other.getValue(id), "en", { numeric: true }),
     sortDescFirst: Boolean(column.numbers) && !["#", "rank"].includes(column.title),
     filterFn: (row, id, wanted) => row.original.cells[at] === wanted,
-    enableGlobalFilter: at === 0, // the words are of the whole row: looked at once
+    enableGlobalFilter: at === 0, // the filter reads the whole row, so one column is enough
   }));
   const table = TableCore.createTable({
     data,
@@ -51,7 +51,7 @@ elr.kinds.table = (block) => {
     const row = rowElements.get(at);
     row.querySelector("button.opens").setAttribute("aria-expanded", String(open));
     if (open && !openRows.has(at)) openRows.set(at, opened(at));
-    if (open) row.after(openRows.get(at)); // the row itself stays in place, and the focus in it
+    if (open) row.after(openRows.get(at)); // the row itself is not moved, so it keeps the focus
     else {
       openRows.get(at)?.remove();
       openRows.delete(at);
@@ -166,7 +166,7 @@ elr.kinds.table = (block) => {
   }
 };
 
-elr.rows = []; // of each numbered table: opens a row and returns its element, or null where it has none of that number
+elr.rows = []; // one function per numbered table: open a row and return its element, or null if there is no such row
 elr.openRow = (number) => {
   const row = elr.rows.map((open) => open(number)).find(Boolean);
   if (row) {

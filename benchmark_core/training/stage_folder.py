@@ -1,4 +1,4 @@
-"""Fitted pieces that runs share: a key, a folder, a lock, a checkpoint to go on from, and what it cost."""
+"""The folder of a stage, which runs share: lock, checkpoint, weights and note."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from benchmark_core.training.stage_files import BEGUN, CHECKPOINT, LOCK, NOTE, W
 
 
 class StageFolder:
-    """`stages/NAME-DIGEST/`: weights and note once finished; until then the last epoch's checkpoint."""
+    """`stages/NAME-DIGEST/`: weights and note when finished; before that, the checkpoint of the last epoch."""
 
     def __init__(self, root: Path, key: StageKey) -> None:
         self.key = key
@@ -33,9 +33,9 @@ class StageFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time works here; a second waits and then finds the stage finished.
+        """Let one process at a time work in the folder; a second process waits, and then finds the stage finished.
 
-        RunFailed where nothing can be written.
+        Raises RunFailed if the folder cannot be written.
         """
         lock = FileLock(self.path / LOCK)
         while not lock.is_locked:
@@ -46,7 +46,7 @@ class StageFolder:
                 continue
             except OSError as error:
                 raise unwritable(self.path, error) from error
-            if not (self.path / LOCK).exists():  # likewise, while this process waited
+            if not (self.path / LOCK).exists():  # `cache clear` removed it while this process waited
                 lock.release()
         try:
             yield
@@ -54,24 +54,24 @@ class StageFolder:
             lock.release()
 
     def finished(self) -> dict[str, Any] | None:
-        """The note, where the stage is finished and its weights are whole."""
+        """Return the note; None if the stage is not finished or its weights are damaged."""
         note = read_note(self.path)
         return note if note is not None and damage(self.path, note) is None else None
 
     def restore(self, module: nn.Module) -> None:
-        """The finished weights, strictly."""
+        """Load the finished weights into `module`, strictly."""
         module.load_state_dict(load_file(self.path / WEIGHTS))
-        with contextlib.suppress(OSError):  # another user's cache
+        with contextlib.suppress(OSError):  # the cache may belong to another user
             os.utime(self.path / NOTE)  # last used
-            self._drop_checkpoint()  # of a process that was killed just before it would have
+            self._drop_checkpoint()  # of a process that was killed before it removed it
 
     def begin(self) -> None:
-        """Notes what is being fitted, and sweeps away what a killed process left half written."""
+        """Write down which stage is trained here, and remove partial files of killed processes."""
         sweep_parts(self.path)
         write_whole(self.path / BEGUN, _json(self._what()), durable=False)
 
     def finish(self, module: nn.Module, note: Mapping[str, Any]) -> None:
-        """Weights first, then the note that makes them count, then the checkpoint goes."""
+        """Write the weights, then the note, which marks the stage as finished; then remove the checkpoint."""
         content = packed(module)
         write_whole(self.path / WEIGHTS, content)
         digest = hashlib.sha256(content).hexdigest()
@@ -92,20 +92,20 @@ class StageFolder:
         }
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Replaces the checkpoint in one step."""
+        """Replace the checkpoint atomically."""
         content = io.BytesIO()
         torch.save(dict(state), content)
         write_whole(self.path / CHECKPOINT, content.getvalue(), durable=False)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The last epoch's state; None where there is none or it is torn."""
+        """Return the state after the last epoch; None if there is no checkpoint or it is damaged."""
         return read_checkpoint(self.path / CHECKPOINT)
 
 
 def read_checkpoint(path: Path, *, lazily: bool = False) -> dict[str, Any] | None:
-    """What `save_checkpoint` wrote; None where there is no such file or it is torn.
+    """Return what `save_checkpoint` wrote; None if the file is absent or damaged.
 
-    lazily: tensors stay on the disk until they are looked at.
+    lazily: map the file, and read a tensor from the disk when it is used.
     """
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=lazily)
@@ -115,11 +115,11 @@ def read_checkpoint(path: Path, *, lazily: bool = False) -> dict[str, Any] | Non
 
 
 def packed(module: nn.Module) -> bytes:
-    """The module's state as safetensors."""
+    """Return the module's state as the bytes of a safetensors file."""
     state = {key: value.detach().contiguous().cpu() for key, value in module.state_dict().items()}
     return save(state)
 
 
 def _json(plain: Mapping[str, Any]) -> bytes:
-    """Keys keep their order: a log of a stage that was reused is that of the run that fitted it, to the byte."""
+    """Return JSON with keys in their order, so that the log of a reused stage is byte for byte that of its training."""
     return json.dumps(plain, indent=1).encode()

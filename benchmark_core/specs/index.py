@@ -1,4 +1,4 @@
-"""Clips and folds as a dataset lists them. Nothing is decoded here."""
+"""Clips and folds, as listed by a dataset. Listing decodes nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark_core.specs import Target
+from benchmark_core.specs.target import Target
 
 
 @dataclass(frozen=True, init=False, slots=True)
 class VideoFile:
     """A clip stored as one video file: `VideoFile(path)`.
 
-    Kept as two texts, the folder shared by its clips: a hundred thousand `Path`s would weigh more than all else.
+    Stored as two texts, where all clips of a folder share one: a hundred thousand `Path`s would take too much memory.
     """
 
     folder: str
@@ -32,7 +32,7 @@ class VideoFile:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the file."""
         return Path(self.folder, self.name)
 
     def __reduce__(self) -> tuple[type[VideoFile], tuple[Path]]:
@@ -41,7 +41,7 @@ class VideoFile:
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """A clip stored as numbered pictures in a folder. `names`: its files in order."""
+    """A clip stored as pictures in a folder. `names`: the file names in order."""
 
     path: Path
     names: tuple[str, ...]
@@ -49,10 +49,10 @@ class FrameFolder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableFrames:
-    """A clip stored as rows of a CSV table, one frame a row: a thermal array's temperatures.
+    """A clip stored as rows of a CSV table, one frame per row: temperatures of a thermal array.
 
-    first, last: rows, counted from 0, both included. prefix: of the columns, `P000` to `P255`. shape: (rows, columns).
-    coldest, hottest: what becomes grey level 0 and 255.
+    first, last: row numbers from 0, both included. prefix: of the column names, for example `P` for `P000` to `P255`.
+    shape: (rows, columns) of a frame. coldest, hottest: values that become grey levels 0 and 255.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class TableFrames:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A clip drawn by code: `render(key) -> Iterator[Frames]`, `key` a JSON text that names version, seed and clip."""
+    """A clip drawn by code: `render(key) -> Iterator[Frames]`. `key`: a JSON text with version, seed and clip."""
 
     render: Target
     key: str
@@ -77,9 +77,10 @@ Source: TypeAlias = VideoFile | FrameFolder | TableFrames | Drawn
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clip:
-    """One video. `target`: a class number, several for multi-label, None without labels.
+    """One video.
 
-    group: its subject, or the film it was cut from.
+    id: unique in its dataset. target: class number; a tuple of class numbers if multi-label; None if unlabelled.
+    group: the subject, or the film that the clip was cut from; validation splits keep groups together.
     """
 
     id: str
@@ -90,7 +91,7 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """Clip ids that train and that test."""
+    """Ids of the training clips and of the test clips."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -98,33 +99,33 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """All clips of a protocol and its folds.
+    """All clips of a protocol, and its folds: fold name -> `Fold`.
 
-    missing: listed files that are not on disk (in no fold). missing_targets: what their clips' targets would be, where
-    the lists tell. pool: ids of clips without labels. contents: a digest of the files, where ids are no more than names
-    in someone's folder.
+    missing: listed files that are not on disk; they are in no fold. missing_targets: their targets, if the lists state
+        them. unlabelled: ids of clips without labels. contents: a digest of the files, for datasets whose ids are only
+        file names. unlisted: number of files that no list names. notes: lines to show to the user.
     """
 
     clips: tuple[Clip, ...]
     folds: Mapping[str, Fold]
     missing: tuple[str, ...] = ()
     missing_targets: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
-    pool: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
     contents: str = ""
     unlisted: int = 0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, Clip]:
-        """Clips by their id."""
+        """Clip id -> clip."""
         return {clip.id: clip for clip in self.clips}
 
     def split(self, fold: str, part: str) -> tuple[Clip, ...]:
-        """The clips of one part ("train" or "test") of a fold, in listed order."""
+        """Return the clips of a fold's "train" or "test" part, in listed order."""
         return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
 
     def digest(self) -> str:
-        """sha256 over ids, targets, groups, folds, contents, what draws a drawn clip: equal digests list equal data."""
+        """Return 16 hex digits over ids, targets, groups, folds, `contents` and keys of drawn clips."""
         listing = [
             [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
             for clip in sorted(self.clips, key=lambda clip: clip.id)

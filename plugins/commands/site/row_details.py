@@ -1,4 +1,4 @@
-"""What a row opens: the plan that its runs have in common, each run's record, and the command that runs it again."""
+"""Details of a row: its plan, the record of each run, and the command that repeats the run."""
 
 from __future__ import annotations
 
@@ -8,31 +8,37 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from benchmark_core.records.clip_results import clips_of
+from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
-from benchmark_core.records.record import record_name
+from benchmark_core.records.record import printed_scores, record_name
 from benchmark_core.tables.cells import notes, percent
 from benchmark_core.tables.ranking import RankedRow
 from elrbench_plugins.commands.site.blocks import Block
 
-_FILE = "file:"  # begins the name of weights that a plan knows by name and digest alone
+_FILE = "file:"  # prefix of weights that a plan knows only by name and digest
 
 
-def opened(line: RankedRow, cells: Mapping[str, str], board: str) -> Block:
-    """cells: the row's own, of all its tables. board: the name of the leaderboards folder."""
-    first = line.row.first
+def row_details(ranked: RankedRow, cells: Mapping[str, str], board: str) -> Block:
+    """Return the details of a row.
+
+    Args:
+        ranked: the row.
+        cells: its cells in all tables.
+        board: name of the leaderboards folder.
+    """
+    first = ranked.row.first
     return {
         "cells": list(cells.values()),
-        "notes": notes(line),
+        "notes": notes(ranked),
         "plan": _plan(first),
         "facts": _facts(first),
-        "runs": [_run(record, board) for record in line.row.records],
+        "runs": [_run(record, board) for record in ranked.row.records],
     }
 
 
 def _plan(record: RunRecord) -> list[list[Any]]:
-    """[name, value, whether it is another than the budget's], settings after the names; seed and fold are the runs'."""
+    """Return [name, value, whether it differs from the budget] per plan field, without seed and fold."""
     plain: dict[str, Any] = {
         key: value for key, value in record["plan"].items() if key not in ("settings", "seed", "fold")
     }
@@ -47,13 +53,13 @@ def _text(key: str, value: object) -> str:
 
 
 def _facts(record: RunRecord) -> list[list[str]]:
-    """What is the same in all runs of a row, or is told of the first: data, versions, who brought what."""
+    """Return [name, value] of data, versions and plugins, from the first run."""
     clips = record["clips"]
-    bad = f", {len(clips['bad'])} that cannot be read" if clips["bad"] else ""
+    bad = f", {len(clips['bad'])} unreadable" if clips["bad"] else ""
     facts = {
-        "data": clips_of(record),
-        "clips": f"{clips['train']} to train, {clips['test']} to test, {clips['padded']} padded{bad}",
-        "begins with": record["initialisation"],
+        "data": clip_list(record),
+        "clips": f"{clips['train']} training, {clips['test']} test, {clips['padded']} padded{bad}",
+        "initial weights": record["initialisation"],
         "updates": ", ".join(f"{stage} {count}" for stage, count in record["updates"].items()),
         "stages": ", ".join(
             f"{stage['name']} {stage['seconds']:.0f} s{' (reused)' if stage['reused'] else ''}"
@@ -70,10 +76,10 @@ def _facts(record: RunRecord) -> list[list[str]]:
 
 
 def _run(record: RunRecord, board: str) -> Block:
-    """One record: its scores in % with their intervals, where and when it was made, and its command."""
+    """Return one record: scores in % with intervals, device, time, and the command that repeats the run."""
     scores = [
         [name, f"{percent(score['value'])} ({percent(score['low'], 1)} to {percent(score['high'], 1)})"]
-        for name, score in record["scores"].items()
+        for name, score in printed_scores(record).items()
     ]
     seconds = record["timings"].get("total_s")
     return {
@@ -84,15 +90,15 @@ def _run(record: RunRecord, board: str) -> Block:
         "device": record["device"],
         "took": "" if seconds is None else f"{seconds:.0f} s",
         "finished": record["finished"],
-        "command": command(record, board),
+        "command": rerun_command(record, board),
     }
 
 
-def command(record: RunRecord, board: str) -> str:
-    """The one that runs the record's plan again; FILE and RUNFOLDER stand for what the plan knows by digest alone."""
+def rerun_command(record: RunRecord, board: str) -> str:
+    """Return the command that repeats a run. FILE and RUNFOLDER stand for files that the plan knows only by digest."""
     file = PurePosixPath(board) / RECORDS / track_path(record["track"]) / record_name(record)
     plan = record["plan"]
-    given = [" --weights FILE"] if plan["weights"].startswith(_FILE) else []
-    given += [" --enhancer-weights FILE"] if str(plan["settings"].get("enhancer.weights", "")).startswith(_FILE) else []
-    given += [" --teacher RUNFOLDER"] if plan.get("teacher") else []
-    return f"elrbench rerun {shlex.quote(file.as_posix())}{''.join(given)}"
+    files = [" --weights FILE"] if plan["weights"].startswith(_FILE) else []
+    files += [" --enhancer-weights FILE"] if str(plan["settings"].get("enhancer.weights", "")).startswith(_FILE) else []
+    files += [" --teacher RUNFOLDER"] if plan.get("teacher") else []
+    return f"elrbench rerun {shlex.quote(file.as_posix())}{''.join(files)}"

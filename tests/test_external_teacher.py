@@ -1,4 +1,4 @@
-"""A finished run as the teacher of others: what it has to be, how it stands in a T-Net, and what depends on it."""
+"""A finished run as the teacher of other runs: what is refused, what is frozen, and which stages depend on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.records.checksum import seal
+from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.record import find_record, read_record, write_record
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.loaded_run import WEIGHTS
@@ -35,7 +35,7 @@ from benchmark_core.runs.teachers import (
 )
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.ranking import RankedRow
-from benchmark_core.tables.rows import fold_rows
+from benchmark_core.tables.rows import group_rows
 from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
 from benchmark_core.weights_file import place_weights
 
@@ -55,14 +55,14 @@ def go(catalog: Catalog, plan: Plan, out: Path, cache: Path, teacher: Path | Non
 
 @pytest.fixture(scope="module")
 def taught(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of a ceiling with the mean of its logits."""
+    """Return the run folder of an oracle with the head 'mean-logits'."""
     work = tmp_path_factory.mktemp("teacher")
     return go(toy_catalog, planned(toy_catalog, "teacher"), work / "run", work / "cache").folder
 
 
 @pytest.fixture
 def cstat(toy_catalog: Catalog, taught: Path) -> Callable[..., Plan]:
-    """`cstat("method.w_tat=0.0", size=…)`: a plan that takes that run as its teacher."""
+    """`cstat("method.w_tat=0.0", size=…)`: a plan with that run as its teacher."""
 
     def plan(*settings: str, **changes: Any) -> Plan:
         own = ("method.joint_epochs=1", *settings)
@@ -79,7 +79,7 @@ def fitted(cache: Path, name: str) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def test_the_given_network_stands_still_and_its_head_is_fitted(
+def test_the_external_teacher_is_frozen_and_its_head_is_trained(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
     plan = cstat()
@@ -96,7 +96,7 @@ def test_the_given_network_stands_still_and_its_head_is_fitted(
     assert record["plan"]["teacher"] == plan.teacher and Plan.from_json(record["plan"]) == plan
 
 
-def test_another_teacher_fits_what_depends_on_it_anew(
+def test_another_teacher_trains_the_stages_that_depend_on_it_again(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
@@ -127,7 +127,7 @@ def test_a_teacher_with_the_methods_own_head_is_taken_as_it_is(toy_catalog: Cata
 def test_one_public_teacher_teaches_several_students(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    """Seeds and methods differ; the network does not."""
+    """Seeds and methods differ; the teacher is the same."""
     before = (taught / WEIGHTS).read_bytes()
     for seed in (0, 1):
         plan = cstat(seed=seed)
@@ -213,15 +213,15 @@ def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, 
 def test_overlap_with_another_dataset_is_not_checked(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    """Two folders are two datasets, whatever their protocols are called; a set and its variants are one."""
+    """Two folders are two datasets, even with equal protocol names; a dataset and its variants are one."""
     catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
     plan = dataclasses.replace(cstat(), weights=weights)
     components, record = components_of(catalog, plan), read_record(find_record(taught))
 
     def sentences(theirs: str, own: str) -> tuple[str, ...]:
-        """Of a teacher of `theirs`, for a plan on `own`, whose weights are of 'toy'."""
+        """Return the warnings for a teacher trained on `theirs`, for a plan on `own` with weights of 'toy'."""
         told: Any = {**record, "plan": {**record["plan"], "dataset": theirs, "fold": "2"}}
-        teacher = Teacher(given=ExternalTeacher(name=plan.teacher, state={}), record=told)
+        teacher = Teacher(network=ExternalTeacher(name=plan.teacher, state={}), record=told)
         spec = dataclasses.replace(components.dataset, name=own)
         return unchecked_overlap(
             dataclasses.replace(plan, dataset=own), dataclasses.replace(components, dataset=spec), teacher
@@ -245,7 +245,7 @@ def test_a_run_warns_that_overlap_with_its_teacher_was_not_checked(
     find_record(other).unlink()
     plan = {**record["plan"], "dataset": "elsewhere"}
     track = {**record["track"], "dataset": "elsewhere"}
-    write_record(other, seal({**record, "plan": plan, "digest": digest_of(plan), "track": track}))
+    write_record(other, add_checksum({**record, "plan": plan, "digest": digest_of(plan), "track": track}))
     warned: list[str] = []
     reporter = Silent()
     reporter.warn = warned.append  # type: ignore[method-assign]
@@ -304,7 +304,7 @@ def test_a_row_that_trains_no_teacher_is_refused_before_it_trains(toy_catalog: C
 
 
 def test_a_teacher_that_fit_did_not_take_is_told(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
-    """A plugin's method may say that it takes one, and not do so."""
+    """A plugin's method may declare that it takes an external teacher, and not take it."""
     plan = planned(toy_catalog, "cstat:student", "method.joint_epochs=1")
     plan = dataclasses.replace(plan, teacher=teacher_name(taught))
     with pytest.raises(ElrError, match="'cstat:student' did not use the teacher"):
@@ -315,7 +315,7 @@ def test_a_teacher_that_fit_did_not_take_is_told(toy_catalog: Catalog, taught: P
 
 
 class Net(nn.Module):
-    """A recognizer's two parts."""
+    """Backbone and head of a recognizer."""
 
     def __init__(self, head: bool, width: int = 4) -> None:
         super().__init__()
@@ -327,9 +327,9 @@ def given(net: nn.Module) -> ExternalTeacher:
     return ExternalTeacher(name="t@0", state={name: value.clone() for name, value in net.state_dict().items()})
 
 
-def test_what_is_given_stands_still_in_training_and_the_rest_wakes() -> None:
+def test_frozen_submodules_stay_in_eval_mode_and_the_others_train() -> None:
     net = Net(head=True)
-    assert not given(Net(head=False)).into(net)
+    assert not given(Net(head=False)).load_into(net)
     train_except_frozen(net)
     assert not net.backbone.training and not net.backbone[2].training and net.head.training and net.training
     assert {name for name, parameter in net.named_parameters() if parameter.requires_grad} == {
@@ -338,30 +338,30 @@ def test_what_is_given_stands_still_in_training_and_the_rest_wakes() -> None:
     train_except_frozen(fresh := Net(head=True))
     assert all(part.training for part in fresh.modules())
     whole = Net(head=True)
-    assert given(Net(head=True)).into(whole)
+    assert given(Net(head=True)).load_into(whole)
     assert not any(parameter.requires_grad for parameter in whole.parameters())
 
 
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [
-        (Net(head=True), r"head.weight: 2x4 where nothing is due"),
-        (Net(head=False, width=8), r"backbone.0.weight: 8x3x1x1 where 4x3x1x1 is due"),
-        (nn.Identity(), r"backbone.0.weight: nothing where 4x3x1x1 is due"),
+        (Net(head=True), "head.weight is 2x4, expected absent"),
+        (Net(head=False, width=8), "backbone.0.weight is 8x3x1x1, expected 4x3x1x1"),
+        (nn.Identity(), "backbone.0.weight is absent, expected 4x3x1x1"),
     ],
 )
 def test_another_structure_is_named(theirs: nn.Module, message: str) -> None:
     net = Net(head=False)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    with pytest.raises(ElrError, match=f"the teacher t@0 is of another structure than this plan's .{message}"):
-        given(theirs).into(net)
+    with pytest.raises(ElrError, match=f"the teacher t@0 .*{message}.*--teacher"):
+        given(theirs).load_into(net)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
 def test_half_a_head_is_another_structure() -> None:
     state = {name: value for name, value in Net(head=True).state_dict().items() if name != "head.bias"}
-    with pytest.raises(ElrError, match=r"head.bias: nothing where 2 is due"):
-        ExternalTeacher(name="t@0", state=state).into(Net(head=True))
+    with pytest.raises(ElrError, match="head.bias is absent, expected 2"):
+        ExternalTeacher(name="t@0", state=state).load_into(Net(head=True))
 
 
 # -- in tables
@@ -376,13 +376,13 @@ def test_folds_and_seeds_with_teachers_of_one_recipe_are_one_row() -> None:
     records = [
         taught_by(f"teacher@{seed}{fold}aa", "same", seed=seed, fold=fold) for seed in (0, 1) for fold in ("1", "2")
     ]
-    (row,) = fold_rows(records)
+    (row,) = group_rows(records)
     assert row.seeds == (0, 1)
-    assert len(fold_rows([*records, taught_by("teacher@ffff", "other", seed=2, fold="1")])) == 2
+    assert len(group_rows([*records, taught_by("teacher@ffff", "other", seed=2, fold="1")])) == 2
 
 
 def test_one_seed_with_two_teachers_of_one_recipe_is_two_rows() -> None:
-    rows = fold_rows([taught_by(f"teacher@{number}", "same", seed=0, fold="1") for number in (1, 2)])
+    rows = group_rows([taught_by(f"teacher@{number}", "same", seed=0, fold="1") for number in (1, 2)])
     assert sorted(row.first["plan"]["teacher"] for row in rows) == ["teacher@1", "teacher@2"]
 
 
@@ -392,6 +392,6 @@ def test_other_clips_beside_the_dataset_are_another_row() -> None:
         make_record(bits(1), seed=seed, unlabelled="videos:k", more={"unlabelled": {**told, "manifest": manifest}})
         for seed, manifest in enumerate(("a", "a", "b"))
     ]
-    assert [row.seeds for row in fold_rows(records)] == [(0, 1), (2,)]
-    line = RankedRow(row=fold_rows(records)[0], score=None, gain=None, costs=())
+    assert [row.seeds for row in group_rows(records)] == [(0, 1), (2,)]
+    line = RankedRow(row=group_rows(records)[0], score=None, gain=None, costs=())
     assert names(line)["method"] == "mine (unlabelled: videos:k)"

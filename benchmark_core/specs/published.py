@@ -1,4 +1,4 @@
-"""The settings that a network is published in: what `elrbench cost --all` measures it in."""
+"""Published settings of a network: `elrbench cost --all` measures it in each of them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmark_core.specs import Value
+    from benchmark_core.specs.option import Value
 
-CLASSES = 101  # where nothing else is said: UCF101's
+CLASSES = 101  # by default: UCF101's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
     """One setting of a backbone or of an enhancer.
 
-    size: (H, W) that a backbone sees, or that an enhancer makes. low: (h, w) that an enhancer gets, and no backbone.
-    sampling: KxT of a backbone, its spec's own where empty; an enhancer gets as many frames as it takes at once.
-    classes: of a backbone's classifier. options: of the component, where they are off their defaults.
+    size: (H, W), input of a backbone or output of an enhancer. low: (h, w), input of an enhancer; None for a backbone.
+    sampling: KxT for a backbone; empty: the default of its spec. An enhancer gets as many frames as it takes at once.
+    classes: number of classes of a backbone's classifier. options: options that differ from the component's defaults.
     """
 
     size: tuple[int, int]
@@ -29,7 +29,7 @@ class Published:
     options: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
     def __str__(self) -> str:
-        """`12x16 to 96x128 units=10`, `4x5 of 256x340 (101 classes)`."""
+        """Text such as `12x16 to 96x128 units=10` or `4x5 of 256x340 (101 classes)`."""
         options = [f"{key}={value}" for key, value in self.options.items()]
         if self.low is not None:
             return " ".join([_text(self.low), "to", _text(self.size), *options])

@@ -1,4 +1,4 @@
-"""The bootstrap without drawing, against draws and against all draws there are."""
+"""The exact bootstrap, compared with sampled draws and with an enumeration of all draws."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def test_parts_without_any_difference() -> None:
     assert bootstrap_weighted([np.zeros(3, dtype=int), np.ones(5, dtype=int)], [1.0, 0.25]) == (1.25, 1.25)
 
 
-def test_a_thousand_clips_are_told_apart_by_their_interval() -> None:
+def test_a_difference_of_a_thousand_clips_is_significant() -> None:
     right = np.arange(1000) < 500
     other = np.arange(1000) < 480
-    assert paired_bootstrap(right, other).parts and not paired_bootstrap(right, np.roll(right, 1)).parts
+    assert paired_bootstrap(right, other).significant and not paired_bootstrap(right, np.roll(right, 1)).significant
 
 
 def test_wilson_is_what_published_records_hold_to_the_last_digit() -> None:

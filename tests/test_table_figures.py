@@ -1,4 +1,4 @@
-"""Reported figures in the tables: beside what was measured, never in its column."""
+"""Reported figures in the tables: next to measured scores, never in their column."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from run_records import PLAN, bits, make_record, put
 
 from benchmark_core.names import file_name
-from benchmark_core.papers.collection import Bringer, DataFile, Library
+from benchmark_core.papers.collection import DataFile, Library, PapersOwner
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
+from benchmark_core.tables.markdown import NOT_MEASURED
 
 PAPER = """
 paper: acme-2024
@@ -71,7 +72,7 @@ SETTINGS = {"method.w": 1 / 3, "method.x": True, "method.epochs": 20}
 
 def library(*papers: str, suite: str = SUITE) -> Library:
     read = [read_reported(text, "a file", text.split("paper: ")[1].split("\n")[0]) for text in papers or (PAPER,)]
-    file = DataFile("acme-table2", suite, Bringer("acme", "acme", "given", ""))
+    file = DataFile("acme-table2", suite, PapersOwner("acme", "acme", "given", ""))
     return Library({paper.name: paper for paper in read}, {"acme-table2": file})
 
 
@@ -81,7 +82,7 @@ def texts(board: Path, held: Library | None = None) -> dict[str, str]:
     return {path.relative_to(board).as_posix(): text for path, text in made.files.items()}
 
 
-def beside(page: str) -> list[dict[str, str]]:
+def figure_rows(page: str) -> list[dict[str, str]]:
     """Rows of the tables of reported figures."""
     lines = page.splitlines()
     out: list[dict[str, str]] = []
@@ -105,17 +106,17 @@ def ours(hits: Any = None, **other: Any) -> dict[str, Any]:
 def test_a_figure_beside_what_was_measured_at_the_papers_numbers(tmp_path: Path) -> None:
     put(tmp_path, ours(bits(*range(10))), ours(bits(*range(12)), seed=1), make_record(bits(0)))
     made = texts(tmp_path)
-    shown = beside(made[f"{PAGE}.md"])
+    shown = figure_rows(made[f"{PAGE}.md"])
     assert [(row["system"], row["backbone"], row["reported"]) for row in shown] == [
         ("Ours", "net18", "48.25"),  # best first
         ("Alone", "net34", "41.00"),
         ("Alone", "net18", "40.50"),
-        ("High", "net18", "90.00"),  # a ceiling, below
+        ("High", "net18", "90.00"),  # an oracle, below
     ]
     # 50 and 60 of 100: mean 55, deviation 10 / √2, 55 − 48.25
     assert (shown[0]["measured"], shown[0]["difference"]) == ("55.00 ± 7.07 (2 seeds, acme:a+b)", "+6.75")
     assert {(row["measured"], row["difference"]) for row in shown[1:]} == {("-", "-")}
-    assert "Ceilings (seen at full resolution)" in made[f"{PAGE}.md"]
+    assert "### Oracle" in made[f"{PAGE}.md"]
     assert shown[0]["source"] == "[acme-2024](https://example.org/a%28b%29), Table 2, Ours, Net-18"
     assert shown[0]["notes"] == "1, 2" and shown[1]["notes"] == "1"
     assert "1. acme-2024: the caption counts three rows\n2. acme-2024: the text has 48.52\n" in made[f"{PAGE}.md"]
@@ -161,25 +162,25 @@ def test_no_difference_from_another_system_or_other_numbers(tmp_path: Path, othe
     if "modality" in other:
         assert record["plan"]["modality"] != PLAN["modality"]
     put(tmp_path, record)
-    shown = beside(texts(tmp_path)[f"{PAGE}.md"])
+    shown = figure_rows(texts(tmp_path)[f"{PAGE}.md"])
     assert {(row["measured"], row["difference"]) for row in shown} == {("-", "-")}
 
 
 def test_a_suite_that_cannot_be_read_names_no_figure(tmp_path: Path) -> None:
     put(tmp_path, ours())
     for suite in ("rows: [", "rows: 7", "[]", "rows: [{figure: acme-2024/table2/ours/net18}]"):
-        assert {row["measured"] for row in beside(texts(tmp_path, library(suite=suite))[f"{PAGE}.md"])} == {"-"}
+        assert {row["measured"] for row in figure_rows(texts(tmp_path, library(suite=suite))[f"{PAGE}.md"])} == {"-"}
 
 
 def test_a_system_measured_with_two_kinds_of_weights_has_two_lines(tmp_path: Path) -> None:
     put(tmp_path, ours(), ours(bits(0), weights="big"))
-    shown = [row for row in beside(texts(tmp_path)[f"{PAGE}.md"]) if row["system"] == "Ours"]
+    shown = [row for row in figure_rows(texts(tmp_path)[f"{PAGE}.md"]) if row["system"] == "Ours"]
     assert sorted(row["difference"] for row in shown) == ["+1.75", "-43.25"]
 
 
 def test_papers_that_print_the_same_are_one_line_with_both_sources(tmp_path: Path) -> None:
     made = texts(tmp_path, library(PAPER, AGAIN))
-    (line,) = [row for row in beside(made[f"{PAGE}.md"]) if row["reported"] == "48.25"]
+    (line,) = [row for row in figure_rows(made[f"{PAGE}.md"]) if row["reported"] == "48.25"]
     assert line["source"].endswith("Net-18; later-2025, Table 1, Acme (ICCV), Accuracy")
     assert "system of Acme et al., 2024" in made[f"{PAGE}.md"]
     assert made[f"{PAGE}.reported.csv"].count("48.25") == 2
@@ -189,13 +190,13 @@ def test_a_track_of_figures_alone_has_a_page(tmp_path: Path) -> None:
     made = texts(tmp_path)
     assert "tables/acts/split9/average-12x16.md" in made and "tables/acts/split9/average-12x16.csv" not in made
     page = made["tables/acts/split9/average-12x16.md"]
-    assert "Nothing is measured on this track yet." in page and beside(page)[0]["reported"] == "30.00"
+    assert NOT_MEASURED in page and figure_rows(page)[0]["reported"] == "30.00"
     line = next(line for line in made["tables/README.md"].splitlines() if line.startswith("| [acts · split9"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1:9] == ["-", "top1", "0", "0", "-", "-", "30.00", "Ours"]
 
 
-def test_the_index_names_the_best_that_is_no_ceiling(tmp_path: Path) -> None:
+def test_the_index_names_the_best_figure_that_is_not_an_oracle(tmp_path: Path) -> None:
     put(tmp_path, make_record(bits(*range(3))))
     lines = texts(tmp_path)["tables/README.md"].splitlines()
     (line,) = [line for line in lines if line.startswith("| [acts · split1")]
@@ -206,7 +207,7 @@ def test_the_index_names_the_best_that_is_no_ceiling(tmp_path: Path) -> None:
 
 def test_what_is_of_no_track_and_systems_without_a_figure_are_shown(tmp_path: Path) -> None:
     made = texts(tmp_path)
-    rows = {row["system"]: row for row in beside(made["tables/reported.md"]) if "low views" in row}
+    rows = {row["system"]: row for row in figure_rows(made["tables/reported.md"]) if "low views" in row}
     assert (rows["Ours"]["reported"], rows["Ours"]["protocol"], rows["Ours"]["low views"]) == ("20.00", "-", "14x14")
     assert rows["Smith's"]["reported"] == "-"
     assert rows["Smith's"]["source"] == "Smith, 2031"  # what is no web address is no link
@@ -233,7 +234,7 @@ def test_a_track_that_shares_its_file_with_another_is_named(tmp_path: Path) -> N
     made = build_tables(tmp_path, library(paper))
     assert file_name("acts+b") == file_name("acts:b")
     (problem,) = made.problems
-    assert problem.startswith("reported figure acme-2024/table2/alone/net18 is of a track whose file would be that of")
+    assert problem.startswith("reported figure acme-2024/table2/alone/net18 ") and "acts:b" in problem
     assert "Reported by papers" not in made.files[tmp_path / "tables/acts-b/split1/average-12x16.md"]
 
 

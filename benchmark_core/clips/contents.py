@@ -1,0 +1,56 @@
+"""What identifies a clip in the store: a digest of its content, whatever its file is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from benchmark_core.clips.bad_clip import BadClip
+from benchmark_core.clips.digests import Digests
+from benchmark_core.specs import Drawn, FrameFolder, TableFrames
+from benchmark_core.specs.index import Source
+from benchmark_core.specs.target import target_name
+
+
+class Contents:
+    """Content keys of clips, with a file of known digests under a store's root."""
+
+    def __init__(self, root: Path) -> None:
+        self._digests = Digests(root / "digests.sqlite")
+
+    def key(self, source: Source) -> str:
+        """Return the sha256 of a clip's content, 64 hex digits. Raises BadClip if a file cannot be read.
+
+        The content is: a video file's bytes; the names and bytes of a folder's pictures; a table's bytes with the rows
+        and the range of values; the code and the key of a drawn clip.
+        """
+        if isinstance(source, Drawn):
+            return hashlib.sha256(f"drawn {target_name(source.render)} {source.key}".encode()).hexdigest()
+        if isinstance(source, TableFrames):
+            numbers = dataclasses.asdict(source) | {"path": self._file_digest(source.path)}
+            return hashlib.sha256(f"table {json.dumps(numbers, sort_keys=True)}".encode()).hexdigest()
+        if isinstance(source, FrameFolder):
+            return hashlib.sha256(f"pictures {json.dumps(self._pictures(source))}".encode()).hexdigest()
+        return self._file_digest(source.path)
+
+    def save(self) -> None:
+        """Write the digests that were computed since the last call."""
+        self._digests.save()
+
+    def _pictures(self, source: FrameFolder) -> list[tuple[str, str]]:
+        """Return (name, digest) of each picture."""
+        found = []
+        for name in source.names:
+            try:
+                found.append((name, self._file_digest(source.path / name)))
+            except BadClip as error:
+                raise BadClip(str(source.path), f"{name}: {error.reason}") from error
+        return found
+
+    def _file_digest(self, path: Path) -> str:
+        try:
+            return self._digests.of(path)
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in a name
+            raise BadClip(str(path), getattr(error, "strerror", None) or str(error)) from error

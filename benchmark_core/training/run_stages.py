@@ -1,0 +1,205 @@
+"""The stages of one run, as a method asks for them: keys, options, loops, derived data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.clips.derived import DerivedViews
+from benchmark_core.clips.views import Batch, Views
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.plans.plan import Plan
+from benchmark_core.specs import Value
+from benchmark_core.training.external_teacher import ExternalTeacher
+from benchmark_core.training.keys import (
+    CLASSIFIER,
+    VIEWS,
+    NamedOptions,
+    StageInputs,
+    StageKey,
+    TrainedModules,
+    function_name,
+    stage_numbers,
+)
+from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful
+
+
+class RunStages:
+    """Name, key and order the stages of one plan; a `StageRunner` executes them.
+
+    options: the method's, or the enhancer's while the enhancer is trained. stages, notes: see `StageRunner`.
+    used_external_teacher: whether the method has asked for the external teacher that the plan names.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        inputs: StageInputs,
+        options: Mapping[str, Value],
+        device: torch.device,
+        runner: StageRunner,
+        external_teacher: ExternalTeacher | None = None,
+        neutral: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> None:
+        self.plan = plan
+        self.inputs = inputs
+        self.options = options
+        self.device = device
+        self.stages = runner.stages
+        self.notes = runner.notes
+        self.used_external_teacher = False
+        self._runner = runner
+        self._external_teacher = external_teacher
+        self._neutral = neutral  # "method" or "enhancer" -> names of options that do not change what is trained
+        self._trained = TrainedModules()
+        self._scope: Literal["method", "enhancer"] = "method"
+        self._enhancer: nn.Module | None = None  # trained; its key is part of the keys of all stages on low views
+        self._in_stage = False
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """numpy's generator, seeded by the plan and the stage, and again at each epoch's start."""
+        return self._runner.rng
+
+    # -- stages
+
+    def stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """Train `module` by `fn(module)`, or restore it if an equal stage is in the cache. Returns `module`.
+
+        needs: everything that the result depends on: "low", "high" and "unlabelled" for the views that `fn` reads,
+            names of the method's options, and modules that earlier stages trained. An enhancer's stage names the
+            enhancer's options, and "classifier" if it is trained by one. Inside `fn`, reading another option raises
+            ElrError unless the option is `neutral`, because the key would not distinguish its values.
+        revision: raise it when what `fn` computes changes.
+        """
+        key = self._key(name, fn, module, needs, revision)
+        named = {need for need in needs if isinstance(need, str)} | set(self._neutral.get(self._scope, ()))
+        options, outer = self.options, self._in_stage
+        self.options, self._in_stage = NamedOptions(options, name, named), True
+        try:
+            self._runner.run_stage(Stage(key=key, fn=fn, module=module))
+        finally:
+            self.options, self._in_stage = options, outer
+        self._trained.add(module, key.digest)
+        return module
+
+    def teacher_stage(
+        self,
+        name: str,
+        fn: Callable[[Any], object],
+        module: Any,
+        *,
+        needs: Sequence[str | nn.Module] = (),
+        revision: int = 1,
+    ) -> Any:
+        """Train the teacher like `stage`, or take the external teacher if the plan names one.
+
+        An external teacher's weights are loaded into `module` and frozen. If the head of `module` has parameters that
+        the external teacher lacks, such as a temporal attention module, `fn` trains those alone, in a stage that
+        depends on the external teacher. Raises ElrError if the two networks differ in anything else.
+        """
+        if self._external_teacher is None:
+            return self.stage(name, fn, module, needs=needs, revision=revision)
+        complete = self._external_teacher.load_into(module)
+        self.used_external_teacher = True
+        self._trained.add(module, self._external_teacher.name)
+        if complete:
+            return module.eval()
+        return self.stage(name, fn, module, needs=(*needs, module), revision=revision)
+
+    def _key(
+        self, name: str, fn: Callable[[Any], object], module: Any, needs: Sequence[str | nn.Module], revision: int
+    ) -> StageKey:
+        texts = [need for need in needs if isinstance(need, str)]
+        stages = [self._trained.key(need, name) for need in needs if isinstance(need, nn.Module)]
+        known = (*VIEWS, *([CLASSIFIER] if self._scope == "enhancer" else []), *self.options)
+        for text in texts:
+            if text not in known:
+                raise unknown(f"need of stage '{name}'", text, known)
+        if self._enhancer is not None and "low" in texts:
+            stages.append(self._trained.key(self._enhancer, name))
+        numbers = stage_numbers(self.plan, self.inputs, texts, stages, module, scope=self._scope)
+        return StageKey(name=name, function=function_name(fn), revision=revision, numbers=numbers)
+
+    @contextmanager
+    def _enhancer_scope(self, options: Mapping[str, Value]) -> Iterator[None]:
+        """Inside the block, stages are the enhancer's: they read `options` and have keys without the backbone."""
+        self.options, outer, self._scope = options, self.options, "enhancer"
+        try:
+            yield
+        finally:
+            self.options, self._scope = outer, "method"
+
+    def derive(
+        self,
+        name: str,
+        fn: Callable[[Batch], Tensor],
+        *,
+        of: Views,
+        by: Sequence[nn.Module],
+        shape: tuple[int, ...],
+        revision: int = 1,
+    ) -> DerivedViews:
+        """Compute a tensor for each interval of each clip, such as features, and store it as float16.
+
+        fn: a batch of one clip -> (K, *shape), each interval independent of the others: a long clip comes in pieces.
+            It is called without gradients, and only for clips whose result is not stored yet.
+        of: `views(..., whole=True)`. by: the modules that `fn` uses; stages must have trained them.
+        revision: raise it when what `fn` computes changes.
+        Returns views for `epochs`, whose batches hold `derived` (B, K, *shape). Raises ElrError for augmented views.
+        """
+        if of.train:
+            raise ElrError(f"'{name}' cannot be derived from views that change every epoch; pass views(whole=True)")
+        stages = [self._trained.key(module, name) for module in by]
+        return self._runner.derive(
+            Derivation(name=name, fn=fn, views=of, modules=by, stages=stages, shape=shape, revision=revision)
+        )
+
+    # -- the loop
+
+    def epochs(
+        self, views: Views | DerivedViews, n: int, *, state: Sequence[Stateful], batch: int | None = None
+    ) -> Iterator[Batch]:
+        """Yield batches on the device for `n` epochs.
+
+        state: saved at each epoch's end, and restored after a kill. Modules in it are put in training mode at each
+            epoch's start, except submodules whose parameters are all frozen.
+        batch: clips per batch; by default the option `batch`.
+        """
+        if not self._in_stage:
+            raise ElrError("training.epochs(...) must be called inside training.stage(...), which saves the result")
+        return self._runner.epochs(views, n, state=state, batch=batch or int(self.options["batch"]))
+
+    def log(self, **metrics: Tensor | float) -> None:
+        """Show scalars and keep their means over the epoch. A value that is not finite stops the run."""
+        self._runner.log(metrics)
+
+    @property
+    def history(self) -> Sequence[Mapping[str, float]]:
+        """One row per finished epoch of the running stage, those before a kill included.
+
+        A row holds `epoch`, from 0, and the mean of each metric. Empty outside a stage and in a time estimate.
+        """
+        return self._runner.history
+
+    def note(self, text: str) -> None:
+        """Add a sentence to the record: something that a reader of the score should know.
+
+        A stage keeps the notes that are made inside it, and every run that reuses the stage repeats them.
+        """
+        self._runner.note(text)

@@ -1,0 +1,201 @@
+"""Train stages for real: under a lock, with checkpoints, and only if no equal stage is in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark_core.clips.derived import DerivedFormat, DerivedViews, ensure_derived
+from benchmark_core.clips.enhanced import weights_digest
+from benchmark_core.clips.store import ClipStore
+from benchmark_core.clips.views import Batch, Views
+from benchmark_core.errors import ElrError
+from benchmark_core.plans.plan import Plan
+from benchmark_core.progress import Reporter, follow
+from benchmark_core.source_text import other_source, source_note
+from benchmark_core.training.device import describe_device
+from benchmark_core.training.keys import function_name
+from benchmark_core.training.metric_logger import MetricLogger
+from benchmark_core.training.seeds import generator, seed_of, seeded
+from benchmark_core.training.stage_folder import StageFolder
+from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful, ViewRequest
+from benchmark_core.training.training_loop import TrainingLoop
+
+
+class StageTrainer(StageRunner):
+    """The `StageRunner` of a run.
+
+    make_views: see `runs.prepare.Data.training_views`. cache: the folder that holds `stages` and `clips`.
+    refit: train each stage again, even if it is in the cache.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        make_views: Callable[..., Views],
+        device: torch.device,
+        cache: Path,
+        reporter: Reporter,
+        refit: bool = False,
+    ) -> None:
+        super().__init__(plan.seed)
+        self._make_views = make_views
+        self._device = device
+        self._cache = cache
+        self._reporter = reporter
+        self._refit = refit
+        self._precision = plan.precision
+        self._loop: TrainingLoop | None = None  # of the running stage
+        precision = "" if plan.precision == "fp32" else " or use --precision fp32"
+        self._metrics = MetricLogger(f"lower the learning rate (--set method.lr=…){precision}")
+
+    def run_stage(self, stage: Stage) -> None:
+        """Train the stage, or restore it from the cache; add its row to `stages`."""
+        key = stage.key
+        folder = StageFolder(self._cache, key)
+        with folder.locked():
+            note = None if self._refit else folder.finished()
+            reused = note is not None
+            if note is None:
+                note = self._train(folder, stage)
+            else:
+                folder.restore(stage.module)
+                self._reporter.say(f"{key.name}: reused from the cache (its training took {note['seconds']:.0f} s)")
+                if other_source(note, stage.fn):
+                    self._reporter.warn(
+                        f"stage '{key.name}' in the cache was trained by other source code of the same revision; "
+                        "pass --refit to train it again"
+                    )
+        self.notes += [f"{key.name}: {text}" for text in note.get("notes", ())]
+        self.stages.append(
+            {
+                "name": key.name,
+                "key": key.digest,
+                "reused": reused,
+                "seconds": note["seconds"],
+                "updates": note["updates"],
+                "history": note["history"],
+                "device": note["device"],
+            }
+        )
+
+    def _train(self, folder: StageFolder, stage: Stage) -> dict[str, Any]:
+        """Train the stage and write it to the cache. Returns its note, see `stage_files`."""
+        name = stage.key.name
+        if self._loop is not None:
+            raise ElrError(
+                f"stage '{name}' begins inside stage '{self._loop.name}'; train it before that stage and pass its "
+                "module in `needs`"
+            )
+        resumed = None if self._refit else folder.load_checkpoint()
+        folder.begin()
+        loop = self._loop = TrainingLoop(folder, name, self.seed, self._metrics, self._reporter, resumed)
+        self._rng = generator(self.seed, name, "rng")
+        try:
+            with seeded(self.seed, name):
+                stage.fn(stage.module)
+        finally:
+            self._loop = None
+            self._metrics.clear()
+        for key, value in stage.module.state_dict().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise self._metrics.diverged(
+                    f"stage '{name}': {key} is not finite after training, so the stage is not kept"
+                )
+        note = {
+            "seconds": round(loop.spent, 2),
+            "updates": loop.updates,
+            "history": loop.history,
+            **source_note(stage.fn),
+            "device": describe_device(self._device),
+            "torch": torch.__version__,
+            **({"notes": loop.notes} if loop.notes else {}),
+        }
+        folder.finish(stage.module, note)
+        return note
+
+    def views(self, request: ViewRequest) -> Views:
+        """Return views of stored clips, seeded by the plan and the running stage."""
+        return self._make_views(
+            low=request.low,
+            high=request.high,
+            seed=self._views_seed(),
+            unlabelled=request.unlabelled,
+            sampling=request.sampling,
+            enhancer=request.enhancer,
+            whole=request.whole,
+        )
+
+    def epochs(self, views: Views | DerivedViews, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
+        """Yield batches on the device; save `state` at each epoch's end, and restore it after a kill."""
+        loop = self._loop
+        assert loop is not None, "`Training.epochs` refuses loops outside a stage"
+
+        def begin_epoch(number: int, epoch: int) -> None:
+            self._rng = generator(self.seed, loop.name, number, epoch, "rng")
+
+        for host, progress in loop.epochs(
+            lambda epoch: views.batches(batch, epoch=epoch),
+            views.steps(batch),
+            n,
+            state=state,
+            drain=self._device.type == "cpu",
+            begin_epoch=begin_epoch,
+        ):
+            yield replace(views.to_device(host, self._device), progress=progress)
+
+    def derive(self, derivation: Derivation) -> DerivedViews:
+        """Compute what is missing in the clip store; return views that read it."""
+        views, plan = derivation.views, derivation.views.view_plan
+        formats = (plan.low if views.low else None, plan.high if views.high else None)
+        stored = DerivedFormat(
+            made_of={
+                "name": derivation.name,
+                "function": function_name(derivation.fn),
+                "revision": derivation.revision,
+                "views": [each.key for each in formats if each],
+                "crop": plan.crop,
+                "size": list(plan.size),
+                "sampling": str(views.sampling),
+                "precision": self._precision,
+                "stages": list(derivation.stages),
+                "weights": [weights_digest(module) for module in derivation.modules],
+                "shape": list(derivation.shape),
+            }
+        )
+        for module in derivation.modules:
+            module.eval()
+        store = ClipStore(self._cache)
+        with self._reporter.steps(derivation.name, len(views), unit="clips") as advance:
+            ensure_derived(store, views, stored, derivation.fn, self._device, follow(advance), shape=derivation.shape)
+        return DerivedViews(views, store, stored, derivation.shape, self._views_seed())
+
+    def log(self, values: Mapping[str, Tensor | float]) -> None:
+        """Keep one step's metrics; the epoch's means go into the history."""
+        for key, value in values.items():
+            self._metrics.add(key, value)
+
+    def note(self, text: str) -> None:
+        """Keep a sentence once, with the running stage or else with the run, and print it as a warning."""
+        notes = self.notes if self._loop is None else self._loop.notes
+        if text not in notes:
+            notes.append(text)
+            self._reporter.warn(text)
+
+    @property
+    def history(self) -> Sequence[Mapping[str, float]]:
+        """One row per finished epoch of the running stage, those before a resume included."""
+        return () if self._loop is None else tuple(self._loop.history)
+
+    def _views_seed(self) -> int:
+        """Return a new seed for each views of a stage, so that a later loop sees other orders and boxes."""
+        if self._loop is None:
+            return seed_of(self.seed, "", "views")
+        number, self._loop.views = self._loop.views, self._loop.views + 1
+        return seed_of(self.seed, self._loop.name, "views", *([number] if number else []))

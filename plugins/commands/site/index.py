@@ -1,0 +1,95 @@
+"""Front page: what the leaderboards are, how recent they are, which rows lead, and the list of tracks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.tables.cells import names, percent, spread
+from benchmark_core.tables.gather import Leaderboard
+from benchmark_core.tables.track_cells import index_cells, leader
+from elrbench_plugins.commands.site.blocks import Block, heading, table, text
+from elrbench_plugins.commands.site.track import page_path
+
+_ABOUT = """\
+elrbench compares methods that recognise human actions in extreme-low-resolution video, about a dozen pixels across. A
+track is a dataset, a protocol and a degradation; scores can be compared only within one track. Every measured score
+comes from the published record of a run. Figures that papers report are in columns of their own."""
+_LEADING = """\
+Rows on rank 1 of each track. Rows that share rank 1 are not significantly different from the first of them. A track has
+no leader if the best score is not ranked, for example because it has one seed and other rows have several."""
+
+
+def index_blocks(board: Leaderboard) -> list[Block]:
+    """Return the blocks of the front page."""
+    if not board.pages:
+        return [text(_one_paragraph(_ABOUT)), text("No records yet.")]
+    tracks = sorted(board.pages.items(), key=lambda item: (item[1].table is None, item[0]))
+    return [
+        text(_one_paragraph(_ABOUT), _date(board)),
+        *_leading(board),
+        heading("Tracks"),
+        table(
+            "Tracks",
+            [index_cells(page) for _, page in tracks],
+            main=("track", "measured", "reported"),
+            links=[os.fspath(page_path(path)) for path, _ in tracks],
+        ),
+    ]
+
+
+def _date(board: Leaderboard) -> str:
+    """Return the number of runs and the date of the latest. The build date is not used: equal records, equal bytes."""
+    records = list(_records(board))
+    if not records:
+        return "No run has been published yet."
+    tracks = sum(page.table is not None for page in board.pages.values())
+    latest = max(record["finished"] for record in records)
+    runs = f"{len(records)} run{'s' if len(records) > 1 else ''} on {tracks} track{'s' if tracks > 1 else ''}"
+    return f"{runs}. The latest run finished on {latest[:10]}. Scores are in %."
+
+
+def _records(board: Leaderboard) -> Iterator[RunRecord]:
+    for page in board.pages.values():
+        for section in page.table.sections.values() if page.table else ():
+            for ranked in section:
+                yield from ranked.row.records
+
+
+def _leading(board: Leaderboard) -> list[Block]:
+    """Return a table of the rows on rank 1 of each track; empty if no track has a leader."""
+    rows: list[dict[str, str]] = []
+    paths: list[PurePosixPath] = []
+    for path, page in board.pages.items():
+        if page.table is None or leader(page.table) is None:
+            continue
+        for ranked in page.table.competitors:
+            if ranked.rank != 1 or ranked.score is None:
+                continue
+            shown = names(ranked)
+            rows.append(
+                {
+                    "track": page.title,
+                    **{name: shown[name] for name in ("method", "backbone", "enhancer")},
+                    "budget": ranked.row.first["plan"]["budget"],
+                    "score": ranked.row.first["primary"],
+                    "measured": spread(ranked.score),
+                    "95 %": f"{percent(ranked.score.low, 1)} to {percent(ranked.score.high, 1)}",
+                    "seeds": str(len(ranked.row.seeds)),
+                }
+            )
+            paths.append(page_path(path))
+    if not rows:
+        return []
+    links = [os.fspath(path) for path in paths]
+    return [
+        heading("Leading rows"),
+        text(_one_paragraph(_LEADING)),
+        table("Leading rows", rows, main=("track", "method", "measured"), links=links),
+    ]
+
+
+def _one_paragraph(text: str) -> str:
+    return " ".join(text.split())

@@ -236,7 +236,7 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
 
 def test_a_tree_without_videos(catalog: Catalog, tmp_path: Path) -> None:
     placed, name = catalog.placed(f"videos:{touch(tmp_path, 'a.txt')}")
-    with pytest.raises(ElrError, match="no video is under it, at any depth"):
+    with pytest.raises(ElrError, match="holds no video, at any depth"):
         placed.datasets[name].read_index(tmp_path, "pool", {})
 
 

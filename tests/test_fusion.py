@@ -267,7 +267,7 @@ ENTRY = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
         (
             {"unlabelled": {**ENTRY, "manifest": "a"}},
             {"unlabelled": {**ENTRY, "manifest": "b"}},
-            "different unlabelled clips",
+            "unlabelled clips",
         ),
         ({"high_source": {**ENTRY, "manifest": "a"}}, {}, "clips with high views"),
     ],

@@ -120,7 +120,7 @@ def test_the_training_time_is_estimated_before_clips_are_decoded(
             heard.append(line)
 
         @contextmanager
-        def steps(self, label: str, total: int) -> Iterator[Callable[..., None]]:
+        def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Callable[..., None]]:
             heard.append(label)
             if label == "train clips":
                 heard.append(f"{len(list((tmp_path / 'cache').rglob('*.clip')))} decoded")

@@ -116,7 +116,7 @@ def test_the_students_row_is_the_student_alone(toy_catalog: Catalog, tmp_path: P
 def test_a_ceiling_has_no_place_on_a_native_track(catalog: Catalog) -> None:
     asked = {"dataset": "tiny-puppets", "budget": "smoke", "backbone": "resnet18"}
     resolve_plan(catalog, PlanRequest(method="cstat", **asked))
-    with pytest.raises(ElrError, match="method 'cstat:teacher' is scored on high views, and a native track has none"):
+    with pytest.raises(ElrError, match="method 'cstat:teacher' is scored on high views, but a native track has none"):
         resolve_plan(catalog, PlanRequest(method="cstat:teacher", **asked))
 
 

@@ -122,7 +122,7 @@ def test_a_suite_does_not_reuse_a_run_of_other_clips(
     code, out, err = suite(there, "--out", "others")
     assert (code, err) == (0, "") and f"{100 * records[1]['scores']['top1']['value']:.2f}" in out
     code, _, err = suite(there, "--out", "others", "--publish")
-    assert code == 1 and "dataset of the same plan" in err
+    assert code == 1 and "different result of the same plan" in err
 
 
 def test_other_versions_of_plugins_are_reported():

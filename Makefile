@@ -1,4 +1,4 @@
-# make demo   train two recognizers on a dataset drawn by code, and print their table
+# make demo   train a recognizer on a dataset drawn by code, and print its table
 # make test   run the tests
 # make lint   run ruff and mypy
 # make clean  delete .venv, build outputs and the demo's runs
@@ -19,23 +19,19 @@ RUN := $(BIN)/elrbench run $(PLAN) --cache $(DEMO)/cache --publish --folder $(BO
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	@echo 'This demo trains two recognizers of 12 actions on 480 clips drawn by code, and tests them on 240 others:'
-	@echo '  1. supervised: the network sees 12x16 pixels, as a deployed recognizer does;'
-	@echo '  2. teacher: the same network sees the clips at high resolution, an upper bound.'
-	@echo 'Both start from ImageNet weights and train for 4 epochs. The demo takes about 4 minutes on two idle cores,'
-	@echo 'and seconds when it is repeated. It downloads nothing and writes only to $(DEMO).'
-	rm -rf $(BOARD) $(DEMO)/supervised $(DEMO)/teacher
+	@echo 'This demo trains a recognizer of 12 actions on 480 clips drawn by code, and tests it on 240 others.'
+	@echo 'It sees 12x16 pixels per frame, starts from ImageNet weights, and trains for 4 epochs.'
+	@echo 'The demo takes about 3 minutes on two idle cores, and seconds when it is repeated.'
+	@echo 'It downloads nothing and writes only to $(DEMO).'
+	rm -rf $(BOARD) $(DEMO)/supervised
 	mkdir -p $(BOARD)
-	@printf '\n1 of 2: supervised\n'
 	$(RUN) --method supervised --out $(DEMO)/supervised
-	@printf '\n2 of 2: teacher\n'
-	$(RUN) --method teacher --out $(DEMO)/teacher
 	@$(BIN)/elrbench leaderboard --folder $(BOARD) >$(DEMO)/tables.txt
 	@$(BIN)/elrbench site --folder $(BOARD) --out $(DEMO)/site >>$(DEMO)/tables.txt
-	@printf '\nThe table of these two runs. A guess is right in 8.3 %% of the clips (1 of 12 classes).\n\n'
+	@printf '\nThe table of this run. A guess is right in 8.3 %% of the clips (1 of 12 classes).\n\n'
 	@find $(BOARD)/tables/puppets* -name '*.md' -exec cat {} +
-	@printf '\nRuns (weights, log, record, predictions): %s\nRecords and tables: %s\nOpen in a browser: %s\n' \
-	    '$(DEMO)/supervised, $(DEMO)/teacher' '$(BOARD)' '$(DEMO)/site/index.html'
+	@printf '\nRun (weights, log, record, predictions): %s\nRecord and table: %s\nOpen in a browser: %s\n' \
+	    '$(DEMO)/supervised' '$(BOARD)' '$(DEMO)/site/index.html'
 
 # One process per core, one thread each: on small networks, more threads cost more than they gain.
 test: $(VENV)/installed

@@ -122,7 +122,7 @@ def test_tam_at_8_intervals_adds_the_papers_parameters() -> None:
 
 
 def test_tam_refuses_another_number_of_intervals() -> None:
-    with pytest.raises(ElrError, match="built for 4 intervals and got 3; ask for a sampling"):
+    with pytest.raises(ElrError, match="built for 4 intervals and got 3; .*--sampling 4x1"):
         tam()(torch.randn(1, 3, 5), torch.ones(1, 3))
 
 

@@ -108,7 +108,7 @@ def test_one_protocol_that_cannot_be_read_hides_no_other(root: Path) -> None:
         return Index(clips=tuple(clips), folds={"1": Fold(train=("0",), test=("1",))}, unlisted=7)
 
     protocols = {name: Protocol(summary="", folds=("1",)) for name in ("first", "second")}
-    spec = DatasetSpec(name="two", summary="", classes=("a",), protocols=protocols, index=index)
+    spec = DatasetSpec(name="two", summary="", classes=("a",), protocols=protocols, index=index, layout="*.avi")
     report = hold(spec, root)
     assert report.counts == ["second: the list second.txt cannot be read"] and report.clips == 4
     assert report.unlisted == 7

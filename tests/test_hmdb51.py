@@ -98,7 +98,7 @@ def test_classes_are_numbered_by_their_sorted_names() -> None:
 @pytest.mark.parametrize("text", ["", "\r\n \n"])
 def test_an_empty_list_is_named(root: Path, text: str) -> None:
     (root / SPLITS / "run_test_split1.txt").write_text(text)
-    with pytest.raises(ElrError, match=r"^hmdb51: the list \S*run_test_split1\.txt is empty; a line 'FILE 0"):
+    with pytest.raises(ElrError, match=r"^hmdb51: the list \S*run_test_split1\.txt is empty; .*'FILE 0"):
         HMDB51.read_index(root, "split1", {})
 
 
@@ -123,7 +123,7 @@ def test_a_list_that_is_absent_or_no_text_is_named(root: Path) -> None:
 
 def test_a_folder_that_is_absent_is_named_with_the_layout(root: Path) -> None:
     shutil.rmtree(root / SPLITS)
-    with pytest.raises(ElrError, match=r"hmdb51: there is no folder .*_7030_splits; expected under .*CLASS/\*\.avi"):
+    with pytest.raises(ElrError, match=r"hmdb51: the folder .*_7030_splits does not exist; .*CLASS/\*\.avi"):
         HMDB51.read_index(root, "split1", {})
 
 

@@ -159,7 +159,7 @@ def test_a_truth_file_of_another_length_is_noted(inria: Path) -> None:
 @pytest.mark.parametrize("word", ["15", "-1", "1.5", "kick", "²"])
 def test_a_truth_file_that_cannot_be_read_is_named(inria: Path, word: str) -> None:
     (inria / "alba1_truth.txt").write_text(f"0\n\n{word}\n")
-    with pytest.raises(ElrError, match=r"ixmas-11: alba1_truth\.txt line 3 is not an action's number, 0 to 14"):
+    with pytest.raises(ElrError, match=r"ixmas-11: alba1_truth\.txt line 3 is not an action number"):
         IXMAS_11.read_index(inria, "loso-10", {})
 
 
@@ -178,24 +178,24 @@ def test_a_video_is_a_clip(epfl: Path) -> None:
 def test_a_video_that_is_there_twice(epfl: Path) -> None:
     (epfl / "other").mkdir()
     shutil.copy(epfl / "clare1_11_point_cam2_frames_0053_0097.avi", epfl / "other")
-    with pytest.raises(ElrError, match="is there twice, in .*; give the folder of one of them as --data"):
+    with pytest.raises(ElrError, match="exists twice, in .*--data"):
         IXMAS_12.read_index(epfl, "loso-10", EPFL)
 
 
 def test_the_other_release_is_recognised(inria: Path, epfl: Path) -> None:
     shutil.rmtree(inria)
-    with pytest.raises(ElrError, match="holds EPFL's videos, not INRIA's pictures: ask for --dataset ixmas-11:epfl"):
+    with pytest.raises(ElrError, match="EPFL's videos, .*--dataset ixmas-11:epfl"):
         IXMAS_11.read_index(epfl, "loso-10", {})
     for path in epfl.glob("*.avi"):
         path.unlink()
     record(epfl, "alba1")
-    with pytest.raises(ElrError, match="holds INRIA's pictures, not EPFL's videos: ask for --dataset ixmas-12;"):
+    with pytest.raises(ElrError, match="INRIA's pictures, .*--dataset ixmas-12;"):
         IXMAS_12.read_index(epfl, "loso-10", EPFL)
 
 
 def test_a_folder_of_neither(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").touch()
-    with pytest.raises(ElrError, match=r"no clip of its 10 actors is under .*; expected under .*img%04d\.png"):
+    with pytest.raises(ElrError, match=r"no clip of its 10 actors .*img%04d\.png"):
         IXMAS_11.read_index(tmp_path, "loso-10", {})
 
 

@@ -80,7 +80,7 @@ def test_the_first_three_days_are_a_protocol_of_their_own(root: Path) -> None:
     (root / "annotation" / "annotation_20170210_human.csv").unlink()
     index = NAGOYA_FIR.read_index(root, "loso-6", OPTIONS)
     assert list(index.folds) == list("ABCDEF") and len(index.clips) == 63
-    with pytest.raises(ElrError, match=r"no .*annotation_20170210_human\.csv; without that day, --protocol loso-6"):
+    with pytest.raises(ElrError, match=r"annotation_20170210_human\.csv does not exist; --protocol loso-6"):
         NAGOYA_FIR.read_index(root, "loso", OPTIONS)
 
 
@@ -91,7 +91,7 @@ def test_absent_recordings_are_missing(root: Path) -> None:
     assert index.missing_targets == {"20170206_p2_dark1/16-20": CLASSES.index("stand")}
     for day in DAYS:
         shutil.rmtree(root / day)
-    with pytest.raises(ElrError, match="no annotated recording is under"):
+    with pytest.raises(ElrError, match="no annotated recording "):
         NAGOYA_FIR.read_index(root, "loso", OPTIONS)
 
 
@@ -129,14 +129,14 @@ def test_other_actions_people_and_repetitions_are_named(root: Path) -> None:
     with pytest.raises(ElrError, match="lists 20170206_p2_dark1/16-20 twice"):
         NAGOYA_FIR.read_index(root, "loso", OPTIONS)
     path.write_text(text + "20170206_p2_dark1.csv,1,9,stand,human12\n")
-    with pytest.raises(ElrError, match="names human3, human4, human12; 2 people acted on that day"):
+    with pytest.raises(ElrError, match="human3, human4, human12, but 2 people"):
         NAGOYA_FIR.read_index(root, "loso", OPTIONS)
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ElrError, match="--data ROOT"):
+    with pytest.raises(ElrError, match="--data DIR"):
         NAGOYA_FIR.read_index(None, "loso", OPTIONS)
-    with pytest.raises(ElrError, match=r"there is no .*annotation_20170203_human\.csv; expected under .*DATE/raw"):
+    with pytest.raises(ElrError, match=r"annotation_20170203_human\.csv does not exist; expected .*DATE/raw"):
         NAGOYA_FIR.read_index(tmp_path, "loso", OPTIONS)
     with pytest.raises(ElrError, match=r"dataset\.coldest=30\.0 is not below dataset\.hottest=27\.0"):
         NAGOYA_FIR.read_index(tmp_path, "loso", OPTIONS | {"coldest": 30.0})

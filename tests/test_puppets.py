@@ -79,7 +79,7 @@ def test_numbers_are_fixed_and_streams_apart():
 @pytest.mark.parametrize("name", SPECS)
 def test_key_of_another_generator_is_refused(name):
     source = listed(name, train=1, test=1).clips[0].source
-    with pytest.raises(ElrError, match=f"generator {GENERATOR_VERSION + 1}, but this is generator {GENERATOR_VERSION}"):
+    with pytest.raises(ElrError, match=f"generator {GENERATOR_VERSION + 1}, but .* generator {GENERATOR_VERSION}:"):
         drawn(source, version=GENERATOR_VERSION + 1)
 
 

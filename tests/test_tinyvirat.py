@@ -92,7 +92,7 @@ def test_larger_crops_come_in_the_same_format(tmp_path: Path) -> None:
 
 def test_the_specs_say_what_the_papers_count() -> None:
     assert TINYVIRAT.counts == {"train-test": {"1": (7663, 5166)}}
-    assert TINYVIRAT_V2.counts == {"train-val": {"1": (16950, 3308)}} and "6,097 test clips" in TINYVIRAT_V2.summary
+    assert TINYVIRAT_V2.counts == {"train-val": {"1": (16950, 3308)}} and "6,097" in TINYVIRAT_V2.summary
     assert len(CLASSES) == len(set(CLASSES)) == 26
     assert [CLASSES[number] for number in (0, 9, 14, 25)] == ["Opening", "activity_running", "activity_walking", "Misc"]
     for spec in (TINYVIRAT, TINYVIRAT_V2):
@@ -109,7 +109,7 @@ def test_absent_videos_are_missing(root: Path) -> None:
     assert index.missing == (f"train/{FILM}/00003", f"test/{'x' * 300}")
     assert index.missing_targets[index.missing[0]] == (3,)
     shutil.rmtree(root / "videos")
-    with pytest.raises(ElrError, match=f"none of the 13 listed clips is under .*first: train/{FILM}/00000"):
+    with pytest.raises(ElrError, match=f"none of the 13 listed clips .*first: train/{FILM}/00000"):
         TINYVIRAT.read_index(root, "train-test", {})
 
 
@@ -117,17 +117,14 @@ def test_absent_videos_are_missing(root: Path) -> None:
     ("change", "message"),
     [
         ({"label": ["Jumping"]}, "entry 2 of tiny_train.json: unknown class 'Jumping'"),
-        ({"label": []}, r"entry 2 of tiny_train.json has the label \[\], where a list of at least one class is due"),
-        ({"label": "Opening"}, "has the label 'Opening', where a list"),
+        ({"label": []}, r"entry 2 of tiny_train.json has the label \[\]"),
+        ({"label": "Opening"}, "has the label 'Opening', but a list"),
         ({"label": [["Opening"]]}, "unknown class"),
         ({"label": None}, "has the label None"),
-        (
-            {"path": "/etc/passwd"},
-            "entry 2 of tiny_train.json has the path '/etc/passwd', which does not lead to a file",
-        ),
+        ({"path": "/etc/passwd"}, "entry 2 of tiny_train.json has the path '/etc/passwd', which does not lead"),
         ({"path": "../test/00001.mp4"}, "has the path '../test/00001.mp4', which does not lead"),
-        ({"path": "a/../../b.mp4"}, "does not lead to a file below videos/"),
-        ({"path": "..\\b.mp4"}, "does not lead to a file below videos/"),
+        ({"path": "a/../../b.mp4"}, "does not lead to a file in videos/"),
+        ({"path": "..\\b.mp4"}, "does not lead to a file in videos/"),
         ({"path": ""}, "does not lead"),
         ({"path": "."}, "does not lead"),
         ({"path": 7}, "has the path 7"),
@@ -147,7 +144,7 @@ def test_an_entry_that_cannot_be_used_is_named(root: Path, change: dict[str, Any
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"tubes": 3}', "7", '"text"', "[" * 100_000])
 def test_a_file_that_holds_no_list_is_named(root: Path, content: str) -> None:
     (root / "tiny_train.json").write_text(content)
-    with pytest.raises(ElrError, match=r"tiny_train\.json (cannot be read|holds no list of clips)"):
+    with pytest.raises(ElrError, match=r"tiny_train\.json (cannot be read|has no list of clips)"):
         TINYVIRAT.read_index(root, "train-test", {})
 
 
@@ -160,7 +157,7 @@ def test_a_missing_list_and_an_entry_of_another_kind_are_named(root: Path) -> No
         ElrError, match=r"tiny_train\.json cannot be read: No such file or directory; expected: videos/"
     ):
         TINYVIRAT.read_index(root, "train-test", {})
-    with pytest.raises(ElrError, match="--data ROOT"):
+    with pytest.raises(ElrError, match="--data DIR"):
         TINYVIRAT.read_index(None, "train-test", {})
 
 
@@ -170,9 +167,9 @@ def test_the_answer_is_the_challenges() -> None:
     logits[1, 2] = 0.0  # a sigmoid of 0.5 is not above it
     text = answer(["test/00042", "test/00007"], logits)
     assert text == f"00007 {' '.join('0' * 26)}\n00042 1 {' '.join('0' * 24)} 1\n"
-    with pytest.raises(ElrError, match="clip 'test/a7' is not named after its number"):
+    with pytest.raises(ElrError, match="clip 'test/a7': its file name is not a number"):
         answer(["test/a7"], logits[:1])
-    with pytest.raises(ElrError, match="all 26 classes, and this run has 3"):
+    with pytest.raises(ElrError, match="all 26 classes, but this run has 3"):
         answer(["test/00001"], logits[:1, :3])
 
 

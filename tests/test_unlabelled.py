@@ -311,7 +311,7 @@ def test_an_empty_unlabelled_set_is_an_error_before_clips_are_decoded(
     with pytest.raises(ElrError, match="the folder .*kinetics is empty"):
         go(toy_catalog, folders, tmp_path)
     (folders[1] / "readme.txt").touch()
-    with pytest.raises(ElrError, match="holds no video"):
+    with pytest.raises(ElrError, match="no video in it"):
         go(toy_catalog, folders, tmp_path)
     assert not list((tmp_path / "cache").rglob("*.clip"))
 

@@ -1,7 +1,7 @@
 """C3D (Tran et al., ICCV 2015), with the parameter names of its public PyTorch checkpoints.
 
-Its fully connected layers read the 512x1x4x4 that 16 frames of 112x112 end in. A map of another size is averaged to
-that first; at 16x112x112 nothing changes. Maxima round up, so that no axis vanishes.
+The fully connected layers read 512x1x4x4, which is the last map of 16 frames of 112x112. A last map of another size is
+averaged to that size first; at 16x112x112 nothing changes. Max pooling rounds sizes up, so that no axis becomes empty.
 Example::
 
     network = c3d(487)
@@ -21,12 +21,12 @@ LAST = (1, 4, 4)  # frames, rows and columns that fc6 reads
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv3d:
-    """A convolution over 3x3x3 that keeps the size."""
+    """Return a 3x3x3 convolution that keeps the size."""
     return nn.Conv3d(inputs, outputs, 3, padding=1)
 
 
 class C3d(nn.Module):
-    """The stage maps have 128, 256, 512, 512 channels, strides 2, 4, 8, 16 in space and 1, 2, 4, 8 in time."""
+    """C3D. Stage maps have 128, 256, 512, 512 channels, strides 2, 4, 8, 16 in space and 1, 2, 4, 8 in time."""
 
     def __init__(self, classes: int, dropout: float = 0.5) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class C3d(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """As the authors train from scratch: nothing is normalised, so weights are small enough for grey levels."""
+        """Initialise as the authors do to train from scratch: small weights, as inputs are grey levels."""
         ends = (self.conv1, self.fc8)
         for module in self.modules():
             if isinstance(module, nn.Conv3d | nn.Linear):
@@ -57,7 +57,7 @@ class C3d(nn.Module):
                 nn.init.constant_(module.bias, 0.0 if module in ends else 1.0)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The outputs of conv2, 3b, 4b and 5b after ReLU, each (N, C_i, T_i, h_i, w_i), for x (N, 3, T, H, W)."""
+        """Return conv2, 3b, 4b and 5b after ReLU, each (N, C_i, T_i, h_i, w_i), for x (N, 3, T, H, W)."""
         second = F.relu(self.conv2(self.pool1(F.relu(self.conv1(x)))))
         third = F.relu(self.conv3b(F.relu(self.conv3a(self.pool2(second)))))
         fourth = F.relu(self.conv4b(F.relu(self.conv4a(self.pool3(third)))))
@@ -65,7 +65,7 @@ class C3d(nn.Module):
         return [second, third, fourth, fifth]
 
     def pool(self, last: Tensor) -> Tensor:
-        """(N, 512, T, h, w), conv5b's map, to (N, 4096), fc7's output."""
+        """Return the output of fc7, (N, 4096), for the map of conv5b, (N, 512, T, h, w)."""
         x = self.pool5(last)
         if x.shape[2:] != LAST:
             x = F.adaptive_avg_pool3d(x, LAST)
@@ -73,14 +73,14 @@ class C3d(nn.Module):
         return F.relu(self.fc7(x))
 
     def get_classifier(self) -> nn.Module:
-        """Dropout and fc8, from 4096 features to classes."""
+        """Return dropout and fc8, from 4096 features to classes."""
         return nn.Sequential(self.dropout, self.fc8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C) for normalised x (N, 3, T, H, W)."""
+        """Return logits (N, C) for normalised x (N, 3, T, H, W)."""
         return self.get_classifier()(self.pool(self.forward_features(x)[-1]))
 
 
 def c3d(classes: int, options: Mapping[str, Any] | None = None) -> C3d:
-    """79,991,015 parameters at Sports-1M's 487 classes. options: `dropout`."""
+    """Return C3D: 79,991,015 parameters with 487 classes (Sports-1M). Options: `dropout`."""
     return C3d(classes, **(options or {}))

@@ -1,4 +1,4 @@
-"""How low views are made: `average-HxW` (CSTAT), `bicubic-HxW` (TinyVIRAT), `native` (as recorded)."""
+"""Built-in degradations: `average-HxW` (CSTAT), `bicubic-HxW` (TinyVIRAT), `native` (as recorded)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from benchmark_core import DegradationSpec, Option, hookimpl
 
 AVERAGE = DegradationSpec(
     name="average-HxW",
-    summary="Area average of the 3:4 centre (or the low view's own aspect), with lens blur and Gaussian noise",
+    summary="Area average of the centre crop (3:4, or the aspect of the low size), with lens blur and Gaussian noise",
     citation="Bai et al., Extreme Low-Resolution Activity Recognition with Confident Spatial-Temporal Attention "
     "Transfer, 2021",
     on_clip="elrbench_plugins.degradations.average:degrade",
@@ -16,32 +16,35 @@ AVERAGE = DegradationSpec(
             low=0.0,
             high=4.0,
             unspecified=True,
-            help="lens blur in low pixels, before averaging; the paper names a lens blur and gives no size",
+            help="standard deviation of the lens blur before averaging, in low pixels; the paper gives no value",
         ),
         "sigma_noise": Option(
             default=2.0,
             low=0.0,
             high=64.0,
             unspecified=True,
-            help="Gaussian noise in grey levels of 255, after averaging; the paper names the noise and gives no size",
+            help="standard deviation of the Gaussian noise after averaging, in grey levels; the paper gives no value",
         ),
     },
     variants={"clean": {"sigma_blur": 0.0, "sigma_noise": 0.0}},
-    unspecified=("size of the lens blur", "size of the noise"),
+    unspecified=(
+        "size of the lens blur: a standard deviation of 0.25 low pixels is a guess",
+        "size of the noise: a standard deviation of 2 grey levels of 255 is a guess",
+    ),
 )
 
 BICUBIC = DegradationSpec(
     name="bicubic-HxW",
-    summary="Bicubic down-sampling of the high view after it has been cropped",
+    summary="Bicubic down-sampling of the cropped high view",
     track="{low}-centre{size}",
     citation="Demir et al., TinyVIRAT, ICPR 2020",
     on_device="elrbench_plugins.degradations.bicubic:degrade",
 )
 
-NATIVE = DegradationSpec(name="native", summary="Clips as recorded: for data that is extreme-low-resolution by nature")
+NATIVE = DegradationSpec(name="native", summary="Clips as recorded, for natively extreme-low-resolution data")
 
 
 @hookimpl
 def elr_degradations() -> list[DegradationSpec]:
-    """The three built-in degradations."""
+    """Return the three built-in degradations."""
     return [AVERAGE, BICUBIC, NATIVE]

@@ -1,4 +1,4 @@
-"""Average down-sampling with lens blur and sensor noise, as CSTAT makes its 12x16 videos (section IV.A)."""
+"""Average down-sampling with lens blur and sensor noise, as for CSTAT's 12x16 videos (section IV.A)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from benchmark_core.specs import Value
 
 
 def degrade(frames: Frames, low: tuple[int, int], options: Mapping[str, Value], seed: int) -> npt.NDArray[np.uint8]:
-    """Fitted frames to uint8 (T, 3, h, w).
+    """Return the low view, uint8 (T, 3, h, w), of fitted frames.
 
-    The noise of a frame depends on `seed` (the clip's content) and the frame's number alone: it is part of the data.
+    The noise depends only on `seed` (from the clip's content) and the number of the frame: it is part of the data.
     """
     pictures = reduce(frames, low, sigma=float(options["sigma_blur"]))  # (T, 3, h, w) in grey levels
     sigma = float(options["sigma_noise"])

@@ -1,4 +1,4 @@
-"""Bicubic down-sampling on the device, as TinyVIRAT pairs 14x14 and 28x28 with 112x112 (section V.A)."""
+"""Bicubic down-sampling on the device, as for TinyVIRAT's pairs of 14x14 or 28x28 with 112x112 (section V.A)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark_core.specs import Value
 
 
 def degrade(high: Tensor, low: tuple[int, int], options: Mapping[str, Value]) -> Tensor:
-    """Float (N, 3, H, W) in [0, 1] to (N, 3, h, w) in [0, 1].
+    """Return (N, 3, h, w) in [0, 1] for float `high` (N, 3, H, W) in [0, 1].
 
     Antialiased: the kernel widens with the factor. The cubic kernel overshoots at edges, so the result is clamped.
     """

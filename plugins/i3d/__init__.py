@@ -1,15 +1,15 @@
-"""I3D: Inception inflated to clips, with the parameter names of piergiaj's public checkpoints, RGB and flow."""
+"""I3D: Inception-v1 inflated to clips, RGB or flow, with the parameter names of piergiaj's public checkpoints."""
 
 from benchmark_core import BackboneSpec, Option, Published, hookimpl
 
 
 @hookimpl
 def elr_backbones() -> list[BackboneSpec]:
-    """Inception's branches over space and time; initialisations are files of the user's (`--weights FILE`)."""
+    """Return I3D. Its initial weights come from a file (`--weights FILE`)."""
     return [
         BackboneSpec(
             name="i3d",
-            summary="Inflated Inception-v1, public checkpoints' names (Kinetics, Charades), 12.7 M parameters",
+            summary="inflated Inception-v1, 12.7 M parameters, names of public checkpoints (Kinetics, Charades)",
             citation="Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, "
             "CVPR 2017",
             licence="Apache-2.0 (DeepMind's weights and their conversion)",
@@ -24,19 +24,19 @@ def elr_backbones() -> list[BackboneSpec]:
                     default=0.5,
                     low=0.0,
                     high=0.99,
-                    help="dropout before the classifier, on the features' mean over time",
+                    help="dropout probability before the classifier, on features averaged over time",
                 ),
                 "norm_momentum": Option(
                     default=0.01,
                     low=0.001,
                     high=1.0,
-                    help="share of a batch in normalisation's running mean and variance; the published 0.01 needs some "
-                    "500 updates to forget where they began, so raise it on short runs",
+                    help="momentum of batch normalisation's running mean and variance; the published 0.01 needs about "
+                    "500 updates to replace their initial values, so raise it for short runs",
                 ),
                 "first_pool": Option(
                     default=True,
-                    help="the maximum behind the first convolution; TinyVIRAT's code leaves it out, so that 112x112 "
-                    "ends in 7x7 as 224x224 does with it",
+                    help="max pooling after the first convolution; TinyVIRAT's code omits it, so that 112x112 ends in "
+                    "a 7x7 map, as 224x224 does with it",
                 ),
             },
             published=(
@@ -44,8 +44,8 @@ def elr_backbones() -> list[BackboneSpec]:
                 Published(size=(112, 112), sampling="1x16", classes=26),  # TinyVIRAT
             ),
             unspecified=(
-                "at other sizes than 224x224 the features are averaged over all of space, where the published network "
-                "takes the mean of 7x7",
+                "sizes other than 224x224: features are averaged over the whole last map; the published network "
+                "averages 7x7",
             ),
         ),
     ]

@@ -1,7 +1,7 @@
 """I3D (Carreira and Zisserman, CVPR 2017), with the parameter names of piergiaj's checkpoints.
 
-Inception-v1 (Szegedy et al., CVPR 2015) with every filter inflated to three dimensions. Convolutions and maxima are
-padded as TensorFlow's "SAME" pads the size at hand, so that any size does.
+Inception-v1 (Szegedy et al., CVPR 2015) with every filter inflated to three dimensions. Convolutions and max pooling
+have TensorFlow's "SAME" padding, computed from the size of their input, so that any size works.
 Example::
 
     network = i3d(400)
@@ -17,63 +17,63 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-EPSILON = 1e-3  # of the checkpoints' normalisation
+EPSILON = 1e-3  # of batch normalisation in the checkpoints
 Triple = tuple[int, int, int]
 
 
 def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Elements before and behind an axis, so that ceil(length / stride) windows cover it; an odd one goes behind."""
+    """Return the padding before and after an axis for ceil(length / stride) windows; an odd element goes after."""
     beyond = max((-(-length // stride) - 1) * stride + kernel - length, 0)
     return beyond // 2, beyond - beyond // 2
 
 
 def pad_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int], value: float) -> Tensor:
-    """(N, C, T, h, w), padded on its last three axes with `value`."""
+    """Return x (N, C, T, h, w) with its last three axes padded with `value`."""
     axes = zip(x.shape[2:], kernel, stride, strict=True)
     border = [side for axis in reversed([same_padding(*axis) for axis in axes]) for side in axis]
     return F.pad(x, border, value=value) if any(border) else x
 
 
 class StridedConv(nn.Conv3d):
-    """A convolution whose padding follows the size of what it sees."""
+    """Convolution with "SAME" padding, computed from the size of the input."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, h, w) to (N, C', T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, C', T / stride, h / stride, w / stride), rounded up, for (N, C, T, h, w)."""
         return super().forward(pad_same(x, self.kernel_size, self.stride, 0.0))
 
 
 class MaxPool(nn.Module):
-    """A maximum whose padding follows the size of what it sees; what is padded is never the largest."""
+    """Max pooling with "SAME" padding by -inf, computed from the size of the input."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, h, w) to (N, C, T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, C, T / stride, h / stride, w / stride), rounded up, for (N, C, T, h, w)."""
         return F.max_pool3d(pad_same(x, self.kernel, self.stride, -torch.inf), self.kernel, self.stride)
 
 
 class Unit(nn.Module):
-    """A convolution over `kernel` cubed, normalisation, ReLU."""
+    """Convolution over `kernel` cubed, batch normalisation, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, momentum: float) -> None:
         super().__init__()
-        if stride == 1:  # "SAME" is then the same at any size
+        if stride == 1:  # "SAME" padding does not depend on the size
             self.conv3d = nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
         else:
             self.conv3d = StridedConv(inputs, outputs, kernel, stride, bias=False)
         self.bn = nn.BatchNorm3d(outputs, eps=EPSILON, momentum=momentum)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, outputs, T / stride, h / stride, w / stride), rounded up, for (N, inputs, T, h, w)."""
         return F.relu(self.bn(self.conv3d(x)), inplace=True)
 
 
 class Mixed(nn.Module):
-    """Four branches side by side: 1x1x1; 1x1x1 then 3x3x3, twice; the maximum of 3x3x3 then 1x1x1.
+    """Four parallel branches: 1x1x1; 1x1x1 then 3x3x3, twice; 3x3x3 max pooling then 1x1x1.
 
-    widths: outputs of b0, b1a, b1b, b2a, b2b, b3b, as the paper lists them.
+    widths: output channels of b0, b1a, b1b, b2a, b2b, b3b, in the order of the paper.
     """
 
     def __init__(self, inputs: int, widths: tuple[int, int, int, int, int, int], momentum: float) -> None:
@@ -89,27 +89,27 @@ class Mixed(nn.Module):
         self.outputs = b0 + b1b + b2b + b3b
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T, h, w)."""
+        """Return (N, outputs, T, h, w), for (N, inputs, T, h, w)."""
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], 1)
 
 
 class Logits(nn.Module):
-    """The classifier, published as a convolution over 1x1x1: here on features without a place."""
+    """Classifier, published as a 1x1x1 convolution and applied here to pooled features."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
         self.conv3d = nn.Conv3d(features, classes, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(…, F) to (…, C)."""
+        """Return (…, C), for (…, F)."""
         return F.linear(features, self.conv3d.weight.flatten(1), self.conv3d.bias)
 
 
 class I3d(nn.Module):
-    """The stage maps have 192, 480, 832, 1024 channels, strides 4, 8, 16, 32 in space and 2, 2, 4, 8 in time.
+    """I3D. Stage maps have 192, 480, 832, 1024 channels, strides 4, 8, 16, 32 in space and 2, 2, 4, 8 in time.
 
-    dropout: before the classifier. norm_momentum: of running means and variances. first_pool: False leaves out the
-    first maximum, which halves the strides in space.
+    dropout: probability before the classifier. norm_momentum: of running means and variances. first_pool: False omits
+    the first max pooling, which halves the strides in space.
     """
 
     def __init__(
@@ -137,15 +137,15 @@ class I3d(nn.Module):
         self.logits = Logits(self.num_features, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv3d) and module.bias is None:
-                # He et al., ICCV 2015, keeping the variance of the backward pass
+                # He et al., ICCV 2015, fan-out
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.logits.conv3d.weight, std=0.01)
         nn.init.zeros_(self.logits.conv3d.bias)
-        # Maps follow the weights into this order: 0.6 of a step's time on a processor, most of it spared by the maxima.
+        # Maps get the weights' memory format. A CPU step takes 0.6 of the time; most of the gain is in max pooling.
         self.to(memory_format=torch.channels_last_3d)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The outputs of Conv3d_2c_3x3, Mixed_3c, 4f and 5c, each (N, C_i, T_i, h_i, w_i), for x (N, 3, T, H, W)."""
+        """Return Conv3d_2c_3x3, Mixed_3c, 4f and 5c, each (N, C_i, T_i, h_i, w_i), for x (N, 3, T, H, W)."""
         x = self.Conv3d_2b_1x1(self.MaxPool3d_2a_3x3(self.Conv3d_1a_7x7(x)))
         second = self.Conv3d_2c_3x3(x)
         third = self.Mixed_3c(self.Mixed_3b(self.MaxPool3d_3a_3x3(second)))
@@ -155,25 +155,25 @@ class I3d(nn.Module):
         return [second, third, fourth, fifth]
 
     def pool(self, last: Tensor) -> Tensor:
-        """(N, 1024, T, h, w) to (N, 1024).
+        """Return (N, 1024) for `last` (N, 1024, T, h, w).
 
-        The published network averages every two neighbours in time, classifies each pair and takes the mean of the
-        logits: here the mean of the pairs, which a linear classifier does not tell apart. The first and the last step
-        have half the weight of the others.
+        The published network averages each pair of neighbours in time, classifies each pair and averages the logits.
+        The classifier is linear, so averaging the pairs first gives the same logits. The first and the last step have
+        half the weight of the others.
         """
         time, *space = last.shape[2:]
         pairs = F.avg_pool3d(last, (min(2, time), *space), stride=1)  # (N, 1024, T - 1, 1, 1)
         return pairs.mean((2, 3, 4))
 
     def get_classifier(self) -> nn.Module:
-        """Dropout and the classifier, from 1024 features to classes."""
+        """Return dropout and the classifier, from 1024 features to classes."""
         return nn.Sequential(self.dropout, self.logits)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C) for normalised x (N, 3, T, H, W)."""
+        """Return logits (N, C) for normalised x (N, 3, T, H, W)."""
         return self.get_classifier()(self.pool(self.forward_features(x)[-1]))
 
 
 def i3d(classes: int, options: Mapping[str, Any] | None = None) -> I3d:
-    """12,697,264 parameters at 400 classes. options: `dropout`, `norm_momentum`, `first_pool`."""
+    """Return I3D: 12,697,264 parameters with 400 classes. Options: `dropout`, `norm_momentum`, `first_pool`."""
     return I3d(classes, **(options or {}))

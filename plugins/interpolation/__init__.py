@@ -1,4 +1,4 @@
-"""Enhancers without parameters: interpolation to the network's size."""
+"""Enhancers without parameters: interpolation to network size."""
 
 from benchmark_core import EnhancerSpec, Published, hookimpl
 
@@ -10,18 +10,24 @@ PUBLISHED = (
 
 @hookimpl
 def elr_enhancers() -> list[EnhancerSpec]:
-    """Nearest neighbour, bilinear, bicubic."""
+    """Return nearest-neighbour, bilinear and bicubic interpolation."""
     factory = "elrbench_plugins.interpolation.interpolation:"
     return [
         EnhancerSpec(
-            name="nearest", summary="each pixel becomes a block", factory=factory + "nearest", published=PUBLISHED
+            name="nearest",
+            summary="nearest neighbour: each pixel becomes a block",
+            factory=factory + "nearest",
+            published=PUBLISHED,
         ),
         EnhancerSpec(
-            name="bilinear", summary="linear between pixel centres", factory=factory + "bilinear", published=PUBLISHED
+            name="bilinear",
+            summary="linear interpolation between pixel centres",
+            factory=factory + "bilinear",
+            published=PUBLISHED,
         ),
         EnhancerSpec(
             name="bicubic",
-            summary="cubic between pixel centres (a = -0.75), clamped to [0, 1]",
+            summary="cubic interpolation between pixel centres (a = -0.75), clamped to [0, 1]",
             factory=factory + "bicubic",
             published=PUBLISHED,
         ),

@@ -1,4 +1,4 @@
-"""Interpolation between pixel centres, borders repeated.
+"""Interpolation between pixel centres, with repeated borders.
 
 Example::
 
@@ -15,10 +15,10 @@ from torch.nn.functional import interpolate
 
 
 class Interpolation(nn.Module):
-    """float (N, 3, h, w) in [0, 1] to (N, 3, H, W) in [0, 1]; a view that already has the size passes untouched.
+    """Interpolate (N, 3, h, w) in [0, 1] to (N, 3, H, W) in [0, 1]. A view of size HxW is returned unchanged.
 
-    Bilinear and bicubic widen their kernel along a side that shrinks, so that a clip larger than the network's size
-    does not alias.
+    Along a side that shrinks, bilinear and bicubic widen their kernel, so that a clip larger than network size does not
+    alias.
     """
 
     def __init__(self, size: tuple[int, int], mode: str) -> None:
@@ -27,7 +27,7 @@ class Interpolation(nn.Module):
         self.mode = mode
 
     def forward(self, low: Tensor) -> Tensor:
-        """The view at network size."""
+        """Return `low` (N, 3, h, w) at network size, (N, 3, H, W)."""
         if low.shape[-2:] == self.size:
             return low
         if self.mode == "nearest":
@@ -37,26 +37,26 @@ class Interpolation(nn.Module):
         return image.clamp(0, 1) if self.mode == "bicubic" else image  # a cubic kernel overshoots at edges
 
     def extra_repr(self) -> str:
-        """Shown by print."""
+        """Return what `print` shows."""
         return f"size={self.size}, mode={self.mode}"
 
 
 def nearest(
     low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
 ) -> Interpolation:
-    """The nearest pixel centre."""
+    """Return an enhancer that takes the nearest pixel centre."""
     return Interpolation(size, "nearest")
 
 
 def bilinear(
     low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
 ) -> Interpolation:
-    """Linear between the two nearest pixel centres of each axis."""
+    """Return linear interpolation between the two nearest pixel centres of each axis."""
     return Interpolation(size, "bilinear")
 
 
 def bicubic(
     low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
 ) -> Interpolation:
-    """Cubic convolution (a = -0.75) over the four nearest pixel centres of each axis, clamped to [0, 1]."""
+    """Return cubic convolution (a = -0.75) over the four nearest pixel centres of each axis, clamped to [0, 1]."""
     return Interpolation(size, "bicubic")

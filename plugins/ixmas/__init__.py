@@ -1,10 +1,10 @@
-"""IXMAS: ten actors perform everyday actions three times each, seen by five cameras at once."""
+"""IXMAS: ten actors perform everyday actions three times each, filmed by five cameras at once."""
 
 from __future__ import annotations
 
 from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
 
-ACTIONS = {  # the truth files' number -> name; 0 is nothing, 13 and 14 are throws, which papers leave out
+ACTIONS = {  # number in the truth files -> name; 0 is no action, 13 and 14 are throws, which papers leave out
     1: "check-watch",
     2: "cross-arms",
     3: "scratch-head",
@@ -24,7 +24,7 @@ REPETITIONS = (1, 2, 3)
 
 
 def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
-    actor = len(REPETITIONS) * len(CAMERAS) * len(classes)  # clips, by the design of the recordings
+    actor = len(REPETITIONS) * len(CAMERAS) * len(classes)  # test clips of a fold, from the design of the recordings
     camera = len(REPETITIONS) * len(ACTORS) * len(classes)
     every = len(ACTORS) * actor
     return DatasetSpec(
@@ -36,16 +36,16 @@ def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
         where="INRIA: http://4drepository.inrialpes.fr (RECORDING.pictures.tgz and truth.txt.tgz); EPFL: "
         "https://www.epfl.ch/labs/cvlab/data/data-ixmas10/ (original IXMAS ROIs)",
         unspecified=(
-            "papers say '11 actions' of 1,800 videos, which are 12: this project takes INRIA's eleven (no 'point') and "
-            "all twelve as two datasets",
-            "few papers print their folds: leaving one actor out, all cameras together, is taken as the default",
+            "number of actions: papers give 11 actions and 1,800 videos, but 1,800 videos are 12 actions; ixmas-11 has "
+            "INRIA's eleven (without 'point'), ixmas-12 has all twelve",
+            "folds: few papers give them; the default leaves one actor out, all cameras together",
         ),
         classes=classes,
         protocols={
             "loso-10": Protocol(summary="leave one actor out, all cameras together; pooled", folds=ACTORS, pooled=True),
             "loco-5": Protocol(summary="leave one camera out, all actors together; pooled", folds=CAMERAS, pooled=True),
         },
-        # By the design of the recordings, each actor, action, repetition and camera once; not verified on the files.
+        # From the design of the recordings: each actor, action, repetition and camera once. Not verified on the files.
         counts={
             "loso-10": dict.fromkeys(ACTORS, (every - actor, actor)),
             "loco-5": dict.fromkeys(CAMERAS, (every - camera, camera)),
@@ -54,25 +54,25 @@ def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
             "release": Option(
                 default="inria",
                 choices=("inria", "epfl"),
-                help="whose clips: INRIA's whole pictures, cut by its truth files, or EPFL's videos, a clip each",
+                help="release of the clips: INRIA's pictures, cut by its truth files, or EPFL's videos, one per clip",
             )
         },
         variants={"epfl": {"release": "epfl"}},
         index="elrbench_plugins.ixmas.index:read_11" if len(classes) == 11 else "elrbench_plugins.ixmas.index:read_12",
-        layout="INRIA's ACTORn_png/cam{0..4}/img%04d.png and ACTORn_truth.txt, one action number a frame; or, with "
+        layout="INRIA's ACTORn_png/cam{0..4}/img%04d.png and ACTORn_truth.txt, one action number per frame; or, with "
         f"--dataset {name}:epfl, EPFL's ACTORn_ID_ACTION_camN_frames_FIRST_LAST.avi",
     )
 
 
-IXMAS_12 = _spec("ixmas-12", tuple(ACTIONS.values()), "1,800 clips: 10 actors, 12 actions, 3 times, 5 cameras")
+IXMAS_12 = _spec("ixmas-12", tuple(ACTIONS.values()), "1,800 clips: 10 actors, 12 actions, 3 repetitions, 5 cameras")
 IXMAS_11 = _spec(
     "ixmas-11",
     tuple(name for name in ACTIONS.values() if name != "point"),
-    "1,650 clips: 10 actors, the 11 actions without 'point', 3 times, 5 cameras",
+    "1,650 clips: 10 actors, 11 actions (without 'point'), 3 repetitions, 5 cameras",
 )
 
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Eleven actions and twelve are two datasets: their figures do not compare."""
+    """Return IXMAS with eleven and with twelve actions: two datasets, as their scores are not comparable."""
     return [IXMAS_11, IXMAS_12]

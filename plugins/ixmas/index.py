@@ -1,6 +1,6 @@
-"""Lists IXMAS's clips and folds, of INRIA's pictures or of EPFL's videos; opens no picture and no video.
+"""List the clips and folds of IXMAS, from INRIA's pictures or EPFL's videos. No picture or video is opened.
 
-A clip is one performance before one camera. Both releases give it the same form of name, EPFL's:
+A clip is one performance filmed by one camera. In both releases its id has the form of EPFL's file names:
 `alba1_01_check-watch_cam0_frames_0053_0097`.
 """
 
@@ -21,22 +21,22 @@ from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12,
 RECORDINGS = tuple(f"{actor}{repetition}" for actor, repetition in product(ACTORS, REPETITIONS))
 VIDEO = re.compile(r"([a-z]+)([1-9])_\d+_([a-z-]+)_(cam\d)_frames_\d+_\d+\.avi")
 PICTURE = re.compile(r"img(\d+)\.png", flags=re.IGNORECASE)
-LAST_NUMBER = 14  # of the truth files; 13 and 14 are throws
+LAST_NUMBER = 14  # in the truth files; 13 and 14 are throws
 
 
 def read_11(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Eleven actions; see `read`."""
+    """Return the index of eleven actions; see `read`."""
     return read(IXMAS_11, root, protocol, str(options.get("release", "inria")))
 
 
 def read_12(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Twelve actions; see `read`."""
+    """Return the index of twelve actions; see `read`."""
     return read(IXMAS_12, root, protocol, str(options.get("release", "inria")))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """A performance before a camera: its clip, None where it is not on disk, and how an error would call it."""
+    """One performance filmed by one camera. `clip` is None if it is not on disk. `name` is its name in errors."""
 
     actor: str
     camera: str
@@ -46,20 +46,19 @@ class Shot:
 
 
 def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str) -> Index:
-    """The clips of the ten actors that papers use; those of others are counted as unlisted.
+    """Return the clips of the ten actors that papers use. Clips of other actors count as unlisted.
 
-    Group and, by default, fold are the actor.
-    Raises ElrError where the folder holds no clip of the release asked for, a truth file cannot be read, or a video is
-    there twice.
+    The group of a clip is its actor; so is its fold, by default.
+    Raises ElrError if the folder has no clip of the release, a truth file cannot be read, or a video exists twice.
     """
     if root is None:
-        raise ElrError(f"{spec.name} needs its folder: --data ROOT, under which lie {spec.layout}")
+        raise ElrError(f"{spec.name} needs its folder: pass --data DIR; expected in it: {spec.layout}")
     notes: list[str] = []
     shots = list(_videos(spec, root) if release == "epfl" else _pictures(spec, root, notes))
     of_spec = [shot for shot in shots if shot.actor in ACTORS and shot.action in spec.classes]
     found = {shot.name: shot for shot in of_spec if shot.clip is not None}
     if not found:
-        raise ElrError(f"{spec.name}: {_other(spec, root, release)}; expected under {root}: {spec.layout}")
+        raise ElrError(f"{spec.name}: {_other(spec, root, release)}; expected in {root}: {spec.layout}")
     clips = tuple(shot.clip for shot in found.values() if shot.clip is not None)
     folds = {}
     for fold in spec.protocols[protocol].folds:
@@ -80,12 +79,12 @@ def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str) -> I
 
 
 def _other(spec: DatasetSpec, root: Path, release: str) -> str:
-    """Why nothing was found: perhaps the folder is of the other release."""
+    """Return why no clip was found, for instance because the folder has the other release."""
     if release == "inria" and any(VIDEO.fullmatch(path.name.lower()) for path in root.rglob("*.avi")):
-        return f"{root} holds EPFL's videos, not INRIA's pictures: ask for --dataset {spec.name}:epfl"
+        return f"{root} has EPFL's videos, not INRIA's pictures: use --dataset {spec.name}:epfl"
     if release == "epfl" and any(root.glob("*_truth.txt")):
-        return f"{root} holds INRIA's pictures, not EPFL's videos: ask for --dataset {spec.name}"
-    return f"no clip of its {len(ACTORS)} actors is under {root}"
+        return f"{root} has INRIA's pictures, not EPFL's videos: use --dataset {spec.name}"
+    return f"there is no clip of its {len(ACTORS)} actors in {root}"
 
 
 def _clip(spec: DatasetSpec, name: str, actor: str, action: str, source: VideoFile | FrameFolder) -> Clip:
@@ -94,7 +93,7 @@ def _clip(spec: DatasetSpec, name: str, actor: str, action: str, source: VideoFi
 
 
 def _videos(spec: DatasetSpec, root: Path) -> Iterator[Shot]:
-    """EPFL's: one video a clip, wherever under `root`. A performance of which there is none is missing."""
+    """Yield EPFL's shots: one video per clip, at any depth of `root`. A performance without video has no clip."""
     paths: dict[str, Path] = {}
     found = set()
     for path in sorted(root.rglob("*.[aA][vV][iI]")):
@@ -104,8 +103,8 @@ def _videos(spec: DatasetSpec, root: Path) -> Iterator[Shot]:
         name = path.stem.lower()
         if name in paths:
             raise ElrError(
-                f"{spec.name}: {path.name} is there twice, in {paths[name].parent} and {path.parent}; "
-                "give the folder of one of them as --data"
+                f"{spec.name}: {path.name} exists twice, in {paths[name].parent} and {path.parent}; "
+                "pass one of these folders as --data"
             )
         paths[name] = path
         actor, repetition, action, camera = match.groups()
@@ -121,10 +120,10 @@ def _videos(spec: DatasetSpec, root: Path) -> Iterator[Shot]:
 
 
 def _pictures(spec: DatasetSpec, root: Path, notes: list[str]) -> Iterator[Shot]:
-    """INRIA's: runs of one action's number in a recording's truth file, in the pictures of each camera.
+    """Yield INRIA's shots: each run of one action number in a truth file, in the pictures of each camera.
 
-    Truth files lie beside the recordings' folders or in them.
-    A recording that is absent, and a run of which a picture is absent, is missing.
+    Truth files are next to the folders of the recordings, or in them. A shot has no clip if its recording or one of its
+    pictures is absent.
     """
     paths = [*root.glob("*_png/*_truth.txt"), *root.glob("*_truth.txt")]
     truths = {path.name.removesuffix("_truth.txt"): path for path in paths}
@@ -141,7 +140,7 @@ def _pictures(spec: DatasetSpec, root: Path, notes: list[str]) -> Iterator[Shot]
                 yield Shot(actor=actor, camera=camera, action=action, name=name, clip=None)
             continue
         truth = _truth(truths[recording], spec)
-        first = min(numbers)  # pictures are counted from 0 or from 1, alike before all cameras
+        first = min(numbers)  # pictures are numbered from 0 or from 1, the same for all cameras
         beyond = max(numbers) - first + 1 - len(truth)
         if beyond:
             notes.append(f"{recording}: {max(numbers) - first + 1} pictures, {len(truth)} frames in its truth file")
@@ -160,7 +159,7 @@ def _pictures(spec: DatasetSpec, root: Path, notes: list[str]) -> Iterator[Shot]
 
 
 def _numbered(folder: Path) -> dict[int, str]:
-    """Pictures of a folder by their number."""
+    """Return the pictures of a folder by their number."""
     if not folder.is_dir():
         return {}
     found = ((PICTURE.fullmatch(path.name), path.name) for path in folder.iterdir())
@@ -168,20 +167,20 @@ def _numbered(folder: Path) -> dict[int, str]:
 
 
 def _truth(path: Path, spec: DatasetSpec) -> list[int]:
-    """The action's number of each frame."""
+    """Return the action number of each frame."""
     truth = []
     for line, text in read_lines(path, spec.name, spec.layout):
         for word in text.split():
             if not word.isascii() or not word.isdigit() or int(word) > LAST_NUMBER:
                 raise ElrError(
-                    f"{spec.name}: {path.name} line {line} is not an action's number, 0 to {LAST_NUMBER}: {word!r}"
+                    f"{spec.name}: {path.name} line {line} is not an action number from 0 to {LAST_NUMBER}: {word!r}"
                 )
             truth.append(int(word))
     return truth
 
 
 def _runs(truth: list[int]) -> Iterator[tuple[int, int, int]]:
-    """(first frame, the one after the last, number) of each run of one number."""
+    """Yield (first frame, frame after the last, number) of each run of one number."""
     begin = 0
     for number, run in groupby(truth):
         end = begin + len(list(run))

@@ -1,6 +1,6 @@
-"""Lists the annotated actions of Nagoya FIR; opens no recording.
+"""List the annotated actions of Nagoya FIR. No recording is opened.
 
-A clip is a range of rows of one recording, counted from 1, both ends included. A subject is a person of one day.
+A clip is a range of rows of one recording, counted from 1, both ends included. A subject is one person on one day.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SAME = {"walk1": "walk", "walk2": "walk", "falling1": "falling", "falling2": "fa
 
 @dataclass(frozen=True)
 class Action:
-    """One annotated action. first, last: rows from 1, both included. human: the person's number."""
+    """One annotated action. first, last: rows from 1, both included. human: number of the person."""
 
     file: str
     first: int
@@ -32,21 +32,21 @@ class Action:
 
     @property
     def id(self) -> str:
-        """`20170203_p1_light1/190-202`."""
+        """Return the id of the clip, such as `20170203_p1_light1/190-202`."""
         return f"{self.file.removesuffix('.csv')}/{self.first}-{self.last}"
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """The actions of the protocol's days, one fold a subject; recordings that are absent go to `missing`.
+    """Return the actions of the protocol's days, one fold per subject. Absent recordings are in `missing`.
 
-    Raises ElrError where the folder, a day's annotation or every recording is missing, a line cannot be read, or a
-    day's annotation names other than its number of people.
+    Raises ElrError if the folder, a day's annotation or every recording is missing, a line cannot be read, or an
+    annotation has a wrong number of people.
     """
     if root is None:
-        raise ElrError(f"nagoya-fir needs its folder: --data ROOT, under which lie {NAGOYA_FIR.layout}")
+        raise ElrError(f"nagoya-fir needs its folder: pass --data DIR; expected in it: {NAGOYA_FIR.layout}")
     coldest, hottest = float(options["coldest"]), float(options["hottest"])
     if coldest >= hottest:
-        raise ElrError(f"dataset.coldest={coldest} is not below dataset.hottest={hottest}; set one of them")
+        raise ElrError(f"dataset.coldest={coldest} is not below dataset.hottest={hottest}; change one of them")
     clips: dict[str, Clip] = {}
     acted: dict[str, list[str]] = {subject: [] for subject in SUBJECTS[protocol]}
     missing: dict[str, int] = {}
@@ -74,7 +74,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
             clips[action.id] = Clip(id=action.id, source=source, target=target, group=group)
             acted[letters[action.human]].append(action.id)
     if not clips:
-        raise ElrError(f"nagoya-fir: no annotated recording is under {root}; expected there: {NAGOYA_FIR.layout}")
+        raise ElrError(f"nagoya-fir: no annotated recording is in {root}; expected in it: {NAGOYA_FIR.layout}")
     folds = {
         subject: Fold(train=tuple(key for other in acted if other != subject for key in acted[other]), test=tuple(own))
         for subject, own in acted.items()
@@ -83,30 +83,30 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
 
 
 def _letters(day: str, actions: list[Action]) -> dict[int, str]:
-    """Person's number -> letter: the people of a day, by number, are its letters in order."""
+    """Return person number -> subject: the people of a day, in order of number, have its letters in order."""
     people = sorted({action.human for action in actions})
     if len(people) != len(DAYS[day]):
         named = ", ".join(f"human{number}" for number in people) or "nobody"
         raise ElrError(
-            f"nagoya-fir: annotation_{day}_human.csv names {named}; {len(DAYS[day])} people acted on that day, "
-            "so the file is not whole"
+            f"nagoya-fir: annotation_{day}_human.csv names {named}, but {len(DAYS[day])} people acted on that day; "
+            "the file is incomplete: get it again"
         )
     return dict(zip(people, DAYS[day], strict=True))
 
 
 def _annotated(root: Path, day: str) -> Iterator[Action]:
-    """The lines of a day's annotation: FILE,START,END,LABEL,HUMAN."""
+    """Yield the actions of a day's annotation, whose lines are FILE,START,END,LABEL,HUMAN."""
     path = root / "annotation" / f"annotation_{day}_human.csv"
     if not path.is_file():
-        absent = f"nagoya-fir: there is no {path}"
+        absent = f"nagoya-fir: the annotation {path} does not exist"
         if day not in PROTOCOLS["loso-6"] and (root / "annotation").is_dir():
-            raise ElrError(f"{absent}; without that day, --protocol loso-6 leaves out each of the six other subjects")
-        raise ElrError(f"{absent}; expected under {root}: {NAGOYA_FIR.layout}")
+            raise ElrError(f"{absent}; --protocol loso-6 needs only the other three days, which have six subjects")
+        raise ElrError(f"{absent}; expected in {root}: {NAGOYA_FIR.layout}")
     for number, line in read_lines(path, "nagoya-fir", NAGOYA_FIR.layout):
         found = re.fullmatch(rf"({day}_\w+\.csv),(\d+),(\d+),(\w+),human(\d+),*", line)
         if not found or not 1 <= int(found[2]) <= int(found[3]):
-            due = f"{day}_*.csv,START,END,LABEL,humanN"
-            raise ElrError(f"nagoya-fir: {path.name} line {number} is not '{due}': {line!r}")
+            expected = f"{day}_*.csv,START,END,LABEL,humanN"
+            raise ElrError(f"nagoya-fir: {path.name} line {number} is not '{expected}': {line!r}")
         label = SAME.get(found[4], found[4])
         if label not in CLASSES:
             raise ElrError(f"nagoya-fir: {path.name} line {number}: {unknown('action', found[4], CLASSES)}")

@@ -1,7 +1,8 @@
-"""What whole-body actions are: keys that hands, feet and pelvis pass through, and the small object that goes along.
+"""Whole-body actions: key positions of hands, feet and pelvis, and the small object that is held.
 
-Keys are (side, up, forward), side counted outward. Hands are in arm lengths from the shoulder, `face` hands in head
-radii from the head's middle, feet and pelvis in leg lengths from the ground below the hip and between the feet.
+Keys are (side, up, forward), with side positive outward. Units: hands in arm lengths from the shoulder; `face` hands in
+head radii from the middle of the head; feet and pelvis in leg lengths from the ground, below the hip and between the
+feet.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ TALL: tuple[Key, ...] = ((0.0, 1.04, 0.0),)
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Keys by track, passed through in a circle, `cycles` times a clip; tracks in `single` are passed once.
+    """Keys per track, repeated `cycles` times in a clip; tracks in `single` are passed once.
 
-    once: bounds of when that begins and of how long it takes, as shares of the clip. prop: the small object, by its
-    name in `props`, or none. travel: statures walked forward in a cycle. Tracks not named stay in the stance of
-    somebody standing.
+    once: bounds of the beginning and of the duration of a single pass, as shares of the clip. prop: name of the small
+    object in `props`, or "". travel: distance walked in a cycle, in statures. Tracks without keys keep a standing pose.
     """
 
     name: str
@@ -62,7 +62,7 @@ _GAIT: dict[str, tuple[Key, ...]] = {
 
 
 def _at_head(name: str, spot: Key, prop: str = "") -> Action:
-    """A hand raised to a spot of the head, where it stays, moving a little: the spot and the object make the action."""
+    """Return an action that raises a hand to a spot at the head. The spot and the object define the action."""
     side, up, forward = spot
     jiggle = ((side, up, forward), (side + 0.12, up + 0.10, forward), (side, up - 0.10, forward + 0.12))
     keys = {"hand_r": _REACH, "face_r": jiggle, "raised_r": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), "hand_l": HANG}
@@ -145,7 +145,7 @@ SINGLE: tuple[str, ...] = tuple(ACTIONS)
 
 @dataclass(frozen=True, kw_only=True)
 class Tempo:
-    """How one clip performs an action: where it starts, how fast and wide it moves, from when an act is made."""
+    """How one clip performs an action: phase, speed, amplitude, and the time of a single pass."""
 
     phase: float
     cycles: float
@@ -155,16 +155,16 @@ class Tempo:
     lean: Key = (0.0, 0.0, 0.0)
 
     def turns(self, frames: int) -> npt.NDArray[np.float64]:
-        """Cycles gone by at each frame (T,)."""
+        """Return the number of cycles completed at each frame (T,)."""
         return self.phase + self.cycles * np.arange(frames) / max(frames - 1, 1)
 
     def progress(self, frames: int) -> npt.NDArray[np.float64]:
-        """How far an act made once has come at each frame (T,), in [0, 1]."""
+        """Return the progress of a single pass at each frame (T,), in [0, 1]."""
         return np.clip((np.arange(frames) / max(frames - 1, 1) - self.begin) / self.length, 0.0, 1.0)
 
 
 def _through(keys: npt.NDArray[np.float64], at: npt.NDArray[np.float64], circle: bool) -> npt.NDArray[np.float64]:
-    """Positions (T, 3) at `at` counted in keys, eased from key to key."""
+    """Return positions (T, 3) at times `at` (T,), counted in keys, with easing from key to key."""
     last = len(keys)
     here = np.floor(at).astype(np.intp)
     share = at - here
@@ -174,7 +174,7 @@ def _through(keys: npt.NDArray[np.float64], at: npt.NDArray[np.float64], circle:
 
 
 def tracks(action: Action, tempo: Tempo, frames: int) -> dict[str, npt.NDArray[np.float64]]:
-    """All tracks of a performance, each (T, 3); `travel` in statures, centred on the middle of the clip."""
+    """Return all tracks of a performance, each (T, 3). `travel` is in statures, zero at the middle of the clip."""
     turns, progress = tempo.turns(frames), tempo.progress(frames)
     found = {}
     stance = {
@@ -201,7 +201,7 @@ def tracks(action: Action, tempo: Tempo, frames: int) -> dict[str, npt.NDArray[n
 
 
 def combine(legs: Action, arms: Action) -> Action:
-    """The stance and gait of one action with the arms, and the object, of another."""
+    """Return an action with the legs of one action, and the arms and the object of another."""
     taken = {track: keys for track, keys in arms.keys.items() if track.startswith(("hand", "face", "raised"))}
     return Action(
         name=f"{legs.name} {arms.name}",

@@ -1,4 +1,4 @@
-"""How a clip is looked at: turned, raised, tilted, zoomed, shifted, perhaps mirrored; without perspective."""
+"""Camera without perspective: yaw, pitch, roll, zoom, shift, jitter and mirroring."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from elrbench_plugins.puppets.raster import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """From statures to pixels.
+    """Projection from statures to pixels.
 
-    yaw, pitch, roll: radians; at yaw 0 the figure faces the camera, at positive yaw it turns its acting side to it.
-    stature: pixels. x, y: where the ground point between the feet falls. jitter: (T, 2) pixels.
-    mirrored: left for right.
+    yaw, pitch, roll: radians; at yaw 0 the figure faces the camera, at positive yaw its acting side faces the camera.
+    stature: pixels. x, y: pixel of the ground point between the feet. jitter: (T, 2) pixels.
+    mirrored: swap left and right.
     """
 
     yaw: float
@@ -32,7 +32,7 @@ class Camera:
     jitter: npt.NDArray[np.float64]
 
     def see(self, points: npt.NDArray[np.float64]) -> tuple[Floats, npt.NDArray[np.float64]]:
-        """Pixels (T, 2) as x and y, in 64ths; and nearness (T,) in statures."""
+        """Return pixels (T, 2) as x and y, rounded to 1/64, and nearness (T,) in statures."""
         side, up, forward = points[:, 0], points[:, 1], points[:, 2]
         sine, cosine = _turn(self.yaw)
         across = side * cosine + forward * sine
@@ -48,12 +48,12 @@ class Camera:
 
 
 def _turn(angle: float) -> tuple[float, float]:
-    """Sine and cosine, rounded so that mathematical libraries agree."""
+    """Return sine and cosine, rounded so that results do not depend on the mathematical library."""
     return round(math.sin(angle), 9), round(math.cos(angle), 9)
 
 
 def sway(draws: Draws, frames: int, reach: float) -> npt.NDArray[np.float64]:
-    """The wander of a camera held by hand (T, 2), within `reach` pixels."""
+    """Return the shake of a hand-held camera (T, 2), within `reach` pixels."""
     ends = draws.grid(4, 2).astype(np.float64) * reach
     at = np.arange(frames) * (3 / max(frames - 1, 1))
     here = np.minimum(at.astype(np.intp), 2)

@@ -1,7 +1,7 @@
-"""An articulated figure: where its joints are when its hands, feet and pelvis are where an action puts them.
+"""An articulated figure: joint positions for the hands, feet and pelvis of an action.
 
 Lengths are in statures; axes are side (positive to the figure's left), up and forward. Ground is up = 0.
-The acting arm and leg are the right ones; a camera may mirror the picture.
+The acting arm and leg are on the right; the camera may mirror the picture.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Points = npt.NDArray[np.float64]  # (T, 3)
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """Lengths and half widths in statures, girth as a factor of all radii."""
+    """Lengths and half widths in statures. `girth` is a factor on all radii."""
 
     leg: float = 0.50
     torso: float = 0.29
@@ -39,9 +39,9 @@ class Joints:
 
 
 def bend(root: Points, target: Points, upper: float, lower: float, pole: Points) -> tuple[Points, Points]:
-    """The middle joint and the reached end of a two-bone limb whose middle turns towards `pole` (T, 3).
+    """Return the middle joint and the end of a limb of two bones, each (T, 3). The middle bends towards `pole` (T, 3).
 
-    A target out of reach is approached along the straight line to it.
+    If the target is out of reach, the limb is stretched straight towards it.
     """
     line = target - root
     far = np.sqrt((line * line).sum(1, keepdims=True))
@@ -55,7 +55,7 @@ def bend(root: Points, target: Points, upper: float, lower: float, pole: Points)
 
 
 def joints(body: Body, tracks: Mapping[str, Points]) -> Joints:
-    """Solve the figure for the tracks of an action (see `actions.Action`)."""
+    """Return the joints of the figure for the tracks of an action (see `actions.Action`)."""
     count = len(tracks["pelvis"])
     up = np.array([0.0, 1.0, 0.0])
     pelvis = tracks["pelvis"] * body.leg + tracks["travel"]
@@ -69,7 +69,7 @@ def joints(body: Body, tracks: Mapping[str, Points]) -> Joints:
         outward = np.array([sign, 0.0, 0.0])
         shoulder = neck - lean * 0.025 + outward * body.shoulder
         pole = np.broadcast_to(np.array([0.5 * sign, -1.0, -0.35]), (count, 3))
-        if f"face_{name}" in tracks:  # a hand at the head: the target is in head radii from its middle
+        if f"face_{name}" in tracks:  # hand at the head: the target is in head radii from the middle of the head
             near = head + tracks[f"face_{name}"] * mirror * body.head
             aside = shoulder + tracks[f"hand_{name}"] * mirror * body.arm
             share = tracks[f"raised_{name}"]

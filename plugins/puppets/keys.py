@@ -1,4 +1,4 @@
-"""Keys of drawn clips: JSON that names version, seed, clip and everything else a picture depends on."""
+"""Keys of drawn clips: JSON with the version, the seed, the clip and everything else that its pixels depend on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from benchmark_core.errors import ElrError
 from elrbench_plugins.puppets.draws import GENERATOR_VERSION
 
-TEST_CLIPS, TEST_SUBJECTS = 1_000_000, 1_000  # where numbers of test clips and test subjects begin
+TEST_CLIPS, TEST_SUBJECTS = 1_000_000, 1_000  # first number of test clips and of test subjects
 
 
 def read_key(key: str) -> dict[str, Any]:
-    """The key's fields; ElrError where another version of the generator wrote it."""
-    said: dict[str, Any] = json.loads(key)
-    if said.get("version") != GENERATOR_VERSION:
+    """Return the fields of the key. Raises ElrError if another version of the generator wrote it."""
+    fields: dict[str, Any] = json.loads(key)
+    if fields.get("version") != GENERATOR_VERSION:
         raise ElrError(
-            f"clip key of puppet generator {said.get('version')}, but this is generator {GENERATOR_VERSION}: "
-            "list the dataset again, or install the elrbench version that drew it"
+            f"a clip key is of puppet generator {fields.get('version')}, but this version of elrbench has generator "
+            f"{GENERATOR_VERSION}: list the dataset again, or install the version of elrbench that made the key"
         )
-    return said
+    return fields

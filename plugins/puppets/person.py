@@ -1,4 +1,4 @@
-"""A clothed figure as shapes, far ones first."""
+"""A clothed figure as shapes, from far to near."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from elrbench_plugins.puppets.subjects import Subject
 
 
 def tempo(draws: Draws, action: Action, who: Subject) -> Tempo:
-    """How this person performs the action in one clip. Draws the same amount whatever the action."""
+    """Return how this person performs the action in one clip. Every action takes the same number of draws."""
     phase, cycles, begin, length, wide = draws.units(5)
     (early, late), (short, long) = action.once
     slow, fast = action.cycles
@@ -39,9 +39,9 @@ def person(
     hands: Colour | None,
     props: bool = True,
 ) -> list[Shape]:
-    """Shapes of the person in `camera.jitter`'s number of frames.
+    """Return the shapes of the person, in as many frames as `camera.jitter` has.
 
-    accent: colour of the object held. hands: colour of gloves, None for bare hands. props: False leaves objects out.
+    accent: colour of the held object. hands: colour of gloves, None for bare hands. props: False omits the object.
     """
     frames = len(camera.jitter)
     body, size = who.body, camera.stature
@@ -75,7 +75,7 @@ def person(
     heads["face"] = at["head"] + body.head * (0.22 * back - 0.12 * up)
     heads["nose"] = at["head"] + body.head * (1.05 * back - 0.15 * up)
     at = type(at)(heads)
-    radius = body.head / body.girth  # heads do not follow girth
+    radius = body.head / body.girth  # the size of the head does not depend on girth
     limb("neck", "head", 0.030, 0.030, who.skin, -0.01)
     limb("hair", "nape", radius, 0.85 * radius, who.hair)
     limb("face", "face", 0.84 * radius, 0.84 * radius, who.skin, 0.005)
@@ -88,7 +88,7 @@ def person(
 
 
 def shadow(camera: Camera, forward: npt.NDArray[np.float64]) -> Shape:
-    """A dark patch on the ground below somebody at `forward` (T,) statures."""
+    """Return a dark patch on the ground below a person at `forward` (T,) statures."""
     ground = np.zeros((len(forward), 3))
     ground[:, 2] = forward
     size = camera.stature
@@ -98,7 +98,7 @@ def shadow(camera: Camera, forward: npt.NDArray[np.float64]) -> Shape:
 
 
 def stool(camera: Camera, colour: Colour) -> Shape:
-    """A stool behind the feet."""
+    """Return a stool behind the feet."""
     place = np.broadcast_to(np.array([0.0, 0.105, -0.24]), (len(camera.jitter), 3))
     middle = camera.see(place)[0]
     line = camera.see(place + np.array([0.0, 0.5, 0.0]))[0].astype(np.float64) - middle

@@ -1,4 +1,4 @@
-"""The small objects. None is longer than a tenth of a stature: at most one pixel of a 12 x 16 view."""
+"""Small objects. None is longer than a tenth of a stature, at most one pixel of a 12x16 view."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from elrbench_plugins.puppets.camera import Camera
 from elrbench_plugins.puppets.figure import Body, Joints
 from elrbench_plugins.puppets.raster import Capsule, Colour, Floats, Plate, Shape
 
-RELEASE, LANDED = 0.46, 0.94  # of a strike's cycle: when a thrown ball leaves the hand and is gone
+RELEASE, LANDED = 0.46, 0.94  # shares of a strike's cycle: a thrown ball leaves the hand, and disappears
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grip:
-    """What a held object needs to know. turns: cycles gone by at each frame (T,)."""
+    """Input of a held object. turns: cycles completed at each frame (T,)."""
 
     joints: Joints
     body: Body
@@ -26,11 +26,11 @@ class Grip:
     colour: Colour
 
     def seen(self, side: float = 0.0, up: float = 0.0, forward: float = 0.0) -> Floats:
-        """Pixels (T, 2) of a point beside the acting hand, in statures."""
+        """Return the pixels (T, 2) of a point at an offset, in statures, from the acting hand."""
         return self.camera.see(self.joints["hand_r"] + np.array([side, up, forward]))[0]
 
     def upright(self) -> Floats:
-        """The unit vector (T, 2) that is up in the picture."""
+        """Return the unit vector (T, 2) that points up in the picture."""
         line = self.seen(up=0.5).astype(np.float64) - self.seen()
         line = line / np.sqrt((line * line).sum(1, keepdims=True))
         return np.round(line, 5).astype(np.float32)
@@ -95,7 +95,7 @@ def _case(grip: Grip) -> list[Shape]:
 
 
 def _ball(grip: Grip) -> list[Shape]:
-    """In the hand until the arm is stretched, then in flight; a new one for each throw."""
+    """Return a ball: in the hand until the arm is stretched, then in flight; a new one for each throw."""
     turn = grip.turns - np.floor(grip.turns)
     flown = np.maximum(turn - RELEASE, 0)[:, None] / (LANDED - RELEASE)
     start = grip.joints["shoulder_r"] + grip.body.arm * np.array([0.05, 0.22, 1.05])

@@ -1,6 +1,7 @@
-"""Antialiased capsules and plates, painted into all frames of a clip at once by signed distance within their boxes.
+"""Antialiased capsules and plates, painted into all frames of a clip at once by signed distance.
 
-Only sums, products, quotients, square roots and rounding are used: results do not depend on a mathematical library.
+Only sums, products, quotients, square roots and rounding are used, so that results do not depend on the mathematical
+library.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Capsule:
-    """A tapered stroke from `a` to `b` (T, 2), as x and y in pixels, with round ends of radii `ra` and `rb` pixels.
+    """A tapered stroke from `a` to `b` (T, 2), x and y in pixels, with round ends of radii `ra` and `rb` in pixels.
 
-    colour: three numbers in [0, 1]. rim: brightness at the outline, 1 where flat. shown: (T,), frames that it is in.
+    colour: three numbers in [0, 1]. rim: brightness at the outline, 1 for a flat colour. shown: (T,), visible frames.
     """
 
     a: Floats
@@ -31,12 +32,12 @@ class Capsule:
     shown: npt.NDArray[np.bool_] | None = None
 
     def box(self) -> tuple[Floats, Floats]:
-        """Lowest and highest corner (T, 2)."""
+        """Return the lowest and the highest corner of the bounding box, each (T, 2)."""
         reach = np.float32(max(self.ra, self.rb) + 1)
         return np.minimum(self.a, self.b) - reach, np.maximum(self.a, self.b) + reach
 
     def inside(self, x: Floats, y: Floats, frames: npt.NDArray[np.intp]) -> tuple[Floats, float]:
-        """Depth below the outline in pixels (N, rows, columns), negative outside; and the depth of the middle."""
+        """Return depth inside the outline in pixels (N, rows, columns), negative outside, and the largest depth."""
         a, along = self.a[frames], self.b[frames] - self.a[frames]
         squared = np.maximum(along[:, 0] * along[:, 0] + along[:, 1] * along[:, 1], np.float32(1e-6))
         x, y = x - a[:, 0, None, None], y - a[:, 1, None, None]
@@ -52,7 +53,7 @@ class Capsule:
 
 @dataclass(frozen=True, kw_only=True)
 class Plate:
-    """A rectangle about `centre` (T, 2) with half sides `half`, the first along the unit vector `axis` (T, 2)."""
+    """A rectangle around `centre` (T, 2) with half sides `half`, the first along the unit vector `axis` (T, 2)."""
 
     centre: Floats
     axis: Floats
@@ -63,14 +64,14 @@ class Plate:
     shown: npt.NDArray[np.bool_] | None = None
 
     def box(self) -> tuple[Floats, Floats]:
-        """Lowest and highest corner (T, 2)."""
+        """Return the lowest and the highest corner of the bounding box, each (T, 2)."""
         one, two = np.float32(self.half[0]), np.float32(self.half[1])
         slope = np.abs(self.axis)
         reach = slope * one + slope[:, ::-1] * two + np.float32(1)
         return self.centre - reach, self.centre + reach
 
     def inside(self, x: Floats, y: Floats, frames: npt.NDArray[np.intp]) -> tuple[Floats, float]:
-        """Depth below the outline in pixels (N, rows, columns), negative outside; and the depth of the middle."""
+        """Return depth inside the outline in pixels (N, rows, columns), negative outside, and the largest depth."""
         centre, axis = self.centre[frames], self.axis[frames]
         x, y = x - centre[:, 0, None, None], y - centre[:, 1, None, None]
         along = np.abs(x * axis[:, 0, None, None] + y * axis[:, 1, None, None])
@@ -94,7 +95,9 @@ def paint(canvas: Floats, shape: Shape) -> None:
     if not len(frames):
         return
     width, height = np.minimum(span[frames].max(0), (columns, rows))
-    left = np.clip(first[frames, 0], 0, columns - width)  # a box keeps its size: it is moved, not cut, at the border
+    left = np.clip(
+        first[frames, 0], 0, columns - width
+    )  # at the border a box is moved, not cut, so that its size stays the same
     top = np.clip(first[frames, 1], 0, rows - height)
     xs = left[:, None] + np.arange(width)  # (N, width)
     ys = top[:, None] + np.arange(height)  # (N, height)

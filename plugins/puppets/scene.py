@@ -1,4 +1,4 @@
-"""What surrounds the actors: a textured background, still and moving clutter, light, sensor noise."""
+"""Surroundings of the actors: textured background, still and moving clutter, light, sensor noise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from elrbench_plugins.puppets.subjects import hue
 
 
 def smooth(draws: Draws, coarse: tuple[int, int], rows: int, columns: int) -> Floats:
-    """Bilinear noise (rows, columns) in [-1, 1) through `coarse` random values."""
+    """Return bilinear noise (rows, columns) in [-1, 1), interpolated from `coarse` random values."""
     values = draws.grid(*coarse)
     values = _stretch(values, rows)
     return np.ascontiguousarray(_stretch(np.ascontiguousarray(values.T), columns).T)
 
 
 def _stretch(values: Floats, length: int) -> Floats:
-    """Linear interpolation along axis 0 to `length` samples."""
+    """Interpolate linearly along axis 0 to `length` samples."""
     at = np.arange(length) * ((len(values) - 1) / max(length - 1, 1))
     here = np.minimum(at.astype(np.intp), len(values) - 2)
     share = (at - here).astype(np.float32)[:, None]
@@ -26,9 +26,9 @@ def _stretch(values: Floats, length: int) -> Floats:
 
 
 def background(draws: Draws, rows: int, columns: int, horizon: float, grain: float) -> Floats:
-    """A wall above the horizon's row and a floor below it, (rows, columns, 3) in [0, 1].
+    """Return a wall above the row `horizon` and a floor below it, (rows, columns, 3) in [0, 1].
 
-    grain: pixels of one step of the finest pattern.
+    grain: step of the finest pattern in pixels.
     """
     picture = np.empty((rows, columns, 3), np.float32)
     edge = int(np.clip(round(horizon), 1, rows - 1))
@@ -45,7 +45,7 @@ def background(draws: Draws, rows: int, columns: int, horizon: float, grain: flo
 
 
 def _pattern(draws: Draws, rows: int, columns: int, grain: float) -> Floats:
-    """Stripes, boards, bricks or tiles (rows, columns), in [-1, 1]."""
+    """Return stripes, boards, bricks or tiles (rows, columns), in [-1, 1]."""
     kind, wide, high, shift = draws.units(4)
     width, height = int(grain * (5 + 14 * wide)) + 1, int(grain * (4 + 12 * high)) + 1
     y, x = np.arange(rows)[:, None], np.arange(columns)[None, :] + int(shift * width)
@@ -62,14 +62,14 @@ def _pattern(draws: Draws, rows: int, columns: int, grain: float) -> Floats:
 
 
 def clutter(draws: Draws, rows: int, columns: int, frames: int, unit: float) -> tuple[list[Shape], list[Shape]]:
-    """Things behind the actors and things that pass before them. unit: pixels of one 96th of the picture's height."""
+    """Return shapes behind the actors and shapes in front of them. unit: 1/96 of the picture's height in pixels."""
     behind: list[Shape] = []
     before: list[Shape] = []
     still = np.zeros((frames, 1), np.float32)
     moving = np.arange(frames, dtype=np.float32)[:, None] / np.float32(max(frames - 1, 1))
     for _ in range(int(3 * draws.units(1)[0])):  # furniture
         behind.append(_thing(draws, rows, columns, still, unit * draws.between(3, 8)))
-    for _ in range(int(3 * draws.units(1)[0])):  # small things, the size of what hands may hold
+    for _ in range(int(3 * draws.units(1)[0])):  # small things, as large as held objects
         behind.append(_thing(draws, rows, columns, still, unit * draws.between(1.5, 3.5)))
     if draws.chance(0.3):
         behind.append(_thing(draws, rows, columns, moving, unit * draws.between(1.5, 6)))
@@ -79,7 +79,7 @@ def clutter(draws: Draws, rows: int, columns: int, frames: int, unit: float) -> 
 
 
 def _thing(draws: Draws, rows: int, columns: int, along: Floats, size: float) -> Shape:
-    """A disc, pole or box of about `size` pixels, carried from place to place as `along` (T, 1) goes from 0 to 1."""
+    """Return a disc, pole or box of about `size` pixels, which moves as `along` (T, 1) goes from 0 to 1."""
     kind, x0, y0, x1, y1, long = draws.units(6)
     colour = hue(draws)
     start = np.round(np.array([x0 * columns, y0 * rows]), 2).astype(np.float32)
@@ -95,7 +95,7 @@ def _thing(draws: Draws, rows: int, columns: int, along: Floats, size: float) ->
 
 
 def light(draws: Draws, rows: int, columns: int) -> Floats:
-    """Gains (rows, columns, 3): brightness, its slope over the picture, and a tint."""
+    """Return gains (rows, columns, 3): brightness, its slope over the picture, and a tint."""
     level = draws.between(0.75, 1.12)
     down, right = (draws.between(-0.2, 0.2) for _ in range(2))
     tint = 1 + 0.08 * draws.grid(3)
@@ -105,10 +105,12 @@ def light(draws: Draws, rows: int, columns: int) -> Floats:
 
 
 def expose(canvas: Floats, draws: Draws, noise: float) -> tuple[npt.NDArray[np.uint8], ...]:
-    """R, G and B planes (T, rows, columns) of `canvas` in [0, 1], with grey noise of about `noise` grey levels."""
+    """Return R, G and B planes (T, rows, columns) of `canvas` in [0, 1], with noise of about `noise` grey levels."""
     count, rows, columns, _ = canvas.shape
     size = count * rows * columns
-    grains = draws.octets(size).astype(np.float32) + draws.octets(size) - np.float32(255)  # triangular, deviation 104
+    grains = (
+        draws.octets(size).astype(np.float32) + draws.octets(size) - np.float32(255)
+    )  # triangular, standard deviation 104
     grains = (grains * np.float32(noise / 104) + np.float32(0.5)).reshape(count, rows, columns)
     return tuple(
         np.clip(np.floor(canvas[..., plane] * np.float32(255) + grains), 0, 255).astype(np.uint8) for plane in range(3)

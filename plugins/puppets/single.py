@@ -1,4 +1,4 @@
-"""`puppets`: one person, one action; several actions differ by a small object or by where a hand is alone."""
+"""`puppets`: one person, one action. Several actions differ only in a small object or in the place of a hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRAIN_PEOPLE, TEST_PEOPLE = 40, 60
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Clips class by class, subject after subject; `root` and `protocol` are of no use to what is drawn."""
+    """Return the clips, class by class, subject by subject. `root` and `protocol` are not used."""
     clips: list[Clip] = []
     parts: dict[str, list[str]] = {"train": [], "test": []}
     for part, people, first, people_first in (
@@ -52,12 +52,12 @@ def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Ind
 
 
 def render(key: str, *, props: bool = True) -> Iterator[Frames]:
-    """The clip of `key` as one piece of RGB. `props=False` draws the same clip without its small object."""
-    said = read_key(key)
-    rows, columns, clip, seed = said["rows"], said["columns"], said["clip"], said["seed"]
-    action, who = ACTIONS[said["action"]], subject(seed, said["subject"])
+    """Draw the clip of `key`, all frames at once in RGB. `props=False` draws it without its small object."""
+    fields = read_key(key)
+    rows, columns, clip, seed = fields["rows"], fields["columns"], fields["clip"], fields["seed"]
+    action, who = ACTIONS[fields["action"]], subject(seed, fields["subject"])
     motion, scene = Draws(MOTION, seed, clip), Draws(SCENE, seed, clip)
-    frames = max(said["frames"] + int(motion.between(-4, 5)), 1)
+    frames = max(fields["frames"] + int(motion.between(-4, 5)), 1)
     how = tempo(motion, action, who)
     unit = min(rows / 96, columns / 128)
     camera = Camera(

@@ -1,4 +1,4 @@
-"""Who acts: proportions, clothes and habits, the same in all clips of a subject."""
+"""Subjects: proportions, clothes and habits, the same in all clips of a subject."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ class Subject:
     short_sleeves: bool
     short_trousers: bool
     long_hair: bool
-    amplitude: float  # how widely the person moves
-    pace: float  # how fast
-    stoop: float  # forward lean that never goes
+    amplitude: float  # width of movements, 1 on average
+    pace: float  # speed, 1 on average
+    stoop: float  # constant forward lean
 
 
 def hue(draws: Draws, low: float = 0.12, high: float = 0.95) -> Colour:
-    """Any colour."""
+    """Return a random colour with channels from `low` to `high`."""
     red, green, blue = draws.units(3)
     return (low + (high - low) * float(red), low + (high - low) * float(green), low + (high - low) * float(blue))
 
 
 def vivid(draws: Draws) -> Colour:
-    """A saturated colour, or near white or black: one channel low, one high, one anything."""
+    """Return a saturated colour (one channel low, one high, one random), or one near white or black."""
     order, free, plain = draws.units(3)
     if plain < 0.25:
         return (0.95, 0.95, 0.95) if free < 0.5 else (0.06, 0.06, 0.06)
@@ -60,7 +60,7 @@ def vivid(draws: Draws) -> Colour:
 
 
 def subject(seed: int, number: int) -> Subject:
-    """The person of this number."""
+    """Return the person of this number."""
     draws = Draws(SUBJECT, seed, number)
     body = Body(
         leg=0.50 * draws.between(0.94, 1.06),

@@ -1,4 +1,4 @@
-"""`tiny-puppets`: crops of very different size about people and vehicles that do one or several things at once."""
+"""`tiny-puppets`: crops of different sizes around people and vehicles that do one or several things at once."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from elrbench_plugins.puppets.scene import background, clutter, expose, light
 from elrbench_plugins.puppets.subjects import hue, subject, vivid
 from elrbench_plugins.puppets.vehicle import vehicle
 
-FIRST_CLIP = 10_000_000  # apart from the clips of `puppets`, so that no scene occurs in both
-PAIRS = 40  # of subjects, in each part: the two people that a clip may show
-CANVAS = 96  # least rows of the picture that is averaged down
+FIRST_CLIP = 10_000_000  # differs from the numbers of `puppets`, so that no scene is in both
+PAIRS = 40  # pairs of subjects in each part: the two people that a clip may show
+CANVAS = 96  # smallest side of the picture before it is averaged down
 
 GAITS = (
     "walking",
@@ -53,7 +53,7 @@ ARMS: Mapping[str, tuple[str, ...]] = {
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Clips with what happens in them; `root` and `protocol` are of no use to what is drawn."""
+    """Return the clips and their activities. `root` and `protocol` are not used."""
     smallest, largest = int(options["smallest"]), int(options["largest"])
     if smallest > largest:
         raise ElrError(f"dataset.smallest={smallest} exceeds dataset.largest={largest}; set it to {largest} or less")
@@ -87,7 +87,7 @@ def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Ind
 
 
 def crop_size(draws: Draws, smallest: int, largest: int) -> tuple[int, int]:
-    """Rows and columns: nearly square, sizes spread over the octaves with the larger ones somewhat likelier."""
+    """Return rows and columns of a nearly square crop. Sizes are spread over octaves, larger ones more likely."""
     share = draws.between(0.0, 1.0)
     share = share * (1.6 - 0.6 * share)  # median of 10..128 px: about 51
     side = math.exp(math.log(smallest) + share * math.log(largest / smallest))
@@ -97,7 +97,7 @@ def crop_size(draws: Draws, smallest: int, largest: int) -> tuple[int, int]:
 
 
 def cast(draws: Draws) -> tuple[list[list[str]], str]:
-    """What each person does, and what a vehicle does ("" where there is none)."""
+    """Return the activities of each person, and the activity of a vehicle ("" without a vehicle)."""
     kind = draws.between(0.0, 1.0)
     drives = draws.pick(("vehicle-moving", "vehicle-stopping")) if kind >= 0.70 else ""
     if kind < 0.45:
@@ -110,7 +110,7 @@ def cast(draws: Draws) -> tuple[list[list[str]], str]:
 
 
 def _does(draws: Draws, arms: float) -> list[str]:
-    """A gait, and with probability `arms` something done with the arms."""
+    """Return a gait, and with probability `arms` an activity of the arms."""
     gait = draws.pick(GAITS)
     if ARMS[gait] and draws.chance(arms):
         return [gait, draws.pick(ARMS[gait])]
@@ -118,11 +118,11 @@ def _does(draws: Draws, arms: float) -> list[str]:
 
 
 def render(key: str) -> Iterator[Frames]:
-    """The clip of `key` as one piece of RGB: drawn at `CANVAS` rows or more, averaged over areas, noise added."""
-    said = read_key(key)
-    rows, columns, clip, seed = said["rows"], said["columns"], said["clip"], said["seed"]
+    """Draw the clip of `key`, all frames at once in RGB: at `CANVAS` pixels or more, area averages, then noise."""
+    fields = read_key(key)
+    rows, columns, clip, seed = fields["rows"], fields["columns"], fields["clip"], fields["seed"]
     motion, scene = Draws(MOTION, seed, clip), Draws(SCENE, seed, clip)
-    frames = max(said["frames"] + int(motion.between(-4, 5)), 1)
+    frames = max(fields["frames"] + int(motion.between(-4, 5)), 1)
     factor = -(-CANVAS // min(rows, columns))
     height, width = rows * factor, columns * factor
     unit = min(height, width) / 96
@@ -131,9 +131,9 @@ def render(key: str) -> Iterator[Frames]:
     gain = light(scene, height, width)
     wander = np.round(sway(scene, frames, 1.5 * unit), 4)
     shapes: list[Shape] = list(behind)
-    if said["vehicle"]:
-        shapes += vehicle(scene, height, width, frames, said["vehicle"] == "vehicle-stopping")
-    shapes += _people(said, motion, scene, height, width, wander)
+    if fields["vehicle"]:
+        shapes += vehicle(scene, height, width, frames, fields["vehicle"] == "vehicle-stopping")
+    shapes += _people(fields, motion, scene, height, width, wander)
     canvas = np.repeat(picture[None], frames, 0)
     for shape in (*shapes, *before):
         paint(canvas, shape)
@@ -142,15 +142,15 @@ def render(key: str) -> Iterator[Frames]:
 
 
 def _people(
-    said: Mapping[str, Any], motion: Draws, scene: Draws, height: int, width: int, wander: np.ndarray
+    fields: Mapping[str, Any], motion: Draws, scene: Draws, height: int, width: int, wander: np.ndarray
 ) -> list[Shape]:
-    """The people side by side; two who talk face each other."""
+    """Return the shapes of the people, next to each other. Two people who talk face each other."""
     shapes: list[Shape] = []
-    people = said["people"]
+    people = fields["people"]
     talk = any("talking" in does for does in people)
-    size = 96 * min(height, width) / 96 * (0.80 if len(people) == 1 and not said["vehicle"] else 0.68)
+    size = 96 * min(height, width) / 96 * (0.80 if len(people) == 1 and not fields["vehicle"] else 0.68)
     for place, does in enumerate(people):
-        who = subject(said["seed"], said["subject"] + place)
+        who = subject(fields["seed"], fields["subject"] + place)
         action = _activity(does)
         how = tempo(motion, action, who)
         right = place == 1
@@ -178,13 +178,13 @@ def _people(
 
 
 def _activity(does: list[str]) -> Action:
-    """The one action that shows all that a person does."""
+    """Return one action that combines all activities of a person."""
     gait = ACTIVITIES[does[0]]
     return combine(gait, ACTIVITIES[does[1]]) if len(does) > 1 else gait
 
 
 def _average(canvas: Floats, factor: int) -> Floats:
-    """Means over `factor` x `factor` pixels, summed in a fixed order."""
+    """Return means over `factor` x `factor` pixels, summed in a fixed order."""
     rows = sum((canvas[:, start::factor] for start in range(factor)), np.float32(0))
     both = sum((rows[:, :, start::factor] for start in range(factor)), np.float32(0))
     return np.asarray(both * np.float32(1 / factor**2), np.float32)

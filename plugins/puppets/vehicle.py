@@ -1,4 +1,4 @@
-"""A car seen from its side, driving through the picture or coming to a stop in it."""
+"""A car seen from the side, which drives through the picture or stops in it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from elrbench_plugins.puppets.subjects import hue
 
 
 def vehicle(draws: Draws, rows: int, columns: int, frames: int, stops: bool) -> list[Shape]:
-    """Shapes of one car. A stopping one brakes steadily and stands for the clip's last part."""
-    length = columns * draws.between(0.34, 0.50)  # half of it
+    """Return the shapes of one car. With `stops`, it brakes steadily and stands for the last part of the clip."""
+    length = columns * draws.between(0.34, 0.50)  # half the length of the car
     height = length * draws.between(0.22, 0.34)
     colour, dark, glass = hue(draws), (0.06, 0.06, 0.07), (0.25, 0.32, 0.38)
     way = columns * draws.between(0.30, 0.60) * (1 if draws.chance(0.5) else -1)
-    halt = draws.between(0.45, 0.75)  # share of the clip after which a stopping car stands
+    halt = draws.between(0.45, 0.75)  # share of the clip after which a stopping car is at rest
     middle, ground = columns * draws.between(0.40, 0.60), rows * draws.between(0.72, 0.90)
     boxy = draws.chance(0.35)
     time = np.arange(frames) / max(frames - 1, 1)

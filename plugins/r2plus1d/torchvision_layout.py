@@ -1,7 +1,7 @@
-"""R(2+1)D-18 (Tran et al., CVPR 2018) as torchvision lays it out, with the parameter names of its checkpoints.
+"""R(2+1)D-18 (Tran et al., CVPR 2018) in torchvision's layout, with the parameter names of its checkpoints.
 
-Differences to the paper: both convolutions of a block have the filters between space and time that the first one's
-channels give, and shortcuts are plain 1x1x1 convolutions.
+Differences from the paper: both convolutions of a block have as many filters between space and time as the first one,
+and shortcuts are plain 1x1x1 convolutions.
 Example::
 
     network = r2plus1d18(400)
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 def split(inputs: int, outputs: int, between: int, stride: int = 1) -> nn.Sequential:
-    """Space (1x3x3), normalisation, ReLU, time (3x1x1): (N, inputs, T, h, w) to (N, outputs, T, h, w) / stride."""
+    """Return space (1x3x3), batch normalisation, ReLU, time (3x1x1); `stride` applies to time and space."""
     return nn.Sequential(
         nn.Conv3d(inputs, between, (1, 3, 3), (1, stride, stride), padding=(0, 1, 1), bias=False),
         nn.BatchNorm3d(between),
@@ -27,11 +27,11 @@ def split(inputs: int, outputs: int, between: int, stride: int = 1) -> nn.Sequen
 
 
 class BasicBlock(nn.Module):
-    """Two split 3x3x3 convolutions and a shortcut, projected by 1x1x1 where the shape changes."""
+    """Two split 3x3x3 convolutions and a shortcut, projected by 1x1x1 if the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        between = 27 * inputs * outputs // (9 * inputs + 3 * outputs)  # as many weights as the first 3x3x3 would have
+        between = 27 * inputs * outputs // (9 * inputs + 3 * outputs)  # as many weights as an unsplit 3x3x3
         self.conv1 = nn.Sequential(
             split(inputs, outputs, between, stride), nn.BatchNorm3d(outputs), nn.ReLU(inplace=True)
         )
@@ -42,13 +42,13 @@ class BasicBlock(nn.Module):
             self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm3d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, outputs, T / stride, h / stride, w / stride), rounded up, for (N, inputs, T, h, w)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         return self.relu(self.conv2(self.conv1(x)) + shortcut)
 
 
 class VideoResNet(nn.Module):
-    """The stage maps have 64, 128, 256, 512 channels, strides 2, 4, 8, 16 in space and 1, 2, 4, 8 in time."""
+    """R(2+1)D. Stage maps have 64, 128, 256, 512 channels, strides 2, 4, 8, 16 in space and 1, 2, 4, 8 in time."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -68,13 +68,13 @@ class VideoResNet(nn.Module):
         self.num_features = 512
         self.fc = nn.Linear(self.num_features, classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv3d):  # He et al., ICCV 2015, keeping the variance of the backward pass
+            if isinstance(module, nn.Conv3d):  # He et al., ICCV 2015, fan-out
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.fc.weight, std=0.01)
         nn.init.zeros_(self.fc.bias)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The outputs of layer1 to layer4, each (N, C_i, T_i, h_i, w_i), for normalised x (N, 3, T, H, W)."""
+        """Return layer1 to layer4, each (N, C_i, T_i, h_i, w_i), for normalised x (N, 3, T, H, W)."""
         x = self.stem(x)
         maps = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -83,18 +83,18 @@ class VideoResNet(nn.Module):
         return maps
 
     def pool(self, last: Tensor) -> Tensor:
-        """(N, 512, T, h, w) to (N, 512)."""
+        """Return (N, 512), for (N, 512, T, h, w)."""
         return torch.flatten(self.avgpool(last), 1)
 
     def get_classifier(self) -> nn.Module:
-        """From 512 features to classes."""
+        """Return the linear layer from 512 features to classes."""
         return self.fc
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C) for normalised x (N, 3, T, H, W)."""
+        """Return logits (N, C) for normalised x (N, 3, T, H, W)."""
         return self.fc(self.pool(self.forward_features(x)[-1]))
 
 
 def r2plus1d18(classes: int, options: Mapping[str, object] | None = None) -> VideoResNet:
-    """31,505,325 parameters at 400 classes."""
+    """Return R(2+1)D-18: 31,505,325 parameters with 400 classes."""
     return VideoResNet(classes)

@@ -12,11 +12,11 @@ PUBLISHED = (
 
 @hookimpl
 def elr_backbones() -> list[BackboneSpec]:
-    """The two depths built of basic blocks, with torchvision's parameter names."""
+    """Return the two depths with basic blocks, with torchvision's parameter names."""
     return [
         BackboneSpec(
             name="resnet18",
-            summary="18-layer residual network on single frames, 11.7 M parameters",
+            summary="18-layer residual network for single frames, 11.7 M parameters",
             citation=CITATION,
             factory="elrbench_plugins.resnet.resnet:resnet18",
             stages=STAGES,
@@ -24,7 +24,7 @@ def elr_backbones() -> list[BackboneSpec]:
         ),
         BackboneSpec(
             name="resnet34",
-            summary="34-layer residual network on single frames, 21.8 M parameters",
+            summary="34-layer residual network for single frames, 21.8 M parameters",
             citation=CITATION,
             factory="elrbench_plugins.resnet.resnet:resnet34",
             stages=STAGES,

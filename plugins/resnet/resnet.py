@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1; no bias, for a normalisation follows."""
+    """Return a convolution that keeps the size at stride 1, without bias."""
     return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut, projected by 1x1 where the shape changes (type B of the paper)."""
+    """Two 3x3 convolutions and a shortcut, projected by 1x1 if the shape changes (type B of the paper)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -34,16 +34,16 @@ class BasicBlock(nn.Module):
             self.downsample = nn.Sequential(conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, h, w) to (N, outputs, h / stride, w / stride), rounded up."""
+        """Return (N, outputs, h / stride, w / stride), rounded up, for (N, inputs, h, w)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         return self.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
 class ResNet(nn.Module):
-    """`depths[i]` basic blocks in stage i.
+    """ResNet with `depths[i]` basic blocks in stage i.
 
-    The stage maps have 64, 128, 256, 512 channels at strides 4, 8, 16, 32.
+    Stage maps have 64, 128, 256, 512 channels at strides 4, 8, 16, 32.
     """
 
     def __init__(self, depths: Sequence[int], classes: int) -> None:
@@ -60,7 +60,7 @@ class ResNet(nn.Module):
         self.num_features = 512
         self.fc = nn.Linear(self.num_features, classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # He et al., ICCV 2015, keeping the variance of the backward pass
+            if isinstance(module, nn.Conv2d):  # He et al., ICCV 2015, fan-out
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @staticmethod
@@ -69,7 +69,7 @@ class ResNet(nn.Module):
         return nn.Sequential(BasicBlock(inputs, outputs, stride), *rest)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The outputs of layer1 to layer4, each (N, C_i, h_i, w_i), for normalised x (N, 3, H, W)."""
+        """Return layer1 to layer4, each (N, C_i, h_i, w_i), for normalised x (N, 3, H, W)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -78,23 +78,23 @@ class ResNet(nn.Module):
         return maps
 
     def pool(self, last: Tensor) -> Tensor:
-        """(N, 512, h, w) to (N, 512)."""
+        """Return (N, 512), for (N, 512, h, w)."""
         return torch.flatten(self.avgpool(last), 1)
 
     def get_classifier(self) -> nn.Module:
-        """From 512 features to classes."""
+        """Return the linear layer from 512 features to classes."""
         return self.fc
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C) for normalised x (N, 3, H, W)."""
+        """Return logits (N, C) for normalised x (N, 3, H, W)."""
         return self.fc(self.pool(self.forward_features(x)[-1]))
 
 
 def resnet18(classes: int, options: Mapping[str, object] | None = None) -> ResNet:
-    """11,689,512 parameters at 1,000 classes."""
+    """Return ResNet-18: 11,689,512 parameters with 1,000 classes."""
     return ResNet((2, 2, 2, 2), classes)
 
 
 def resnet34(classes: int, options: Mapping[str, object] | None = None) -> ResNet:
-    """21,797,672 parameters at 1,000 classes."""
+    """Return ResNet-34: 21,797,672 parameters with 1,000 classes."""
     return ResNet((3, 4, 6, 3), classes)

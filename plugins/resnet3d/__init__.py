@@ -1,20 +1,20 @@
-"""Residual networks on clips, plain and wide, with the parameter names of Hara's public checkpoints."""
+"""3D residual networks for clips, plain and wide, with the parameter names of Hara's public checkpoints."""
 
 from benchmark_core import BackboneSpec, Option, Published, hookimpl
 
 CITATION = "Hara et al., Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?, CVPR 2018"
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # strides 4, 8, 16, 32 in space and 2, 4, 8, 16 in time
-GREY_LEVEL = 1 / 255  # the checkpoints of 2018 see grey levels, less ActivityNet's mean
+GREY_LEVEL = 1 / 255  # the 2018 checkpoints take grey levels minus the mean of ActivityNet
 MEAN = (114.7748 / 255, 107.7354 / 255, 99.4750 / 255)
 INPUT = (
-    "pixels are those of the checkpoints of 2018 (grey levels less a mean); those of 2020 have the same names and "
-    "expect pixels in [0, 1], standardised: fine-tuned, normalisation makes up for it, as they are it does not"
+    "input pixels: grey levels minus a mean, as for the checkpoints of 2018; those of 2020 have the same names but "
+    "expect standardised pixels in [0, 1], so they work after fine-tuning but not without it"
 )
 SHORTCUT = Option(
     default="B",
     choices=("A", "B"),
-    help="where a block changes the shape: B projects, A takes every second element and fills channels up with zeros, "
-    "as the 18- and 34-layer checkpoints of 2018 do",
+    help="shortcut of blocks that change the shape: B is a projection; A takes every second element and adds channels "
+    "of zeros, as in the 18- and 34-layer checkpoints of 2018",
 )
 
 
@@ -38,12 +38,10 @@ def _spec(name: str, factory: str, summary: str) -> BackboneSpec:
 
 @hookimpl
 def elr_backbones() -> list[BackboneSpec]:
-    """Convolutions over 3x3x3 throughout; initialisations are files of the user's (`--weights FILE`)."""
+    """Return three depths and a wide network. Their initial weights come from a file (`--weights FILE`)."""
     return [
-        _spec("resnet3d-18", "resnet3d18", "18-layer residual network on clips, 33.4 M parameters"),
-        _spec("resnet3d-34", "resnet3d34", "34-layer residual network on clips, 63.7 M parameters"),
-        _spec("resnet3d-50", "resnet3d50", "50-layer residual network on clips, 47.0 M parameters"),
-        _spec(
-            "wide-resnet3d-50", "wide_resnet3d50", "50-layer residual network on clips, twice as wide, 158 M parameters"
-        ),
+        _spec("resnet3d-18", "resnet3d18", "18-layer residual network for clips, 33.4 M parameters"),
+        _spec("resnet3d-34", "resnet3d34", "34-layer residual network for clips, 63.7 M parameters"),
+        _spec("resnet3d-50", "resnet3d50", "50-layer residual network for clips, 47.0 M parameters"),
+        _spec("wide-resnet3d-50", "wide_resnet3d50", "wide 50-layer residual network for clips, 158 M parameters"),
     ]

@@ -1,7 +1,7 @@
 """3D residual networks, plain and wide (Hara et al., CVPR 2018), with the parameter names of their checkpoints.
 
-ResNets (He et al., CVPR 2016) and Wide ResNets (Zagoruyko and Komodakis, BMVC 2016) with convolutions over 3x3x3; the
-stem keeps the frame rate, what follows halves it with the size.
+ResNets (He et al., CVPR 2016) and Wide ResNets (Zagoruyko and Komodakis, BMVC 2016) with 3x3x3 convolutions. The stem
+keeps the frame rate; every later reduction halves time and space together.
 Example::
 
     network = resnet3d50(400)
@@ -19,14 +19,14 @@ from torch.nn import functional as F
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv3d:
-    """A convolution over `kernel` cubed that keeps the size at stride 1; no bias, for a normalisation follows."""
+    """Return a convolution over `kernel` cubed that keeps the size at stride 1, without bias."""
     return nn.Conv3d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
 
 
 class Subsample(nn.Module):
-    """Every `stride`-th element along time and space, with channels of zeros up to `outputs`: type A of He et al.
+    """Shortcut A of He et al.: every `stride`-th element of time and space, and channels of zeros up to `outputs`.
 
-    It has no parameters, and lets gradients through, which the published code's does not.
+    It has no parameters. Gradients pass through it, unlike in the published code.
     """
 
     def __init__(self, outputs: int, stride: int) -> None:
@@ -34,13 +34,13 @@ class Subsample(nn.Module):
         self.outputs, self.stride = outputs, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, outputs, T / stride, h / stride, w / stride), rounded up, for (N, inputs, T, h, w)."""
         every = slice(None, None, self.stride)
         return F.pad(x[:, :, every, every, every], (0, 0, 0, 0, 0, 0, 0, self.outputs - x.shape[1]))
 
 
 def shortcut_of(inputs: int, outputs: int, stride: int, kind: str) -> nn.Module | None:
-    """What brings a block's input to its output's shape: nothing where they agree, else of type `kind`."""
+    """Return the shortcut of type `kind` ("A" or "B") of a block; None if input and output shapes agree."""
     if stride == 1 and inputs == outputs:
         return None
     if kind == "A":
@@ -49,7 +49,7 @@ def shortcut_of(inputs: int, outputs: int, stride: int, kind: str) -> nn.Module 
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3x3 convolutions and a shortcut. `width` is both convolutions' and the block's."""
+    """Two 3x3x3 convolutions of `width` channels, and a shortcut."""
 
     def __init__(self, inputs: int, width: int, outputs: int, stride: int, shortcut: str) -> None:
         super().__init__()
@@ -62,14 +62,14 @@ class BasicBlock(nn.Module):
         self.downsample = shortcut_of(inputs, outputs, stride, shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, outputs, T / stride, h / stride, w / stride), rounded up, for (N, inputs, T, h, w)."""
         past = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         return self.relu(self.bn2(self.conv2(x)) + past)
 
 
 class Bottleneck(nn.Module):
-    """1x1x1 to `width`, 3x3x3 with the stride, 1x1x1 to `outputs`; and a shortcut."""
+    """1x1x1 to `width` channels, 3x3x3 with the stride, 1x1x1 to `outputs`, and a shortcut."""
 
     def __init__(self, inputs: int, width: int, outputs: int, stride: int, shortcut: str) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Bottleneck(nn.Module):
         self.downsample = shortcut_of(inputs, outputs, stride, shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, T, h, w) to (N, outputs, T / stride, h / stride, w / stride), rounded up."""
+        """Return (N, outputs, T / stride, h / stride, w / stride), rounded up, for (N, inputs, T, h, w)."""
         past = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
@@ -91,10 +91,10 @@ class Bottleneck(nn.Module):
 
 
 class ResNet3d(nn.Module):
-    """The stage maps have strides 4, 8, 16, 32 in space and 2, 4, 8, 16 in time.
+    """3D ResNet. Stage maps have strides 4, 8, 16, 32 in space and 2, 4, 8, 16 in time.
 
-    depths: blocks of each stage. widen: k of Wide ResNets, over widths 64, 128, 256, 512. expansion: a block's outputs
-    over its width. shortcut: "A" or "B".
+    depths: blocks of each stage. widen: factor k of Wide ResNets on the widths 64, 128, 256, 512. expansion: output
+    channels of a block divided by its width. shortcut: "A" or "B".
     """
 
     def __init__(
@@ -121,14 +121,14 @@ class ResNet3d(nn.Module):
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
             inputs = outputs
         self.num_features = inputs
-        self.avgpool = nn.AdaptiveAvgPool3d(1)  # of 1x4x4 from 16x112x112, as published
+        self.avgpool = nn.AdaptiveAvgPool3d(1)  # averages 1x4x4 for 16x112x112, as published
         self.fc = nn.Linear(self.num_features, classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv3d):  # He et al., ICCV 2015, keeping the variance of the backward pass
+            if isinstance(module, nn.Conv3d):  # He et al., ICCV 2015, fan-out
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The outputs of layer1 to layer4, each (N, C_i, T_i, h_i, w_i), for normalised x (N, 3, T, H, W)."""
+        """Return layer1 to layer4, each (N, C_i, T_i, h_i, w_i), for normalised x (N, 3, T, H, W)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -137,33 +137,33 @@ class ResNet3d(nn.Module):
         return maps
 
     def pool(self, last: Tensor) -> Tensor:
-        """(N, F, T, h, w) to (N, F)."""
+        """Return (N, F), for (N, F, T, h, w)."""
         return torch.flatten(self.avgpool(last), 1)
 
     def get_classifier(self) -> nn.Module:
-        """From F features to classes."""
+        """Return the linear layer from F features to classes."""
         return self.fc
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C) for normalised x (N, 3, T, H, W)."""
+        """Return logits (N, C) for normalised x (N, 3, T, H, W)."""
         return self.fc(self.pool(self.forward_features(x)[-1]))
 
 
 def resnet3d18(classes: int, options: Mapping[str, Any] | None = None) -> ResNet3d:
-    """33,409,104 parameters at 400 classes. options: `shortcut`."""
+    """Return the 18-layer network: 33,409,104 parameters with 400 classes. Options: `shortcut`."""
     return ResNet3d(BasicBlock, (2, 2, 2, 2), classes, **(options or {}))
 
 
 def resnet3d34(classes: int, options: Mapping[str, Any] | None = None) -> ResNet3d:
-    """63,718,736 parameters at 400 classes. options: `shortcut`."""
+    """Return the 34-layer network: 63,718,736 parameters with 400 classes. Options: `shortcut`."""
     return ResNet3d(BasicBlock, (3, 4, 6, 3), classes, **(options or {}))
 
 
 def resnet3d50(classes: int, options: Mapping[str, Any] | None = None) -> ResNet3d:
-    """47,018,576 parameters at 400 classes. options: `shortcut`."""
+    """Return the 50-layer network: 47,018,576 parameters with 400 classes. Options: `shortcut`."""
     return ResNet3d(Bottleneck, (3, 4, 6, 3), classes, expansion=4, **(options or {}))
 
 
 def wide_resnet3d50(classes: int, options: Mapping[str, Any] | None = None) -> ResNet3d:
-    """158,248,272 parameters at 400 classes. options: `shortcut`."""
+    """Return the wide 50-layer network: 158,248,272 parameters with 400 classes. Options: `shortcut`."""
     return ResNet3d(Bottleneck, (3, 4, 6, 3), classes, widen=2, expansion=2, **(options or {}))

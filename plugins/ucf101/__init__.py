@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark_core import DatasetSpec, Protocol, hookimpl
 
-CLASSES = (  # in the order of classInd.txt, which counts from 1
+CLASSES = (  # order of classInd.txt, which counts from 1
     "ApplyEyeMakeup",
     "ApplyLipstick",
     "Archery",
@@ -107,7 +107,7 @@ CLASSES = (  # in the order of classInd.txt, which counts from 1
     "WritingOnBoard",
     "YoYo",
 )
-COUNTS = {"1": (9537, 3783), "2": (9586, 3734), "3": (9624, 3696)}  # lines of the official lists
+COUNTS = {"1": (9537, 3783), "2": (9586, 3734), "3": (9624, 3696)}  # train and test clips: lines of the official lists
 
 UCF101 = DatasetSpec(
     name="ucf101",

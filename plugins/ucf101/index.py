@@ -1,4 +1,4 @@
-"""Lists UCF101's clips and folds; opens no video."""
+"""List the clips and folds of UCF101. No video is opened."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ NUMBERS = {name.casefold(): number for number, name in enumerate(CLASSES)}
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """The clips that the protocol's folds train or test on; listed files that are absent go to `missing`.
+    """Return the clips of the protocol's folds. Listed files that do not exist are in `missing`.
 
-    Capitals are levelled in the names of classes and files alike: lists and folders spell HandstandPushups and
-    HandStandPushups, and not always the same. Ids keep the spelling of `CLASSES`. A clip's group is the video that it
-    was cut from, `CLASS/gNN`.
-    Raises ElrError where the folder, a list or every listed clip is missing, or a line cannot be read.
+    Case is ignored in the names of classes and files: lists and folders differ in HandstandPushups and
+    HandStandPushups. Ids have the spelling of `CLASSES`. The group of a clip is the video that it was cut from,
+    `CLASS/gNN`.
+    Raises ElrError if the folder, a list or every listed clip is missing, or a line cannot be read.
     """
     if root is None:
-        raise ElrError(f"ucf101 needs its folder: --data ROOT, under which lie {UCF101.layout}")
+        raise ElrError(f"ucf101 needs its folder: pass --data DIR; expected in it: {UCF101.layout}")
     for folder in (root / VIDEOS, root / LISTS):
         if not folder.is_dir():
-            raise ElrError(f"ucf101: there is no folder {folder}; expected under {root}: {UCF101.layout}")
+            raise ElrError(f"ucf101: the folder {folder} does not exist; expected in {root}: {UCF101.layout}")
     on_disk = _files(root / VIDEOS)
     if not any(on_disk):
-        raise ElrError(f"ucf101: no .avi file is under {root / VIDEOS}; expected under {root}: {UCF101.layout}")
+        raise ElrError(f"ucf101: there is no .avi file in {root / VIDEOS}; expected in {root}: {UCF101.layout}")
     clips: dict[str, Clip] = {}
     folds: dict[str, Fold] = {}
     missing: dict[str, int] = {}
@@ -56,7 +56,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
         folds[number] = Fold(train=tuple(parts["train"]), test=tuple(parts["test"]))
     if not clips:
         first = next(iter(missing), "-")
-        raise ElrError(f"ucf101: none of the {len(missing)} listed clips is under {root / VIDEOS} (first: {first})")
+        raise ElrError(f"ucf101: none of the {len(missing)} listed clips is in {root / VIDEOS} (first: {first})")
     files = {path for found in on_disk for path in found.values()}
     return Index(
         clips=tuple(clips.values()),
@@ -68,7 +68,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
 
 
 def listed(path: Path) -> Iterator[tuple[int, str]]:
-    """(class number from 0, file name) of each line; a class number in the line, from 1, has to agree."""
+    """Yield (class number from 0, file name) of each line. A class number in the line, from 1, must agree."""
     for number, line in read_lines(path, "ucf101", UCF101.layout):
         found = re.fullmatch(r"([^/\\]+)/([^/\\]+\.avi)(?:\s+(\d+))?", line, flags=re.IGNORECASE)
         if not found:
@@ -80,14 +80,14 @@ def listed(path: Path) -> Iterator[tuple[int, str]]:
             raise ElrError(f"ucf101: {path.name} line {number}: {unknown('class', found[1], CLASSES)}")
         if found[3] and int(found[3]) != target + 1:
             raise ElrError(
-                f"ucf101: {path.name} line {number} numbers class {CLASSES[target]} {found[3]}, "
-                f"which is {target + 1} in classInd.txt"
+                f"ucf101: {path.name} line {number} gives class {CLASSES[target]} the number {found[3]}, "
+                f"but it is {target + 1} in classInd.txt"
             )
         yield target, found[2]
 
 
 def name_of(stem: str, name: str) -> tuple[str, str]:
-    """(the clip's name with its class spelled as `name`, the source video) of `v_CLASS_gNN_cNN`."""
+    """Return (clip name with its class spelled as `name`, source video) of `v_CLASS_gNN_cNN`."""
     found = re.fullmatch(r"v_(\w+)_(g\d+)_(c\d+)", stem)
     if not found or found[1].casefold() != name.casefold():
         return stem, stem
@@ -99,7 +99,7 @@ def _level(name: str) -> str:
 
 
 def _files(folder: Path) -> list[dict[str, Path]]:
-    """Per class, the files by name; a class's folder may be spelled in several ways, even on one disk."""
+    """Return the files of each class by name. Folders of one class may differ in case, even on one disk."""
     on_disk: list[dict[str, Path]] = [{} for _ in CLASSES]
     for path in sorted(folder.iterdir()):
         if path.name.casefold() in NUMBERS:

@@ -1,15 +1,17 @@
-"""PSNR on held-out pairs: what a finished run's enhancer makes of low views against high ones, and bicubic beside it.
+"""Compare a finished run's enhancer with bicubic interpolation, by PSNR on the run's test clips.
 
     python benchmarks/enhancer_psnr.py elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
-    python benchmarks/enhancer_psnr.py elrbench-runs/9c14b7d5e683f2a0 --low 14x14        # of clips taken as recorded
+    python benchmarks/enhancer_psnr.py elrbench-runs/9c14b7d5e683f2a0 --low 14x14        # natively low clips
 
-Pairs are the middle 16 frames of each test clip of the run, in pixels of [0, 1]; a clip's PSNR is over its frames
-together, and the means are over clips. Where the enhancer has an attention map, PSNR is also weighted by it, the same
-map for both. Clips taken as recorded have no high view: those at least as large as the network's size (a share of it
-by --least) are brought to that bicubically, and low is the clip degraded again, by a drawn factor of 1 to 4. Of such an
-input bicubic enlargement keeps all, and an enhancer what its own input size has room for; with --low, low is the high
-view brought bicubically to that size, as such enhancers' own pairs are, and both see the same.
-Exit 1 where the enhancer is below bicubic: by attention-weighted PSNR where it has attention.
+Pairs are the middle 16 frames of each test clip, with pixels in [0, 1]. The PSNR of a clip is over all its frames, and
+the mean is over clips. If the enhancer has an attention map, PSNR is also weighted by that map, for both views.
+
+Natively low clips have no high view. Of these, clips at least as large as network size (times --least) are resized to
+it bicubically. Their low view is the clip, degraded by a random factor of 1 to 4. Bicubic enlargement uses all of it,
+but an enhancer only what fits its input size. With --low, the low view is the high view reduced bicubically to that
+size, as in the training pairs of such enhancers, so that both get the same pixels.
+
+Exit code 1 if the enhancer is below bicubic, by attention-weighted PSNR if it has attention.
 """
 
 from __future__ import annotations
@@ -36,28 +38,30 @@ BATCH = 4
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runfolder", type=Path, help="of a finished run")
-    parser.add_argument("--data", type=Path, metavar="ROOT", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
+    parser.add_argument("runfolder", type=Path, help="folder of a finished run")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
     parser.add_argument("--cache", type=Path, help="default: $ELRBENCH_CACHE, or ~/.cache/elrbench")
-    parser.add_argument("--device", help="cpu, cuda; default: the first accelerator, else the processor")
-    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a plugin that is not installed")
-    parser.add_argument("--clips", type=int, default=0, help="the first so many test clips; default: all")
-    parser.add_argument("--least", type=float, default=1.0, help="of clips taken as recorded; default: 1")
-    parser.add_argument("--low", metavar="HxW", help="of clips taken as recorded: the size of low views")
+    parser.add_argument("--device", help="cpu or cuda; default: the first GPU, else the CPU")
+    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="plugin that is not installed")
+    parser.add_argument("--clips", type=int, default=0, help="number of test clips; default: all")
+    parser.add_argument(
+        "--least", type=float, default=1.0, help="smallest natively low clip, as a share of network size; default: 1"
+    )
+    parser.add_argument("--low", metavar="HxW", help="size of low views of natively low clips")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(arguments)
     try:
-        told = measure(asked)
+        result = measure(asked)
     except ElrError as error:
         print(f"enhancer_psnr: error: {error}", file=sys.stderr)
         return error.exit_code
-    print(json.dumps(told, indent=1) if asked.json else table(told))
-    kind = "weighted" if told["enhancer"]["weighted"] is not None else "psnr"
-    return 0 if told["enhancer"][kind] >= told["bicubic"][kind] else 1
+    print(json.dumps(result, indent=1) if asked.json else table(result))
+    kind = "weighted" if result["enhancer"]["weighted"] is not None else "psnr"
+    return 0 if result["enhancer"][kind] >= result["bicubic"][kind] else 1
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """Means in dB over the run's test clips: of its enhancer and of bicubic, plain and weighted by attention."""
+    """Return mean PSNR in dB over the test clips, of the enhancer and of bicubic, plain and weighted by attention."""
     import torch
 
     from benchmark_core.catalog import load_catalog
@@ -73,7 +77,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     deployed = load_run(asked.runfolder, record, catalog, name)
     plan, device = deployed.plan, pick_device(asked.device)
     if deployed.components.method.oracle or plan.modality != "rgb":
-        raise ElrError(f"{asked.runfolder} is of a network for {plan.modality} views that has no enhancer")
+        raise ElrError(f"{asked.runfolder} has no enhancer, as its network takes high views or optical flow")
     enhancer: Any = deployed.recognizer.enhancer.to(device).eval()
     at_once = deployed.recognizer.frames_at_once
     bicubic = catalog.enhancers["bicubic"].build(deployed.components.degradation.low, plan.size)
@@ -89,7 +93,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     if not ratios["made"]:
         raise ElrError(
             f"none of the test clips of {plan.dataset} is as large as the network's size, {plan.size[0]}x{plan.size[1]}"
-            "; --least 0.5 takes those of half of it"
+            "; --least 0.5 accepts clips of half that size"
         )
 
     def means(key: str) -> dict[str, float | None]:
@@ -117,7 +121,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
 def pairs(
     deployed: LoadedRun, data: Path | None, cache: Path, device: torch.device, asked: argparse.Namespace
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Low (N, 3, 16, h, w) and high (N, 3, 16, H, W) of test clips, in [0, 1], on the device."""
+    """Yield low (N, 3, 16, h, w) and high (N, 3, 16, H, W) views of test clips, in [0, 1], on the device."""
     from torch import Tensor
     from torch.nn.functional import interpolate
 
@@ -141,7 +145,7 @@ def pairs(
     recorded = stock.crop == "none"
     low_size = read_size("--low", asked.low) if asked.low else None
     if low_size is not None and not recorded:
-        raise ElrError(f"--low is for clips taken as recorded; {plan.degradation} has a low size of its own")
+        raise ElrError(f"--low is for natively low clips; {plan.degradation} has its own low size")
     views = Views(
         [clip for clip in clips if clip.id not in bad],
         store,
@@ -151,7 +155,7 @@ def pairs(
         multi_label=components.dataset.task == "multi-label",
         low=True,
         high=True,
-        train=recorded,  # which degrades them again
+        train=recorded,  # training views are degraded again
     )
     with reporter.steps("pairs", len(views)) as advance:
         for host in views.batches(1 if recorded else BATCH, shuffle=False):
@@ -162,7 +166,7 @@ def pairs(
                 continue
             assert batch.low is not None and batch.high is not None
             low, high = batch.low[0], batch.high[0]  # (1, 3, 16, h, w)
-            if all(side >= asked.least * due for side, due in zip(high.shape[-2:], plan.size, strict=True)):
+            if all(side >= asked.least * needed for side, needed in zip(high.shape[-2:], plan.size, strict=True)):
                 flat = high[0].transpose(0, 1)  # (16, 3, h, w)
                 flat = interpolate(flat, plan.size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
                 if low_size is not None:
@@ -177,14 +181,14 @@ def frames_of(enhancer: nn.Module, low: Tensor, at_once: int) -> Tensor:
         flat = enhancer(low.transpose(1, 2).flatten(0, 1))
         return flat.unflatten(0, (len(low), -1)).transpose(1, 2)
     if FRAMES % at_once:
-        raise ElrError(f"an enhancer of {at_once} frames at once does not divide {FRAMES}")
+        raise ElrError(f"the enhancer takes {at_once} frames at once, which does not divide {FRAMES}")
     return enhancer(low.unflatten(2, (-1, at_once)).transpose(1, 2).flatten(0, 1)).unflatten(
         0, (len(low), -1)
     ).transpose(1, 2).flatten(2, 3)  # fmt: skip
 
 
 def psnr(view: Tensor, high: Tensor, weights: Tensor | None = None) -> list[float]:
-    """Of each clip (N, 3, T, H, W) in dB, its squares weighted by `weights` (N, 1, T, H, W); 100 at most."""
+    """Return the PSNR of each clip (N, 3, T, H, W) in dB, at most 100. weights: (N, 1, T, H, W), of squared errors."""
     squares = (view.double() - high.double()).square()
     if weights is None:
         errors = squares.flatten(1).mean(1)
@@ -195,16 +199,16 @@ def psnr(view: Tensor, high: Tensor, weights: Tensor | None = None) -> list[floa
     return ratios
 
 
-def table(told: Mapping[str, Any]) -> str:
-    """As people read it."""
-    size, count = "x".join(map(str, told["size"])), told["clips"]
-    lines = [f"{told['dataset']}, {told['degradation']} to {size}: {count} held-out pairs"]
-    weighted = told["enhancer"]["weighted"] is not None
+def table(result: Mapping[str, Any]) -> str:
+    """Return the result as text."""
+    size, count = "x".join(map(str, result["size"])), result["clips"]
+    lines = [f"{result['dataset']}, {result['degradation']} to {size}: {count} held-out pairs"]
+    weighted = result["enhancer"]["weighted"] is not None
     lines.append(f"{'':20}{'PSNR':>10}{'by attention' if weighted else '':>16}")
-    for name, key in ((told["name"], "enhancer"), ("bicubic", "bicubic")):
-        more = f"{told[key]['weighted']:13.2f} dB" if weighted else ""
-        lines.append(f"{name:20}{told[key]['psnr']:7.2f} dB{more}")
-    lines.append(f"above bicubic: {told['better']} of {count} clips")
+    for name, key in ((result["name"], "enhancer"), ("bicubic", "bicubic")):
+        more = f"{result[key]['weighted']:13.2f} dB" if weighted else ""
+        lines.append(f"{name:20}{result[key]['psnr']:7.2f} dB{more}")
+    lines.append(f"above bicubic: {result['better']} of {count} clips")
     return "\n".join(lines)
 
 

@@ -1,15 +1,16 @@
-"""Kills a run with SIGKILL again and again, resumes it, and holds what comes out against a run that nobody killed.
+"""Kill a run with SIGKILL many times, resume it, and compare its results with those of an undisturbed run.
 
     python benchmarks/kill_and_resume.py --times 20 --writes 32
-    python benchmarks/kill_and_resume.py --run prog-dvsr       # an enhancer that is grown step by step, each faded in
+    python benchmarks/kill_and_resume.py --run prog-dvsr       # an enhancer that grows step by step
 
-A cstat run on the squares of tests/toy.py, at smoke budget on one thread, from nothing to its record: a few seconds.
-`--times` kills it at random moments; `--writes` kills it inside a write: halfway through the bytes, when they are all
-there but not yet in place, and just after, spread over the files that it writes (clips, recipes, checkpoints, weights,
-notes, predictions, record, cost). `--chain N` kills each run N times before it may end. After each kill, what lies in
-the cache must be whole; after the resumed run, predictions and weights must be those of the run that nobody killed,
-byte for byte, and the record too, but for times and what was reused. At last two processes run the plan at once with
-one cache. Exit 1 where anything differs.
+The run is cstat on the squares of tests/toy.py, at smoke budget with one thread, and takes a few seconds. `--times` is
+the number of kills at random moments. `--writes` is the number of kills inside a write: halfway through the bytes,
+after the bytes but before the rename, and after the rename, spread over all written files (clips, formats, checkpoints,
+weights, notes, predictions, record, cost). `--chain N` kills each run N times before it may finish.
+
+After each kill, every file in the cache must be intact. After resuming, predictions and weights must equal those of the
+undisturbed run byte for byte, and so must the record except for times and reused stages. At the end, two processes run
+the plan at once with one cache. Exit code 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ RUNS: dict[str, dict[str, Any]] = {
                      "enhancer.epochs_between=3", "enhancer.epochs_last=3", "enhancer.fade_step=0.1"),
     },
 }  # fmt: skip
-components = "cstat"  # of `RUNS`; children are forks
-CHANGING = ("seal", "timings", "finished", "stages")  # of a record
+components = "cstat"  # key of `RUNS`; children are forks
+CHANGING = ("seal", "timings", "finished", "stages")  # fields of a record that may differ
 
 
 def preload() -> None:
-    """What every child needs, imported once before they are forked off."""
+    """Import what every child needs, once, before forking."""
     import torch
 
     import benchmark_core.cost.macs
@@ -55,11 +56,11 @@ def preload() -> None:
     import elrbench_plugins.dvsr.fit  # noqa: F401
 
     torch.set_num_threads(1)
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first one imports much
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first optimizer imports many modules
 
 
 def run_once(folder: Path, out: str) -> None:
-    """The run: cache and run folder lie in `folder`."""
+    """Run the plan, with cache and run folder in `folder`."""
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.progress import Silent
@@ -73,7 +74,7 @@ def run_once(folder: Path, out: str) -> None:
 
 
 def in_child(folder: Path, before: Callable[[], None] = lambda: None, out: str = "run") -> int:
-    """The child's process id: a fork, so that torch is imported once; `before` prepares it for its death."""
+    """Fork a child that calls `before` and runs the plan; return its process id. Forks share the import of torch."""
     child = os.fork()
     if child:
         return child
@@ -88,7 +89,7 @@ def in_child(folder: Path, before: Callable[[], None] = lambda: None, out: str =
 
 
 def wait(child: int) -> int:
-    """Its exit code, or less the number of the signal that ended it."""
+    """Return the exit code of the child, or minus the number of the signal that ended it."""
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 
@@ -97,14 +98,14 @@ def wait(child: int) -> int:
 
 
 def watch_writes(moment: Callable[[str, Path | None], None]) -> None:
-    """From now on `moment(what, file)` is called in every write: `half` (file unknown), `whole` and `placed`."""
+    """Call `moment(what, file)` in every write from now on: `half` (file unknown), `whole` and `placed`."""
     from benchmark_core.clips import clipfile
 
     replace, path_replace, fdopen, add = os.replace, Path.replace, os.fdopen, clipfile.Writer.add
 
     def placing(place: Callable[..., Any]) -> Callable[..., Any]:
         def placed(source: Any, target: Any) -> None:
-            if place is path_replace and depth:  # which calls os.replace from Python 3.11 on
+            if place is path_replace and depth:  # Path.replace calls os.replace from Python 3.11 on
                 return place(source, target)
             depth.append(1)
             moment("whole", Path(target))
@@ -146,7 +147,7 @@ def watch_writes(moment: Callable[[str, Path | None], None]) -> None:
 
 
 def kind_of(file: Path) -> str:
-    """`clip`, `checkpoint.pt`, …; of a run's files what they are."""
+    """Return the kind of a file, such as `clip`, `checkpoint.pt` or `record`."""
     if file.suffix == ".clip":
         return "clip"
     if file.name.endswith(".predictions.csv.gz"):
@@ -157,7 +158,7 @@ def kind_of(file: Path) -> str:
 
 
 def write_moments(folder: Path) -> list[str]:
-    """`half of clip`, … : every moment inside a write, in the order of a run in `folder`."""
+    """Return every moment inside a write, such as `half of clip`, in the order of a run in `folder`."""
     journal = folder / "journal"
 
     def note(what: str, file: Path | None) -> None:
@@ -170,13 +171,15 @@ def write_moments(folder: Path) -> list[str]:
     moments: list[str] = []
     for line in reversed(journal.read_text().splitlines()):
         what, _, file = line.partition("\t")
-        named = kind_of(Path(file)) if file else moments[-1].partition(" of ")[2]  # half of what is placed next
+        named = (
+            kind_of(Path(file)) if file else moments[-1].partition(" of ")[2]
+        )  # half of the file that is placed next
         moments.append(f"{what} of {named}")
     return moments[::-1]
 
 
 def dying_at(number: int) -> Callable[[], None]:
-    """Prepares a child to kill itself at the write moment of that number."""
+    """Return a function that makes a child kill itself at the write moment `number`."""
     seen = 0
 
     def moment(what: str, file: Path | None) -> None:
@@ -188,18 +191,18 @@ def dying_at(number: int) -> Callable[[], None]:
     return lambda: watch_writes(moment)
 
 
-# -- what came out
+# -- results
 
 
 def read(run: Path) -> dict[str, Any]:
-    """The record in a run folder."""
+    """Return the record in a run folder."""
     from benchmark_core.records.record import find_record, read_record
 
     return dict(read_record(find_record(run)))
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """What must be the same whatever happened on the way."""
+    """Return everything that must not depend on kills."""
     record = read(run)
     stages = [(stage["name"], stage["key"]) for stage in record["stages"]]
     plain = {key: value for key, value in record.items() if key not in CHANGING}
@@ -208,7 +211,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def faults(folder: Path) -> list[str]:
-    """What in the cache is not whole."""
+    """Return the damaged files of the cache, with reasons."""
     from benchmark_core.progress import Silent
     from elrbench_plugins.commands.cache.contents import read_cache
     from elrbench_plugins.commands.cache.reading import verify
@@ -222,19 +225,19 @@ def faults(folder: Path) -> list[str]:
 
 
 def litter(folder: Path) -> list[str]:
-    """What a finished run has no more use for."""
+    """Return temporary files that a finished run should have removed."""
     names = ("*.tmp", ".*.part", "checkpoint.pt", "begun.json")
     return [str(path.relative_to(folder)) for name in names for path in (folder / "cache").rglob(name)]
 
 
 def differences(run: Path, expected: dict[str, Any]) -> list[str]:
-    """Which parts of a run's outcome are not those expected."""
+    """Return the parts of a run's outcome that differ from `expected`."""
     found = outcome(run)
     return [f"{key} differs" for key in sorted(expected.keys() | found.keys()) if expected.get(key) != found.get(key)]
 
 
 def resumed(folder: Path, expected: dict[str, Any]) -> list[str]:
-    """What is wrong after the run in `folder` was killed and has been started again."""
+    """Resume the killed run in `folder` and return what is wrong."""
     wrong = [f"after the kill {fault}" for fault in faults(folder)]
     code = wait(in_child(folder))
     if code != 0:
@@ -243,8 +246,8 @@ def resumed(folder: Path, expected: dict[str, Any]) -> list[str]:
 
 
 def by_time(folder: Path, rng: random.Random, took: float, chain: int) -> str | None:
-    """Kills a run `chain` times, each at a random moment; when, or None where it had ended before."""
-    told = []
+    """Kill a run `chain` times at random moments. Return the times, or None if the run ended before."""
+    killed_at = []
     for _ in range(chain):
         at = rng.uniform(0, took)
         child = in_child(folder)
@@ -252,12 +255,12 @@ def by_time(folder: Path, rng: random.Random, took: float, chain: int) -> str | 
         os.kill(child, signal.SIGKILL)
         if wait(child) != -signal.SIGKILL:
             return None
-        told.append(f"{at:.2f} s")
-    return f"killed after {', '.join(told)}, {progress(folder)}"
+        killed_at.append(f"{at:.2f} s")
+    return f"killed after {', '.join(killed_at)}, {progress(folder)}"
 
 
 def progress(folder: Path) -> str:
-    """How far a killed run had come."""
+    """Return the progress of a killed run as text."""
     stages = folder / "cache" / "stages"
     done = [path.parent.name.rpartition("-")[0] for path in sorted(stages.glob("*/stage.json"))]
     stood = [path.parent.name.rpartition("-")[0] for path in sorted(stages.glob("*/checkpoint.pt"))]
@@ -266,36 +269,38 @@ def progress(folder: Path) -> str:
 
 
 def together(folder: Path, expected: dict[str, Any]) -> list[str]:
-    """What is wrong where two processes run the plan at once, with one cache: each stage is fitted by one of them."""
+    """Run the plan in two processes with one cache and return what is wrong. Each stage must be trained only once."""
     children = [in_child(folder, out=out) for out in ("run", "other")]
     if codes := [code for code in map(wait, children) if code != 0]:
         return [f"one of two ended with {codes[0]}"]
     wrong = [line for out in ("run", "other") for line in differences(folder / out, expected)]
     pairs = zip(read(folder / "run")["stages"], read(folder / "other")["stages"], strict=True)
-    wrong += [f"stage {one['name']} was fitted twice" for one, other in pairs if not one["reused"] ^ other["reused"]]
+    wrong += [f"stage {one['name']} was trained twice" for one, other in pairs if not one["reused"] ^ other["reused"]]
     return wrong + [f"{fault}" for fault in faults(folder)] + [f"{name} is left over" for name in litter(folder)]
 
 
 def spread(moments: list[str], count: int, rng: random.Random) -> list[int]:
-    """`count` of the moments, of each sort in turn."""
-    sorts = list(dict.fromkeys(moments))
-    left = {sort: [number for number, one in enumerate(moments) if one == sort] for sort in sorts}
+    """Return `count` of the moments, of each kind in turn."""
+    kinds = list(dict.fromkeys(moments))
+    left = {kind: [number for number, one in enumerate(moments) if one == kind] for kind in kinds}
     picked: list[int] = []
     while len(picked) < min(count, len(moments)):
-        for sort in sorts:
-            if left[sort] and len(picked) < count:
-                picked.append(left[sort].pop(rng.randrange(len(left[sort]))))
+        for kind in kinds:
+            if left[kind] and len(picked) < count:
+                picked.append(left[kind].pop(rng.randrange(len(left[kind]))))
     return sorted(picked)
 
 
 def main() -> int:
     global components
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", choices=tuple(RUNS), default="cstat", help="which run; default: cstat")
-    parser.add_argument("--times", type=int, default=20, help="kills at random moments")
-    parser.add_argument("--writes", type=int, default=32, help="kills inside a write")
-    parser.add_argument("--chain", type=int, default=1, help="kills of one run at random moments before it may end")
-    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--run", choices=tuple(RUNS), default="cstat", help="run to kill; default: cstat")
+    parser.add_argument("--times", type=int, default=20, help="number of kills at random moments")
+    parser.add_argument("--writes", type=int, default=32, help="number of kills inside a write")
+    parser.add_argument(
+        "--chain", type=int, default=1, help="number of kills of one run at random moments before it may finish"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     asked = parser.parse_args()
     components = asked.run
     preload()
@@ -311,7 +316,7 @@ def main() -> int:
             return 1
         expected = outcome(whole / "run")
         moments = write_moments(Path(work) / "watched")
-        print(f"a run takes {took:.1f} s and has {len(moments)} moments inside writes, of {len(set(moments))} sorts")
+        print(f"a run takes {took:.1f} s and has {len(moments)} moments inside writes, of {len(set(moments))} kinds")
 
         def judge(folder: Path, what: str) -> None:
             nonlocal bad
@@ -321,16 +326,16 @@ def main() -> int:
             shutil.rmtree(folder)
 
         for number in range(asked.times):
-            told = None
-            while told is None:
+            killed_at = None
+            while killed_at is None:
                 folder = Path(work) / "killed"
                 shutil.rmtree(folder, ignore_errors=True)
-                told = by_time(folder, rng, took, asked.chain)
-            judge(folder, f"{number + 1:3}  {told}")
+                killed_at = by_time(folder, rng, took, asked.chain)
+            judge(folder, f"{number + 1:3}  {killed_at}")
         for place in spread(moments, asked.writes, rng):
             folder = Path(work) / "killed"
             code = wait(in_child(folder, dying_at(place)))
-            assert code == -signal.SIGKILL, f"moment {place} did not come: the run ended with {code}"
+            assert code == -signal.SIGKILL, f"moment {place} was not reached: the run ended with {code}"
             judge(folder, f"{place:3}  {moments[place]}")
         wrong = together(Path(work) / "both", expected)
         bad += bool(wrong)

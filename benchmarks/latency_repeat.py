@@ -1,10 +1,10 @@
-"""How well latency repeats on a GPU: medians of several runs, each in a process of its own, and their spread.
+"""Measure how well GPU latency repeats: medians of several runs, each in its own process, and their spread.
 
     python benchmarks/latency_repeat.py --backbone resnet34 --size 256x340 --sampling 1x1
 
-Measured is what `elrbench cost` writes into records, of a bare backbone: a batch of one clip and a throughput batch, in
-fp32 as it is; with --variants also in bf16 and compiled. The spread of medians is (largest - smallest) / their median.
-Exit 1 where one is above --within, 3 % by default; exit 2 where there is no GPU, since nothing can be said then.
+The latency of a bare backbone is measured as in `elrbench cost`: a batch of one clip and a throughput batch, in fp32;
+with --variants also in bf16 and compiled. The spread of medians is (largest - smallest) / median. Exit code 1 if a
+spread is above --within, 3 % by default; exit code 2 without a GPU.
 """
 
 from __future__ import annotations
@@ -30,50 +30,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", default="256x340", metavar="HxW")
     parser.add_argument("--sampling", metavar="KxT", help="default: the backbone's own")
     parser.add_argument("--device", help="default: the first GPU")
-    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a plugin that is not installed")
-    parser.add_argument("--variants", action="store_true", help="also in bf16 and compiled, which takes minutes")
+    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="plugin that is not installed")
+    parser.add_argument("--variants", action="store_true", help="also measure bf16 and compiled; takes minutes")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--within", type=float, default=WITHIN, help="largest spread; default: 0.03")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)  # one run's latency as JSON
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)  # print the latency of one run as JSON
     asked = parser.parse_args(arguments)
     try:
         if asked.once:
             print(json.dumps(one_run(asked)))
             return 0
         refuse_without_gpu(asked.device)
-        told = [another_process(sys.argv[1:] if arguments is None else arguments) for _ in range(asked.runs)]
+        runs = [another_process(sys.argv[1:] if arguments is None else arguments) for _ in range(asked.runs)]
     except ElrError as error:
         print(f"latency_repeat: error: {error}", file=sys.stderr)
         return error.exit_code
-    found = spreads(told)
+    found = spreads(runs)
     if asked.json:
-        print(json.dumps({"within": asked.within, "spreads": found, "runs": told}, indent=1))
+        print(json.dumps({"within": asked.within, "spreads": found, "runs": runs}, indent=1))
     else:
-        print(as_text(found, told, asked.within))
+        print(as_text(found, runs, asked.within))
     return 0 if all(each["spread"] <= asked.within for each in found.values()) else 1
 
 
 def refuse_without_gpu(device: str | None) -> None:
-    """ElrError: a processor's time is no stand-in."""
+    """Raise ElrError without a GPU: the time of a CPU is no substitute."""
     import torch
 
     if not torch.cuda.is_available() or (device is not None and not device.startswith("cuda")):
-        asked = "there is no GPU here" if device is None else f"'{device}' is no GPU that is here"
-        raise ElrError(f"{asked}, so no latency is measured; run it on a machine with a CUDA device")
+        asked = "this machine has no GPU" if device is None else f"'{device}' is not a GPU of this machine"
+        raise ElrError(f"{asked}, so no latency is measured; use a machine with a CUDA device")
 
 
 def another_process(arguments: Sequence[str]) -> dict[str, Any]:
-    """One run's latency."""
+    """Return the latency of one run, measured in a new process."""
     ran = subprocess.run([sys.executable, __file__, *arguments, "--once"], stdout=subprocess.PIPE, text=True)
     if ran.returncode:
-        raise ElrError(f"a run ended with exit code {ran.returncode}; what it said is above")
+        raise ElrError(f"a run ended with exit code {ran.returncode}; its output is above")
     latency: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return latency
 
 
 def one_run(asked: argparse.Namespace) -> Any:
-    """As `elrbench cost` measures it."""
+    """Return the latency, measured as in `elrbench cost`."""
     import torch
 
     from benchmark_core.catalog import load_catalog
@@ -97,7 +97,7 @@ def one_run(asked: argparse.Namespace) -> Any:
 
 
 def medians_of(latency: Mapping[str, Any]) -> dict[str, float]:
-    """Milliseconds by what was timed, of one run."""
+    """Return the medians of one run in milliseconds, by precision, compilation and batch."""
     found: dict[str, float] = {}
     for variant in (latency, *latency.get("variants", ())):
         name = variant["precision"] + (" compiled" if variant["compiled"] else "")
@@ -109,7 +109,7 @@ def medians_of(latency: Mapping[str, Any]) -> dict[str, float]:
 
 
 def spreads(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of each thing that every run timed: its medians in milliseconds, and their spread."""
+    """Return medians in milliseconds and their spread, for everything that all runs measured."""
     each = [medians_of(latency) for latency in runs]
     names = [name for name in each[0] if all(name in other for other in each)]
     medians = {name: [other[name] for other in each] for name in names}

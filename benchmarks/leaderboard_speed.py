@@ -1,12 +1,12 @@
-"""How long `elrbench leaderboard` takes on generated records, and what memory: 2,000 of them, and 10,000.
+"""Measure time and memory of `elrbench leaderboard` on 2,000 and 10,000 generated records.
 
     python benchmarks/leaderboard_speed.py
 
-Records as runs leave them: eight tracks, one of three folds, five seeds, hits of 2,000 clips, 51 classes; every method
-with its control, and a cost a structure. Each size is a process of its own, from its start to the last table written;
-the tables are checked afterwards in another. Processor seconds do not depend on what else runs, wall-clock seconds do.
-Exit 1 where 2,000 take more than 3 processor seconds, or 10,000 more than five times that (and what starting takes) or
-400 MB.
+Records are like those of runs: eight tracks with one or three folds, five seeds, 2,000 clips, 51 classes, each method
+with its control, and a cost record per structure. Each size is measured in its own process, from start to the last
+written table. Another process then checks the tables. CPU seconds do not depend on other processes; wall-clock seconds
+do. Exit code 1 if 2,000 records take more than 3 CPU seconds, or 10,000 more than five times that (plus start) or 400
+MB.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.statistics import wilson
 
 SIZES = (2_000, 10_000)
-SECONDS = 3.0  # of 2,000 records
-MEGABYTES = 400.0  # of 10,000
-CLIPS = (2_000, 1_990, 1_970)  # of each fold: folds of unequal sizes that count alike take the longer way
+SECONDS = 3.0  # for 2,000 records
+MEGABYTES = 400.0  # for 10,000 records
+CLIPS = (2_000, 1_990, 1_970)  # of each fold: unequal folds with equal weight take the slower path
 CLASSES = 51
 SEEDS = range(5)
 TRACKS = tuple(
@@ -59,15 +59,13 @@ print(time.process_time(), time.perf_counter() - began, resource.getrusage(resou
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of records")
-    parser.add_argument(
-        "--keep", type=Path, help="an empty folder for the records and tables, instead of a passing one"
-    )
+    parser.add_argument("--keep", type=Path, help="empty folder for records and tables, instead of a temporary one")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         empty = Path(passing) / "empty"
         empty.mkdir()
         start, _, least, _ = measured(empty)
-        print(f"{0:6} records: {start:6.2f} s processor, {least:4.0f} MB")
+        print(f"{0:6} records: {start:6.2f} s CPU, {least:4.0f} MB")
         found = {}
         for size in asked.sizes:
             board = (asked.keep or Path(passing)) / str(size)
@@ -75,7 +73,7 @@ def main() -> int:
             seconds, wall, megabytes, code = measured(board)
             check, _, _, stale = measured(board, "--check")
             print(
-                f"{size:6} records: {seconds:6.2f} s processor, {wall:6.2f} s on the clock, {megabytes:4.0f} MB; "
+                f"{size:6} records: {seconds:6.2f} s CPU, {wall:6.2f} s wall clock, {megabytes:4.0f} MB; "
                 f"--check {check:6.2f} s"
             )
             assert code == stale == 0, f"exit {code}, --check {stale}"
@@ -88,7 +86,7 @@ def main() -> int:
 
 
 def measured(board: Path, *flags: str) -> tuple[float, float, float, int]:
-    """Processor seconds, seconds on the clock, megabytes at the peak and the exit code of one process."""
+    """Return CPU seconds, wall-clock seconds, peak megabytes and exit code of one process."""
     argv = [sys.executable, "-c", MEASURE, "--folder", str(board), *flags]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     seconds, wall, megabytes, code = done.stdout.splitlines()[-1].split()
@@ -96,10 +94,10 @@ def measured(board: Path, *flags: str) -> tuple[float, float, float, int]:
 
 
 def write_board(board: Path, size: int) -> None:
-    """`size` records and their costs."""
+    """Write `size` records and their cost records."""
     for number, record in zip(range(size), records(np.random.default_rng(0)), strict=False):
         if number == 0:
-            check_record(record)  # that the generator and the schema are of one mind
+            check_record(record)  # the generator follows the schema
         _write(board / RECORDS / track_path(record["track"]) / record_name(record), record)
     for number in range(8):
         cost = cost_of(f"net{number}-bilinear-mean-logits-96x128", number)
@@ -107,7 +105,7 @@ def write_board(board: Path, size: int) -> None:
 
 
 def records(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    """Without end: method after method, each with the control of its numbers on every track."""
+    """Yield records without end: method after method, each with its control on every track."""
     hard = {track: [rng.random(clips) for clips in CLIPS[: len(track[2])]] for track in TRACKS}
     for number in range(10_000):
         for track in TRACKS:
@@ -128,7 +126,7 @@ def record_of(
     hits: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """A sealed record of one run. `number` sets the plan apart, and picks one of eight networks."""
+    """Return a record of one run with its checksum. `number` makes its plan unique and selects its network."""
     dataset, protocol, folds, degradation = track
     method = "plain:matched" if control else f"transfer-{number:04}:both+rc"
     plan = {
@@ -210,7 +208,7 @@ def record_of(
 
 
 def cost_of(structure: str, number: int) -> dict[str, Any]:
-    """A sealed cost record with a latency."""
+    """Return a cost record with a latency and its checksum."""
     quartiles = {"median": 1.5 + number, "q1": 1.4 + number, "q3": 1.7 + number}
     return add_checksum(
         {

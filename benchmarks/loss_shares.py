@@ -1,12 +1,12 @@
-"""How far each loss of an attention-transfer run moves its backbone: the weighted losses' gradients, side by side.
+"""Compare the gradients of the weighted losses of an attention-transfer run on its backbone.
 
     python benchmarks/loss_shares.py elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
 
-Eq. 4 of CSTAT adds three losses, each with a weight. Printed is the length of each one's gradient over the parameters
-of the backbone, its weight in it; that length's share of the labels' loss's; and the cosine between the two. They are
-means over the first batches of training clips. *start*: the student alone has been trained, and the joint phase begins.
-*end*: with the run's own weights. A confidence map that is trained stands at its first values both times. The run's
-single models come from the cache, and are fitted where they are not there.
+Eq. 4 of CSTAT adds three losses, each with a weight. For each weighted loss, the script prints the norm of its gradient
+over the parameters of the backbone, the ratio of that norm to the norm of the label loss, and the cosine between the
+two gradients. Values are means over the first batches of training clips. *start*: the student alone is trained, and the
+joint phase begins. *end*: the weights of the finished run. A trained confidence map has its initial values both times.
+The single models come from the cache, and are trained if they are not in it.
 """
 
 from __future__ import annotations
@@ -34,43 +34,43 @@ LOSSES = {"ce": "w_ce", "sat": "w_sat", "tat": "w_tat"}
 
 
 class Measured(Exception):
-    """The joint phase has begun, and all of it that is wanted is seen."""
+    """Raised at the start of the joint phase, when everything has been measured."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runfolder", type=Path, help="of a finished run of cstat or stat")
-    parser.add_argument("--data", type=Path, metavar="ROOT", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
+    parser.add_argument("runfolder", type=Path, help="folder of a finished run of cstat or stat")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
     parser.add_argument("--cache", type=Path, help="default: $ELRBENCH_CACHE, or ~/.cache/elrbench")
-    parser.add_argument("--batches", type=int, default=8, help="how many; default: 8")
+    parser.add_argument("--batches", type=int, default=8, help="number of batches; default: 8")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(arguments)
     try:
-        told = measure(asked)
+        result = measure(asked)
     except ElrError as error:
         print(f"loss_shares: error: {error}", file=sys.stderr)
         return error.exit_code
-    print(json.dumps(told, indent=1) if asked.json else table(told))
+    print(json.dumps(result, indent=1) if asked.json else table(result))
     return 0
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """Norms and cosines by when and loss."""
+    """Return norms and cosines by time (start, end) and loss."""
     from benchmark_core.catalog import load_catalog
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.runs.loaded_run import load_run
 
     if asked.batches < 1:
-        raise ElrError(f"--batches {asked.batches}: it is the number of batches that are looked at, 1 or more")
+        raise ElrError(f"--batches {asked.batches} is not a number of batches; pass 1 or more")
     record = read_record(find_record(asked.runfolder))
     catalog, name = load_catalog().placed(record["plan"]["dataset"], asked.data)
     deployed = load_run(asked.runfolder, record, catalog, name)
     plan, components = deployed.plan, deployed.components
     options = components.options(plan, "method")
     if components.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
-        raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase of three losses")
+        raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase with three losses")
     if plan.unlabelled or plan.hr_source or plan.teacher:
-        raise ElrError(f"{asked.runfolder} learnt from more than its dataset; give a run that did not")
+        raise ElrError(f"{asked.runfolder} was trained with extra data or an external teacher; pass a run without them")
     shares = joint_phase(deployed, catalog, asked)
     weights = {loss: options[option] for loss, option in LOSSES.items()}
     return {"run": asked.runfolder.name, "method": plan.method, "dataset": name, "seed": plan.seed,
@@ -80,7 +80,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
 def joint_phase(
     deployed: LoadedRun, catalog: Catalog, asked: argparse.Namespace
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Of the joint phase: "start" and "end" -> loss -> `norm` and `cosine`."""
+    """Return "start" and "end" of the joint phase -> loss -> `norm` and `cosine`."""
     import torch
 
     from benchmark_core.cli.console import ConsoleReporter
@@ -118,11 +118,11 @@ def joint_phase(
             fit_phases(training, pretrain=pretrain, transfer=look, revision=0)
         except Measured:
             return found
-    raise ElrError("the joint phase has not begun")
+    raise ElrError("the joint phase did not start")
 
 
 def gradients(training: Training, teacher: Recognizer, student: Recognizer, count: int) -> dict[str, dict[str, float]]:
-    """loss -> means over batches of its weighted gradient's norm, and of its cosine to the labels' loss's."""
+    """Return loss -> mean over batches of the norm of its weighted gradient, and of its cosine to the label loss."""
     import torch
     from torch.nn.functional import cosine_similarity
 
@@ -151,7 +151,7 @@ def gradients(training: Training, teacher: Recognizer, student: Recognizer, coun
 
 
 def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Callable[[Any], Mapping[str, Tensor]]:
-    """The three losses of a batch, by the method's own functions; inner weights are the first epoch's."""
+    """Return a function: batch -> three losses, by the method's own code, with the inner weights of the first epoch."""
     import torch
 
     from elrbench_plugins.attention_transfer.phase import compare, epochs_of, inner_weights
@@ -178,16 +178,16 @@ def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Ca
     return of
 
 
-def table(told: Mapping[str, Any]) -> str:
-    """As people read it."""
+def table(result: Mapping[str, Any]) -> str:
+    """Return the result as text."""
     lines = [
-        f"{told['method']} on {told['dataset']}, seed {told['seed']}: gradients of the weighted losses on the backbone",
+        f"{result['method']} on {result['dataset']}, seed {result['seed']}: backbone gradients of the weighted losses",
         f"{'':6}{'weight':>8}" + "".join(f"{when:>12}{'share':>8}{'cosine':>8}" for when in ("start", "end")),
     ]
     for loss in LOSSES:
-        line = f"{loss:6}{told['weights'][loss]:8.3f}"
+        line = f"{loss:6}{result['weights'][loss]:8.3f}"
         for when in ("start", "end"):
-            of, labels = told[when][loss], told[when]["ce"]
+            of, labels = result[when][loss], result[when]["ce"]
             line += f"{of['norm']:12.4f}{of['norm'] / labels['norm']:8.3f}{of['cosine']:8.3f}"
         lines.append(line)
     return "\n".join(lines)

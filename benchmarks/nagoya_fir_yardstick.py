@@ -1,9 +1,9 @@
-"""What a plain logistic regression reaches on Nagoya FIR, leave one subject out: with and without the frames' order.
+"""Score a logistic regression on Nagoya FIR, leave one subject out, with and without the order of frames.
 
-    python benchmarks/nagoya_fir_yardstick.py --data ROOT
+    python benchmarks/nagoya_fir_yardstick.py --data DIR
 
-A network that averages the answers of single frames cannot tell sitting down from standing up; the second and third
-figures are what to hold it against, the first is for networks that see the order of frames.
+A network that averages the logits of single frames cannot distinguish sitting down from standing up. Compare such a
+network with the second and third score, and a network that uses the order of frames with the first.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 
 FRAMES = 8
-PENALTY = 1e-2  # C of the usual formulation
+PENALTY = 1e-2  # C of the usual formula
 Array = npt.NDArray[np.float32]
 
 
 def clips(data: Path, cache: Path, protocol: str) -> tuple[Array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Frames (N, 8, 256) in [0, 1], targets (N,), and the number of the fold that tests each clip (N,)."""
+    """Return frames (N, 8, 256) in [0, 1], targets (N,), and the number of each clip's test fold (N,)."""
     catalog = load_catalog()
     folds = catalog.datasets["nagoya-fir"].protocols[protocol].folds
     frames, targets, subjects = [], [], []
@@ -45,7 +45,7 @@ def clips(data: Path, cache: Path, protocol: str) -> tuple[Array, npt.NDArray[np
 
 
 def fit(x: Array, y: npt.NDArray[np.int64], classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (D, C) and biases (C,) of a penalised multinomial regression."""
+    """Return weights (D, C) and biases (C,) of a penalised multinomial regression."""
     inputs, target = torch.from_numpy(x), torch.from_numpy(y)
     weight = torch.zeros(x.shape[1], classes, requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
@@ -63,7 +63,7 @@ def fit(x: Array, y: npt.NDArray[np.int64], classes: int) -> tuple[torch.Tensor,
 
 
 def hits(x: Array, y: npt.NDArray[np.int64], subject: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Which clips are right, each subject by a regression on the others. x: (N, P, D): P answers a clip, averaged."""
+    """Return correct clips (N,), each subject by a regression on the others. x: (N, P, D), P averaged inputs a clip."""
     right = np.zeros(len(y), bool)
     parts, classes = x.shape[1], int(y.max()) + 1
     for one in np.unique(subject):
@@ -77,7 +77,7 @@ def hits(x: Array, y: npt.NDArray[np.int64], subject: npt.NDArray[np.int64]) -> 
 
 
 def main() -> None:
-    """Prints the three figures and their classes."""
+    """Print the three scores, also by class."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("elrbench-runs/yardstick-cache"))

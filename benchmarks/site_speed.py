@@ -1,11 +1,11 @@
-"""How long the site of generated records takes to write, to open in Chromium and to sort: 2,000 of them.
+"""Measure the time to write the site of 2,000 generated records, and to open and sort it in Chromium.
 
     python benchmarks/site_speed.py
 
-Records are those of leaderboard_speed.py, on eight tracks; and once more as many of one track and one seed, so that its
-page has a row for each. Measured in the page by performance.now, from the start of navigation until the next
-frame after all is drawn, and from a click on a heading until the next frame. Each figure is the median of three. Exit 1
-where a page takes a second or more to open or to sort, or asks for anything that is no file of the site.
+Records are those of leaderboard_speed.py on eight tracks, and as many of one track and one seed, whose page has one row
+for each record. Times are measured in the page by performance.now: from the start of navigation to the next frame after
+drawing, and from a click on a heading to the next frame. Each time is the median of three. Exit code 1 if a page takes
+a second or more to open or to sort; the script stops if a page requests anything that is not a file of the site.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ SORT = f"""(() => {{
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=SIZE, help="how many records")
-    parser.add_argument("--keep", type=Path, help="an empty folder for the records and sites, instead of a passing one")
+    parser.add_argument("--size", type=int, default=SIZE, help="number of records")
+    parser.add_argument("--keep", type=Path, help="empty folder for records and sites, instead of a temporary one")
     asked = parser.parse_args()
     if find_browser() is None:
-        print("no Chromium on the path")
+        print("there is no Chromium on the PATH")
         return 1
     slow = False
     with tempfile.TemporaryDirectory() as passing:
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def measure(browser: Browser, path: Path) -> bool:
-    """Prints what a page takes; whether that is too much."""
+    """Print the times of a page and return whether they are too long."""
     opened, sorted_ = [], []
     for _ in range(TIMES):
         page = browser.open(path)
@@ -93,7 +93,7 @@ WIDE = "tracks/feed/split1/average-12x16"
 
 
 def write_one_track(board: Path, size: int) -> None:
-    """`size` records of one track, each a row of its own."""
+    """Write `size` records of one track, each its own row."""
     for record in one_track(np.random.default_rng(0), size):
         generator._write(board / RECORDS / track_path(record["track"]) / record_name(record), record)
     for number in range(8):

@@ -1,11 +1,11 @@
-"""What sharing stages saves: the eight rows of CSTAT's Table IV with one cache, against eight caches of their own.
+"""Measure what shared stages save: the eight rows of CSTAT's Table IV with one cache, and with one cache each.
 
     python benchmarks/stage_sharing.py
 
-On `puppets` at smoke budget, 48 clips to train on and a pool of as many without labels, one backbone and seed. Each row
-runs twice, once in either arm, one after the other so that both see the same load. Seconds are those of training alone
-(timings.train_s of the record): all caches begin with the same clips, drawn and stored beforehand. Updates are counted:
-their ratio does not depend on the machine. Exit 1 where the shared arm takes more than 0.6 of the other's updates.
+Rows run on `puppets` at smoke budget, with 48 training clips, 48 unlabelled clips, one backbone and one seed. Each row
+runs with both kinds of cache, one after the other, so that both have the same load. Seconds are those of training only
+(timings.train_s of the record), as all caches start with the same stored clips. The ratio of updates does not depend on
+the machine. Exit code 1 if shared stages take more than 0.6 of the updates.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROWS = (
     "cstat:sat",
     "cstat:tat",
     "cstat:stat",
-    "cstat:mlp",  # the table's CSTAT
+    "cstat:mlp",  # CSTAT in the table
     "cstat:mlp+rc",
     "cstat:mlp+rc+ut",
 )
@@ -37,7 +37,7 @@ ASKED = 0.6
 
 @hookimpl
 def elr_datasets() -> Iterable[DatasetSpec]:
-    """A pool of other puppets."""
+    """Return a dataset of unlabelled puppets."""
     return [
         DatasetSpec(
             name="puppets-pool",
@@ -45,13 +45,13 @@ def elr_datasets() -> Iterable[DatasetSpec]:
             classes=(),
             protocols={"pool": Protocol(summary="clips without labels", folds=("1",))},
             index=pool_index,
-            options={"clips": Option(default=CLIPS, low=1, help="clips")},
+            options={"clips": Option(default=CLIPS, low=1, help="number of clips")},
         )
     ]
 
 
 def pool_index(root: Path | None, protocol: str, options: Mapping[str, Any]) -> Any:
-    """Puppets of another draw."""
+    """Return puppets of another seed, without labels."""
     from dataclasses import replace
 
     from benchmark_core.specs.index import Index
@@ -66,7 +66,7 @@ def pool_index(root: Path | None, protocol: str, options: Mapping[str, Any]) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--device", help="cpu, cuda. Default: the first accelerator, else the processor")
+    parser.add_argument("--device", help="cpu or cuda; default: the first GPU, else the CPU")
     asked = parser.parse_args()
 
     import torch
@@ -77,7 +77,7 @@ def main() -> int:
     from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.runner import run
 
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports much, which is no part of the first row
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports many modules, which is not part of the first row
     catalog = load_catalog([*(f"elrbench_plugins.{name}" for name in PLUGINS), __file__], entry_points=False)
     settings = (f"dataset.train={CLIPS}", "dataset.test=24")
 
@@ -103,7 +103,7 @@ def main() -> int:
             )
 
         clips = Path(work) / "clips-alone"
-        for method in (ROWS[-1], ROWS[0]):  # low, high, and the pool; then the test clips' high views
+        for method in (ROWS[-1], ROWS[0]):  # low and high views and unlabelled clips; then high views of test clips
             short = ("method.epochs=1", *(["method.joint_epochs=1"] if method != "teacher" else []))
             go(method, clips, f"fill-{method}", *short)
         shutil.rmtree(clips / "stages")
@@ -128,24 +128,24 @@ def main() -> int:
 
 
 def line(name: str, figures: Iterable[float]) -> str:
-    """Updates alone and shared, seconds alone and shared."""
+    """Return a row of text: updates alone and shared, seconds alone and shared."""
     cells = [f"{figure:9.0f}" if place < 2 else f"{figure:9.1f}" for place, figure in enumerate(figures)]
     return f"{name:18}{''.join(cells)}"
 
 
 def updates(record: Mapping[str, Any]) -> int:
-    """Optimiser updates that this run made: of the stages that it did not find in its cache."""
+    """Return the number of optimizer updates of this run, in stages that were not in its cache."""
     return sum(record["updates"][stage["name"]] for stage in record["stages"] if not stage["reused"])
 
 
 def seconds(record: Mapping[str, Any]) -> float:
-    """Training alone, with what loading a reused stage takes."""
+    """Return the seconds of training, including the loading of reused stages."""
     return float(record["timings"]["train_s"])
 
 
 def stages_of(record: Mapping[str, Any]) -> str:
-    """`teacher-tam found, joint fitted`."""
-    return ", ".join(f"{stage['name']} {'found' if stage['reused'] else 'fitted'}" for stage in record["stages"])
+    """Return the stages as text, such as `teacher-tam reused, joint trained`."""
+    return ", ".join(f"{stage['name']} {'reused' if stage['reused'] else 'trained'}" for stage in record["stages"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What the clip store costs: `pytest benchmarks/test_clip_store.py`, on a machine with nothing else to do.
+"""Measure the cost of the clip store: `pytest benchmarks/test_clip_store.py`, on an idle machine.
 
-Clips are JHMDB's where ELRBENCH_DATA names a folder with `jhmdb/`, otherwise drawn ones of the same size and length,
-encoded as those are. Figures are ratios where they can be, printed beside what they should reach.
+Clips are JHMDB's if ELRBENCH_DATA has a folder `jhmdb/`, otherwise drawn ones of the same size, length and encoding.
+Results are printed with their targets, as ratios if possible.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
 
 
 def _draw(path: Path, seed: int) -> Path:
-    """A smooth picture that drifts under some noise, for 34 frames."""
+    """Write a video of 34 frames: a smooth picture that drifts, with noise."""
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.random((1, 3, 24, 32), np.float32) * 255)
     scene = F.interpolate(coarse, (320, 400), mode="bicubic").clamp(0, 255)[0].permute(1, 2, 0).numpy()
@@ -69,7 +69,7 @@ def _draw(path: Path, seed: int) -> Path:
 
 
 def decode_alone(clips: list[Clip]) -> int:
-    """PyAV and nothing else: frames."""
+    """Decode all clips with PyAV only and return the number of frames."""
     count = 0
     for clip in clips:
         with av.open(str(clip.source.path), metadata_errors="replace") as container:
@@ -86,7 +86,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def test_first_pass(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Decoding, 12x16 and writing, in one process; then the same by two at once."""
+    """Decode, reduce to 12x16 and write, in one process and in two."""
     frames = decode_alone(clips)
     ClipStore(tmp_path / "warm").ensure(clips[:3], [LOW], workers=1)
     plain, passes = [], []
@@ -117,7 +117,7 @@ print("done", flush=True)
 
 
 def together(clips: list[Clip], root: Path, count: int) -> float:
-    """Seconds that `count` processes take to fill one store, from when all are ready."""
+    """Return the seconds that `count` processes take to fill one store, after all are ready."""
     root.mkdir()
     low = {name: getattr(LOW, name) for name in ("kind", "size", "aspect", "degrade")} | {"options": dict(LOW.options)}
     (root / "clips.pickle").write_bytes(pickle.dumps((clips, low, str(root / "warm"))))
@@ -145,7 +145,7 @@ def together(clips: list[Clip], root: Path, count: int) -> float:
 
 
 def test_high_views(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """8 frames a clip at 256x340, as one reader thread gives them to training."""
+    """Read 8 frames per clip at 256x340 with one reader thread, as in training."""
     high = StoredFormat(kind="high", size=(256, 340), aspect=(64, 85))
     store = ClipStore(tmp_path)
     built = seconds(lambda: store.ensure(clips, [high], workers=1))
@@ -166,7 +166,7 @@ def test_high_views(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_waiting_for_views(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Share of a ResNet-18 training step at 96x128 that is spent waiting: 16 clips of 4 frames, low and high read."""
+    """Measure the waiting share of a ResNet-18 training step at 96x128: 16 clips of 4 frames, low and high views."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     high = StoredFormat(kind="high", size=(96, 128), aspect=(3, 4))
     store = ClipStore(tmp_path)

@@ -1,6 +1,6 @@
-"""A training step of I3D in channels-last order beside the other: `pytest -s benchmarks/test_i3d_order.py`.
+"""Compare a training step of I3D in channels-last and channels-first order: `pytest -s benchmarks/test_i3d_order.py`.
 
-8 windows of 16 frames at 64x84 in bfloat16, there and back. The two take turns, and the median ratio is printed.
+Forward and backward of 8 windows of 16 frames at 64x84 in bfloat16. The two alternate; the median ratio is printed.
 """
 
 from __future__ import annotations

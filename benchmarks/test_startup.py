@@ -1,4 +1,4 @@
-"""How long the command line takes to start, beside `import torch`. Run: pytest benchmarks/test_startup.py"""
+"""Compare the start of the command line with `import torch`. Run: pytest benchmarks/test_startup.py"""
 
 import subprocess
 import sys
@@ -15,5 +15,5 @@ COMMAND = "from benchmark_core.cli import main; main()"
     ids=["import-torch", "help", "list"],
 )
 def test_startup(benchmark, argv):
-    """The whole process: help and list take at most a quarter of import-torch."""
+    """Time the whole process. `--help` and `list` may take a quarter of `import torch`."""
     benchmark(lambda: subprocess.run([sys.executable, *argv], check=True, capture_output=True))

@@ -48,7 +48,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
 
 
 def by_hand(training: Training) -> Iterator[None]:
-    """The step in plain PyTorch, on views that lie in memory."""
+    """Yield after each step in plain PyTorch, on views in memory."""
     views = training.views("train")
     batches = [dataclasses.asdict(host) for host in views.batches(BATCH)]
     net = training.recognizer()
@@ -73,12 +73,12 @@ def test_a_step_through_the_harness(training: Training, capsys: pytest.CaptureFi
     took: dict[str, list[float]] = {"by hand": [], "harness": []}
 
     def fit(net: torch.nn.Module) -> None:
-        """The eight lines of a method; at each epoch's start, an epoch by hand."""
+        """Train like a method, in eight lines. At the start of each epoch, an epoch by hand runs too."""
         views = training.views("train")
         recipe = training.recipe(net, views, ROUNDS + 2)
         began = time.perf_counter()
         for batch in training.epochs(views, ROUNDS + 2, state=[net, recipe]):
-            if len(took["by hand"]) == batch.epoch:  # the epoch before has ended and is saved
+            if len(took["by hand"]) == batch.epoch:  # the previous epoch has ended and is saved
                 took["harness"].append(time.perf_counter() - began)
                 began = time.perf_counter()
                 for _ in range(CLIPS // BATCH):

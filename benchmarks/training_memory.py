@@ -1,11 +1,11 @@
-"""Peak memory of training on a processor: `elrbench run` on a handful of clips, each in a process of its own.
+"""Measure the peak memory of training on a CPU: `elrbench run` on a few clips, each case in its own process.
 
-    python benchmarks/training_memory.py                                 # the cases that the documentation quotes
+    python benchmarks/training_memory.py                                 # the cases in the documentation
     python benchmarks/training_memory.py --only wide-resnet3d-50
     python benchmarks/training_memory.py -- --method cstat --backbone resnet34 --size 256x340 --set method.batch=16
 
-What follows `--` is for `elrbench run`; it gets `puppets`, the budget smoke and 12 clips, so that every stage makes an
-update or a few. The peak is the whole process's, with torch and all else that it holds.
+Arguments after `--` are passed to `elrbench run`, in addition to `puppets`, the budget smoke and 12 clips, so that
+every stage makes at least one update. The peak is of the whole process, torch included.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 CLI = "import sys; from benchmark_core.cli import main; sys.exit(main())"
-CLIPS = 12  # one of each class: a full batch, and no more than needed
+CLIPS = 12  # one of each class, a full batch
 RUN = ("--dataset", "puppets", "--budget", "smoke", "--set", f"dataset.train={CLIPS}", "--set", f"dataset.test={CLIPS}")
-# The enhancer's update is on 8 clips; the recognizer behind it sees 2 at once and stays below.
+# The enhancer's update has 8 clips; the recognizer after it has 2 clips and needs less memory.
 UPSCALED = "--method supervised --size 112x112 --set enhancer.batch=8 --set method.batch=2"
 X8 = f"{UPSCALED} --backbone resnet3d-18 --enhancer dvsr --degradation bicubic-14x14"
 X4 = f"{UPSCALED} --backbone resnet3d-18 --enhancer dvsr --degradation bicubic-28x28"
@@ -42,7 +42,7 @@ CASES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose names have this in them")
+    parser.add_argument("--only", metavar="TEXT", default="", help="run only cases whose names contain this text")
     parser.add_argument(
         "run", nargs="*", metavar="...", help="after --: arguments of elrbench run, instead of the cases"
     )
@@ -51,19 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.run:
         cases = {" ".join(asked.run): asked.run}
     if not cases:
-        parser.error(f"no case has {asked.only!r} in its name; they are: {'; '.join(CASES)}")
+        parser.error(f"no case has {asked.only!r} in its name; cases: {'; '.join(CASES)}")
     worst = 0
     for name, case in cases.items():
-        with tempfile.TemporaryDirectory() as folder:  # a cache each: another case may have fitted the same stage
+        with tempfile.TemporaryDirectory() as folder:  # one cache each, as another case may have trained the same stage
             code, peak, took = measured(case, Path(folder))
         worst = max(worst, code)
-        told = f"{peak / 2**30:.2f} GiB" if code == 0 else f"exit {code}"
-        print(f"{told:>9}  {took:4.0f} s  {name}", flush=True)
+        result = f"{peak / 2**30:.2f} GiB" if code == 0 else f"exit {code}"
+        print(f"{result:>9}  {took:4.0f} s  {name}", flush=True)
     return worst
 
 
 def measured(case: Sequence[str], folder: Path) -> tuple[int, int, float]:
-    """Exit code, peak of resident memory in bytes, and seconds of `elrbench run` with these arguments."""
+    """Return exit code, peak resident memory in bytes, and seconds of `elrbench run` with these arguments."""
     command = [sys.executable, "-c", CLI, "run", *RUN, *case, "--cache", str(folder / "cache")]
     command += ["--out", str(folder / "run"), "--json"]
     began = time.perf_counter()

@@ -1,11 +1,11 @@
-"""A headless Chromium, led over its own debugging pipe: no driver, no port and no client library.
+"""A headless Chromium, controlled by its debugging pipe, without driver, port or client library.
 
     with Browser() as browser:
         page = browser.open(path, width=390, dark=True)
         page.press("Tab")
         page.value("document.title")
 
-`needs_browser` skips a test where there is no Chromium, and says so.
+`needs_browser` skips a test if there is no Chromium.
 """
 
 from __future__ import annotations

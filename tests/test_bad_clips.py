@@ -168,7 +168,7 @@ def test_what_is_no_video_file_says_what_it_is(tmp_path: Path) -> None:
         "folder": "it is a folder",
         "pipe": "it is not a regular file",
         "empty": "Invalid data found when processing input",
-        "sound": "it holds no video stream",
+        "sound": "it has no video stream",
         "absent": os.strerror(errno.ENOENT),
         "a\0b": "embedded null byte",
     }

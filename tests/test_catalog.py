@@ -1,4 +1,4 @@
-"""The five doors: what comes in, and what each kind of broken plugin is told."""
+"""The five component hooks: which components load, and the error for each kind of broken plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--classes A,B,C`: part of a dataset, told apart by the plan, the track and the record; the whole stays as it was."""
+"""`--classes A,B,C`: part of a dataset, marked in plan, track and record; runs on all classes do not change."""
 
 from __future__ import annotations
 

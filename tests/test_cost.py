@@ -1,4 +1,4 @@
-"""Parameters, multiply-adds, structures; latency where there is a GPU."""
+"""Parameters, multiply-adds, structures; latency if there is a GPU."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""TinyVIRAT's enhancers from outside: sizes that can be reached, natively low clips, range, and what stands still."""
+"""TinyVIRAT's enhancers as components: possible sizes, natively low clips, range, and frozen weights."""
 
 from __future__ import annotations
 

@@ -176,5 +176,5 @@ def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: py
         raise ImportError(f"No module named '{name}'")
 
     monkeypatch.setattr(flow_format.importlib, "import_module", absent)
-    with pytest.raises(ElrError, match=r"optical flow needs .*flow"):
+    with pytest.raises(ElrError, match=r"needs the extra 'flow'.*pip install"):
         ensure_flow(ClipStore(Path("/nowhere")), [], FlowFormat(source=HIGH))

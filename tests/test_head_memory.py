@@ -24,4 +24,4 @@ def test_each_kind_has_its_memory_of_a_chunk(capsys: pytest.CaptureFixture[str])
 def test_two_equal_sizes_tell_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         load_script("head_memory").main(["--chunks", "8", "8"])
-    assert "--chunks takes two sizes that differ" in capsys.readouterr().err
+    assert "--chunks needs two different numbers" in capsys.readouterr().err

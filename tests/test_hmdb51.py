@@ -1,4 +1,4 @@
-"""HMDB51's lists, on a folder made here in their form and on the real lists where they are at hand."""
+"""HMDB51's lists, on a generated folder and, if present, on the real lists."""
 
 from __future__ import annotations
 

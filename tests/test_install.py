@@ -1,4 +1,4 @@
-"""The wheel, installed outside the checkout, with a third party's package beside it. No package index is asked."""
+"""The wheel, installed outside the checkout with a third-party package. No package index is used."""
 
 import json
 import os

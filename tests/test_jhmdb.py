@@ -1,4 +1,4 @@
-"""JHMDB's lists, on a folder made here and on the real one where it is at hand."""
+"""JHMDB's lists, on a generated folder and, if present, on the real one."""
 
 from __future__ import annotations
 

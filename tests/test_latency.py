@@ -1,4 +1,4 @@
-"""Latency with a clock that says what the test wants; on a GPU, where there is one, with its own."""
+"""Latency with a clock set by the test, and with the GPU's own clock if there is a GPU."""
 
 import contextlib
 import json

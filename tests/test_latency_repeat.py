@@ -1,4 +1,4 @@
-"""The script that holds five runs of latency against each other, as far as it goes without a GPU."""
+"""The script that compares five runs of latency, as far as it can be tested without a GPU."""
 
 import json
 import subprocess

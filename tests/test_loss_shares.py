@@ -1,4 +1,4 @@
-"""The script that holds the gradients of CSTAT's three losses against each other."""
+"""The script that compares the gradients of CSTAT's three losses."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def test_the_table_and_what_is_refused(
     assert first.startswith("cstat:mlp+rc on toy, seed 1: ") and heading.split()[:2] == ["weight", "start"]
     assert [row.split()[0] for row in rows] == ["ce", "sat", "tat"] and rows[0].split()[3] == "1.000"
     assert script.main([str(folder), "--batches", "0"]) == 2
-    assert "--batches 0: it is the number of batches" in capsys.readouterr().err
+    assert "--batches 0 is not a number of batches" in capsys.readouterr().err
     other = finished(toy_catalog, tmp_path, "supervised")
     assert script.main([str(other)]) == 2
-    assert "is a run of 'supervised', which has no joint phase of three losses" in capsys.readouterr().err
+    assert "is a run of 'supervised', which has no joint phase" in capsys.readouterr().err
     (folder / "recognizer.safetensors").unlink()
     assert script.main([str(folder)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -25,4 +25,4 @@ def test_a_case_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str])
     memory = load_script("training_memory")
     with pytest.raises(SystemExit):
         memory.main(["--only", "resnet1000"])
-    assert "no case has 'resnet1000' in its name; they are: dvsr x8" in capsys.readouterr().err
+    assert "no case has 'resnet1000' in its name; cases: dvsr x8" in capsys.readouterr().err

@@ -27,7 +27,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import write_predictions
 from elrbench_plugins.commands.report import extras
 from elrbench_plugins.commands.report.make import RunReport, add_numbers, leave_out_clips
-from elrbench_plugins.commands.report.read import read_run
+from elrbench_plugins.commands.report.read_run import read_run
 
 TESTS = Path(__file__).parent
 ABSENT = [name for name in extras.MODULES if importlib.util.find_spec(name) is None]

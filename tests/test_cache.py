@@ -31,9 +31,9 @@ from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.training_loop import TrainingLoop
 from elrbench_plugins.commands.cache.clearing import Selection, clear
-from elrbench_plugins.commands.cache.contents import KeptStage, held, read_cache
+from elrbench_plugins.commands.cache.contents import StoredStage, held, read_cache
 from elrbench_plugins.commands.cache.reading import CacheReport, verify
-from elrbench_plugins.commands.cache.text import apart_by
+from elrbench_plugins.commands.cache.text import distinguishing_numbers
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -127,16 +127,16 @@ def test_it_prints_two_tables_and_totals(cache: Path, call: Call) -> None:
     code, out, _ = call("ls", "--cache", str(cache))
     lines = out.splitlines()
     assert code == 0 and lines[0] == f"cache {cache}"
-    assert [line.split()[0] for line in lines if line.startswith("  ") and " used " in line] == ["recipe", "stage"]
+    assert [line.split()[0] for line in lines if line.startswith("  ") and " used " in line] == ["format", "stage"]
     (joint,) = (line for line in lines if line.strip().startswith("joint-"))
     assert "epoch 1 of 3" in joint and "supervised.fit:fit_classifier(epochs=3,high=False)" in joint
-    assert lines[-1].startswith("18 clips in 1 recipes, ") and "; 2 stages, " in lines[-1]
+    assert lines[-1].startswith("18 clips in 1 formats, ") and "; 2 stages, " in lines[-1]
 
 
-def kept(**numbers: object) -> KeptStage:
+def kept(**numbers: object) -> StoredStage:
     note = {"function": "p.fit:fit", "numbers": {"dataset": "toy", "backbone": "toynet", "seed": 0, **numbers}}
-    return KeptStage(
-        name="joint", key="", path=Path(), note=note, finished=True, fitting=False, epoch=None, bytes=0, used=0.0
+    return StoredStage(
+        name="joint", key="", path=Path(), note=note, finished=True, in_training=False, epoch=None, bytes=0, used=0.0
     )
 
 
@@ -146,13 +146,14 @@ def test_stages_that_differ_in_an_option_alone_are_told_apart() -> None:
         kept(**{"method.w_tat": 0.0, "method.epochs": 2, "size": [24, 32], "clips": "2b"}),
         kept(**{"method.w_tat": 0.25, "seed": 1}),
     ]
-    assert [apart_by(row, rows) for row in rows] == ["confidence=mlp w_tat=0.5", "w_tat=0.0 size=24x32", ""]
+    found = [distinguishing_numbers(row, rows) for row in rows]
+    assert found == ["confidence=mlp w_tat=0.5", "w_tat=0.0 size=24x32", ""]
 
 
 def test_a_stage_that_is_being_fitted_says_so(cache: Path) -> None:
     with FileLock(stage(cache, "joint") / "lock"):
         (joint,) = (one for one in read_cache(cache).stages if one.name == "joint")
-        assert joint.fitting and joint.state == "epoch 1 of 3, being fitted"
+        assert joint.in_training and joint.state == "epoch 1 of 3, being trained"
 
 
 def test_what_is_used_again_is_used_now(cache: Path, toy_catalog: Catalog) -> None:
@@ -162,7 +163,7 @@ def test_what_is_used_again_is_used_now(cache: Path, toy_catalog: Catalog) -> No
     go(matched(toy_catalog), toy_catalog, cache)
     found = read_cache(cache)
     assert [one.finished for one in found.stages] == [True, True]
-    assert all(one.used > old + 900 for one in (*found.recipes, *found.stages))
+    assert all(one.used > old + 900 for one in (*found.formats, *found.stages))
 
 
 def test_a_stage_of_an_older_version_is_listed_and_sound(cache: Path) -> None:
@@ -173,7 +174,7 @@ def test_a_stage_of_an_older_version_is_listed_and_sound(cache: Path) -> None:
     note.write_text(json.dumps(plain))
     (stage(cache, "joint") / "begun.json").unlink()
     (joint,) = (one for one in read_cache(cache).stages if one.name == "joint")
-    assert (joint.state, joint.function, joint.number_of) == ("epoch 1 of 3", "", {})
+    assert (joint.state, joint.function, joint.numbers) == ("epoch 1 of 3", "", {})
     assert check(cache).broken == ()
 
 
@@ -184,7 +185,7 @@ def test_a_folder_that_is_no_cache_is_refused(call: Call, inside: list[str], tmp
         (tmp_path / name).write_text("mine")
     for command in (["ls"], ["verify", "--remove"], ["clear", "clips", "stages", "--yes"]):
         code, out, err = call(*command, "--cache", str(tmp_path))
-        assert (code, out) == (2, "") and f"{tmp_path} is no cache of elrbench" in err and err.count("\n") == 1
+        assert (code, out) == (2, "") and f"{tmp_path} is not a cache of elrbench" in err and err.count("\n") == 1
     assert files(tmp_path) == {Path(name) for name in inside}
 
 
@@ -197,7 +198,7 @@ def test_a_cache_of_counts_alone_is_a_cache(call: Call, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(call: Call) -> None:
     code, _, err = call("ls", "--cache", "/nowhere")
-    assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; name another with --cache\n")
+    assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; pass --cache DIR\n")
 
 
 # -- verify
@@ -205,7 +206,7 @@ def test_a_folder_that_is_not_there(call: Call) -> None:
 
 def test_a_whole_cache_is_whole(cache: Path, call: Call) -> None:
     code, out, _ = call("verify", "--cache", str(cache))
-    assert (code, out) == (0, "18 clips and 2 stages read: all as they were written\n")
+    assert (code, out) == (0, "18 clips and 2 stages read: none is broken\n")
 
 
 def flip(path: Path, at: int) -> None:
@@ -233,13 +234,13 @@ def not_finite(path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "harm", "reason"),
     [
-        ("clips/*/*/*.clip", lambda path: flip(path, 600), "its bytes are not those that were written"),
-        ("clips/*/*/*.clip", lambda path: truncate(path, -1), "cut off, or no clip file"),
-        ("clips/*/recipe.json", lambda path: path.write_text("{}"), "its numbers are not those of its key"),
+        ("clips/*/*/*.clip", lambda path: flip(path, 600), "damaged: "),
+        ("clips/*/*/*.clip", lambda path: truncate(path, -1), "truncated, or not a clip file"),
+        ("clips/*/recipe.json", lambda path: path.write_text("{}"), "its numbers do not match its key"),
         ("stages/student-*/module.safetensors", lambda path: flip(path, -1), "its module.safetensors differs"),
         ("stages/student-*/module.safetensors", lambda path: truncate(path, 100), "its module.safetensors has 100"),
         ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is missing"),
-        ("stages/student-*/module.safetensors", not_finite, "its backbone."),
+        ("stages/student-*/module.safetensors", not_finite, "its weight backbone."),
         ("stages/student-*/stage.json", lambda path: truncate(path, 50), "its stage.json cannot be read"),
         ("stages/joint-*/checkpoint.pt", lambda path: truncate(path, 500), "its checkpoint.pt cannot be read"),
     ],
@@ -282,11 +283,11 @@ def test_a_clip_of_an_older_store_has_no_checksum(cache: Path) -> None:
 
 def components(cache: Path, **asked: Any) -> set[str]:
     found = Selection(**asked).of(read_cache(cache))
-    return {one.kind for one in found.recipes} | {one.name for one in found.stages}
+    return {one.kind for one in found.formats} | {one.name for one in found.stages}
 
 
 def test_what_a_selection_is(cache: Path) -> None:
-    (low,) = read_cache(cache).recipes
+    (low,) = read_cache(cache).formats
     student = stage(cache, "student")
     assert components(cache, clips=True) == {"low"} and components(cache, stages=True) == {"student", "joint"}
     assert components(cache, stages=True, unfinished=True) == {"joint"}
@@ -295,14 +296,14 @@ def test_what_a_selection_is(cache: Path) -> None:
         == {"student"}
         == components(cache, stages=True, names=(student.name,))
     )
-    assert components(cache, clips=True, recipes=(low.key[:6],)) == {"low"}
+    assert components(cache, clips=True, formats=(low.key[:6],)) == {"low"}
     old = time.time() - 3 * 86400
     os.utime(student / "stage.json", (old, old))
     assert components(cache, clips=True, stages=True, before=time.time() - 86400) == {"student"}
     with pytest.raises(ElrError, match="unknown stage 'studen'. Did you mean 'student'"):
         components(cache, stages=True, names=("studen",))
-    with pytest.raises(ElrError, match="unknown recipe 'ffff'"):
-        components(cache, clips=True, recipes=("ffff",))
+    with pytest.raises(ElrError, match="unknown stored format 'ffff'"):
+        components(cache, clips=True, formats=("ffff",))
 
 
 def test_it_removes_what_was_selected_and_tells_what_it_freed(cache: Path, call: Call) -> None:
@@ -316,14 +317,14 @@ def test_it_removes_what_was_selected_and_tells_what_it_freed(cache: Path, call:
     assert code == 0 and out.startswith("removed 22 files, ")  # 18 clips, their recipe and its source, weights and note
     assert list((cache / "clips").iterdir()) == list((cache / "stages").iterdir()) == []
     code, out, _ = call("ls", "--cache", str(cache))
-    assert code == 0 and out.endswith("0 clips in 0 recipes, 0 B; 0 stages, 0 B, 0 s to fit\n")
+    assert code == 0 and out.endswith("0 clips in 0 formats, 0 B; 0 stages, 0 B, 0 s of training\n")
 
 
 def test_clips_that_went_before_leave_no_recipe_behind(cache: Path, call: Call) -> None:
     truncate(sorted(cache.glob("clips/*/*/*.clip"))[0], 50)
     assert call("verify", "--remove", "--cache", str(cache))[0] == 0  # its folder is empty now
     assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 0
-    assert list((cache / "clips").iterdir()) == [] and read_cache(cache).recipes == ()
+    assert list((cache / "clips").iterdir()) == [] and read_cache(cache).formats == ()
 
 
 def test_what_another_process_is_fitting_stays(cache: Path, call: Call) -> None:
@@ -332,7 +333,7 @@ def test_what_another_process_is_fitting_stays(cache: Path, call: Call) -> None:
         code, out, _ = call("clear", "clips", "stages", "--yes", "--cache", str(cache))
         report = check(cache)
     assert code == 1 and [line.split(":")[0] for line in out.splitlines()[:2]] == ["kept"] * 2
-    assert f"stage {stage(cache, 'joint').name}: another process is fitting it" in out
+    assert f"stage {stage(cache, 'joint').name}: another process is training it" in out
     assert {path for path in kept - files(cache) if path.name != "lock"} == {
         path for path in kept if path.parent.name.startswith("student-") and path.name != "lock"
     }
@@ -341,12 +342,12 @@ def test_what_another_process_is_fitting_stays(cache: Path, call: Call) -> None:
 
 def test_a_clip_that_is_being_made_stays(cache: Path) -> None:
     found = read_cache(cache)
-    digits = found.recipes[0].files[0].parent.name
+    digits = found.formats[0].files[0].parent.name
     with FileLock(cache / "locks" / f"{digits}.lock"):
         freed = clear(Selection(clips=True).of(found))
-    assert freed.kept == (f"clips {found.recipes[0].key}/{digits}: being made",)
+    assert freed.kept == (f"clips {found.formats[0].key}/{digits}: another process is writing them",)
     assert {path.parent.name for path in cache.glob("clips/*/*/*.clip")} == {digits}
-    assert (found.recipes[0].path / "recipe.json").exists()
+    assert (found.formats[0].path / "recipe.json").exists()
 
 
 @pytest.mark.parametrize("moment", ["prepare", "predict"])
@@ -363,9 +364,9 @@ def test_clips_that_a_run_reads_stay(cache: Path, toy_catalog: Catalog, call: Ca
         patch.setattr(runner, moment, clearing)
         go(matched(toy_catalog), toy_catalog, cache)
     ((code, out, _),) = told
-    (recipe,) = read_cache(cache).recipes
-    assert code == 1 and f"kept clips {recipe.key}: another process reads clips\n" in out.replace("kept: ", "kept ")
-    assert recipe.clips == 18 and not list((cache / "locks").glob("reading-*"))
+    (stored,) = read_cache(cache).formats
+    assert code == 1 and f"kept clips {stored.key}: another process reads clips\n" in out.replace("kept: ", "kept ")
+    assert stored.clips == 18 and not list((cache / "locks").glob("reading-*"))
 
 
 def test_what_a_killed_run_left_in_use_is_free(cache: Path, call: Call) -> None:
@@ -374,7 +375,7 @@ def test_what_a_killed_run_left_in_use_is_free(cache: Path, call: Call) -> None:
     with reader_lock(cache):
         assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 1
     assert call("clear", "clips", "--yes", "--cache", str(cache))[0] == 0
-    assert not left.exists() and read_cache(cache).recipes == ()
+    assert not left.exists() and read_cache(cache).formats == ()
 
 
 def test_nobody_begins_to_read_while_clips_are_removed(cache: Path) -> None:
@@ -417,7 +418,7 @@ def test_nothing_else_is_touched(cache: Path, tmp_path: Path, call: Call) -> Non
     for link, target in links.items():
         link.symlink_to(target)
     there = files(outside)
-    assert len(read_cache(cache).stages) == 2 and len(read_cache(cache).recipes) == 1
+    assert len(read_cache(cache).stages) == 2 and len(read_cache(cache).formats) == 1
     code, _, _ = call("clear", "clips", "stages", "--yes", "--cache", str(cache))
     assert code == 0 and files(outside) == there
     assert all(path.read_text() == "mine" for path in notes) and all(link.is_symlink() for link in links)
@@ -427,24 +428,27 @@ def test_nothing_else_is_touched(cache: Path, tmp_path: Path, call: Call) -> Non
 def test_it_asks_first(cache: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     before = files(cache)
     code, out, err = call("clear", "stages", "--cache", str(cache))
-    assert (code, out) == (2, "") and err.endswith("nobody is there to answer; add --yes\n")
+    assert (code, out) == (2, "") and err.endswith("; add --yes\n")
     assert "stage student-" in err and "2 stages, " in err
     monkeypatch.setattr("elrbench_plugins.commands.cache.command.sys.stdin.isatty", lambda: True, raising=False)
     for answer, left in (("n", before), ("y", {path for path in before if path.parts[0] != "stages"})):
         monkeypatch.setattr("click.termui.visible_prompt_func", lambda text, answer=answer: answer)
         code, _, err = call("clear", "stages", "--cache", str(cache))
         assert code == (answer == "n") and files(cache) == left
-        assert err.endswith("nothing is removed\n") == (answer == "n")
+        assert err.endswith("nothing was removed\n") == (answer == "n")
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "say what to clear: clips, stages, or a selection by --stage, --recipe, --older-than, …"),
+        ([], "nothing selected; name clips or stages, or select with --stage, --recipe, --unfinished or --older-than"),
         (["stage"], "unknown part of the cache 'stage'. Did you mean 'stages'?"),
-        (["stages", "--older-than", "soon"], "--older-than soon is no age; give hours, days or weeks: 12h, 30d, 8w"),
-        (["clips", "--unfinished"], "--stage or --unfinished is about stages, and only clips are to be cleared"),
-        (["stages", "--recipe", "ab"], "--recipe is about clips, and only stages are to be cleared"),
+        (
+            ["stages", "--older-than", "soon"],
+            "--older-than soon is not an age; pass hours, days or weeks: 12h, 30d, 8w",
+        ),
+        (["clips", "--unfinished"], "--stage or --unfinished selects stages, but only clips was named; add it"),
+        (["stages", "--recipe", "ab"], "--recipe selects clips, but only stages was named; add it"),
     ],
 )
 def test_a_selection_that_is_none(cache: Path, call: Call, argv: list[str], message: str) -> None:

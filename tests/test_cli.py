@@ -11,6 +11,7 @@ import click
 import pytest
 
 from benchmark_core import catalog as catalog_module
+from benchmark_core.catalog import load_commands
 from benchmark_core.cli import COMMANDS, cli, main
 from benchmark_core.cli.console import ConsoleReporter, columns
 from benchmark_core.errors import ElrError
@@ -20,6 +21,8 @@ TOY = str(HERE / "toy.py")
 SMALL_RUN = ("run", "--plugin", TOY, "--dataset", "toy", "--budget", "smoke", "--method", "supervised",
              "--set", "method.epochs=1", "--set", "method.batch=12")  # fmt: skip
 BUILTINS = [f"elrbench_plugins.{path.parent.name}" for path in (HERE.parent / "plugins").glob("*/__init__.py")]
+FROM_PLUGINS = [name for name, spec in load_commands()[0].items() if str(spec.command).startswith("elrbench_plugins.")]
+EVERY_COMMAND = [*COMMANDS, *FROM_PLUGINS]
 
 
 real_load_catalog = catalog_module.load_catalog
@@ -49,36 +52,50 @@ def call(capsys):
     return run
 
 
-def commands() -> dict[str, click.Command]:
-    found = {name: cli.get_command(click.Context(cli), name) for name in COMMANDS}
-    return {name: command for name, command in found.items() if command is not None}
+def command_of(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
 
 
 # -- help
 
 
 def test_the_commands_are_these():
-    names = ["run", "list", "show", "cost", "check", "data", "predict", "report", "suite", "publish", "leaderboard"]
-    assert list(commands()) == [*names, "compare", "verify", "rerun", "cache", "doctor"]
+    assert list(COMMANDS) == ["run", "list", "show", "cost", "predict", "publish", "leaderboard", "verify"]
+    assert FROM_PLUGINS == [
+        "cache", "check", "compare", "contact-sheet", "data", "doctor", "report", "rerun", "site", "suite",
+    ]  # fmt: skip
+    assert cli.list_commands(click.Context(cli))[: len(COMMANDS)] == list(COMMANDS)
+    assert set(EVERY_COMMAND) <= set(cli.list_commands(click.Context(cli)))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def test_help_lists_every_command_with_its_summary(call):
+    _, out, _ = call("--help")
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  ") and len(line.split()) > 1)
+    for name, spec in load_commands()[0].items():
+        assert lines[name].startswith(spec.summary[:40])
+    for name, summary in COMMANDS.items():
+        assert lines[name].startswith(summary[:40])
+
+
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_help_begins_with_an_example(name, call):
     code, out, _ = call(name, "--help")
     assert code == 0
     body = [line.strip() for line in out.splitlines() if line.strip()]
     words = body[1].split()
     assert words[:2] == ["elrbench", name]
-    command = commands()[name]
+    command = command_of(name)
     if isinstance(command, click.Group):
         command = command.commands[words[2]]
     known = {option for param in command.params for option in param.opts}
     assert {word for word in words[2:] if word.startswith("--")} <= known
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_everything_has_json(name):
-    command = commands()[name]
+    command = command_of(name)
     for one in command.commands.values() if isinstance(command, click.Group) else [command]:
         assert "--json" in {option for param in one.params for option in param.opts}
 
@@ -89,7 +106,7 @@ def test_without_a_command_it_prints_help(call):
 
 def test_the_plan_flags_of_run_are_frozen():
     """What users and scripts rest on: a flag may be added here, and never taken away or renamed."""
-    flags = {option for param in commands()["run"].params for option in param.opts}
+    flags = {option for param in command_of("run").params for option in param.opts}
     assert flags == {
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
         "--enhancer-weights", "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision",
@@ -208,7 +225,7 @@ def test_show_asks_which_of_two_kinds(call, tmp_path):
 
 # -- the user's mistakes: one line, exit 2
 
-HELP = "'elrbench {} --help' lists what it takes"
+HELP = "see 'elrbench {} --help'"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +271,7 @@ HELP = "'elrbench {} --help' lists what it takes"
             ["publish", "abcd", "--out", "/nowhere"],
             "there is no run 'abcd' in /nowhere, and no such folder. There are none.",
         ),
-        (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; give --folder, or run in the checkout"),
+        (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; pass --folder "),
         (["cost", "--classes", "3"], "--backbone is missing: "),
         (["cost", "--backbone", "resnet18"], "--classes is missing: "),
         (
@@ -275,7 +292,7 @@ HELP = "'elrbench {} --help' lists what it takes"
             "unknown class of dataset 'jhmdb' 'wav'. Did you mean 'wave'?",
         ),
         (["check", "nothing"], "unknown plugin 'nothing'. "),
-        (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: there is no such file"),
+        (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: the file does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

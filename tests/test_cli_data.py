@@ -63,15 +63,15 @@ def test_info_of_ones_own_folder_names_its_classes(call: Call, root: Path) -> No
 
 def test_verify_of_a_whole_folder(call: Call, root: Path) -> None:
     code, out, err = call("data", "verify", f"folder:{root}")
-    assert code == 0 and out.splitlines()[-1] == "clean: nothing is missing, broken, short or double"
-    assert "split     1     4      4     -" in out and "clips 8/8" in err
+    assert code == 0 and out.splitlines()[-1] == "no problem: no clip is missing, broken, too short or duplicated"
+    assert "split     1     4      4     -" in out and "8/8" in err
     assert out.splitlines()[0] == f"folder:mine at {root}: 8 clips"
 
 
 def test_verify_names_what_is_amiss_and_exits_1(call: Call, root: Path) -> None:
     touch(root, *(f"train/dark!/text {number}.avi" for number in range(12)))
     code, out, _ = call("data", "verify", f"folder:{root}", "--workers", "2")
-    assert code == 1 and out.splitlines()[-1] == "amiss: 12 broken"
+    assert code == 1 and out.splitlines()[-1] == "problems: 12 broken"
     assert "  … and 2 more; --json has all" in out and "  train/dark!/text 0.avi: " in out
     code, out, _ = call("data", "verify", f"folder:{root}", "--json")
     report = json.loads(out)
@@ -91,7 +91,7 @@ def test_verify_of_some_classes(call: Call, tmp_path: Path) -> None:
 def test_prepare_builds_and_then_reuses(call: Call, root: Path, tmp_path: Path) -> None:
     flags = ("data", "prepare", f"folder:{root}", "--size", "24x32", "--cache", str(tmp_path / "cache"))
     code, out, err = call(*flags)
-    assert code == 0 and out.startswith("8 clips built, 0 reused, in ") and "clips 8/8" in err
+    assert code == 0 and out.startswith("8 clips built, 0 reused in ") and "8/8" in err
     code, out, _ = call(*flags, "--json")
     told = json.loads(out)
     assert (code, told["built"], told["reused"], told["broken"], told["protocol"]) == (0, 0, 8, [], "split")
@@ -137,10 +137,13 @@ def test_a_dry_run_shows_the_name_alone(call: Call, root: Path, tmp_path: Path) 
         (["data", "ifno"], "unknown command 'data ifno'. Did you mean 'data info'?"),
         (["data", "info", "jhmbd"], "unknown dataset 'jhmbd'. Did you mean 'jhmdb'?"),
         (["data", "verify", "jhmdb:x"], "unknown variant of dataset 'jhmdb' 'x'. There are none."),
-        (["data", "verify", "jhmdb"], "dataset 'jhmdb' lies in a folder: give --data ROOT, or ELRBENCH_DATA, "),
-        (["data", "verify", "jhmdb", "--data", "/nowhere"], "dataset 'jhmdb' is not at /nowhere: "),
-        (["data", "verify", "folder"], "dataset 'folder' stands for any folder of clips: name it, as in "),
-        (["data", "verify", "folder:/nowhere"], "dataset 'folder:/nowhere': there is no folder /nowhere; "),
+        (["data", "verify", "jhmdb"], "dataset 'jhmdb' needs its files: pass --data DIR"),
+        (
+            ["data", "verify", "jhmdb", "--data", "/nowhere"],
+            "dataset 'jhmdb' needs its files, and /nowhere does not exist",
+        ),
+        (["data", "verify", "folder"], "dataset 'folder' needs a folder of clips: "),
+        (["data", "verify", "folder:/nowhere"], "dataset 'folder:/nowhere': the folder /nowhere does not exist; "),
         (["data", "verify", "puppets", "--protocol", "fxed"], "unknown protocol of dataset 'puppets' 'fxed'. "),
         (["data", "verify", "puppets", "--sampling", "4"], "sampling '4' is not KxT "),
         (["data", "prepare", "puppets", "--size", "big"], "--size big is not HxW in pixels, e.g. 96x128"),

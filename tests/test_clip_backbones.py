@@ -22,8 +22,8 @@ from benchmark_core.networks.channels import with_channels
 from benchmark_core.specs import BackboneSpec
 from benchmark_core.weights_file import place_weights
 from elrbench_plugins.c3d import elr_backbones as c3ds
-from elrbench_plugins.commands.check.bench import Bench
-from elrbench_plugins.commands.check.kit import with_kit
+from elrbench_plugins.commands.check.component_checks import ComponentChecks
+from elrbench_plugins.commands.check.minimal import with_minimal_components
 from elrbench_plugins.i3d import elr_backbones as i3ds
 from elrbench_plugins.resnet3d import elr_backbones as resnets
 
@@ -53,9 +53,10 @@ def folder() -> Iterator[Path]:
 @every_spec
 def test_conformance(name, folder, catalog: Catalog):
     """What `elrbench check` asks, one run from clips to a record among it; a failing check raises."""
-    made = list(Bench(with_kit(catalog), folder, {}).steps(catalog.backbones[name]))
+    checks = ComponentChecks(with_minimal_components(catalog), folder, {})
+    made = list(checks.steps(catalog.backbones[name]))
     assert made[1:] == [
-        "builds", "holds its shapes", "gradients reach every parameter", "its state is restored",
+        "builds", "returns the right shapes", "gradients reach every parameter", "restores its state",
         "trains in a smoke run",
     ]  # fmt: skip
 

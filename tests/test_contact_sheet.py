@@ -1,4 +1,4 @@
-"""`elrbench show dataset NAME --picture FILE.png`: where things are on the sheet, and what pixels they have."""
+"""`elrbench contact-sheet NAME --out FILE.png`: the layout of the sheet and its pixels."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ Pixels = Any  # int (rows, columns, 3)
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """`call("dataset", "toy", "--picture", "a.png")` -> (exit code, stdout, stderr) of `elrbench show`."""
+    """`call("toy", "--out", "a.png")` -> (exit code, stdout, stderr) of `elrbench contact-sheet`."""
     monkeypatch.setattr(catalog_module, "load_catalog", built_ins)
     monkeypatch.delenv("ELRBENCH_DATA", raising=False)
     monkeypatch.setenv("ELRBENCH_CACHE", str(tmp_path / "cache"))
 
     def run(*argv: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:
-            main(["show", *map(str, argv)])
+            main(["contact-sheet", *map(str, argv)])
         out, err = capsys.readouterr()
         return int(stopped.value.code or 0), out, err
 
@@ -52,7 +52,7 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
 
 def drawn(call: Call, path: Path, *argv: object) -> tuple[Pixels, dict[str, Any]]:
     """The pixels, and what --json tells."""
-    code, out, err = call(*argv, "--picture", path, "--json")
+    code, out, err = call(*argv, "--out", path, "--json")
     assert code == 0, err
     return pixels(path), json.loads(out)
 
@@ -165,7 +165,7 @@ def average(picture: Pixels, scale: int) -> Pixels:
 def test_a_sheet_holds_high_low_and_enhanced_views(call: Call, tmp_path: Path, degradation: str) -> None:
     """Frames of 48x64, at 24x32 averaged by 2, at 6x8 by 8: in the clean one to a grey level, blur and noise apart."""
     flags = ("--degradation", degradation, "--size", "24x32", "--columns", "1", "--enhancer", "nearest")
-    sheet, told = drawn(call, tmp_path / "a.png", "dataset", "toy", *TOY, *flags)
+    sheet, told = drawn(call, tmp_path / "a.png", "toy", *TOY, *flags)
     gutter = sheet.shape[1] - (8 + 4 * 34 - 2 + 8)
     layout = Layout(blocks=3, columns=1, clips=1, lines=3, frames=4, cell=(24, 32), gutter=gutter)
     assert sheet.shape[:2] == layout.size == tuple(told["picture"])
@@ -293,9 +293,9 @@ def test_more_clips_of_each_class(call: Call, tmp_path: Path) -> None:
     assert [[one["id"] for one in shown["clips"]] for shown in told["classes"]] == [
         ["clip000", "clip012"], ["clip001", "clip013"], ["clip002", "clip014"],
     ]  # fmt: skip
-    code, out, _ = call("toy", *TOY, *flags, "--clips", 2, "--picture", tmp_path / "b.png")
+    code, out, _ = call("toy", *TOY, *flags, "--clips", 2, "--out", tmp_path / "b.png")
     rows, columns = sheet.shape[:2]
-    shown = f"clips: 6, classes: 3, high beside low by average-6x8; {columns} pixels wide, {rows} high"
+    shown = f"clips: 6, classes: 3, high and low views by average-6x8; {columns} pixels wide, {rows} high"
     assert (code, out) == (0, f"{tmp_path / 'b.png'}: {shown}\n")
 
 
@@ -303,19 +303,19 @@ def test_a_broken_clip_is_named_and_another_stands_in(call: Call, tmp_path: Path
     root = labelled(tmp_path / "Mine")
     first = sorted((root / "train" / "dark!").iterdir())[0]
     first.write_bytes(b"no video")
-    code, out, _ = call("dataset", f"folder:{root}", "--picture", tmp_path / "a.png", "--json")
+    code, out, _ = call(f"folder:{root}", "--out", tmp_path / "a.png", "--json")
     told = json.loads(out)
     assert code == 0 and [one["clip"] for one in told["broken"]] == [f"train/dark!/{first.name}"]
     assert [len(one["clips"]) for one in told["classes"]] == [1, 1] and not told["without_clips"]
     for path in (root / "train" / "dark!").iterdir():
         path.write_bytes(b"no video either")
-    code, out, _ = call("dataset", f"folder:{root}", "--picture", tmp_path / "a.png")
+    code, out, _ = call(f"folder:{root}", "--out", tmp_path / "a.png")
     assert code == 0 and "classes: 1, " in out and out.count("left out: train/dark!/") == 2
     assert out.splitlines()[-1] == "no training clip of dark!"
     touch(root, *(str(path.relative_to(root)) for path in (root / "train").glob("*/*")))
     for path in (root / "train").glob("*/*"):
         path.write_bytes(b"none")
-    code, _, err = call("dataset", f"folder:{root}", "--picture", tmp_path / "b.png")
+    code, _, err = call(f"folder:{root}", "--out", tmp_path / "b.png")
     assert code == 2 and "none of the 4 training clips can be decoded (first: train/" in err.splitlines()[-1]
     assert not (tmp_path / "b.png").exists()
 
@@ -333,7 +333,7 @@ def test_equal_requests_give_equal_bytes(call: Call, tmp_path: Path, monkeypatch
         ("e", ("--frames", 3)),
     ):
         monkeypatch.setenv("ELRBENCH_CACHE", str(tmp_path / f"cache-{name}"))
-        code, out, _ = call(*flags, *more, "--picture", tmp_path / f"{name}.png", "--json")
+        code, out, _ = call(*flags, *more, "--out", tmp_path / f"{name}.png", "--json")
         assert code == 0 and json.loads(out)["bytes"] == (tmp_path / f"{name}.png").stat().st_size
     a, b, c, d, e = ((tmp_path / f"{name}.png").read_bytes() for name in "abcde")
     assert a == b and c == d and len({a, c, e}) == 3
@@ -350,15 +350,13 @@ def test_a_palette_is_near_and_small(call: Call, tmp_path: Path) -> None:
 
 def test_the_readmes_picture_is_what_its_command_draws(call: Call, tmp_path: Path) -> None:
     """Within a palette's distance: another processor may round otherwise."""
-    (line,) = re.findall(r"^elrbench show (dataset puppets --picture docs/.*)$", (ROOT / "README.md").read_text(), re.M)
+    (line,) = re.findall(r"^elrbench contact-sheet (puppets --out docs/.*)$", (ROOT / "README.md").read_text(), re.M)
     words = shlex.split(line.split("#")[0])
-    path = ROOT / words[words.index("--picture") + 1]
+    path = ROOT / words[words.index("--out") + 1]
     assert f"]({path.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert path.stat().st_size < 150_000
-    words[words.index("--picture") + 1] = str(tmp_path / "again.png")
-    again, _ = drawn(
-        call, tmp_path / "again.png", *(words[: words.index("--picture")]), *words[words.index("--picture") + 2 :]
-    )
+    words[words.index("--out") + 1] = str(tmp_path / "again.png")
+    again, _ = drawn(call, tmp_path / "again.png", *(words[: words.index("--out")]), *words[words.index("--out") + 2 :])
     shown = pixels(path)
     assert shown.shape == again.shape and shown.shape[1] <= 840  # a README's width
     assert np.abs(shown - again).mean() < 1
@@ -370,36 +368,30 @@ def test_the_readmes_picture_is_what_its_command_draws(call: Call, tmp_path: Pat
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["dataset", "pupets", "--picture", "T/a.png"], "unknown dataset 'pupets'. Did you mean 'puppets'?"),
-        (["pupets", "--picture", "T/a.png"], "unknown dataset 'pupets'. Did you mean 'puppets'?"),
-        (["datset", "puppets", "--picture", "T/a.png"], "unknown kind of component 'datset'. "),
-        (["resnet34", "--picture", "T/a.png"], "'resnet34' is no dataset but a backbone, of which there is no picture"),
-        (["method", "cstat", "--picture", "T/a.png"], "'cstat' is no dataset but a method, of which there is no "),
-        (["jhmdb", "--picture", "T/a.png"], "dataset 'jhmdb' lies in a folder: give --data ROOT, or ELRBENCH_DATA"),
-        (["jhmdb", "--picture", "T/a.png", "--data", "T/no"], "dataset 'jhmdb' is not at T/no: there is no such "),
-        (["jhmdb", "--picture", "T/a.png", "--data", "T/empty"], "dataset 'jhmdb': the folder T/empty is empty; "),
-        (["puppets", "--picture", "T/a.png", "--data", "T"], "dataset 'puppets' is drawn by code and reads no folder"),
-        (["puppets", "--picture", "T/a.jpg"], "--picture T/a.jpg is no .png; name the file FILE.png"),
-        (["puppets", "--picture", "T/a"], "--picture T/a is no .png; name the file FILE.png"),
-        (["puppets", "--picture", "T/folder.png"], "--picture T/folder.png is a folder; name a file in it"),
-        (["puppets", "--picture", "T/file/a.png"], "the folder T/file cannot be made: T/file is a file; choose another "
-         "with --picture"),
-        (["puppets", "--picture", "/proc/a.png"], "nothing can be written in /proc ("),
-        (["puppets", "--picture", "T/a.png", "--cache", "T/file"], "the folder T/file cannot be made: T/file is a "),
-        (["puppets", "--picture", "T/a.png", "--size", "big"], "--size big is not HxW with sides of 8 to 9999, e.g. "),
-        (["puppets", "--picture", "T/a.png", "--size", "9999x9999"], "a sheet of "),
-        (["puppets", "--picture", "T/a.png", "--frames", "0"], "invalid value for '--frames': 0 is not in the range "),
-        (["puppets", "--picture", "T/a.png", "--colours", "257"], "invalid value for '--colours': 257 is not in the "),
-        (["puppets", "--picture", "T/a.png", "--protocol", "x"], "unknown protocol of dataset 'puppets' 'x'. Known: "),
-        (["puppets", "--picture", "T/a.png", "--degradation", "avrage-6x8"], "unknown degradation 'avrage-6x8'. "),
-        (["puppets", "--picture", "T/a.png", "--degradation", "native"], "degradation 'native' takes clips as "),
-        (["puppets", "--picture", "T/a.png", "--enhancer", "bilnear"], "unknown enhancer 'bilnear'. Did you mean "),
-        (["puppets", "--picture", "T/a.png", "--enhancer", "dbpn"], "enhancer 'dbpn' has to be trained "),
-        (["tiny-puppets", "--picture", "T/a.png", "--enhancer", "nearest"], "clips as recorded are shown as "),
-        (["videos:T/empty", "--picture", "T/a.png"], "dataset 'videos:empty' is a pool of clips "),
-        (["folder", "--picture", "T/a.png"], "dataset 'folder' stands for any folder of clips: name it, as in "),
-        (["puppets", "--size", "24x32"], "--size is for a dataset's picture: add --picture FILE.png, or leave it out"),
-        (["cstat", "--data", "T"], "--data is for a dataset's picture: add --picture FILE.png, or leave it out"),
+        (["pupets", "--out", "T/a.png"], "unknown dataset 'pupets'. Did you mean 'puppets'?"),
+        (["jhmdb", "--out", "T/a.png"], "dataset 'jhmdb' needs its files: pass --data DIR"),
+        (["jhmdb", "--out", "T/a.png", "--data", "T/no"], "dataset 'jhmdb' needs its files, and T/no does not exist: "),
+        (["jhmdb", "--out", "T/a.png", "--data", "T/empty"], "dataset 'jhmdb': the folder T/empty is empty; "),
+        (["puppets", "--out", "T/a.png", "--data", "T"], "dataset 'puppets' is drawn by code and reads no folder"),
+        (["puppets", "--out", "T/a.jpg"], "--out T/a.jpg is not a .png file; name it FILE.png"),
+        (["puppets", "--out", "T/a"], "--out T/a is not a .png file; name it FILE.png"),
+        (["puppets", "--out", "T/folder.png"], "--out T/folder.png is a folder; name a file in it"),
+        (["puppets", "--out", "T/file/a.png"], "the folder T/file cannot be made: T/file is a file; choose another "
+         "with --out"),
+        (["puppets", "--out", "/proc/a.png"], "nothing can be written in /proc ("),
+        (["puppets", "--out", "T/a.png", "--cache", "T/file"], "the folder T/file cannot be made: T/file is a "),
+        (["puppets", "--out", "T/a.png", "--size", "big"], "--size big is not HxW with sides of 8 to 9999, e.g. "),
+        (["puppets", "--out", "T/a.png", "--size", "9999x9999"], "a sheet of "),
+        (["puppets", "--out", "T/a.png", "--frames", "0"], "invalid value for '--frames': 0 is not in the range "),
+        (["puppets", "--out", "T/a.png", "--colours", "257"], "invalid value for '--colours': 257 is not in the "),
+        (["puppets", "--out", "T/a.png", "--protocol", "x"], "unknown protocol of dataset 'puppets' 'x'. Known: "),
+        (["puppets", "--out", "T/a.png", "--degradation", "avrage-6x8"], "unknown degradation 'avrage-6x8'. "),
+        (["puppets", "--out", "T/a.png", "--degradation", "native"], "degradation 'native' uses clips as "),
+        (["puppets", "--out", "T/a.png", "--enhancer", "bilnear"], "unknown enhancer 'bilnear'. Did you mean "),
+        (["puppets", "--out", "T/a.png", "--enhancer", "dbpn"], "enhancer 'dbpn' has to be trained "),
+        (["tiny-puppets", "--out", "T/a.png", "--enhancer", "nearest"], "clips of this dataset are shown as recorded"),
+        (["videos:T/empty", "--out", "T/a.png"], "dataset 'videos:empty' is a pool of clips "),
+        (["folder", "--out", "T/a.png"], "dataset 'folder' "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -420,7 +412,7 @@ def test_without_pillow_the_extra_is_named(
 ) -> None:
     for name in (missing, "PIL.ImageFont"):
         monkeypatch.setitem(sys.modules, name, None)
-    code, out, err = call("puppets", "--picture", tmp_path / "a.png")
+    code, out, err = call("puppets", "--out", tmp_path / "a.png")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("elrbench: error: ") and "the extra 'report': pip install -e '.[report]'" in err
     assert not (tmp_path / "a.png").exists()
@@ -438,5 +430,8 @@ def test_a_dataset_without_training_clips_is_one_line(
         protocols={"one": Protocol(summary="one fold", folds=("1",))},
     )  # fmt: skip
     bringing = plugin(monkeypatch, elr_datasets=[spec])
-    code, _, err = call("untrained", "--picture", tmp_path / "a.png", *bringing)
-    assert (code, err) == (2, "elrbench: error: dataset 'untrained' has no training clip in one; raise its options\n")
+    code, _, err = call("untrained", "--out", tmp_path / "a.png", *bringing)
+    assert (code, err) == (
+        2,
+        "elrbench: error: dataset 'untrained' has no training clip in protocol one; raise its options\n",
+    )

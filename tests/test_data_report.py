@@ -20,7 +20,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults
 from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 from elrbench_plugins.commands.data.fill import Filled, fill
-from elrbench_plugins.commands.data.report import DataReport, Seen, in_turn, look, verify
+from elrbench_plugins.commands.data.verify import DataReport, DecodedClip, decode_clip, parallel_map, verify
 
 
 def dataset_of(catalog: Catalog, root: Path) -> DatasetSpec:
@@ -69,7 +69,7 @@ def test_every_trouble_is_named(catalog: Catalog, root: Path) -> None:
     assert all(reason and "\n" not in reason for reason in report.broken.values())
     assert report.short == {"test/bright/brief.avi": 3}
     assert report.double == [["train/dark/0.avi", "test/dark/copy of 0.avi"]]
-    assert report.counts == ["split, fold 1: 6 train and 4 test clips are there; published are 8 and 3"]
+    assert report.counts == ["split, fold 1: 6 train and 4 test clips found; published: 8 and 3"]
     assert not report.clean and report.to_json()["clean"] is False
     assert len(report.frames) == report.clips - 3
 
@@ -84,7 +84,7 @@ def test_missing_files_are_listed_and_the_rest_is_opened(catalog: Catalog, tmp_p
     (tmp_path / "split.txt").write_text("walk/a.avi train\nwalk/gone.avi test\nrun/gone.avi test\n")
     report = hold(dataset_of(catalog, tmp_path), tmp_path)
     assert report.missing == ["walk/gone.avi", "run/gone.avi"] and report.frames == [6]
-    assert report.counts == ["split, fold 1: there is no clip to test on"]
+    assert report.counts == ["split, fold 1: no test clips found"]
 
 
 def test_threads_find_the_same(catalog: Catalog, root: Path) -> None:
@@ -117,7 +117,7 @@ def test_one_protocol_that_cannot_be_read_hides_no_other(root: Path) -> None:
 
 
 def test_a_clip_of_several_labels_counts_for_each() -> None:
-    from elrbench_plugins.commands.data.report import _by_class
+    from elrbench_plugins.commands.data.verify import _by_class
 
     clips = tuple(
         Clip(id=str(number), source=VideoFile(Path("x")), target=target)
@@ -133,16 +133,16 @@ def test_the_content_is_that_of_the_pictures(root: Path, tmp_path: Path) -> None
     mkv = write_planes(tmp_path / "b.mkv", planes, "yuv420p")
     planes[0][4, 3, 2] ^= 1
     other = write_planes(tmp_path / "c.avi", planes, "yuv420p")
-    seen = [look(VideoFile(path)) for path in (avi, mkv, other)]
-    assert all(isinstance(one, Seen) for one in seen)
+    seen = [decode_clip(VideoFile(path)) for path in (avi, mkv, other)]
+    assert all(isinstance(one, DecodedClip) for one in seen)
     assert seen[0] == seen[1] != seen[2]
 
 
 def test_work_in_turn_keeps_order_and_raises_where_it_failed() -> None:
-    assert list(in_turn(lambda number: number**2, range(20), 3)) == [(number, number**2) for number in range(20)]
+    assert list(parallel_map(lambda number: number**2, range(20), 3)) == [(number, number**2) for number in range(20)]
     done = []
     with pytest.raises(ZeroDivisionError):
-        for number, _ in in_turn(lambda number: 1 // (5 - number), range(20), 2):
+        for number, _ in parallel_map(lambda number: 1 // (5 - number), range(20), 2):
             done.append(number)
     assert done == [0, 1, 2, 3, 4]
 

@@ -33,7 +33,7 @@ def run(*argv: object, cwd: Path, check: bool = True) -> subprocess.CompletedPro
 def wheel(tmp_path_factory) -> Path:
     """Of elrbench."""
     source = tmp_path_factory.mktemp("source")
-    for top in ("benchmark_core", "plugins"):
+    for top in ("benchmark_core", "elrbench", "plugins"):
         shutil.copytree(ROOT / top, source / top, ignore=NOT_SOURCE)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -55,8 +55,8 @@ def place(wheel: Path, tmp_path_factory) -> Path:
     run(sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
     paths = sysconfig.get_paths(vars={"base": str(folder / "venv"), "platbase": str(folder / "venv")})
-    running = Path(paths["purelib"], "running.pth")  # for where the running one is a virtual environment itself
-    running.write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
+    shared = [path for path in sys.path if path.endswith("site-packages")]  # of the running environment
+    Path(paths["purelib"], "running.pth").write_text("\n".join(shared) + "\n", encoding="utf-8")
     source = tmp_path_factory.mktemp("example")
     shutil.copytree(ROOT / "tests" / "example_plugin", source, ignore=NOT_SOURCE, dirs_exist_ok=True)
     for what in (wheel, build(source)):
@@ -73,10 +73,11 @@ def test_the_wheel_holds_every_file(wheel: Path):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     core = {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "benchmark_core").rglob("*")
+        for top in ("benchmark_core", "elrbench")
+        for path in (ROOT / top).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    files = (path for ending in ("py", "yaml") for path in (ROOT / "plugins").rglob(f"*.{ending}"))
+    files = (path for path in (ROOT / "plugins").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     plugins = {path.relative_to(ROOT / "plugins").as_posix() for path in files}
     assert packed == core | {f"elrbench_plugins/{name}" for name in plugins}
 
@@ -102,7 +103,9 @@ def test_everything_is_listed(elrbench, catalog):
     rows = json.loads(elrbench("list", "--json").stdout)
     by_owner = {(row["kind"], row["name"]): row["distribution"] for row in rows}
     own = {name for name, distribution in by_owner.items() if distribution == "elrbench"}
-    assert own == {(kind, name) for kind, section in catalog.sections.items() for name in section}
+    components = {(kind, name) for kind, section in catalog.sections.items() for name in section}
+    folders = (path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py"))
+    assert own == components | {("command", name.replace("_", "-")) for name in folders}
     assert by_owner["method", "soft-labels"] == by_owner["enhancer", "sharpen"] == "elrbench-example"
 
 
@@ -112,6 +115,20 @@ def test_the_example_passes_its_check(elrbench):
     assert {finding["outcome"] for finding in report["findings"]} == {"ok"}
     trained = [finding["component"] for finding in report["findings"] if finding["check"] == "trains in a smoke run"]
     assert trained == ["enhancer sharpen", "method soft-labels"]
+    named = {finding["component"] for finding in report["findings"]}
+    assert named == {"plugin example", "enhancer sharpen", "method soft-labels", "command cite"}
+    again = elrbench("check", ROOT / "tests" / "example_plugin" / "elrbench_example.py", "--json")  # also installed
+    assert json.loads(again.stdout)["failed"] == 0
+
+
+def test_the_example_adds_a_command(elrbench, catalog):
+    assert "cite" in elrbench("--help").stdout
+    assert elrbench("cite", "--help").stdout.splitlines()[0].startswith("Usage: elrbench cite")
+    done = elrbench("cite", "cstat", "soft-labels")
+    assert done.stdout.splitlines()[0] == f"method cstat: {catalog.methods['cstat'].citation}"
+    assert "Hinton" in done.stdout.splitlines()[1]
+    failed = elrbench("cite", "cstatt", check=False)
+    assert failed.returncode == 2 and failed.stderr.startswith("elrbench: error: ") and "cstatt" in failed.stderr
 
 
 def test_a_blocked_plugin_is_left_out(place: Path):

@@ -61,13 +61,17 @@ def offers_hooks(folder: Path) -> bool:
 
 
 def test_entry_points_cover_every_plugin(setup):
-    """A folder of plugins/ is a plugin, papers' data without code, or code that plugins share, without hooks."""
+    """A folder of plugins/ or plugins/commands/ is a plugin, papers' data without code, or code without hooks."""
     listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
-    folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")}
+    folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")} - {"commands"}
     shared = {name for name in folders if not offers_hooks(ROOT / "plugins" / name)} - {"reported"}
-    assert shared == {"attention_transfer", "distillation"}
-    plugins = {name.replace("_", "-"): f"elrbench_plugins.{name}" for name in folders - shared}
-    assert {**listed, **papers} == plugins
+    assert shared == {"attention_transfer", "distillation", "pages"}
+    commands = {path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py")}
+    assert {**listed, **papers} == {
+        name.replace("_", "-"): f"elrbench_plugins.{folder}{name}"
+        for folder, names in (("", folders - shared), ("commands.", commands))
+        for name in names
+    }
     assert not listed.keys() & papers.keys()
     for name in papers.values():
         folder = ROOT / "plugins" / name.removeprefix("elrbench_plugins.")

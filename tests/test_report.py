@@ -26,6 +26,7 @@ from report_pages import (
 )
 from test_flow import opencv
 from tiny_virat import write_second
+from videos import labelled
 
 from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
@@ -63,7 +64,7 @@ def test_a_run_with_its_stages(call: Call, cstat: RunResult, tmp_path: Path) -> 
     code, out, _ = call(cstat.folder, cache_of(cstat), "--out", tmp_path / "page.html", "--json")
     told = json.loads(out)
     assert code == 0 and told["file"] == str(tmp_path / "page.html")
-    assert told["absent"] == {"enhanced": "enhancer 'bilinear' is not learnt"}
+    assert told["absent"] == {"enhanced": "enhancer 'bilinear' has no trained weights"}
     page = read(tmp_path / "page.html")
     asks_for_nothing(page)
     assert {each["id"] for tag, each in page.elements if tag == "section"} == {
@@ -72,7 +73,7 @@ def test_a_run_with_its_stages(call: Call, cstat: RunResult, tmp_path: Path) -> 
     words = page.words
     for network in ("teacher-tam, on high views", "student, on low views", "joint = the run's network, on low views"):
         assert network in words
-    assert "No bar of time for student: the head gives no weights of several intervals (a tap 'weights')." in words
+    assert "No weights over time for student: the head has no output 'weights' for several intervals." in words
     bars = [each for tag, each in page.elements if each.get("class") == "bar"]
     assert len(bars) == 3 * 2 * 2  # clips, networks with the module, intervals
     assert "parameters (M)" in words and "method.lr" in words and "average-12x16" in words
@@ -119,7 +120,7 @@ def test_a_damaged_stage_is_not_drawn(call: Call, cstat: RunResult, tmp_path: Pa
     weights.write_bytes(content)
     call(cstat.folder, cache, "--out", tmp_path / "page.html")
     words = read(tmp_path / "page.html").words
-    assert "teacher-tam is not shown: the bytes of its module.safetensors are not those that were written" in words
+    assert "teacher-tam is not shown: its module.safetensors differs" in words
     assert "student, on low views" in words
 
 
@@ -148,7 +149,7 @@ def test_clips_that_are_not_the_runs_are_not_shown(call: Call, cstat: RunResult,
     path.write_text(json.dumps(add_checksum({key: value for key, value in record.items() if key != "seal"})))
     out = call(folder, cache_of(cstat))[1]
     assert re.search(
-        r"not shown: attention, .*, extremes: the clips are not those of the run: .* the record's 0123456789abcdef", out
+        r"not shown: attention, .*, extremes: the clips differ from those of the run: .* recorded 0123456789abcdef", out
     )
 
 
@@ -171,8 +172,8 @@ def test_a_run_behind_a_learnt_enhancer(call: Call, catalog_of_tests: Catalog, t
     code, out, _ = call(made.folder, cache_of(made))
     words = read(made.folder / "report.html").words
     assert code == 0 and "by four-at-once, 24x32" in words
-    assert "No foreground: enhancer 'four-at-once' has no method 'attention'." in words
-    assert "filter is not shown: what it fitted is no recognizer, but a part of one" in words
+    assert "No foreground attention: enhancer 'four-at-once' has no method 'attention'." in words
+    assert "filter is not shown: it trained a part of a recognizer, not a whole one" in words
 
 
 @needs_extra
@@ -190,10 +191,10 @@ def test_other_views(call: Call, catalog_of_tests: Catalog, tmp_path: Path, fiel
     code, out, _ = call(made.folder, cache_of(made))
     assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["not", "written:"]
     page = read(made.folder / "report.html")
-    assert page.words.count(label) == 3 and "No bar of time for" in page.words
+    assert page.words.count(label) == 3 and "No weights over time for" in page.words
     lines = [each["style"] for tag, each in page.elements if (each.get("class") or "").startswith("frames")]
     assert set(lines) == {"--count: 8" if "sampling" in fields else "--count: 2"}
-    high = "high view, " in page.words[page.words.index("Best and worst clips As") :]
+    high = "high view, " in page.words[page.words.index("Best and worst clips Network input") :]
     assert high == (fields["method"] == "teacher")
 
 
@@ -208,7 +209,7 @@ def test_foreground_is_drawn_where_an_enhancer_tells_it(
     monkeypatch.setattr("elrbench_plugins.commands.report.make.load_run", lambda *_: own)
     assert call(made.folder, cache_of(made))[0] == 0
     words = read(made.folder / "report.html").words
-    assert words.count("foreground attention, from ") == 3 and "No foreground" not in words
+    assert words.count("foreground attention, from ") == 3 and "No foreground attention" not in words
 
 
 @needs_extra
@@ -227,19 +228,34 @@ def test_clips_with_several_labels(call: Call, catalog_of_tests: Catalog, tmp_pa
     asked = {"method": "supervised", "dataset": "tinyvirat-v2", "size": "32x32", "sampling": "4x1"}
     made = go(catalog_of_tests, tmp_path, data=data, settings=settings, **asked)
     code, out, _ = call(made.folder, cache_of(made), "--data", data)
-    assert code == 0 and out.count("not shown") == 1 and "not shown: enhanced: enhancer 'bilinear' is not learnt" in out
+    assert (
+        code == 0
+        and out.count("not shown") == 1
+        and "not shown: enhanced: enhancer 'bilinear' has no trained weights" in out
+    )
     page = read(made.folder / "report.html")
     assert "as recorded, " in page.words and "high view, " not in page.words
-    assert "Classes that come together" in page.words and "Confusion matrix" not in page.words
+    assert "Label co-occurrence" in page.words and "Confusion matrix" not in page.words
     plots = page.plots
     assert plots["metric"] == "F1" and plots["matrix"]["multi"] and len(plots["features"]) == 6
     code, out, _ = call(made.folder, cache_of(made))
-    assert code == 0 and "extremes: dataset 'tinyvirat-v2' lies in a folder: give --data ROOT" in out
+    assert code == 0 and "extremes: dataset 'tinyvirat-v2' needs its files: pass --data DIR" in out
     gone = call(made.folder, cache_of(made), "--data", tmp_path / "gone")
-    assert refused(gone).startswith("dataset 'tinyvirat-v2' is not at")
+    assert refused(gone).startswith("dataset 'tinyvirat-v2' needs its files, and ")
 
 
 @needs_extra
+def test_a_folder_of_ones_own_needs_data(call: Call, tmp_path: Path, catalog_of_tests: Catalog) -> None:
+    """The record names the dataset `folder:mine`, but not where it is."""
+    root = labelled(tmp_path / "mine")
+    catalog, name = catalog_of_tests.placed(f"folder:{root}")
+    made = go(catalog, tmp_path, data=root, method="supervised", dataset=name, sampling="2x1")
+    code, out, _ = call(made.folder, cache_of(made))
+    assert code == 0 and "the folder of dataset 'folder:mine'; pass --data DIR" in out and "Catalog" not in out
+    code, out, _ = call(made.folder, cache_of(made), "--data", root)
+    assert code == 0 and "--data" not in out
+
+
 def test_two_streams_lead_to_their_own_reports(
     call: Call, catalog_of_tests: Catalog, tmp_path: Path, opencv: None
 ) -> None:
@@ -249,12 +265,12 @@ def test_two_streams_lead_to_their_own_reports(
     assert call(flow, cache_of(made))[0] == 0
     assert "the run's network, on low views" in read(flow / "report.html").words
     code, out, _ = call(made.folder, cache_of(made))
-    assert code == 0 and "extremes: two streams were fused, and each has its own report" in out
+    assert code == 0 and "extremes: this run fuses two streams" in out
     page = read(made.folder / "report.html")
     links = [each["href"] for tag, each in page.elements if tag == "a" and "report.html" in (each["href"] or "")]
     assert links == [f"../{part.record['digest']}/report.html" for part in made.streams]
     assert (made.folder / links[1]).is_file() and not (made.folder / links[0]).exists()
-    assert f"report of {flow.name}" in page.words and f"elrbench report {made.streams[0].folder} makes" in page.words
+    assert f"report of {flow.name}" in page.words and f"elrbench report {made.streams[0].folder} writes" in page.words
     shutil.rmtree(made.streams[0].folder)
     assert call(made.folder, cache_of(made))[0] == 0
     assert f"there is no run folder {made.streams[0].folder}" in read(made.folder / "report.html").words
@@ -308,6 +324,6 @@ def test_a_log_that_is_none(call: Call, cstat: RunResult, tmp_path: Path) -> Non
     for content in ('{"student": [{"loss": "high"}]}', '{"student": 3}', "[]", '{"student": [{"loss": true}]}'):
         (folder / "log.json").write_text(content)
         code, out, _ = call(folder, cache_of(cstat), "--clips", "0")
-        assert code == 0 and "not shown: curves: log.json is not a log of stages, epochs and figures" in out, content
+        assert code == 0 and "not shown: curves: log.json is not a log of stages, epochs and values" in out, content
     (folder / "log.json").write_text('{"student": [')
     assert refused(call(folder, cache_of(cstat))).startswith(f"{folder / 'log.json'} is not valid JSON")

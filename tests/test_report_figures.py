@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmark_core.networks.recognizer import Recognizer, Trace
 from benchmark_core.scoring.predictions import Predictions
-from elrbench_plugins.commands.report import attention, features, figures, seen
+from elrbench_plugins.commands.report import attention, features, figures, run_clips
 from elrbench_plugins.commands.report.page import printable
 from elrbench_plugins.commands.report.pictures import colours, stretched
 
@@ -74,12 +74,12 @@ def test_best_and_worst_take_a_clip_of_each_class_in_turn() -> None:
 
 
 def test_what_is_said_of_a_clip() -> None:
-    told = figures.told_of(single([[0, math.log(3), -99]], [0]), 0, 0.0)
+    told = figures.clip_caption(single([[0, math.log(3), -99]], [0]), 0, 0.0)
     assert told["truth"] == ["a"] and not told["right"] and told["of_truth"] == pytest.approx(0.25)
     assert [name for name, _ in told["said"]] == ["b", "a", "c"] and told["said"][0][1] == pytest.approx(0.75)
-    told = figures.told_of(several([[1, -1, 2]], [[1, 0, 1]]), 0, 0.0)
+    told = figures.clip_caption(several([[1, -1, 2]], [[1, 0, 1]]), 0, 0.0)
     assert told["right"] and [name for name, _ in told["said"]] == ["c", "a"]
-    told = figures.told_of(several([[-1, -1, -2]], [[0, 0, 0]]), 0, 0.0)
+    told = figures.clip_caption(several([[-1, -1, -2]], [[0, 0, 0]]), 0, 0.0)
     assert told["right"] and told["truth"] == told["said"] == []  # nothing is there, and nothing is said
 
 
@@ -129,15 +129,15 @@ def test_heat_goes_from_the_clips_least_to_its_most() -> None:
 
 
 def test_shown_frames_are_even_with_both_ends() -> None:
-    assert seen.picked(4).tolist() == [0, 1, 2, 3]
-    assert seen.picked(16, 4).tolist() == [0, 5, 10, 15]
-    assert seen.picked(1).tolist() == [0]
+    assert run_clips.even_frames(4).tolist() == [0, 1, 2, 3]
+    assert run_clips.even_frames(16, 4).tolist() == [0, 5, 10, 15]
+    assert run_clips.even_frames(1).tolist() == [0]
 
 
 def test_the_middle_frames_of_a_widened_view_are_shown() -> None:
     """Two intervals widened from 2 frames to 6."""
     view = torch.arange(12.0).reshape(2, 1, 6, 1, 1).expand(2, 3, 6, 1, 1)
-    assert seen.frames_of(view, 2)[:, 0].ravel().tolist() == [2, 3, 8, 9]
+    assert run_clips.frames_of(view, 2)[:, 0].ravel().tolist() == [2, 3, 8, 9]
 
 
 def test_flow_is_coloured_by_direction_and_lit_by_length() -> None:

@@ -20,10 +20,10 @@ from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record, write_record
 from elrbench_plugins.commands.suite import counts
-from elrbench_plugins.commands.suite.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.commands.suite.results import ScoreLine, lines_of
 from elrbench_plugins.commands.suite.rows import SuiteRequest, plan_suite
+from elrbench_plugins.commands.suite.suite_runs import RunOutcome, failed_runs, finished_runs, run_all, runs_of
 
 TOY = str(Path(__file__).with_name("toy.py"))
 
@@ -126,7 +126,9 @@ def test_what_cannot_be_published_is_said_below_the_table(call):
     code, out, err = call("run", file, "--plugin", TOY, "--publish")
     assert code == 1 and "student" in cells(out)[1]
     line = err.splitlines()[-1]
-    assert line.startswith("elrbench: failed: student: ") and "holds other updates of the same plan" in line
+    assert (
+        line.startswith("elrbench: failed: student: ") and "has a different result of the same plan (updates)" in line
+    )
 
 
 def test_one_row_that_fails_stops_no_other(call):
@@ -163,13 +165,13 @@ def test_a_printed_score_that_the_data_has_not_is_said(call):
     code, out, err = call("run", "cstat-table4", *flags, *fewer, "--only", "student-resnet34")
     assert code == 0, err
     (one, other) = cells(out)[1:]
-    assert one[1] == "top1" and one[3] == "-" and one[6] == "top1 is no score of tiny-puppets"
+    assert one[1] == "top1" and one[3] == "-" and one[6] == "top1 is not a score of tiny-puppets"
     assert other[1] == "f1_macro" and other[2] == "-" and other[3] != "-"
 
 
 def test_a_bug_of_one_row_stops_no_other_and_is_shown(library: Library, toy_catalog: Catalog, tmp_path: Path):
     planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
-    jobs = jobs_of(planned.rows)
+    jobs = runs_of(planned.rows)
 
     class Listening(Silent):
         heard: list[str] = []
@@ -182,7 +184,7 @@ def test_a_bug_of_one_row_stops_no_other_and_is_shown(library: Library, toy_cata
             raise ZeroDivisionError("of the plugin")
         return {"digest": plan.digest}
 
-    outcome = run_jobs(jobs, {}, tmp_path, run, Listening())
+    outcome = run_all(jobs, {}, tmp_path, run, Listening())
     assert list(outcome.failures.values()) == ["ZeroDivisionError: of the plugin"]
     assert len(outcome.records) == 2 and any("Traceback" in line for line in Listening.heard)
 
@@ -195,12 +197,12 @@ def test_what_failed_alike_is_said_once(call):
     code, out, err = call("run", write(f"{COMMON}\n{rows}"), "--plugin", TOY)
     assert code == 1
     (failed,) = [line for line in err.splitlines() if line.startswith("elrbench: failed: ")]
-    assert failed.startswith("elrbench: failed: 3 runs: dataset 'hmdb51' lies in a folder: give --data ROOT")
+    assert failed.startswith("elrbench: failed: 3 runs: dataset 'hmdb51' needs its files: pass --data DIR")
     assert {row[0]: row[3] != "-" for row in cells(out)[1:]} == {"here": True, "gone": False}
 
 
 def test_failures_keep_the_order_of_the_runs(library: Library, toy_catalog: Catalog):
-    jobs = jobs_of(plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest()).rows)
+    jobs = runs_of(plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest()).rows)
     first, second, third = (job.plan.digest for job in jobs)
     assert failed_runs(jobs, {second: "x", third: "y", first: "y"}) == ["2 runs: y", f"{jobs[1]}: x"]
     assert failed_runs(jobs, {}) == []
@@ -220,7 +222,7 @@ def test_runs_of_other_data_have_no_mean_and_say_so(library: Library, toy_catalo
 
     same, apart = line("feed", "feed"), line("feed", "beef")
     assert same.ours is not None and same.ours.seeds == 2 and same.state == ""
-    assert apart.ours is None and apart.state == "its runs were made of other data than one another"
+    assert apart.ours is None and apart.state == "its runs used different data"
 
 
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):
@@ -228,7 +230,7 @@ def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: 
     from benchmark_core.runs.runner import run as run_plan
 
     planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
-    jobs, ran = jobs_of(planned.rows), []
+    jobs, ran = runs_of(planned.rows), []
 
     def run(plan, out):
         if len(ran) == 1:
@@ -239,10 +241,10 @@ def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: 
         ).record
 
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(jobs, {}, tmp_path / "runs", run, Silent())
-    done = finished(jobs, tmp_path / "runs", None)
+        run_all(jobs, {}, tmp_path / "runs", run, Silent())
+    done = finished_runs(jobs, tmp_path / "runs", None)
     assert list(done) == ran == [jobs[0].plan.digest]
-    assert finished(jobs, tmp_path / "nowhere", tmp_path) == {}
+    assert finished_runs(jobs, tmp_path / "nowhere", tmp_path) == {}
 
 
 def test_a_high_source_lies_where_its_flag_says(call, tmp_path: Path):
@@ -253,7 +255,7 @@ def test_a_high_source_lies_where_its_flag_says(call, tmp_path: Path):
         "rows: [{row: ours, method: cstat}]\n"
     )
     code, _, err = call("run", file, "--plugin", TOY, "--data", tiny)
-    assert code == 2 and "dataset 'virat-crops' lies in a folder: give --high-source-data ROOT" in err
+    assert code == 2 and "dataset 'virat-crops' needs its files: pass --high-source-data DIR" in err
     assert call("run", file, "--plugin", TOY, "--data", tiny, "--high-source-data", crops)[0] == 0
     (record,) = Path("elrbench-runs").glob("*/cstat-*.json")
     assert read_record(record)["plan"]["high_source"] == "virat-crops"
@@ -268,9 +270,9 @@ def test_overrides_are_said_with_the_table(call):
     assert heading[2:4] == ["paper: ucf101", "ours: toy"]
     assert (one[2], other[2]) == ("42.79 [1]", "48.95") and one[3] == other[3]  # one run for both rows
     assert "[1] Table II prints 43.13 for the same student" in out
-    assert "These runs are not the paper's own" in out
-    assert re.search(r"^  budget +smoke +the paper's: paper$", out, flags=re.M)
-    assert re.search(r"^  dataset +toy +the paper's: ucf101$", out, flags=re.M)
+    assert "These runs differ from the paper" in out
+    assert re.search(r"^  budget +smoke +paper: paper$", out, flags=re.M)
+    assert re.search(r"^  dataset +toy +paper: ucf101$", out, flags=re.M)
 
 
 def test_show_and_list(call):
@@ -295,10 +297,10 @@ def test_show_and_list(call):
     ("argv", "message"),
     [
         (("run", "cstat-tabel4"), "unknown suite 'cstat-tabel4'. Did you mean 'cstat-table4'?"),
-        (("run", "mine"), "unknown suite 'mine'; for the file of that name, say mine.yaml"),
+        (("run", "mine"), "unknown suite 'mine'; to use the file of that name, type mine.yaml"),
         (("run", "no.yaml"), "no.yaml cannot be read: No such file or directory"),
         (("run", "cstat-table4", "--seeds", "0,x"), "--seeds 0,x is not a list of whole numbers"),
-        (("run", "cstat-table4"), "dataset 'ucf101' lies in a folder: give --data ROOT"),
+        (("run", "cstat-table4"), "dataset 'ucf101' needs its files: pass --data DIR"),
         (("run", "cstat-table5", "--only", "pot"), "suite 'cstat-table5' has nothing to run: pot: printed only"),
         (("run", "cstat-table4", "--dataset", "puppets", "--only", "cstat-rc-ut-resnet34"), "needs --unlabelled"),
         (("run", "cstat-table4", "--dataset", "puppets", "--device", "cudda"), "device 'cudda' cannot be used"),

@@ -13,11 +13,11 @@ from benchmark_core import Catalog, ElrError
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.runs.context import ExtraPaths
 from benchmark_core.weights_file import digest_of_bytes
-from elrbench_plugins.commands.suite.campaign import jobs_of
 from elrbench_plugins.commands.suite.counts import training_clips
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.commands.suite.rows import PlannedSuite, SuiteRequest, plan_suite
 from elrbench_plugins.commands.suite.suite import Suite
+from elrbench_plugins.commands.suite.suite_runs import runs_of
 
 SIZES = {**dict.fromkeys(NINE, (256, 340)), **dict.fromkeys(FOUR, (112, 112)), **dict.fromkeys(TWO, (224, 224))}
 
@@ -99,12 +99,12 @@ def test_a_row_that_needs_a_pool_is_left_out_until_one_is_given(library: Library
     without = plan_suite(suite, catalog, library, SuiteRequest())
     assert {row.row.name for row in without.rows if row.left_out} == {"cstat-rc-ut-resnet34", "cstat-rc-ut-r2plus1d-18"}
     assert all("--unlabelled" in row.left_out for row in without.rows if row.left_out)
-    assert len(jobs_of(without.rows)) == 14 * 3
+    assert len(runs_of(without.rows)) == 14 * 3
     pool = tmp_path / "kinetics"
     pool.mkdir()
     (pool / "a.mp4").write_bytes(b"")
     given = plan_suite(suite, catalog, library, SuiteRequest(fields={"unlabelled": f"videos:{pool}"}))
-    assert len(jobs_of(given.rows)) == 16 * 3 and not any(row.differs for row in given.rows)
+    assert len(runs_of(given.rows)) == 16 * 3 and not any(row.differs for row in given.rows)
     assert {plan.unlabelled for row in given.rows for plan in row.plans} == {"", "videos:kinetics"}
 
 
@@ -119,7 +119,7 @@ def test_an_override_takes_along_what_belongs_to_it(library: Library, catalog: C
         assert (plan.dataset, plan.protocol, plan.budget) == ("jhmdb", "hmdb51-split1", "small")  # not ucf101's 3splits
         assert (plan.backbone, plan.sampling, plan.size) == ("resnet18", "4x1", (96, 128))  # not R(2+1)D's 4x5
     assert plans["sat-resnet34"] == plans["sat-r2plus1d-18"]
-    jobs = jobs_of(planned.rows)
+    jobs = runs_of(planned.rows)
     assert len(jobs) == 7 and jobs[0].rows == (
         "teacher-resnet34",
         "teacher-r2plus1d-18",
@@ -136,7 +136,7 @@ def test_settings_are_for_the_rows_that_have_them(library: Library, catalog: Cat
     student, stat = (row.plans[0].settings for row in planned.rows)
     assert student["method.epochs"] == stat["method.epochs"] == 3
     assert stat["method.tam_width"] == 32 and "method.tam_width" not in student
-    assert planned.remarks == ("--set method.tam_width=32 is not for student-resnet34: no such option there",)
+    assert planned.remarks == ("--set method.tam_width=32 is not applied to student-resnet34: no such option",)
     with pytest.raises(ElrError, match="unknown setting 'method.tam_widht'. Did you mean 'method.tam_width'"):
         plan_suite(shipped(library, "cstat-table4"), catalog, library, SuiteRequest(settings=("method.tam_widht=32",)))
 
@@ -152,8 +152,8 @@ def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
     sr, kd = sorted(planned.rows, key=lambda row: row.row.name, reverse=True)
     assert sr.plans[0].settings["enhancer.weights"] == name and sr.differs["enhancer.weights"] == ("fit", name)
     assert "enhancer.weights" not in kd.plans[0].settings and not kd.failed
-    assert planned.remarks == ("--enhancer-weights is not for kd-hmdb51: no such option there",)
-    with pytest.raises(ElrError, match="--enhancer-weights is for enhancers with public checkpoints, and no row"):
+    assert planned.remarks == ("--enhancer-weights is not applied to kd-hmdb51: no such option",)
+    with pytest.raises(ElrError, match="--enhancer-weights is for enhancers with public checkpoints, but no row"):
         plan_suite(shipped(library, "purwanto-table2"), catalog, library, replace(asked, only=("kd-hmdb51",)))
 
     rows = f"{{row: sr, method: supervised, enhancer: dbpn-s, enhancer_weights: {path}}}"
@@ -216,7 +216,7 @@ def test_a_row_says_where_it_is_not_what_its_figure_is_of(library: Library, toy_
 
 def test_runs_come_seed_by_seed_with_ceilings_first(library: Library, toy_catalog: Catalog):
     planned = plan_suite(of(f"seeds: [3, 1]\n{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
-    jobs = jobs_of(planned.rows)
+    jobs = runs_of(planned.rows)
     assert [(job.plan.seed, job.rows) for job in jobs] == [
         (seed, rows) for seed in (3, 1) for rows in (("ceiling",), ("student",), ("ours", "again"))
     ]
@@ -243,23 +243,23 @@ def test_a_matrix_is_every_combination(library: Library, toy_catalog: Catalog):
     [
         ("[]", "not a mapping with 'rows' or 'matrix'"),
         ("rows: []", "'rows' is not a list of rows"),
-        ("title: x", "no 'rows'"),
-        ("rows: [1]\nmatrix: {}", "both 'rows' and 'matrix'"),
+        ("title: x", "expected either 'rows' or 'matrix', but it has neither"),
+        ("rows: [1]\nmatrix: {}", "but it has both"),
         ("rwos: []", "unknown key 'rwos'. Did you mean 'rows'?"),
-        ("suite: other\nrows: [{method: a, dataset: b}]", "says 'suite: other', but the file is called mine"),
-        ("rows: [{method: a}]", "row a#1: it names no dataset"),
-        ("rows: [{row: x y, method: a}]", "row 1: 'x y' is not a name"),
-        ("rows: [{row: 'x,y', method: a}]", "row 1: 'x,y' is not a name"),
+        ("suite: other\nrows: [{method: a, dataset: b}]", "'suite: other' differs from the file name mine"),
+        ("rows: [{method: a}]", "row a#1: it has no dataset"),
+        ("rows: [{row: x y, method: a}]", "row 1: 'x y' is not a valid name"),
+        ("rows: [{row: 'x,y', method: a}]", "row 1: 'x,y' is not a valid name"),
         ("rows: [{row: x, methd: a}]", "row x: unknown key 'methd'. Did you mean 'method'?"),
         ("rows: [{row: x, method: [a]}]", "row x: 'method' is ['a'], not one name"),
-        ("rows: [{row: x, run: none}]", "row x: 'run: none' is for a row with a printed figure"),
-        ("rows: [{row: x, run: never}]", "row x: 'run' is 'never'; it may be none"),
-        ("rows: [{row: x, method: a, dataset: b}, {row: x, method: c, dataset: b}]", "two rows are called 'x'"),
-        ("seeds: [-1]\nrows: [{row: x, method: a, dataset: b}]", "'seeds' is [-1], not whole numbers from 0"),
+        ("rows: [{row: x, run: none}]", "row x: 'run: none' needs a printed figure"),
+        ("rows: [{row: x, run: never}]", "row x: 'run' is 'never'; expected none"),
+        ("rows: [{row: x, method: a, dataset: b}, {row: x, method: c, dataset: b}]", "two rows have the name 'x'"),
+        ("seeds: [-1]\nrows: [{row: x, method: a, dataset: b}]", "'seeds' is [-1]; expected whole numbers from 0"),
         ("common: {teacher: x}\nrows: [{row: x}]", "common: unknown key 'teacher'"),
-        ("matrix: {method: []}", "the matrix's 'method' is empty"),
+        ("matrix: {method: []}", "'method' of the matrix is empty"),
         ("matrix: {classes: [a]}", "unknown axis 'classes'"),
-        ("matrix: {method: [a]}\ncommon: {method: b}", "'method' is both in 'common' and an axis"),
+        ("matrix: {method: [a]}\ncommon: {method: b}", "'method' is in both 'common' and the matrix"),
         ("rows: [{row: x, row: y}]", "'row' is given twice"),
     ],
 )  # fmt: skip
@@ -283,11 +283,11 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
         plan(f"{COMMON}\nrows: [{{method: supervised, figure: cstat-2021/table4/x/y}}]")
     with pytest.raises(ElrError, match="unknown dataset 'toyy'. Did you mean 'toy'"):
         plan(f"{COMMON}\n{ROWS}", fields={"dataset": "toyy"})
-    with pytest.raises(ElrError, match="'mine': videos:x is given as a pool, and no row that is asked for names one"):
+    with pytest.raises(ElrError, match="'mine': unlabelled clips videos:x are given, but no selected row"):
         plan(f"{COMMON}\n{ROWS}", fields={"unlabelled": "videos:x"})
-    with pytest.raises(ElrError, match="'mine': --high-source-data .* is the folder of a set that no row names"):
+    with pytest.raises(ElrError, match="'mine': --high-source-data .* is given, .* pass --high-source NAME"):
         plan(f"{COMMON}\n{ROWS}", extra=ExtraPaths(high_source=Path("crops")))
-    with pytest.raises(ElrError, match="is one dataset's folder, and the rows name tiny-puppets, toy"):
+    with pytest.raises(ElrError, match="is the folder of one dataset, but the rows use tiny-puppets, toy"):
         plan("matrix: {method: [supervised], dataset: [toy, tiny-puppets]}", data=Path())
 
 

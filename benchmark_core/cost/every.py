@@ -31,7 +31,7 @@ ENLARGED = (Published(low=(12, 16), size=(96, 128)),)
 class EnhancerAlone(Recognizer):
     """An enhancer without backbone and head: low float (B, K, 3, T, h, w) in [0, 1] to (B*K, 3, T, H, W).
 
-    frames: number T of output frames to keep, as in a recognizer.
+    frames: frames T that the enhancer takes at once; all of them are kept.
     """
 
     def __init__(self, enhancer: nn.Module, frames: int) -> None:
@@ -43,6 +43,7 @@ class EnhancerAlone(Recognizer):
             mean=(0.0,) * 3,
             std=(1.0,) * 3,
             frames=frames,
+            frames_at_once=frames,
         )
 
     def forward(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Tensor:

@@ -1,24 +1,25 @@
-"""An enhancer and a transfer method in one file. Its specs import no torch, so that `elrbench list` stays quick."""
+"""An enhancer, a transfer method and a command in one file. Loading it imports no torch: `elrbench list` stays fast."""
 
-from benchmark_core import EnhancerSpec, MethodSpec, Option, hookimpl
-from benchmark_core.training.recipe_options import RECIPE
+import click
+
+from elrbench import RECIPE, CommandSpec, ElrError, EnhancerSpec, MethodSpec, Option, hookimpl, load_catalog
 
 
 @hookimpl
 def elr_enhancers():
-    """Bilinear interpolation, then one learnt 3x3 filter per colour."""
-    return [EnhancerSpec(name="sharpen", summary="bilinear, then a learnt filter", factory="elrbench_example:sharpen")]
+    """Bilinear interpolation, then one trained 3x3 filter per colour."""
+    return [EnhancerSpec(name="sharpen", summary="bilinear, then a trained filter", factory="elrbench_example:sharpen")]
 
 
 @hookimpl
 def elr_methods():
-    """The student imitates the teacher's softened answers."""
+    """The student imitates the teacher's softened logits."""
     temperature = Option(default=4.0, low=1.0, help="divides the logits before they are compared")
-    share = Option(default=0.5, low=0.0, high=1.0, help="weight of the teacher's answer; the label has the rest")
+    share = Option(default=0.5, low=0.0, high=1.0, help="weight of the teacher's logits; the label has the rest")
     return [
         MethodSpec(
             name="soft-labels",
-            summary="the student imitates the teacher's softened answers",
+            summary="the student imitates the teacher's softened logits",
             citation="Hinton et al., Distilling the Knowledge in a Neural Network, 2015",
             fit="elrbench_example:fit",
             options={**RECIPE, "temperature": temperature, "share": share},
@@ -32,18 +33,40 @@ def elr_methods():
     ]
 
 
+@hookimpl
+def elr_commands():
+    """`elrbench cite NAME...`."""
+    return [CommandSpec(name="cite", summary="Print the citations of components.", command="elrbench_example:cite")]
+
+
+@click.command("cite")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def cite(names):
+    """elrbench cite cstat jhmdb
+
+    Print the citation of each component, one per line.
+    """
+    sections = load_catalog().sections.values()
+    for name in names:
+        specs = [section[name] for section in sections if name in section]
+        if not specs:
+            raise ElrError(f"no component is called '{name}'; 'elrbench list' prints their names")
+        for spec in specs:
+            click.echo(f"{spec.kind} {spec.name}: {spec.citation or '-'}")
+
+
 def sharpen(low, size, options):
-    """A module from (N, 3, h, w) in [0, 1] to (N, 3, H, W)."""
+    """Return a module from (N, 3, h, w) in [0, 1] to (N, 3, H, W)."""
     from torch import nn
 
     identity = nn.Conv2d(3, 3, 3, padding=1, groups=3)
-    nn.init.dirac_(identity.weight, groups=3)  # at first it changes nothing
+    nn.init.dirac_(identity.weight, groups=3)  # initially the identity
     nn.init.zeros_(identity.bias)
     return nn.Sequential(nn.Upsample(size, mode="bilinear"), identity)
 
 
 def fit(training):
-    """Two shared stages: a teacher on high views, then the student on low ones. Returns what is deployed and scored."""
+    """Train a teacher on high views, then the student on low views; both are cached stages. Return the student."""
     teacher = training.stage("teacher", lambda net: learn(training, net), training.teacher(), needs=("high", *RECIPE))
     student = training.recognizer()
     imitation = ("low", "high", "temperature", "share", *RECIPE, teacher)
@@ -51,7 +74,7 @@ def fit(training):
 
 
 def learn(training, net, teacher=None):
-    """Without a teacher: labels, on high views. With one: its answers and the labels, on low views."""
+    """Train on labels and high views without a teacher; on labels, its logits and low views with one."""
     import torch
 
     options, epochs = training.options, training.options["epochs"]
@@ -63,8 +86,8 @@ def learn(training, net, teacher=None):
         loss = training.task_loss(logits, batch.target)
         if teacher is not None:
             with torch.no_grad():
-                answer = teacher.eval()(batch.high, batch.mask, batch.box)
-            soft = training.soft_loss(logits, answer, options["temperature"])
+                target = teacher.eval()(batch.high, batch.mask, batch.box)
+            soft = training.soft_loss(logits, target, options["temperature"])
             loss = (1 - options["share"]) * loss + options["share"] * soft
         recipe.step(loss)
         training.log(loss=loss)

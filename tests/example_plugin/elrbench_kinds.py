@@ -1,37 +1,48 @@
-"""A dataset, a degradation and a learnt enhancer in one file. Nothing above the functions' insides imports torch."""
+"""A dataset, a degradation and a trained enhancer in one file. torch is imported inside functions only."""
 
 import csv
 
-from benchmark_core import DatasetSpec, DegradationSpec, ElrError, EnhancerSpec, Option, Protocol, hookimpl
-from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
+from elrbench import (
+    Clip,
+    DatasetSpec,
+    DegradationSpec,
+    ElrError,
+    EnhancerSpec,
+    Fold,
+    Index,
+    Option,
+    Protocol,
+    VideoFile,
+    hookimpl,
+)
 
 ACTIONS = ("jump", "wave")
 
 
 @hookimpl
 def elr_datasets():
-    """Videos in one folder, and a table of them."""
+    """Videos in one folder with a table that lists them."""
     return [
         DatasetSpec(
             name="listed",
-            summary="videos beside a table of them",
+            summary="videos in one folder with a table that lists them",
             classes=ACTIONS,
-            protocols={"own": Protocol(summary="the table's own parts", folds=("1",))},
+            protocols={"own": Protocol(summary="training and test part as in the table", folds=("1",))},
             index="elrbench_kinds:index",
-            layout="clips.csv, with columns file, action and part (train or test), and the files beside it",
+            layout="clips.csv, with columns file, action and part (train or test), and the files next to it",
         )
     ]
 
 
 def index(root, protocol, options):
-    """Lists clips and folds; decodes nothing. What is wrong with the folder is for its owner to read: an ElrError."""
+    """List clips and folds without decoding. An ElrError tells the user what is wrong with the folder."""
     clips, parts, missing = [], {"train": [], "test": []}, []
     with (root / "clips.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["action"] not in ACTIONS or row["part"] not in parts:
                 raise ElrError(f"{root / 'clips.csv'}: no such action or part: {row}")
             if not (root / row["file"]).is_file():
-                missing.append(row["file"])  # --bad-clips says whether the run goes on
+                missing.append(row["file"])  # --bad-clips decides whether the run continues
                 continue
             source = VideoFile(root / row["file"])
             clips.append(Clip(id=row["file"], source=source, target=ACTIONS.index(row["action"])))
@@ -42,8 +53,8 @@ def index(root, protocol, options):
 
 @hookimpl
 def elr_degradations():
-    """Area averages in few grey levels; the low size is read from the name that is asked for."""
-    levels = Option(default=16, low=2, high=256, help="grey levels of a channel")
+    """Area averages in few grey levels. The low size comes from the name: `poster-12x16`."""
+    levels = Option(default=16, low=2, high=256, help="grey levels per channel")
     return [
         DegradationSpec(
             name="poster-HxW",
@@ -55,7 +66,7 @@ def elr_degradations():
 
 
 def poster(frames, low, options, seed):
-    """Frames of a clip to uint8 (T, 3, h, w). Whatever is random is to be seeded by `seed` and the frame's number."""
+    """Return uint8 (T, 3, h, w). Anything random must be seeded by `seed` and the frame number."""
     from benchmark_core.clips.resample import reduce, to_grey_levels
 
     step = 256 / options["levels"]
@@ -64,11 +75,11 @@ def poster(frames, low, options, seed):
 
 @hookimpl
 def elr_enhancers():
-    """Sub-pixel convolution, fitted on pairs of low and high frames before the method begins."""
+    """Sub-pixel convolution, trained on pairs of low and high frames before the method starts."""
     return [
         EnhancerSpec(
             name="espcn",
-            summary="bilinear, and what a sub-pixel convolution adds to it",
+            summary="bilinear plus a residual by sub-pixel convolution",
             citation="Shi et al., Real-Time Single Image and Video Super-Resolution, 2016",
             factory="elrbench_kinds:espcn",
             check="elrbench_kinds:check",
@@ -77,7 +88,7 @@ def elr_enhancers():
             options={
                 "width": Option(default=16, low=1, help="channels"),
                 "epochs": Option(default=10, low=1, help="passes over the training clips"),
-                "batch": Option(default=8, low=1, help="clips an update"),
+                "batch": Option(default=8, low=1, help="clips per update"),
                 "lr": Option(default=1e-3, low=0.0, help="learning rate of Adam"),
             },
         )
@@ -85,20 +96,22 @@ def elr_enhancers():
 
 
 def check(plan, components):
-    """ElrError where it does not go with what else a plan names; called before data is touched."""
+    """Raise ElrError if the enhancer does not fit the rest of the plan. Called before data is read."""
     scale(components.degradation.low, plan.size)
 
 
 def scale(low, size):
-    """By which whole number (h, w) is enlarged to (H, W); low is None where clips differ in size."""
+    """Return the whole number by which (h, w) is enlarged to (H, W). low is None if clips differ in size."""
     by = size[0] // low[0] if low else 0
     if not by or (low[0] * by, low[1] * by) != tuple(size):
-        raise ElrError(f"enhancer 'espcn' enlarges by a whole number, which {low} to {size} is not; use --size")
+        raise ElrError(
+            f"enhancer 'espcn' enlarges by a whole number; {low} to {size} is not one. Choose another --size"
+        )
     return by
 
 
 def espcn(low, size, options):
-    """A module from (N, 3, h, w) in [0, 1] to (N, 3, H, W)."""
+    """Return a module from (N, 3, h, w) in [0, 1] to (N, 3, H, W)."""
     import torch
     from torch import nn
     from torch.nn.functional import interpolate
@@ -121,13 +134,13 @@ def espcn(low, size, options):
 
 
 def fit(training, module):
-    """One stage. While it is fitted, `training.options` are the enhancer's own."""
+    """Train one stage. `training.options` are the enhancer's own here."""
     needs = ("low", "high", "width", "epochs", "batch", "lr")
     training.stage("espcn", lambda net: learn(training, net), module, needs=needs)
 
 
 def learn(training, net):
-    """Whole frames: the box of an augmented view, where there is one, cuts what comes of both, and is left out here."""
+    """Train on whole frames. The crop box of augmented views (`batch.box`) is not needed here."""
     import torch
 
     options = training.options

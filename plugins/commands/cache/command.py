@@ -1,4 +1,4 @@
-"""`elrbench cache ls|verify|clear`: what the cache folder holds, whether it is whole, and room made in it."""
+"""The commands `elrbench cache ls`, `verify` and `clear`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ PARTS = ("clips", "stages")
 def command(ctx: click.Context) -> None:
     """elrbench cache ls
 
-    What the cache folder holds: clips as decoded and degraded, and stages, the fitted pieces that runs share. Whatever
-    goes from it is made anew when a run needs it.
+    List, verify and clear the cache folder. It holds decoded and degraded clips, and stages: training results that runs
+    share.
+
+    Whatever is removed is made again when a run needs it.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-@command.command("ls", short_help="recipes and stages, what they cost and when they were last used")
+@command.command("ls", short_help="List clips and stages: size, training time, last use.")
 @cache_flag
 @json_flag
 def ls(cache: Path | None, as_json: bool) -> None:
     """elrbench cache ls
 
-    The clip store's recipes and the stages, latest used first: bytes, what a stage took to fit and where, and at which
-    epoch one stands that is not finished.
+    List stored clips by format and stages, last used first. Print sizes, the training time and device of each stage,
+    and the epoch that an unfinished stage has reached.
     """
     from elrbench_plugins.commands.cache.contents import read_cache
     from elrbench_plugins.commands.cache.text import list_text
@@ -50,16 +52,17 @@ def ls(cache: Path | None, as_json: bool) -> None:
         click.echo(list_text(found))
 
 
-@command.command("verify", short_help="read every clip and every stage again")
-@click.option("--remove", is_flag=True, help="Remove what is broken, so that the next run makes it anew.")
+@command.command("verify", short_help="Read every clip and every stage; list the broken ones.")
+@click.option("--remove", is_flag=True, help="Remove what is broken. The next run makes it again.")
 @cache_flag
 @json_flag
 @click.pass_context
 def verify(ctx: click.Context, remove: bool, cache: Path | None, as_json: bool) -> None:
     """elrbench cache verify
 
-    Read every clip file whole, decode its frames, and load every stage's weights. Names what is broken, a line each.
-    Exit 1 where something broken is left.
+    Read every clip file, decode its frames, and load the weights of every stage. List what is broken, one per line.
+
+    Exit code: 1 if something broken is left, else 0.
     """
     from elrbench_plugins.commands.cache.contents import read_cache
     from elrbench_plugins.commands.cache.reading import verify as read_again
@@ -73,13 +76,19 @@ def verify(ctx: click.Context, remove: bool, cache: Path | None, as_json: bool) 
     ctx.exit(1 if any(not one.removed for one in report.broken) else 0)
 
 
-@command.command("clear", short_help="remove clips or stages")
-@click.argument("parts", nargs=-1, metavar="[clips] [stages]")
-@click.option("--stage", "names", multiple=True, metavar="NAME", help="A stage by NAME or NAME-KEY. Repeatable.")
-@click.option("--recipe", "recipes", multiple=True, metavar="KEY", help="A recipe's clips, by its key. Repeatable.")
-@click.option("--unfinished", is_flag=True, help="Stages that are not finished, those being fitted left out.")
-@click.option("--older-than", "age", metavar="30d", help="Only what was not used for so long: 12h, 30d, 8w.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@command.command("clear", short_help="Remove clips or stages.")
+@click.argument("parts", nargs=-1, metavar="[clips|stages]...")
+@click.option("--stage", "names", multiple=True, metavar="NAME|NAME-KEY", help="Remove this stage. Repeatable.")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    metavar="KEY",
+    help="Remove clips of this stored format, by its key. Repeatable.",
+)
+@click.option("--unfinished", is_flag=True, help="Remove stages that are not finished, except those being trained.")
+@click.option("--older-than", "age", metavar="AGE", help="Remove only what was not used for this long: 12h, 30d, 8w.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @cache_flag
 @json_flag
 @click.pass_context
@@ -96,8 +105,12 @@ def clear(
 ) -> None:
     """elrbench cache clear stages --older-than 30d
 
-    Remove clips, stages, or a selection of them, after asking. What another process is fitting stays, and so do all
-    clips in the meantime: exit 1 then. Files that are not the cache's own are not touched, and links not followed.
+    Remove clips, stages, or a selection of them, after confirmation.
+
+    A stage that another process is training is kept, and so are all clips while it trains. Files that are not part of
+    the cache are not touched, and links are not followed.
+
+    Exit code: 1 if something was kept or you declined, else 0.
     """
     from elrbench_plugins.commands.cache.clearing import Selection
     from elrbench_plugins.commands.cache.clearing import clear as remove
@@ -113,18 +126,18 @@ def clear(
         stages="stages" in wanted,
         before=time.time() - _seconds(age) if age else None,
         names=names,
-        recipes=recipes,
+        formats=recipes,
         unfinished=unfinished,
     )
-    components = selection.of(read_cache(cache_folder(cache)))
-    if not yes and (components.recipes or components.stages):
-        click.echo(choice_text(components), err=True)
+    selected = selection.of(read_cache(cache_folder(cache)))
+    if not yes and (selected.formats or selected.stages):
+        click.echo(choice_text(selected), err=True)
         if not sys.stdin.isatty():
-            raise ElrError("'elrbench cache clear' asks before it removes, and nobody is there to answer; add --yes")
+            raise ElrError("'elrbench cache clear' needs confirmation, but stdin is not a terminal; add --yes")
         if not click.confirm("remove?", err=True):
-            click.echo("nothing is removed", err=True)
+            click.echo("nothing was removed", err=True)
             ctx.exit(1)
-    freed = remove(components)
+    freed = remove(selected)
     if as_json:
         print_json(freed.to_json())
     else:
@@ -133,20 +146,22 @@ def clear(
 
 
 def _wanted(parts: tuple[str, ...], of_stages: bool, of_clips: bool, aged: bool) -> set[str]:
-    """Which of the two are meant: those named, else those that the flags are about, else both if there is an age."""
+    """Return the parts to clear: those named, else those that the flags refer to, else both if an age is given."""
     implied = {part for part, meant in (("stages", of_stages), ("clips", of_clips)) if meant}
     if not parts:
         if not implied and not aged:
-            raise ElrError("say what to clear: clips, stages, or a selection by --stage, --recipe, --older-than, …")
+            raise ElrError(
+                "nothing selected; name clips or stages, or select with --stage, --recipe, --unfinished or --older-than"
+            )
         return implied or set(PARTS)
     if implied - set(parts):
         flag = "--recipe" if "clips" in implied - set(parts) else "--stage or --unfinished"
-        raise ElrError(f"{flag} is about {(implied - set(parts)).pop()}, and only {' '.join(parts)} are to be cleared")
+        raise ElrError(f"{flag} selects {(implied - set(parts)).pop()}, but only {' '.join(parts)} was named; add it")
     return set(parts)
 
 
 def _seconds(age: str) -> float:
     found = re.fullmatch(r"(\d{1,6})([hdw])", age)
     if not found:
-        raise ElrError(f"--older-than {age} is no age; give hours, days or weeks: 12h, 30d, 8w")
+        raise ElrError(f"--older-than {age} is not an age; pass hours, days or weeks: 12h, 30d, 8w")
     return float(int(found[1]) * UNITS[found[2]])

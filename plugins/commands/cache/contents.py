@@ -1,4 +1,4 @@
-"""What a cache folder holds: recipes of the clip store, and stages. Links are not followed, other files left alone."""
+"""Read a cache folder: clips by stored format, and stages. Links are not followed; other files are ignored."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from benchmark_core.atomic import PART
 from benchmark_core.errors import ElrError
 from benchmark_core.training.stage_files import BEGUN, CHECKPOINT, LOCK, NOTE, WEIGHTS, read_note
 
-RECIPE = re.compile(r"[0-9a-f]{16}")
+FORMAT = re.compile(r"[0-9a-f]{16}")
 STAGE = re.compile(r"(.+)-([0-9a-f]{16})")
-CLIP = re.compile(r"([0-9a-f]{2})[0-9a-f]+\.clip(\.tmp)?")  # of the store: tests hold this to what it writes
+CLIP = re.compile(r"([0-9a-f]{2})[0-9a-f]+\.clip(\.tmp)?")  # as the store names them; a test compares
 STAGE_FILES = (NOTE, WEIGHTS, CHECKPOINT, BEGUN)
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptRecipe:
-    """Clips of one recipe. used: when a run last asked for it, in seconds since 1970.
+class StoredFormat:
+    """Clips of one stored format: the same kind of view, size and degradation.
 
-    halves: of `files`, those that a killed process left half written.
+    numbers: what the format's file `recipe.json` holds. used: when a run last asked for it, in seconds since 1970.
+    halves: how many of `files` a killed process left half written.
     """
 
     key: str
@@ -42,40 +43,41 @@ class KeptRecipe:
 
     @property
     def clips(self) -> int:
-        """Whole ones."""
+        """Number of complete clips."""
         return len(self.files) - self.halves
 
     @property
     def kind(self) -> str:
-        """low, high, native, flow; `?` where the recipe's numbers are not there."""
+        """low, high, native or flow; `?` if `recipe.json` is missing."""
         return str(self.numbers.get("kind", "?"))
 
     @property
     def size(self) -> str:
-        """HxW of its frames, or empty where clips keep their own."""
+        """HxW of its frames; empty if clips keep their own size."""
         size = self.numbers.get("size") or self.numbers.get("source", {}).get("size")
         return "x".join(map(str, size)) if size else ""
 
     @property
     def degradation(self) -> str:
-        """The degradation's module with its numbers: `average sigma_blur=0.25 sigma_noise=2.0`."""
-        numbers = self.numbers.get("source", self.numbers)  # flow has those of what it is computed on
+        """The degradation's module with its options: `average sigma_blur=0.25 sigma_noise=2.0`."""
+        numbers = self.numbers.get("source", self.numbers)  # flow: those of the frames it is computed on
         module = str(numbers.get("degrade") or "").partition(":")[0].rpartition(".")[2]
         words = [self.numbers.get("algorithm"), module]
         words += [f"{key}={value}" for key, value in sorted(numbers.get("options", {}).items())]
         return " ".join(str(word) for word in words if word)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers."""
-        told = {"key": self.key, "kind": self.kind, "size": self.size, "degradation": self.degradation}
-        return {**told, "clips": self.clips, "halves": self.halves, "bytes": self.bytes, "used": _utc(self.used)}
+        """Return plain names and numbers."""
+        facts = {"key": self.key, "kind": self.kind, "size": self.size, "degradation": self.degradation}
+        return {**facts, "clips": self.clips, "halves": self.halves, "bytes": self.bytes, "used": _utc(self.used)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptStage:
-    """A stage. note: its numbers and what it cost; of one not finished, what it is to be, or nothing in old caches.
+class StoredStage:
+    """A stage.
 
-    epoch: the last that its checkpoint holds, with the loop's length where that is known; None without a checkpoint.
+    note: its numbers and cost; for an unfinished stage the numbers alone, and nothing in old caches.
+    epoch: (last epoch in its checkpoint, number of epochs if known); None without a checkpoint.
     """
 
     name: str
@@ -83,7 +85,7 @@ class KeptStage:
     path: Path
     note: dict[str, Any]
     finished: bool
-    fitting: bool
+    in_training: bool
     epoch: tuple[int, int | None] | None
     bytes: int
     used: float
@@ -94,38 +96,38 @@ class KeptStage:
         return self.path.name
 
     @property
-    def number_of(self) -> dict[str, Any]:
-        """The plan's numbers that it reads."""
+    def numbers(self) -> dict[str, Any]:
+        """Fields of the plan that the stage depends on."""
         numbers = self.note.get("numbers")
         return numbers if isinstance(numbers, dict) else {}
 
     @property
     def function(self) -> str:
-        """The function that fits it, without the outer packages: `fit:fit_classifier(epochs=2,high=False)`."""
+        """The function that trains it, without outer packages: `fit:fit_classifier(epochs=2,high=False)`."""
         module, colon, name = str(self.note.get("function", "")).partition(":")
         return f"{'.'.join(module.split('.')[-2:])}{colon}{name.removesuffix('()')}"
 
     @property
     def state(self) -> str:
-        """`20 epochs` once finished; `epoch 3 of 20`, `begun`."""
+        """`20 epochs` if finished, else `epoch 3 of 20` or `started`."""
         if self.finished:
             epochs = len(self.note.get("history", ()))
             return f"{epochs} epoch{'s' * (epochs != 1)}"
-        at = "begun" if self.epoch is None else f"epoch {self.epoch[0]}"
+        at = "started" if self.epoch is None else f"epoch {self.epoch[0]}"
         at += f" of {self.epoch[1]}" if self.epoch and self.epoch[1] else ""
-        return f"{at}, being fitted" if self.fitting else at
+        return f"{at}, being trained" if self.in_training else at
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers."""
+        """Return plain names and numbers."""
         return {
             "name": self.name,
             "key": self.key,
             "function": self.note.get("function"),
-            "dataset": self.number_of.get("dataset"),
-            "backbone": self.number_of.get("backbone"),
-            "seed": self.number_of.get("seed"),
+            "dataset": self.numbers.get("dataset"),
+            "backbone": self.numbers.get("backbone"),
+            "seed": self.numbers.get("seed"),
             "finished": self.finished,
-            "fitting": self.fitting,
+            "fitting": self.in_training,
             "epoch": len(self.note.get("history", ())) if self.finished else self.epoch and self.epoch[0],
             "epochs": None if self.finished else self.epoch and self.epoch[1],
             "seconds": self.note.get("seconds"),
@@ -137,47 +139,47 @@ class KeptStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """What a folder holds."""
+    """Contents of a cache folder."""
 
     root: Path
-    recipes: tuple[KeptRecipe, ...]
-    stages: tuple[KeptStage, ...]
+    formats: tuple[StoredFormat, ...]
+    stages: tuple[StoredStage, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers."""
+        """Return plain names and numbers."""
         return {
             "cache": str(self.root),
-            "clips": [recipe.to_json() for recipe in self.recipes],
+            "clips": [one.to_json() for one in self.formats],
             "stages": [stage.to_json() for stage in self.stages],
-            "bytes": sum(recipe.bytes for recipe in self.recipes) + sum(stage.bytes for stage in self.stages),
+            "bytes": sum(one.bytes for one in self.formats) + sum(stage.bytes for stage in self.stages),
         }
 
 
 def read_cache(root: Path) -> Cache:
-    """What lies in `root`, latest used first. ElrError where that is no cache folder.
+    """Read the cache folder `root`, last used first. Raises ElrError if it is not a cache folder.
 
-    Entries that are links, or not of the names that a cache gives, are left out.
+    Entries that are links, or whose names a cache does not use, are left out.
     """
     if not root.is_dir():
-        raise ElrError(f"there is no cache folder {root}; name another with --cache")
+        raise ElrError(f"there is no cache folder {root}; pass --cache DIR")
     entries = {name: _folders(root / name) for name in ("clips", "stages")}
-    recipes = [path for path in entries["clips"] if RECIPE.fullmatch(path.name)]
+    formats = [path for path in entries["clips"] if FORMAT.fullmatch(path.name)]
     stages = [path for path in entries["stages"] if STAGE.fullmatch(path.name)]
     parts = [name for name in entries if _plain(root / name)]
     strange = any(path for name in parts for path in (root / name).iterdir())
     known = parts or _plain(root / "counts")  # counts/: those of `suite show`
-    if not known or (strange and not recipes and not stages):
-        raise ElrError(f"{root} is no cache of elrbench: it has no clips/ or stages/ as one has; name it with --cache")
+    if not known or (strange and not formats and not stages):
+        raise ElrError(f"{root} is not a cache of elrbench: a cache has folders clips/ or stages/; pass --cache DIR")
     return Cache(
         root=root,
-        recipes=tuple(sorted(map(_recipe, recipes), key=lambda one: -one.used)),
+        formats=tuple(sorted(map(_format, formats), key=lambda one: -one.used)),
         stages=tuple(sorted(map(_stage, stages), key=lambda one: -one.used)),
     )
 
 
 @contextmanager
 def held(lock: Path) -> Iterator[bool]:
-    """Whether the lock was free, and is held within the block; it is made where it is not there."""
+    """Hold a lock within the block and yield True; yield False if another process holds it."""
     try:
         with FileLock(lock, timeout=0):
             yield True
@@ -185,13 +187,13 @@ def held(lock: Path) -> Iterator[bool]:
         yield False
 
 
-def _recipe(path: Path) -> KeptRecipe:
+def _format(path: Path) -> StoredFormat:
     try:
         numbers = json.loads((path / "recipe.json").read_bytes())
     except (OSError, ValueError):
         numbers = {}
     files = tuple(sorted(file for folder in _folders(path) for file in _clips(folder)))
-    return KeptRecipe(
+    return StoredFormat(
         key=path.name,
         path=path,
         numbers=numbers if isinstance(numbers, dict) else {},
@@ -203,34 +205,34 @@ def _recipe(path: Path) -> KeptRecipe:
 
 
 def _clips(folder: Path) -> list[Path]:
-    """Clip files in one of a recipe's folders, each named by what their contents begin with."""
+    """Clip files in one of a format's folders; the folder is named by the first two digits of its files."""
     with os.scandir(folder) as entries:
         found = [(CLIP.fullmatch(entry.name), entry) for entry in entries if entry.is_file(follow_symlinks=False)]
     return [Path(entry.path) for name, entry in found if name is not None and name[1] == folder.name]
 
 
 def stage_files(path: Path) -> list[Path]:
-    """The stage's own files, its lock left out."""
+    """The files of a stage, without its lock."""
     named = [path / name for name in STAGE_FILES]
     return [file for file in (*named, *path.glob(f".*{PART}")) if file.is_file() and not file.is_symlink()]
 
 
-def _stage(path: Path) -> KeptStage:
+def _stage(path: Path) -> StoredStage:
     found = STAGE.fullmatch(path.name)
     assert found is not None
     files = stage_files(path)
     note = read_note(path)
-    fitting = False
+    in_training = False
     if note is None and (path / LOCK).is_file():
-        with contextlib.suppress(OSError), held(path / LOCK) as free:  # OSError: another user's cache
-            fitting = not free
-    return KeptStage(
+        with contextlib.suppress(OSError), held(path / LOCK) as free:  # OSError: the cache of another user
+            in_training = not free
+    return StoredStage(
         name=found[1],
         key=found[2],
         path=path,
         note=note or read_note(path, BEGUN) or {},
         finished=note is not None,
-        fitting=fitting,
+        in_training=in_training,
         epoch=None if note is not None else _epoch(path / CHECKPOINT),
         bytes=sum(map(_bytes, files)),
         used=_changed(*(path / name for name in (NOTE, CHECKPOINT, BEGUN)), path),
@@ -238,7 +240,7 @@ def _stage(path: Path) -> KeptStage:
 
 
 def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
-    """(the last epoch finished, from 1; of how many), of a stage's last loop."""
+    """(last finished epoch, from 1; number of epochs) of a stage's last training loop."""
     if not checkpoint.is_file():
         return None
     from benchmark_core.training.stage_folder import read_checkpoint
@@ -251,7 +253,7 @@ def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
 
 
 def _folders(path: Path) -> list[Path]:
-    """The real folders in a real folder."""
+    """Folders in a folder; links are left out."""
     if not _plain(path):
         return []
     with os.scandir(path) as entries:
@@ -263,7 +265,7 @@ def _plain(path: Path) -> bool:
 
 
 def _changed(*paths: Path) -> float:
-    """When the first of `paths` that is there was changed."""
+    """Modification time of the first of `paths` that exists."""
     for path in paths:
         with contextlib.suppress(OSError):
             return path.lstat().st_mtime
@@ -273,7 +275,7 @@ def _changed(*paths: Path) -> float:
 def _bytes(file: Path) -> int:
     try:
         return file.lstat().st_size
-    except OSError:  # a run has renamed or removed it since
+    except OSError:  # renamed or removed by a run in the meantime
         return 0
 
 

@@ -1,4 +1,4 @@
-"""Everything in a cache folder read again: clips frame by frame, stages weight by weight."""
+"""Verify a cache folder: read every frame of every clip and every weight of every stage."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from benchmark_core.clips.clipfile import fault
 from benchmark_core.progress import Reporter
 from benchmark_core.training.stage_files import CHECKPOINT, NOTE, WEIGHTS, damage
 from elrbench_plugins.commands.cache.clearing import remove_clips, remove_stage
-from elrbench_plugins.commands.cache.contents import Cache, KeptRecipe, KeptStage
+from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage
 
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """One thing that is not as it was written. removed: taken away, so that the next run makes it anew."""
+    """A broken clip or stage. removed: whether it was removed, so that the next run makes it again."""
 
     path: Path
     reason: str
     removed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names."""
+        """Return plain names."""
         return {"path": str(self.path), "reason": self.reason, "removed": self.removed}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheReport:
-    """What was read. busy: stages that another process is fitting, which were left alone."""
+    """What was read. busy: stages that were not read because another process is training them."""
 
     clips: int
     stages: int
@@ -38,27 +38,27 @@ class CacheReport:
     broken: tuple[Broken, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers."""
+        """Return plain names and numbers."""
         broken = [one.to_json() for one in self.broken]
         return {"clips": self.clips, "stages": self.stages, "busy": list(self.busy), "broken": broken}
 
 
 def verify(cache: Cache, *, reporter: Reporter, remove: bool = False) -> CacheReport:
-    """Reads every whole clip and every stage that nobody is fitting.
+    """Read every complete clip and every stage that no process is training.
 
-    remove: what is broken goes at once, under its lock; where another process holds that, it stays.
+    remove: remove what is broken, unless another process holds its lock.
     """
     broken = []
-    with reporter.steps("clips", sum(recipe.clips for recipe in cache.recipes)) as advance:
-        for recipe in cache.recipes:
-            if reason := _recipe_fault(recipe):
-                broken.append(_removed(recipe, recipe.path / "recipe.json", reason, remove))
-            for file in recipe.files:
+    with reporter.steps("clips", sum(one.clips for one in cache.formats)) as advance:
+        for stored in cache.formats:
+            if reason := _format_fault(stored):
+                broken.append(_removed(stored, stored.path / "recipe.json", reason, remove))
+            for file in stored.files:
                 if file.suffix == ".clip":
                     if (reason := fault(file)) and file.exists():
-                        broken.append(_removed(recipe, file, reason, remove))
+                        broken.append(_removed(stored, file, reason, remove))
                     advance(1)
-    read = [stage for stage in cache.stages if not stage.fitting]
+    read = [stage for stage in cache.stages if not stage.in_training]
     with reporter.steps("stages", len(read)) as advance:
         for stage in read:
             if reason := "; ".join(_stage_faults(stage)):
@@ -66,33 +66,33 @@ def verify(cache: Cache, *, reporter: Reporter, remove: bool = False) -> CacheRe
                 broken.append(Broken(path=stage.path, reason=reason, removed=bool(gone)))
             advance(1)
     return CacheReport(
-        clips=sum(recipe.clips for recipe in cache.recipes),
+        clips=sum(one.clips for one in cache.formats),
         stages=len(read),
-        busy=tuple(stage.folder for stage in cache.stages if stage.fitting),
+        busy=tuple(stage.folder for stage in cache.stages if stage.in_training),
         broken=tuple(broken),
     )
 
 
-def _removed(recipe: KeptRecipe, file: Path, reason: str, remove: bool) -> Broken:
-    gone = remove and bool(remove_clips(recipe, [file]).files)
+def _removed(stored: StoredFormat, file: Path, reason: str, remove: bool) -> Broken:
+    gone = remove and bool(remove_clips(stored, [file]).files)
     return Broken(path=file, reason=reason, removed=gone)
 
 
-def _recipe_fault(recipe: KeptRecipe) -> str | None:
-    if not (recipe.path / "recipe.json").is_file():  # the next run to ask for it writes it
+def _format_fault(stored: StoredFormat) -> str | None:
+    if not (stored.path / "recipe.json").is_file():  # the next run that uses the format writes it
         return None
-    if digest_of(recipe.numbers) != recipe.key:
-        return "its numbers are not those of its key"
+    if digest_of(stored.numbers) != stored.key:
+        return "its numbers do not match its key"
     return None
 
 
-def _stage_faults(stage: KeptStage) -> Iterator[str]:
+def _stage_faults(stage: StoredStage) -> Iterator[str]:
     if (stage.path / NOTE).exists() and not stage.finished:
         yield f"its {NOTE} cannot be read"
     if stage.finished:
-        fault = damage(stage.path, stage.note) or _weights_fault(stage.path / WEIGHTS)
-        if fault:
-            yield fault
+        found = damage(stage.path, stage.note) or _weights_fault(stage.path / WEIGHTS)
+        if found:
+            yield found
     elif (stage.path / CHECKPOINT).exists() and stage.epoch is None:
         yield f"its {CHECKPOINT} cannot be read"
 
@@ -108,5 +108,5 @@ def _weights_fault(path: Path) -> str | None:
         return f"its {path.name} cannot be read: {error}"
     for name, value in weights.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            return f"its {name} is not finite"
+            return f"its weight {name} is not finite"
     return None

@@ -1,4 +1,4 @@
-"""What `elrbench cache` prints for people."""
+"""Texts that `elrbench cache` prints."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from collections.abc import Sequence
 
 from benchmark_core.cli.console import columns
 from elrbench_plugins.commands.cache.clearing import Freed
-from elrbench_plugins.commands.cache.contents import Cache, KeptRecipe, KeptStage
+from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage
 from elrbench_plugins.commands.cache.reading import CacheReport
 
-# Numbers of a plan that are no option of its method and have no column of their own.
+# Fields of a plan that are not options of its method and have no column of their own.
 NAMED = ("degradation", "enhancer", "fold", "modality", "precision", "protocol", "sampling", "size", "weights")
 
 
 def list_text(cache: Cache) -> str:
-    """Two tables and the totals."""
+    """Return a table of clips, a table of stages, and the totals."""
     now = time.time()
     parts = [f"cache {cache.root}"]
-    if cache.recipes:
-        head = ("recipe", "kind", "size", "clips", "bytes", "last used", "degradation")
-        parts += ["", columns([head, *(_recipe_row(recipe, now) for recipe in cache.recipes)], "  ")]
+    if cache.formats:
+        head = ("format", "kind", "size", "clips", "bytes", "last used", "degradation")
+        parts += ["", columns([head, *(_format_row(stored, now) for stored in cache.formats)], "  ")]
     if cache.stages:
-        title = ("stage", "dataset", "backbone", "seed", "state", "took", "bytes", "last used", "device", "function")
-        rows = [(*_stage_row(stage, now), apart_by(stage, cache.stages)) for stage in cache.stages]
-        parts += ["", columns([(*title, "apart by"), *rows], "  ")]
+        title = ("stage", "dataset", "backbone", "seed", "state", "time", "bytes", "last used", "device", "function")
+        rows = [(*_stage_row(stage, now), distinguishing_numbers(stage, cache.stages)) for stage in cache.stages]
+        parts += ["", columns([(*title, "differs in"), *rows], "  ")]
     return "\n".join([*parts, "", totals(cache)])
 
 
 def totals(cache: Cache) -> str:
-    """`24 clips in 2 recipes, 1.2 MiB; 3 stages, 41 MiB, 12 min to fit`."""
-    clips = sum(recipe.clips for recipe in cache.recipes)
+    """Return `24 clips in 2 formats, 1.2 MiB; 3 stages, 41 MiB, 12 min of training`."""
+    clips = sum(one.clips for one in cache.formats)
     spent = sum(float(stage.note.get("seconds") or 0) for stage in cache.stages)
     return (
-        f"{clips} clips in {len(cache.recipes)} recipes, {size(sum(recipe.bytes for recipe in cache.recipes))}; "
-        f"{len(cache.stages)} stages, {size(sum(stage.bytes for stage in cache.stages))}, {span(spent)} to fit"
+        f"{clips} clips in {len(cache.formats)} formats, {size(sum(one.bytes for one in cache.formats))}; "
+        f"{len(cache.stages)} stages, {size(sum(stage.bytes for stage in cache.stages))}, {span(spent)} of training"
     )
 
 
-def _recipe_row(recipe: KeptRecipe, now: float) -> tuple[str, ...]:
-    what = recipe.degradation + (f" ({recipe.halves} half written)" if recipe.halves else "")
-    used = ago(now - recipe.used)
-    return recipe.key, recipe.kind, recipe.size or "-", str(recipe.clips), size(recipe.bytes), used, what
+def _format_row(stored: StoredFormat, now: float) -> tuple[str, ...]:
+    degradation = stored.degradation + (f" ({stored.halves} half written)" if stored.halves else "")
+    used = ago(now - stored.used)
+    return stored.key, stored.kind, stored.size or "-", str(stored.clips), size(stored.bytes), used, degradation
 
 
-def _stage_row(stage: KeptStage, now: float) -> tuple[str, ...]:
-    numbers, seconds = stage.number_of, stage.note.get("seconds")
+def _stage_row(stage: StoredStage, now: float) -> tuple[str, ...]:
+    numbers, seconds = stage.numbers, stage.note.get("seconds")
     return (
         stage.folder,
         str(numbers.get("dataset", "-")),
@@ -60,45 +60,45 @@ def _stage_row(stage: KeptStage, now: float) -> tuple[str, ...]:
     )
 
 
-def apart_by(stage: KeptStage, stages: Sequence[KeptStage]) -> str:
-    """What tells a stage from those whose other columns are the same: `confidence=mlp rolling=none`."""
-    others = [one.number_of for one in stages if _columns(one) == _columns(stage)]
+def distinguishing_numbers(stage: StoredStage, stages: Sequence[StoredStage]) -> str:
+    """Return what distinguishes a stage from stages with equal columns: `confidence=mlp rolling=none`."""
+    others = [one.numbers for one in stages if _columns(one) == _columns(stage)]
     words = []
-    for key in sorted(stage.number_of):
+    for key in sorted(stage.numbers):
         if (key in NAMED or key.startswith("method.")) and len({str(one.get(key)) for one in others}) > 1:
-            value = stage.number_of[key]
+            value = stage.numbers[key]
             text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
             words.append(f"{key.removeprefix('method.')}={text}")
     return " ".join(words)
 
 
-def _columns(stage: KeptStage) -> tuple[str, ...]:
-    return (stage.name, stage.function, *(str(stage.number_of.get(key)) for key in ("dataset", "backbone", "seed")))
+def _columns(stage: StoredStage) -> tuple[str, ...]:
+    return (stage.name, stage.function, *(str(stage.numbers.get(key)) for key in ("dataset", "backbone", "seed")))
 
 
 def verify_text(report: CacheReport) -> str:
-    """One line for each broken thing, then the verdict."""
+    """Return one line for each broken clip or stage, then the result."""
     lines = [f"{one.path}: {one.reason}{'; removed' * one.removed}" for one in report.broken]
-    lines += [f"{folder}: left alone, another process is fitting it" for folder in report.busy]
+    lines += [f"{folder}: not read, because another process is training it" for folder in report.busy]
     read = f"{report.clips} clips and {report.stages} stages read"
     if not report.broken:
-        return "\n".join([*lines, f"{read}: all as they were written"])
+        return "\n".join([*lines, f"{read}: none is broken"])
     left = sum(not one.removed for one in report.broken)
     verdict = f"{read}: {len(report.broken)} broken"
     if left:
-        verdict += f", {left} of them still there; 'elrbench cache verify --remove' takes away what is broken"
+        verdict += f", {left} of them not removed; 'elrbench cache verify --remove' removes them"
     return "\n".join([*lines, verdict])
 
 
-def choice_text(components: Cache) -> str:
-    """What is about to go."""
-    lines = [f"  clips {one.key} {one.kind} {one.size} {one.degradation}".rstrip() for one in components.recipes]
-    lines += [f"  stage {one.folder} ({one.number_of.get('dataset', '?')}, {one.state})" for one in components.stages]
-    return "\n".join([*lines, totals(components)])
+def choice_text(selected: Cache) -> str:
+    """Return what will be removed."""
+    lines = [f"  clips {one.key} {one.kind} {one.size} {one.degradation}".rstrip() for one in selected.formats]
+    lines += [f"  stage {one.folder} ({one.numbers.get('dataset', '?')}, {one.state})" for one in selected.stages]
+    return "\n".join([*lines, totals(selected)])
 
 
 def clear_text(freed: Freed) -> str:
-    """What went, and what stayed."""
+    """Return what was removed, and what was kept."""
     return "\n".join(
         [*(f"kept: {line}" for line in freed.kept), f"removed {freed.files} files, {size(freed.bytes)} freed"]
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
     from benchmark_core.specs import DegradationSpec, EnhancerSpec
 
-NAMED = 10  # classes without clips that the text names; --json has all
+NAMED = 10  # classes without clips that are printed; --json has all
 PATH, COUNT = click.Path(path_type=Path), click.IntRange(1)
 
 
@@ -27,12 +27,17 @@ PATH, COUNT = click.Path(path_type=Path), click.IntRange(1)
 @click.option("--out", type=PATH, metavar="FILE.png", required=True, help="Picture to write.")
 @data_flag
 @click.option("--protocol", metavar="NAME", help="Protocol whose training clips are drawn. Default: the first.")
-@click.option("--degradation", metavar="NAME", help="How low views are made. Default: the dataset's.")
-@click.option("--enhancer", metavar="NAME", help="Enhancer of the low views. Default: that of most methods.")
+@click.option("--degradation", metavar="NAME", help="Degradation that makes low views. Default: the dataset's.")
+@click.option("--enhancer", metavar="NAME", help="Enhancer of the low views. Default: the one that most methods use.")
 @click.option("--size", metavar="HxW", help="Network size. Default: a multiple of the low size, about 96 pixels high.")
-@click.option("--clips", type=COUNT, metavar="N", help="Clips of each class. Default: 1.")
-@click.option("--frames", type=COUNT, metavar="N", help="Frames of each clip. Default: 4.")
-@click.option("--columns", type=COUNT, metavar="N", help="Classes side by side. Default: at most as tall as wide.")
+@click.option("--clips", type=COUNT, metavar="N", help="Clips per class. Default: 1.")
+@click.option("--frames", type=COUNT, metavar="N", help="Frames per clip. Default: 4.")
+@click.option(
+    "--columns",
+    type=COUNT,
+    metavar="N",
+    help="Classes side by side. Default: as few as make the sheet no taller than wide.",
+)
 @click.option("--colours", type=click.IntRange(2, 256), metavar="N", help="Palette size, for a smaller file.")
 @cache_flag
 @plugin_flag
@@ -40,7 +45,10 @@ PATH, COUNT = click.Path(path_type=Path), click.IntRange(1)
 def command(dataset: str, out: Path, plugins: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """elrbench contact-sheet puppets --out puppets.png
 
-    Draw a few frames of each class of a dataset: the high view, the low view, and the low view at network size.
+    Draw a few frames of each class of a dataset: the high view, the low view, and the low view enhanced to network
+    size.
+
+    Needs the extra 'report' (Pillow).
     """
     from benchmark_core.catalog import load_catalog
 
@@ -97,23 +105,23 @@ def draw_picture(catalog: Catalog, name: str, path: Path, asked: dict[str, Any])
 
 
 def usual_enhancer(catalog: Catalog) -> str:
-    """What most methods take where nothing else is asked for."""
+    """Return the default enhancer of most methods. Raises ElrError if no method names one."""
     usual = Counter(
         str(method.defaults["enhancer"]) for method in catalog.methods.values() if "enhancer" in method.defaults
     )
     if not usual:
-        raise ElrError("no method names an enhancer; give one with --enhancer, from 'elrbench list enhancers'")
+        raise ElrError("no method names an enhancer; pass --enhancer NAME (see 'elrbench list enhancers')")
     return usual.most_common(1)[0][0]
 
 
 def picture_text(facts: dict[str, Any]) -> str:
-    """`draw_picture` for people."""
+    """Return the text for people of what `draw_picture` returns."""
     rows, columns = facts["picture"]
     clips = sum(len(one["clips"]) for one in facts["classes"])
-    made = "as recorded" if facts["enhancer"] is None else f"high beside low by {facts['degradation']}"
+    made = "as recorded" if facts["enhancer"] is None else f"high and low views by {facts['degradation']}"
     shown = f"clips: {clips}, classes: {len(facts['classes'])}, {made}; {columns} pixels wide, {rows} high"
-    told = [f"{facts['file']}: {shown}", *(f"left out: {one['clip']}: {one['reason']}" for one in facts["broken"])]
+    lines = [f"{facts['file']}: {shown}", *(f"left out: {one['clip']}: {one['reason']}" for one in facts["broken"])]
     if absent := facts["without_clips"]:
         names = ", ".join(absent[:NAMED])
-        told.append(f"no training clip of {names}" + (f" and {len(absent) - NAMED} more" * (len(absent) > NAMED)))
-    return "\n".join(told)
+        lines.append(f"no training clip of {names}" + (f" and {len(absent) - NAMED} more" * (len(absent) > NAMED)))
+    return "\n".join(lines)

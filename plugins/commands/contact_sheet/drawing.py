@@ -1,6 +1,6 @@
-"""A sheet of pictures as a PNG: named blocks, in each the lines of its clips, frames from left to right.
+"""Draw a contact sheet as a PNG: named blocks that hold rows of frames, from left to right.
 
-Needs Pillow, the extra `report`: it draws text in a font of its own, the same on every machine. Knows no clip.
+Needs Pillow (the extra `report`), whose built-in font is the same on every machine.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from benchmark_core.extras import how_to_install
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-# Pixels: round the sheet, between blocks, between clips of a block, between pictures; a line of text, its letters.
+# Pixels: sheet margin, gaps between blocks, clips and pictures; height of a text line and of its letters.
 MARGIN, SPACE, APART, GAP = 8, 12, 6, 2
 LINE, LETTERS = 18, 13
-KMEANS = 3  # steps by which a palette's colours move to the middle of their pixels
+KMEANS = 3  # k-means steps that refine a palette
 MOST = 2**26  # pixels of a sheet: 200 MB before compression
-PAPER, INK, FAINT = (255, 255, 255), (31, 35, 40), (89, 99, 110)  # RGB; both inks have a contrast above 5 on paper
+PAPER, INK, FAINT = (
+    (255, 255, 255),
+    (31, 35, 40),
+    (89, 99, 110),
+)  # RGB; both inks have a contrast ratio above 5 on PAPER
 
 Size: TypeAlias = tuple[int, int]  # (rows, columns) in pixels
 Pictures: TypeAlias = npt.NDArray[np.uint8]  # (K, rows, columns, 3)
@@ -32,7 +36,7 @@ Pictures: TypeAlias = npt.NDArray[np.uint8]  # (K, rows, columns, 3)
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """What stands under one name: clips, each with its lines from top to bottom."""
+    """The clips under one name. A clip is a sequence of rows from top to bottom."""
 
     name: str
     clips: Sequence[Sequence[Pictures]]
@@ -40,10 +44,10 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where things are, in pixels from the sheet's top left corner. A cell holds one picture, at its top left.
+    """Positions in pixels from the top left corner of the sheet. A cell holds one picture at its top left.
 
-    gutter: width of the captions left of all blocks, none if 0.
-    ElrError where the sheet would have more than MOST pixels.
+    gutter: width of the captions left of all blocks; 0: no captions.
+    Raises ElrError if the sheet would have more than MOST pixels.
     """
 
     blocks: int
@@ -55,21 +59,21 @@ class Layout:
     gutter: int
 
     def __post_init__(self) -> None:
-        """No more than MOST."""
+        """Check the size of the sheet."""
         rows, columns = self.size
         if rows * columns > MOST:
             raise ElrError(f"a sheet of {rows}x{columns} pixels is too large; lower --size, --clips or --frames")
 
     @property
     def block(self) -> Size:
-        """Of one block, its name included."""
+        """Size of one block with its name."""
         rows, columns = self.cell
         clip = self.lines * (rows + GAP) - GAP
         return LINE + self.clips * (clip + APART) - APART, self.frames * (columns + GAP) - GAP
 
     @property
     def size(self) -> Size:
-        """Of the sheet."""
+        """Size of the sheet."""
         rows, columns = self.block
         down = -(-self.blocks // self.columns)
         return (
@@ -78,46 +82,46 @@ class Layout:
         )
 
     def corner(self, block: int) -> Size:
-        """(top, left) of a block; blocks fill row after row."""
+        """Return (top, left) of a block. Blocks fill the sheet row by row."""
         down, across = divmod(block, self.columns)
         rows, columns = self.block
         return MARGIN + LINE + down * (rows + SPACE), MARGIN + self.gutter + across * (columns + SPACE)
 
     def place(self, block: int, clip: int, line: int, frame: int) -> Size:
-        """(top, left) of a cell."""
+        """Return (top, left) of a cell."""
         top, left = self.corner(block)
         rows, columns = self.cell
         down = clip * (self.lines * (rows + GAP) - GAP + APART) + line * (rows + GAP)
         return top + LINE + down, left + frame * (columns + GAP)
 
     def no_taller_than_wide(self) -> Layout:
-        """The same in as few columns as make it so; in one row of blocks where none do."""
+        """Return this layout with the fewest columns that make it no taller than wide, or in one row of blocks."""
         tried = (replace(self, columns=columns) for columns in range(1, self.blocks + 1))
         return next((one for one in tried if one.size[0] <= one.size[1]), replace(self, columns=self.blocks))
 
 
 def lettering() -> FreeTypeFont:
-    """The font of all text. ElrError naming the extra where Pillow is absent, older than 10.1 or without FreeType."""
+    """Return the font. Raises ElrError naming the extra if Pillow is missing, older than 10.1 or without FreeType."""
     try:
         from PIL.ImageFont import FreeTypeFont, load_default
 
         font = load_default(LETTERS)
         assert isinstance(font, FreeTypeFont)
     except (ImportError, TypeError) as error:
-        raise ElrError(f"a picture needs {how_to_install('PIL', 'report')} ({error})") from error
+        raise ElrError(f"a contact sheet needs {how_to_install('PIL', 'report')} ({error})") from error
     return font
 
 
 def gutter_of(captions: Sequence[str]) -> int:
-    """The width that the captions need."""
+    """Return the width in pixels that the captions need."""
     font = lettering()
     return round(max(font.getlength(drawable(caption)) for caption in captions)) + APART
 
 
 def drawable(text: str) -> str:
-    r"""`text` as the font can show it: what it has no letter for, or would break the line, is escaped as in `\u3042`.
+    r"""Return `text` with characters that the font lacks, and line breaks, escaped as in `\u3042`.
 
-    Two texts that differ are so drawn differently.
+    Different texts stay different.
     """
     font = lettering()
     absent = bytes(font.getmask("\uffff"))
@@ -130,7 +134,7 @@ def drawable(text: str) -> str:
 
 
 def fitting(text: str, width: int, font: FreeTypeFont) -> str:
-    """`text` in `width` pixels: dots stand for its middle where it is longer, as names often differ at their end."""
+    """Shorten `text` to `width` pixels; dots replace its middle, because names often differ at their end."""
     kept, shown = len(text), text
     while kept and font.getlength(shown) > width:
         kept -= 1
@@ -141,9 +145,10 @@ def fitting(text: str, width: int, font: FreeTypeFont) -> str:
 def draw(
     layout: Layout, title: str, captions: Sequence[str], blocks: Sequence[Block], colours: int | None = None
 ) -> bytes:
-    """The PNG. captions: of a clip's lines, written left of the first column's. Equal arguments give equal bytes.
+    """Return the bytes of the PNG; equal arguments give equal bytes.
 
-    colours: of a palette, at most 256, chosen to lie close to every pixel; every pixel as it is where None.
+    captions: of a clip's rows, written left of the first column of blocks. colours: palette size, at most 256; None
+    keeps every pixel as it is.
     """
     from PIL import Image, ImageDraw
 
@@ -160,7 +165,7 @@ def draw(
     pen = ImageDraw.Draw(sheet)
 
     def write(text: str, top: int, left: int, width: int, colour: tuple[int, int, int]) -> None:
-        """On the middle of a line of text that begins at `top`."""
+        """Write `text` vertically centred in the text line that starts at `top`."""
         text = fitting(drawable(text), width, font)
         pen.text((left, top + LINE // 2), text, font=font, fill=colour, anchor="lm")
 
@@ -174,7 +179,7 @@ def draw(
                     middle = layout.place(number, clip, line, 0)[0] + (layout.cell[0] - LINE) // 2
                     write(caption, middle, MARGIN, layout.gutter, FAINT)
     if colours is not None:
-        # Median cut would give up rare colours, and a small object in one may be all that tells a class.
+        # Median cut drops rare colours, but a small object of a rare colour may identify a class.
         sheet = sheet.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=KMEANS, dither=Image.Dither.NONE)
     held = BytesIO()
     sheet.save(held, "PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""What a dataset looks like: a few frames of training clips, class by class, high beside low as a network gets it."""
+"""Pick training clips of each class and draw their high, low and enhanced views on one sheet."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from benchmark_core.specs.index import Clip, Index
 from elrbench_plugins.commands.contact_sheet.drawing import Block, Layout, Pictures, Size, draw, gutter_of, lettering
 from elrbench_plugins.commands.data.fill import refuse_native
 
-HEIGHT = 96  # pixels that a picture has at most where no size is asked for
-BOX = (96, 128)  # that a clip taken as recorded is enlarged within
+HEIGHT = 96  # largest picture height in pixels if no size is given
+BOX = (96, 128)  # (H, W) in pixels within which a clip as recorded is enlarged
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A clip on the sheet. frames: their numbers. recorded: its own size where it is taken as recorded."""
+class SheetClip:
+    """A clip on the sheet. frames: frame numbers. recorded: its own size if it is shown as recorded, else None."""
 
     id: str
     frames: tuple[int, ...]
@@ -41,10 +41,10 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class ContactSheet:
-    """What was drawn, and `png`, the file's bytes.
+    """What was drawn. png: the bytes of the file.
 
-    without: classes of which no training clip is there. bad: (clip id, reason) of those that could not be read and
-    for which others stand in.
+    without: classes without a training clip. bad: (clip id, reason) of clips that could not be decoded and were
+    replaced by others.
     """
 
     dataset: str
@@ -53,14 +53,14 @@ class ContactSheet:
     protocol: str
     low: Size | None
     lines: tuple[str, ...]
-    classes: Mapping[str, tuple[Shown, ...]]
+    classes: Mapping[str, tuple[SheetClip, ...]]
     layout: Layout
     without: tuple[str, ...]
     bad: tuple[tuple[str, str], ...]
     png: bytes
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers; sizes are [rows, columns] in pixels."""
+        """Return plain names and numbers; sizes are [rows, columns] in pixels."""
         return {
             "dataset": self.dataset,
             "degradation": self.degradation,
@@ -106,36 +106,37 @@ def contact_sheet(
     cache: Path,
     reporter: Reporter,
 ) -> ContactSheet:
-    """Draws `frames` frames of `clips` training clips of each class, of the protocol's first fold.
+    """Draw `frames` frames of `clips` training clips per class, from the first fold of the protocol.
 
-    A clip has three lines: high; low, each pixel a block; low as `enhancer` brings it to network size. One taken as
-    recorded has one, its own pixels enlarged by the largest whole number that keeps it within `size`.
-    size: (H, W) of the network; by default a whole multiple of the low size. columns: of classes; by default as few as
-    make the sheet no taller than wide. colours: of the PNG's palette; every pixel as it is where None.
-    Raises ElrError where the lists, all clips or the extra `report` are not there, the enhancer has to be trained, or
-    the sheet would be too large.
+    A clip has three rows: high view; low view, each pixel a block; low view enhanced to network size. A natively low
+    clip has one row: its own pixels, enlarged by the largest whole number that keeps it within `size`.
+
+    size: (H, W) of the network; default: a whole multiple of the low size. columns: of classes; default: as few as
+    make the sheet no taller than wide. colours: palette size of the PNG; None keeps every pixel as it is.
+    Raises ElrError if lists, clips or the extra `report` are missing, the enhancer must be trained first, or the sheet
+    would be too large.
     """
     if not dataset.classes:
-        raise ElrError(f"dataset '{dataset.name}' is a pool of clips without labels: it has no classes to draw")
+        raise ElrError(f"dataset '{dataset.name}' is a pool of clips without labels, so it has no classes to draw")
     refuse_native(dataset, degradation)
     native = degradation.crop == "none"
     if enhancer.fit is not None and not native:
-        raise ElrError(f"enhancer '{enhancer.name}' has to be trained before it shows anything; name another")
+        raise ElrError(f"enhancer '{enhancer.name}' has to be trained first; pass another --enhancer")
     size = size or (BOX if degradation.low is None else _multiple(degradation.low))
     stock = view_plan(degradation, degradation_options, size=size)
-    lettering()  # before any clip is decoded
+    lettering()  # fail before any clip is decoded
     module = None if native else enhancer.build(degradation.low, size, enhancer_options).eval()
     lines = ("recorded",) if module is None else ("high", "low", enhancer.name)
     gutter = 0 if native else gutter_of(lines)
 
     index = list_clips(dataset, protocol, options, data=data, bad_clips="skip")
     train = training_clips(dataset, protocol, index, data)
-    there = {label for clip in train for label in labels(clip)}
+    present = {label for clip in train for label in labels(clip)}
     layout = Layout(
-        blocks=len(there), columns=1, clips=clips, lines=len(lines), frames=frames, cell=size, gutter=gutter
+        blocks=len(present), columns=1, clips=clips, lines=len(lines), frames=frames, cell=size, gutter=gutter
     )
     store = ClipStore(cache)
-    picked, bad = _stored(store, train, sorted(there), clips, stock, reporter)
+    picked, bad = _stored(store, train, sorted(present), clips, stock, reporter)
     views = Views(
         train,
         store,
@@ -148,22 +149,22 @@ def contact_sheet(
     )
     assert stock.high is not None
     reader = store.reader(stock.high)
-    shown: dict[str, tuple[Shown, ...]] = {}
-    for label, components in picked.items():
+    shown: dict[str, tuple[SheetClip, ...]] = {}
+    for label, chosen in picked.items():
         shown[dataset.classes[label]] = tuple(
-            Shown(
+            SheetClip(
                 id=clip.id,
                 frames=tuple(views.sampling.numbers(reader.count(clip), None)[0].ravel().tolist()),
                 recorded=reader.size(clip) if native else None,
                 lines=_lines(views.to_device(views.read([clip]), "cpu"), size, module),
             )
-            for clip in components
+            for clip in chosen
         )
-    pictures = [line for components in shown.values() for one in components for line in one.lines]
+    pictures = [line for chosen in shown.values() for one in chosen for line in one.lines]
     cell = (max(one.shape[1] for one in pictures), max(one.shape[2] for one in pictures))
     layout = replace(layout, blocks=len(shown), cell=cell)
     layout = layout.no_taller_than_wide() if columns is None else replace(layout, columns=min(columns, len(shown)))
-    blocks = [Block(name=name, clips=[one.lines for one in components]) for name, components in shown.items()]
+    blocks = [Block(name=name, clips=[one.lines for one in chosen]) for name, chosen in shown.items()]
     many = "one training clip" if clips == 1 else "training clips"
     how = "as recorded, pixels enlarged" if native else f"high and low ({degradation.name}) at {size[0]}x{size[1]}"
     return ContactSheet(
@@ -182,21 +183,21 @@ def contact_sheet(
 
 
 def labels(clip: Clip) -> tuple[int, ...]:
-    """Its class numbers."""
+    """Return the class numbers of a clip."""
     return clip.target if isinstance(clip.target, tuple) else () if clip.target is None else (clip.target,)
 
 
 def training_clips(dataset: DatasetSpec, protocol: str, index: Index, data: Path | None) -> tuple[Clip, ...]:
-    """Those of the first fold that has any, in listed order. ElrError where none has."""
+    """Return the training clips of the first fold that has any, in listed order. Raises ElrError if none has."""
     for fold in index.folds:
         if train := index.split(fold, "train"):
             return train
-    where = "; raise its options" if data is None else f" under {data}; expected there: {dataset.layout}"
-    raise ElrError(f"dataset '{dataset.name}' has no training clip in {protocol}{where}")
+    where = "; raise its options" if data is None else f" in {data}; expected layout: {dataset.layout}"
+    raise ElrError(f"dataset '{dataset.name}' has no training clip in protocol {protocol}{where}")
 
 
 def pick(listed: Sequence[Clip], label: int, count: int) -> tuple[Clip, ...]:
-    """At most `count` clips of a class, at even distances in `listed`; those of no other class, where there are any."""
+    """Return up to `count` clips of a class, evenly spaced in `listed`; clips of that class alone if there are any."""
     mine = [clip for clip in listed if label in labels(clip)]
     alone = [clip for clip in mine if len(labels(clip)) == 1] or mine
     count = min(count, len(alone))
@@ -204,15 +205,15 @@ def pick(listed: Sequence[Clip], label: int, count: int) -> tuple[Clip, ...]:
 
 
 def _stored(
-    store: ClipStore, train: Sequence[Clip], there: Sequence[int], clips: int, stock: ViewPlan, reporter: Reporter
+    store: ClipStore, train: Sequence[Clip], classes: Sequence[int], clips: int, stock: ViewPlan, reporter: Reporter
 ) -> tuple[dict[int, tuple[Clip, ...]], dict[str, str]]:
-    """Clips by class, decoded; and the reason for each that could not be, in whose place others are taken."""
+    """Decode clips of each class. Return them by class, and the reason for each clip that failed and was replaced."""
     bad: dict[str, str] = {}
     formats = stock.formats(low=True, high=stock.crop != "none")
     while True:
         good = [clip for clip in train if clip.id not in bad]
-        picked = {label: components for label in there if (components := pick(good, label, clips))}
-        wanted = list({clip.id: clip for components in picked.values() for clip in components}.values())
+        picked = {label: chosen for label in classes if (chosen := pick(good, label, clips))}
+        wanted = list({clip.id: clip for chosen in picked.values() for clip in chosen}.values())
         if not wanted:
             first, reason = next(iter(bad.items()))
             raise ElrError(f"none of the {len(bad)} training clips can be decoded (first: {first}: {reason})")
@@ -225,34 +226,34 @@ def _stored(
 
 @torch.inference_mode()
 def _lines(batch: Batch, size: Size, module: nn.Module | None) -> tuple[Pictures, ...]:
-    """The lines of a batch of one clip; without `module` of a clip as recorded."""
+    """Return the rows of a batch of one clip; module: the enhancer, or None for a clip as recorded."""
     if module is None:
         assert isinstance(batch.low, list)
         recorded = _pictures(batch.low[0])  # (K, h, w, 3)
         scale = max(1, min(size[0] // recorded.shape[1], size[1] // recorded.shape[2]))
         return (recorded.repeat(scale, 1).repeat(scale, 2),)
     assert isinstance(batch.low, Tensor) and isinstance(batch.high, Tensor)
-    low = batch.low[0]  # (K, 3, T, h, w), T as many frames as the enhancer takes at once
+    low = batch.low[0]  # (K, 3, T, h, w), T: frames that the enhancer takes at once
     seen = module(low.squeeze(2)).unsqueeze(2) if low.shape[2] == 1 else module(low)  # (K, 3, T, H, W)
     at = slice(middle(low.shape[2], 1), middle(low.shape[2], 1) + 1)
     return _pictures(batch.high[0]), _enlarged(_pictures(low[:, :, at]), size), _pictures(seen[:, :, at])
 
 
 def _pictures(view: Tensor) -> Pictures:
-    """(K, rows, columns, 3) of (K, 3, 1, rows, columns) in [0, 1]."""
+    """Convert (K, 3, 1, rows, columns) in [0, 1] to uint8 (K, rows, columns, 3)."""
     levels = view[:, :, 0].permute(0, 2, 3, 1).clamp(0, 1).mul(255).round()
     made: Pictures = levels.to(torch.uint8).numpy()
     return made
 
 
 def _enlarged(low: Pictures, size: Size) -> Pictures:
-    """(K, H, W, 3) of (K, h, w, 3): each pixel shows the low one whose area its centre lies in."""
+    """Enlarge (K, h, w, 3) to (K, H, W, 3): each pixel copies the low pixel whose area contains its centre."""
     down, across = (((2 * np.arange(to) + 1) * have // (2 * to)) for to, have in zip(size, low.shape[1:3], strict=True))
     made: Pictures = low[:, down[:, None], across]
     return made
 
 
 def _multiple(low: Size) -> Size:
-    """The largest whole multiple of `low` that is no higher than HEIGHT; `low` itself where it is higher."""
+    """Return the largest whole multiple of `low` that is at most HEIGHT high, or `low` itself if it is higher."""
     scale = max(1, HEIGHT // low[0])
     return low[0] * scale, low[1] * scale

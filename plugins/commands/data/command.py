@@ -1,4 +1,4 @@
-"""`elrbench data info|verify|prepare`: what a dataset is, what a folder holds of it, and the clip store filled."""
+"""The commands `elrbench data info`, `verify` and `prepare`."""
 
 from __future__ import annotations
 
@@ -25,21 +25,24 @@ if TYPE_CHECKING:
 ROOT = click.option(
     "--data",
     type=click.Path(path_type=Path),
-    metavar="ROOT",
-    help="The dataset's folder. Default: $ELRBENCH_DATA/NAME.",
+    metavar="DIR",
+    help="Folder of the dataset. Default: $ELRBENCH_DATA/NAME.",
 )
 WORKERS = click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Clips decoded at a time. Default: the cores, at most 8."
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Clips decoded in parallel. Default: number of cores, at most 8.",
 )
-CLASSES = click.option("--classes", metavar="A,B,C", help="Of the dataset's classes, these alone. Default: all.")
+CLASSES = click.option("--classes", metavar="A,B,C", help="Use only these classes. Default: all.")
 
 
 @click.group("data", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """elrbench data verify jhmdb --data ROOT
+    """elrbench data verify jhmdb --data DIR
 
-    What a dataset is and where to get it, what a folder holds of it, and its clips decoded ahead of any run.
+    Describe, verify and pre-decode a dataset.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -48,20 +51,22 @@ def command(ctx: click.Context) -> None:
 # -- info
 
 
-@command.command("info", short_help="what it is, where to get it, its protocols and classes")
+@command.command("info", short_help="Describe a dataset and say where to get it.")
 @click.argument("name")
 @plugin_flag
 @json_flag
 def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """elrbench data info jhmdb
 
-    What a dataset is, where to get it, its licence, the layout expected, its protocols with their official counts, and
-    its classes. Touches no data, but for a folder of one's own: folder:PATH.
+    Describe a dataset: where to get it, licence, expected folder layout, protocols with their official clip counts,
+    and classes.
+
+    Reads no data, except the folder of a dataset of your own: folder:PATH.
     """
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
-    if name not in catalog.datasets:  # a template without its folder is told too
+    if name not in catalog.datasets:  # a template such as `folder` is described without a folder, too
         catalog, name = catalog.placed(name)
     facts = describe(catalog.datasets[name if name in catalog.datasets else ComponentName.parse(name).base])
     if as_json:
@@ -73,12 +78,12 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 # -- verify
 
 
-@command.command("verify", short_help="hold a folder against what is published, every clip decoded")
+@command.command("verify", short_help="Compare a folder with the published dataset; decode every clip.")
 @click.argument("name")
 @ROOT
 @CLASSES
-@click.option("--protocol", metavar="NAME", help="One protocol. Default: all of them.")
-@click.option("--sampling", metavar="KxT", help="A clip too short for it is named. Default: 4x1.")
+@click.option("--protocol", metavar="NAME", help="Protocol to verify. Default: all.")
+@click.option("--sampling", metavar="KxT", help="Report clips that are too short for this sampling. Default: 4x1.")
 @WORKERS
 @plugin_flag
 @json_flag
@@ -94,10 +99,12 @@ def verify(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """elrbench data verify jhmdb --data ROOT
+    """elrbench data verify jhmdb --data DIR
 
-    Hold a folder against what the dataset's authors publish: count clips by split and class, decode every one whole,
-    and name what is missing, broken, short or double. Exit 1 where something is amiss.
+    Compare a folder with the dataset as published. Count clips by fold and class, decode every clip to its end, and
+    list clips that are missing, broken, too short or duplicated.
+
+    Exit code: 1 if there is a problem, else 0.
     """
     from benchmark_core.catalog import load_catalog
 
@@ -107,9 +114,9 @@ def verify(
 
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.specs import BackboneSpec
-    from elrbench_plugins.commands.data.report import verify as hold
+    from elrbench_plugins.commands.data.verify import verify as verify_folder
 
-    report = hold(
+    report = verify_folder(
         spec,
         options,
         data=root,
@@ -128,14 +135,16 @@ def verify(
 # -- prepare
 
 
-@command.command("prepare", short_help="fill the clip store ahead of any run")
+@command.command("prepare", short_help="Decode and degrade all clips before any run.")
 @click.argument("name")
 @ROOT
 @CLASSES
-@click.option("--protocol", metavar="NAME", help="Whose folds to fill. Default: the dataset's first.")
-@click.option("--degradation", metavar="NAME", help="How low views are made. Default: the dataset's.")
-@click.option("--size", metavar="HxW", default="256x340", show_default=True, help="Network size, that of high views.")
-@click.option("--views", type=click.Choice(("both", "low", "high")), default="both", help="Which are made.")
+@click.option("--protocol", metavar="NAME", help="Protocol whose clips are decoded. Default: the first.")
+@click.option("--degradation", metavar="NAME", help="Degradation that makes low views. Default: the dataset's.")
+@click.option(
+    "--size", metavar="HxW", default="256x340", show_default=True, help="Network size in pixels; size of high views."
+)
+@click.option("--views", type=click.Choice(("both", "low", "high")), default="both", help="Views to store.")
 @bad_clips_flag
 @WORKERS
 @cache_flag
@@ -155,10 +164,11 @@ def prepare(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """elrbench data prepare jhmdb --data ROOT --size 96x128
+    """elrbench data prepare jhmdb --data DIR --size 96x128
 
-    Decode and degrade the clips of all folds into the clip store, so that runs find them there. What is stored already
-    is kept; one that was stopped goes on.
+    Decode and degrade the clips of all folds into the clip store, so that runs start without this wait.
+
+    Clips that are already stored are kept. A command that was stopped continues if it is run again.
     """
     from benchmark_core.catalog import load_catalog
 
@@ -200,7 +210,10 @@ def prepare(
 def find(
     catalog: Catalog, name: str, data: Path | None, classes: str | None
 ) -> tuple[Catalog, DatasetSpec, dict[str, Value], Path | None]:
-    """What `name` stands for: the dataset, restricted to `classes`, its options, and its folder (None where drawn)."""
+    """Return the catalog with the dataset in it, the dataset restricted to `classes`, its options, and its folder.
+
+    The folder is None if the dataset is drawn by code.
+    """
     from benchmark_core.clips.classes import pick_classes, with_classes
     from benchmark_core.plans.resolve import with_options
 

@@ -1,4 +1,4 @@
-"""The clip store filled before any run asks: every clip of a protocol's folds, as low and high views need it."""
+"""Fill the clip store before a run: every clip of a protocol, as low and high views need it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Wanted = Literal["both", "low", "high"]
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """What the store had and got. recipes: keys of what is kept of a clip. missing: listed files that are not there."""
+    """The result of `fill`. formats: keys of the stored formats of a clip. missing: listed files that do not exist."""
 
     formats: tuple[str, ...]
     missing: tuple[str, ...]
     report: StoreReport
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers."""
+        """Return plain names and numbers."""
         return {
             "recipes": list(self.formats),
             "built": self.report.built,
@@ -55,10 +55,10 @@ def fill(
     workers: int | None,
     reporter: Reporter,
 ) -> Filled:
-    """Decodes and degrades what the store lacks of the clips of all folds of `protocol`, and of its pool.
+    """Decode and degrade the clips of all folds of `protocol`, and of its unlabelled set, unless they are stored.
 
-    size: (H, W) of the network, at which high views are kept. What is complete is kept, so that a fill that was stopped
-    goes on. bad_clips: "fail" raises BadClips (ElrError for missing files), "skip" leaves such clips out.
+    size: (H, W) of the network; high views are stored at this size. bad_clips: "fail" raises BadClips, and ElrError
+    for missing files; "skip" leaves such clips out. A call that was stopped continues if it is repeated.
     """
     refuse_native(dataset, degradation)
     index = list_clips(dataset, protocol, options, data=data, bad_clips=bad_clips)
@@ -67,7 +67,7 @@ def fill(
     )
     clips = [index.by_id[key] for key in wanted]
     if not clips:
-        raise ElrError(f"{dataset.name}: no clip of {protocol} is under {data}")
+        raise ElrError(f"{dataset.name}: {data} has no clip of protocol {protocol}")
     formats = view_plan(degradation, degradation_options, size=size).formats(low=views != "high", high=views != "low")
     with reporter.steps("clips", len(clips)) as advance:
         report = ensure_views(
@@ -77,9 +77,9 @@ def fill(
 
 
 def refuse_native(dataset: DatasetSpec, degradation: DegradationSpec) -> None:
-    """ElrError where clips would be taken as recorded that are not low by nature."""
+    """Raise ElrError if clips that are not natively low would be used as recorded."""
     if degradation.crop == "none" and not dataset.natively_low:
         raise ElrError(
-            f"degradation '{degradation.name}' takes clips as recorded, but dataset '{dataset.name}' is not natively "
-            "low; use e.g. average-12x16"
+            f"degradation '{degradation.name}' uses clips as recorded, but dataset '{dataset.name}' is not natively "
+            "low; use another degradation, such as average-12x16"
         )

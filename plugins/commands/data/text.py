@@ -1,4 +1,4 @@
-"""What `elrbench data` prints for people, and a dataset's facts as plain names and numbers."""
+"""Texts that `elrbench data` prints, and a dataset's facts as plain values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from benchmark_core.cli.console import columns
 if TYPE_CHECKING:
     from benchmark_core.specs import DatasetSpec
     from elrbench_plugins.commands.data.fill import Filled
-    from elrbench_plugins.commands.data.report import DataReport
+    from elrbench_plugins.commands.data.verify import DataReport
 
-SHOWN = 10  # lines of one kind of trouble; --json has all
+NO_PROBLEM = "no problem: no clip is missing, broken, too short or duplicated"
+SHOWN = 10  # problems of one kind that are printed; --json has all
 
 
 def describe(spec: DatasetSpec) -> dict[str, Any]:
-    """The dataset as plain names and numbers; what is not known is left out."""
+    """Return a dataset's facts as plain names and numbers; unknown facts are left out."""
     facts = {
         "name": spec.name,
         "summary": spec.summary,
@@ -45,8 +46,8 @@ def describe(spec: DatasetSpec) -> dict[str, Any]:
 
 
 def info_text(facts: Mapping[str, Any]) -> str:
-    """`describe` for people."""
-    labels = {"where": "where to get it", "natively_low": "recorded low", "embedded": "drawn by code"}
+    """Return the text for people of what `describe` returns."""
+    labels = {"where": "where to get it", "natively_low": "natively low", "embedded": "drawn by code"}
     plain = {True: "yes", False: "no"}
     rows = [
         (labels.get(key, key), plain[value] if isinstance(value, bool) else str(value))
@@ -55,8 +56,8 @@ def info_text(facts: Mapping[str, Any]) -> str:
     ]
     lines = [f"{facts['name']}: {facts['summary']}", columns(rows, "  ")]
     if "unspecified" in facts:
-        lines += ["", "left unspecified", *(f"  - {line}" for line in facts["unspecified"])]
-    lines += ["", "protocols (the first is the default)"]
+        lines += ["", "not specified by the source", *(f"  - {line}" for line in facts["unspecified"])]
+    lines += ["", "protocols (default: the first)"]
     protocols = []
     for name, protocol in facts["protocols"].items():
         protocols.append((name, "", protocol["summary"]))
@@ -69,10 +70,12 @@ def info_text(facts: Mapping[str, Any]) -> str:
 
 
 def verify_text(report: DataReport, default: str) -> str:
-    """The report for people: what was found, what is amiss, and last the verdict."""
+    """Return the report for people: what was found, then the problems, then the result."""
     facts = report.to_json()
     found = facts["frames"]
-    span = f"{found['fewest']} to {found['most']} a clip, median {found['median']}" if report.frames else "none decoded"
+    span = (
+        f"{found['fewest']} to {found['most']} per clip, median {found['median']}" if report.frames else "none decoded"
+    )
     sizes = [f"{rows}x{across}" for rows, across in sorted(report.sizes, key=lambda size: size[0] * size[1])]
     lines = [
         f"{report.dataset}{f' at {report.root}' if report.root else ''}: {report.clips} clips",
@@ -80,27 +83,29 @@ def verify_text(report: DataReport, default: str) -> str:
         + (f"{sizes[0]} to {sizes[-1]} ({len(sizes)} sizes)" if len(sizes) > 1 else "".join(sizes)),
     ]
     if report.pool:
-        lines.append(f"  {report.pool} of the clips without labels")
+        lines.append(f"  {report.pool} of the clips have no label")
     if report.unlisted:
-        lines.append(f"  {report.unlisted} other files: in no list, or no clips")
+        lines.append(f"  {report.unlisted} other files, which are in no list or are not clips")
     lines += [f"  note: {note}" for note in report.notes]
     if table := _folds_text(facts["protocols"]):
         lines += ["", table]
     if by_class := facts["protocols"].get(default):
         lines += ["", _classes_text(default, by_class)]
-    troubles: dict[str, list[str]] = {
+    problems: dict[str, list[str]] = {
         "missing": report.missing,
         "broken": [f"{clip}: {reason}" for clip, reason in report.broken.items()],
-        "short": [f"{clip}: {frames} frames, fewer than {report.sampling}" for clip, frames in report.short.items()],
+        "short": [
+            f"{clip}: {frames} frames, fewer than {report.sampling} takes" for clip, frames in report.short.items()
+        ],
         "double": [" = ".join(ids) for ids in report.double],
         "counts": report.counts,
     }
-    for kind, entries in troubles.items():
+    for kind, entries in problems.items():
         if entries:
             more = [f"  … and {len(entries) - SHOWN} more; --json has all"] if len(entries) > SHOWN else []
             lines += ["", f"{kind}: {len(entries)}", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
-    amiss = ", ".join(f"{len(entries)} {kind}" for kind, entries in troubles.items() if entries)
-    return "\n".join([*lines, "", f"amiss: {amiss}" if amiss else "clean: nothing is missing, broken, short or double"])
+    found_problems = ", ".join(f"{len(entries)} {kind}" for kind, entries in problems.items() if entries)
+    return "\n".join([*lines, "", f"problems: {found_problems}" if found_problems else NO_PROBLEM])
 
 
 def _folds_text(protocols: Mapping[str, Mapping[str, Any]]) -> str:
@@ -113,7 +118,7 @@ def _folds_text(protocols: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _classes_text(protocol: str, folds: Mapping[str, Mapping[str, Any]]) -> str:
-    """Classes by folds: train + test."""
+    """Return a table of training + test clips by class and fold."""
     names: Iterable[str] = next(iter(folds.values()))["classes"]
     rows = [("class", *(f"fold {fold}" for fold in folds))]
     for name in names:
@@ -122,10 +127,10 @@ def _classes_text(protocol: str, folds: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def prepare_text(filled: Filled, folder: Path) -> str:
-    """What was made, what was there, what was left out."""
+    """Return what was built, reused and left out."""
     report = filled.report
-    lines = [f"{report.built} clips built, {report.reused} reused, in {report.seconds:.1f} s: {folder}"]
+    lines = [f"{report.built} clips built, {report.reused} reused in {report.seconds:.1f} s: {folder}"]
     if filled.missing:
-        lines.append(f"{len(filled.missing)} listed clips are not there (first: {filled.missing[0]})")
+        lines.append(f"{len(filled.missing)} listed clips do not exist (first: {filled.missing[0]})")
     lines += [f"left out: {clip}: {reason}" for clip, reason in report.bad]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`elrbench doctor`: what this machine has, and what stands in the way."""
+"""The command `elrbench doctor`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from benchmark_core.runs.request import cache_folder
 def command(ctx: click.Context, cache: Path | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """elrbench doctor
 
-    Versions, devices, the video decoder, the cache folder and its free space, the plugins with their distributions, and
-    clashes between them. Exit 1 where something stands in the way of a run.
+    Print versions, devices, the video decoder, free space in the cache folder, and the installed plugins. List every
+    problem that would stop a run.
+
+    Exit code: 1 if there is a problem, else 0.
     """
     from elrbench_plugins.commands.doctor.examine import examine
 
@@ -28,5 +30,5 @@ def command(ctx: click.Context, cache: Path | None, plugins: tuple[str, ...], as
     if as_json:
         print_json(report.to_json())
     else:
-        click.echo(columns((part, what) for part, what in report.lines()))
+        click.echo(columns(report.lines()))
     ctx.exit(1 if report.troubles else 0)

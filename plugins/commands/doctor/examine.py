@@ -1,4 +1,4 @@
-"""What this machine has: versions, devices, decoder, folders, plugins; and what stands in the way of a run."""
+"""Examine this machine: versions, devices, decoder, cache folder and plugins, and problems that would stop a run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DISTRIBUTIONS = (
     "elrbench", "torch", "numpy", "scipy", "pandas", "tabulate", "pluggy", "PyYAML", "fvcore", "filelock",
     "av", "safetensors", "rich", "click",
 )  # fmt: skip
-LOW_ON_SPACE = 2 * 1024**3  # bytes; a few thousand clips of 96x128 high views
+LOW_ON_SPACE = 2 * 1024**3  # bytes: some thousand clips of 96x128 high views
 
 
 @dataclass
 class DoctorReport:
-    """What was found. `troubles`: one sentence each; empty where a run can start."""
+    """What was found. troubles: problems, one sentence each; empty if a run can start."""
 
     versions: dict[str, str | None] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
@@ -35,11 +35,11 @@ class DoctorReport:
     troubles: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers."""
+        """Return plain names and numbers."""
         return dict(vars(self))
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """(part, what was found), for people."""
+        """Yield (item, what was found), for people."""
         yield "python", f"{platform.python_version()} on {platform.platform()}"
         for name, version in self.versions.items():
             yield name, version or "not installed"
@@ -55,13 +55,13 @@ class DoctorReport:
         for name in self.blocked:
             yield "blocked", f"{name} (ELRBENCH_BLOCK)"
         for trouble in self.troubles:
-            yield "trouble", trouble
+            yield "problem", trouble
         if not self.troubles:
-            yield "verdict", "nothing stands in the way of a run"
+            yield "result", "no problem found"
 
 
 def examine(cache: Path, extra: Sequence[str] = ()) -> DoctorReport:
-    """Looks at everything; whatever is wrong becomes a line of `troubles` and hides nothing else."""
+    """Examine everything. A problem becomes a line of `troubles` and does not hide the rest."""
     report = DoctorReport(versions={name: version_of(name) for name in DISTRIBUTIONS})
     report.troubles += [f"{name} is not installed" for name, version in report.versions.items() if version is None]
     for look in (_devices, _decoder):
@@ -88,22 +88,22 @@ def _decoder(report: DoctorReport) -> None:
 
     library = ".".join(map(str, av.library_versions["libavcodec"]))
     wanted = ("h264", "mpeg4", "mjpeg", "vp9")
-    lacking = [codec for codec in wanted if codec not in av.codecs_available]
+    missing = [codec for codec in wanted if codec not in av.codecs_available]
     report.decoder = f"PyAV {av.__version__}, libavcodec {library}"
-    if lacking:
-        report.troubles.append(f"the decoder knows no {', '.join(lacking)}")
+    if missing:
+        report.troubles.append(f"the video decoder does not support {', '.join(missing)}")
 
 
 def _cache(report: DoctorReport, folder: Path) -> None:
     report.cache = {"folder": str(folder), "free": None}
-    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
-        report.troubles.append(f"the cache folder {folder} cannot be written; give --cache or set ELRBENCH_CACHE")
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        report.troubles.append(f"the cache folder {folder} cannot be written; pass --cache DIR or set ELRBENCH_CACHE")
         return
-    report.cache["free"] = shutil.disk_usage(standing).free
+    report.cache["free"] = shutil.disk_usage(existing).free
     if report.cache["free"] < LOW_ON_SPACE:
-        free = f"under {LOW_ON_SPACE // 1024**3} GiB are free at {standing}"
-        report.troubles.append(f"{free}; ELRBENCH_CACHE names another place")
+        free = f"less than {LOW_ON_SPACE // 1024**3} GiB are free in {existing}"
+        report.troubles.append(f"{free}; pass --cache DIR or set ELRBENCH_CACHE")
 
 
 def _plugins(report: DoctorReport, extra: Sequence[str]) -> None:
@@ -118,4 +118,4 @@ def _plugins(report: DoctorReport, extra: Sequence[str]) -> None:
         facts = {"name": owner.plugin, "distribution": owner.distribution, "version": owner.version}
         report.plugins.append({**facts, "offers": dict(kinds)})
     if not catalog.methods:
-        report.troubles.append("no plugin offers a method; install elrbench again so that its entry points are known")
+        report.troubles.append("no plugin offers a method; reinstall elrbench so that its entry points are registered")

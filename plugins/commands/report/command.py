@@ -1,27 +1,36 @@
-"""`elrbench report DIGEST|RUNFOLDER`: a finished run as one page, written into its folder."""
+"""The command `elrbench report`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import cache_flag, data_flag, device_flag, json_flag, plugin_flag
 from benchmark_core.errors import ElrError
+from benchmark_core.names import ComponentName
 from benchmark_core.runs.request import cache_folder, data_root
+
+if TYPE_CHECKING:
+    from benchmark_core.catalog import Catalog
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command("report")
-@click.argument("run", metavar="DIGEST|RUNFOLDER")
+@click.argument("run", metavar="DIGEST|DIR")
 @data_flag
 @device_flag
-@click.option("--out", type=PATH, metavar="FILE", help="Default: report.html in the run folder.")
+@click.option("--out", type=PATH, metavar="FILE", help="Page to write. Default: report.html in the run folder.")
 @click.option(
-    "--clips", type=click.IntRange(0, 100), metavar="N", default=4, show_default=True, help="Best, and worst. 0: none."
+    "--clips",
+    type=click.IntRange(0, 100),
+    metavar="N",
+    default=4,
+    show_default=True,
+    help="Best and worst clips; 0: none.",
 )
 @cache_flag
 @plugin_flag
@@ -38,14 +47,17 @@ def command(
 ) -> None:
     """elrbench report elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
 
-    Write one page of a finished run that opens anywhere: training curves, confused classes, where its networks look,
-    what its enhancer makes of clips, features laid out, best and worst clips, cost and plan. The networks of its stages
-    are taken from the cache where they are there. A panel that cannot be drawn says why. Its frames are the dataset's:
-    keep the page to yourself where its licence asks for that.
+    Write a finished run as one HTML page that opens from disk: training curves, confusion matrix, attention maps,
+    enhanced frames, features, best and worst clips, cost and plan.
+
+    Panels with clips need the dataset. Attention maps of a stage need its network in the cache. A panel that cannot be
+    drawn says why. The page contains frames of the dataset, so its licence may not allow you to share the page.
+
+    Needs the extra 'report'.
     """
     from benchmark_core.runs.folder import find_run
     from elrbench_plugins.commands.report.extras import check_extra
-    from elrbench_plugins.commands.report.read import read_run
+    from elrbench_plugins.commands.report.read_run import read_run
 
     check_extra()
     folder = find_run(run)
@@ -55,43 +67,55 @@ def command(
     from benchmark_core.catalog import load_catalog
     from elrbench_plugins.commands.report.make import PAGE, make_report
 
-    place = out or folder / PAGE
-    if place.is_dir():
-        raise ElrError(f"--out {place} is a folder; name the file to write")
+    page = out or folder / PAGE
+    if page.is_dir():
+        raise ElrError(f"--out {page} is a folder; pass a file name")
     reads_clips = clips > 0 and "fused" not in finished.record
-    for needed in (place.parent, *([cache_folder(cache)] if reads_clips else [])):
+    for needed in (page.parent, *([cache_folder(cache)] if reads_clips else [])):
         check_writable(needed)
     name = finished.record["plan"]["dataset"]
-    catalog, placed = load_catalog(extra=plugins), name
+    catalog, dataset = load_catalog(extra=plugins), name
     if data is not None:
-        catalog, placed = catalog.placed(name, data)
-        data_root(catalog, placed, data)  # what is asked for must be there
+        catalog, dataset = catalog.placed(name, data)
+        data_root(catalog, dataset, data)  # an explicit --data must exist
     report = make_report(
         finished,
         catalog,
-        find_data=lambda: data_root(catalog, placed, data),
+        find_data=lambda: data_folder(catalog, dataset, data),
         cache=cache_folder(cache),
         device=device,
         clips=clips,
-        extra=place.parent,
+        page_folder=page.parent,
         reporter=ConsoleReporter(),
     )
 
     from elrbench_plugins.commands.report.page import render
 
     content = render(report).encode(errors="backslashreplace")
-    write_whole(place, content)
-    told: dict[str, Any] = {
-        "file": str(place),
+    write_whole(page, content)
+    result: dict[str, Any] = {
+        "file": str(page),
         "bytes": len(content),
         "digest": finished.record["digest"],
         "panels": sorted(report.panels),
         "absent": report.why,
     }
     if as_json:
-        print_json(told)
+        print_json(result)
     else:
         for why in dict.fromkeys(report.why.values()):
             panels = ", ".join(panel for panel, reason in report.why.items() if reason == why)
             click.echo(f"not shown: {panels}: {why}")
-        click.echo(f"written: {place}")
+        click.echo(f"written: {page}")
+
+
+def data_folder(catalog: Catalog, dataset: str, data: Path | None) -> Path | None:
+    """Return the folder of the run's dataset; None if it is drawn by code.
+
+    Raises ElrError if it is not known. A record names a dataset of your own, such as `folder:my-clips`, without its
+    folder.
+    """
+    base = catalog.datasets[ComponentName.parse(dataset).base]
+    if data is None and base.at is not None and dataset not in catalog.places:
+        raise ElrError(f"the record does not name the folder of dataset '{dataset}'; pass --data DIR")
+    return data_root(catalog, dataset, data)

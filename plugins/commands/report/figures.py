@@ -1,4 +1,4 @@
-"""What predictions and the log say, as plain numbers for plots and tables. No network and no clip."""
+"""Numbers for plots and tables, from predictions and the log. Needs no network and no clip."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.f1 import THRESHOLDS
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.statistics import Floats, wilson
-from elrbench_plugins.commands.report.read import Log
+from elrbench_plugins.commands.report.read_run import Log
 
-CONFUSED = 10  # pairs of classes that are named
-SHOWN_LABELS = 5  # predicted classes that a clip's caption names
+CONFUSED = 10  # pairs of confused classes that are listed
+SHOWN_LABELS = 5  # predicted classes in a clip's caption
 
 _NUMBERED = re.compile(r"_\d+$")
 
 
 def threshold_of(record: RunRecord) -> float:
-    """Above which logit a class counts as predicted in a multi-label run: the primary score's own."""
+    """Return the logit above which a multi-label run predicts a class: the threshold of its primary score."""
     return THRESHOLDS.get(record["primary"], 0.0)
 
 
 def losses(predictions: Predictions) -> Floats:
-    """How wrong the network is of each clip, (N,): cross-entropy; of several labels the mean binary cross-entropy."""
+    """Return the loss of each clip, (N,): cross-entropy, or mean binary cross-entropy for multi-label runs."""
     logits = predictions.logits
     if predictions.targets.ndim == 1:
         own = np.take_along_axis(logits, predictions.targets[:, None], axis=1)[:, 0]
@@ -38,7 +38,7 @@ def losses(predictions: Predictions) -> Floats:
 
 
 def probabilities(predictions: Predictions) -> Floats:
-    """Softmax of single-label logits, sigmoid of others: (N, C)."""
+    """Return (N, C): softmax of single-label logits, sigmoid of multi-label logits."""
     logits = predictions.logits
     if predictions.targets.ndim == 1:
         return np.asarray(np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)))
@@ -46,10 +46,10 @@ def probabilities(predictions: Predictions) -> Floats:
 
 
 def matrix(predictions: Predictions, threshold: float) -> npt.NDArray[np.int64]:
-    """Clips of class i (row) of which class j (column) is predicted: int (C, C).
+    """Return int (C, C): the number of clips of class i (row) for which class j (column) is predicted.
 
-    Single-label: the confusion matrix; of equal logits the lower class number wins, as in scoring. Multi-label: how
-    often i is there while j is predicted, so that a row may sum to more than its clips.
+    Single-label: the confusion matrix. If logits are equal, the lower class number wins, as in scoring. Multi-label: a
+    clip counts in several cells, so a row may sum to more than its clips.
     """
     count = len(predictions.classes)
     if predictions.targets.ndim == 1:
@@ -57,12 +57,12 @@ def matrix(predictions: Predictions, threshold: float) -> npt.NDArray[np.int64]:
         np.add.at(found, (predictions.targets, predictions.logits.argmax(axis=1)), 1)
         return found
     truth = (predictions.targets > 0).astype(np.int64)
-    said = (predictions.logits > threshold).astype(np.int64)
-    return np.asarray(truth.T @ said)
+    predicted = (predictions.logits > threshold).astype(np.int64)
+    return np.asarray(truth.T @ predicted)
 
 
 def confused(counts: npt.NDArray[np.int64], n: Sequence[int], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Pairs of different classes, those first of which the larger share of the true one's clips goes wrong."""
+    """Return pairs of confused classes, ordered by the share of the true class's clips."""
     share = counts / np.maximum(np.asarray(n), 1)[:, None]
     off = [(i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j]
     off.sort(key=lambda pair: (-share[pair], -counts[pair], pair))
@@ -73,7 +73,7 @@ def confused(counts: npt.NDArray[np.int64], n: Sequence[int], classes: Sequence[
 
 
 def per_class(record: RunRecord) -> list[dict[str, Any]]:
-    """Name, clips, value, and of recalls the 95 % interval by Wilson: a row a class, in the dataset's order."""
+    """Return a row per class, in the dataset's order: name, clips, value, and for recalls the 95 % Wilson interval."""
     of = record["per_class"]
     rows = []
     for name, n, value in zip(of["classes"], of["n"], of["value"], strict=True):
@@ -83,9 +83,9 @@ def per_class(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def curves(log: Log) -> list[dict[str, Any]]:
-    """A plot for each stage and kind of figure: `sat_1`, `sat_2`, … are lines of one plot, `sat_*`.
+    """Return a plot per stage and logged value; `sat_1`, `sat_2`, … are lines of one plot, `sat_*`. The loss is first.
 
-    loss comes first. points: (epoch, value, figure). A stage of several loops counts its epochs through, from 1.
+    points: (epoch, value, name of the value). Epochs count from 1 through all training loops of a stage.
     """
     plots = []
     for stage, rows in log.items():
@@ -105,9 +105,9 @@ def curves(log: Log) -> list[dict[str, Any]]:
 
 
 def extremes(predictions: Predictions, among: Sequence[int], count: int, *, best: bool) -> list[int]:
-    """Up to `count` of the clips `among` (row numbers) that are told best, or worst, by `losses`.
+    """Return up to `count` of the row numbers `among` with the lowest loss (best) or the highest.
 
-    One of each class in turn, so that a class that is easy throughout does not fill the row; of several labels a clip
+    Takes one clip of each class in turn, so that one easy class does not fill the list. A clip with several labels
     counts for its first.
     """
     loss = losses(predictions)
@@ -124,7 +124,7 @@ def extremes(predictions: Predictions, among: Sequence[int], count: int, *, best
 
 
 def first_class(predictions: Predictions, row: int) -> int:
-    """The clip's class; of several its first, of none -1."""
+    """Return a clip's class: the first if it has several, -1 if it has none."""
     target = predictions.targets[row]
     if predictions.targets.ndim == 1:
         return int(target)
@@ -132,8 +132,8 @@ def first_class(predictions: Predictions, row: int) -> int:
     return int(there[0]) if len(there) else -1
 
 
-def told_of(predictions: Predictions, row: int, threshold: float) -> dict[str, Any]:
-    """What a clip is, and what the network says it is: `truth`, names; `said`, (name, probability) by probability."""
+def clip_caption(predictions: Predictions, row: int, threshold: float) -> dict[str, Any]:
+    """Return a clip's labels (`truth`) and predictions (`said`: name and probability, most probable first)."""
     found = probabilities(predictions)[row]
     order = np.argsort(-predictions.logits[row], kind="stable")
     if predictions.targets.ndim == 1:
@@ -154,13 +154,13 @@ def told_of(predictions: Predictions, row: int, threshold: float) -> dict[str, A
 
 
 def settings_of(plan: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Fields and settings of a plan as text, in order."""
+    """Return fields and settings of a plan as text, in order."""
     fields = [(key, as_text(value)) for key, value in plan.items() if key != "settings"]
     return fields, [(key, as_text(value)) for key, value in plan["settings"].items()]
 
 
 def as_text(value: Any) -> str:
-    """`96x128` of a size, names with commas, yes or no; `-` of nothing."""
+    """Return a value as text: `96x128` for a size, names with commas, yes or no, `-` for nothing."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A run's report, panel by panel. What cannot be shown is a panel that says why, in one line."""
+"""Make the panels of a run's report. A panel that cannot be shown has a one-line reason instead."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.training.device import pick_device
 from elrbench_plugins.commands.report import attention, enhanced, features, figures
 from elrbench_plugins.commands.report.networks import networks_of
-from elrbench_plugins.commands.report.read import Finished
-from elrbench_plugins.commands.report.seen import Material, material
+from elrbench_plugins.commands.report.read_run import Finished
+from elrbench_plugins.commands.report.run_clips import RunClips, list_run_clips
 
 PAGE = "report.html"
-CLIPS = 4  # best, and worst
-ATTENDED = 3  # clips whose attention is drawn: the best of two classes, and the worst
+CLIPS = 4  # number of best and of worst clips
+ATTENDED = 3  # clips with attention maps: the two best, of two classes, and the worst
 
 FindData = Callable[[], Path | None]
 
 
 @dataclass(kw_only=True)
 class RunReport:
-    """What the page shows: plain values by panel, and for a panel without any the reason in `why`."""
+    """Content of the page: values by panel, and in `why` the reason for each missing panel."""
 
     run: Finished
     panels: dict[str, Any] = field(default_factory=dict)
@@ -46,33 +46,33 @@ def make_report(
     cache: Path,
     device: str | None,
     clips: int,
-    extra: Path,
+    page_folder: Path,
     reporter: Reporter,
 ) -> RunReport:
-    """Every panel of the run's report.
+    """Make every panel of the run's report.
 
-    find_data: the dataset's folder, None of one that is drawn; an ElrError from it is why clips are not shown. clips:
-    how many of the best and of the worst are. beside: the folder of the page, from where links lead.
-    Raises ElrError where the device cannot be used.
+    find_data: returns the dataset's folder, or None for a dataset drawn by code; its ElrError is the reason for missing
+    clip panels. clips: number of best and of worst clips. page_folder: folder of the page; links start there.
+    Raises ElrError if the device cannot be used.
     """
     report = RunReport(run=run)
     add_numbers(report)
-    place = pick_device(device)
+    torch_device = pick_device(device)
     if "fused" in run.record:
-        report.panels["streams"] = _streams(run, extra)
-        leave_out_clips(report, "two streams were fused, and each has its own report")
+        report.panels["streams"] = _streams(run, page_folder)
+        leave_out_clips(report, "this run fuses two streams; each stream has its own report")
         return report
     if clips == 0:
         leave_out_clips(report, "no clips were asked for (--clips 0)")
         return report
     try:
-        deployed = load_run(run.folder, run.record, catalog)
         root = find_data()
-        stock = material(deployed, run.record, data=root, cache=cache, device=place, reporter=reporter)
+        deployed = load_run(run.folder, run.record, catalog)
+        run_clips = list_run_clips(deployed, run.record, data=root, cache=cache, device=torch_device, reporter=reporter)
     except ElrError as error:
         leave_out_clips(report, str(error))
         return report
-    _of_clips(report, stock, clips, cache=cache)
+    _of_clips(report, run_clips, clips, cache=cache)
     return report
 
 
@@ -80,12 +80,12 @@ OF_CLIPS = ("attention", "enhanced", "features", "extremes")
 
 
 def leave_out_clips(report: RunReport, why: str) -> None:
-    """None of the panels that need clips and a network, all for the same reason."""
+    """Leave out all panels that need clips and a network, for one reason."""
     report.why |= dict.fromkeys(OF_CLIPS, why)
 
 
 def add_numbers(report: RunReport) -> None:
-    """The panels that the run folder alone suffices for."""
+    """Add the panels that need only the run folder."""
     run = report.run
     classes, threshold = run.predictions.classes, figures.threshold_of(run.record)
     counts = figures.matrix(run.predictions, threshold)
@@ -99,48 +99,48 @@ def add_numbers(report: RunReport) -> None:
     if run.log is not None and (plots := figures.curves(run.log)):
         report.panels["curves"] = plots
     elif "fused" in run.record:
-        report.why["curves"] = "two streams were fused, and each has its own report"
+        report.why["curves"] = "this run fuses two streams; each stream has its own report"
     else:
-        report.why["curves"] = run.no_log or "no stage of this run logged anything"
+        report.why["curves"] = run.no_log or "no stage of this run logged values"
     if run.costs:
         report.panels["costs"] = run.costs
     if run.no_costs:
         report.why["costs"] = run.no_costs
 
 
-def _streams(run: Finished, extra: Path) -> list[dict[str, Any]]:
-    """Each stream's modality, score and link; `why` in place of a score where its run folder cannot be read."""
+def _streams(run: Finished, page_folder: Path) -> list[dict[str, Any]]:
+    """Return each stream's modality, score and link, or `why` if its run folder cannot be read."""
     found = []
     for digest in run.record["fused"]:
         folder = part_folder(run.folder, run.record["digest"], digest)
         page = folder / PAGE
-        told: dict[str, Any] = {
+        stream: dict[str, Any] = {
             "digest": digest,
             "folder": str(folder),
-            "link": quote(Path(os.path.relpath(page.resolve(), extra.resolve())).as_posix()),
+            "link": quote(Path(os.path.relpath(page.resolve(), page_folder.resolve())).as_posix()),
             "there": page.is_file(),
         }
         try:
             part = read_record(find_record(folder))
-            told |= {"modality": part["plan"]["modality"], "score": part["scores"][part["primary"]]}
+            stream |= {"modality": part["plan"]["modality"], "score": part["scores"][part["primary"]]}
         except ElrError as error:
-            told["why"] = str(error)
-        found.append(told)
+            stream["why"] = str(error)
+        found.append(stream)
     return found
 
 
 @holds_reader_lock
-def _of_clips(report: RunReport, stock: Material, clips: int, *, cache: Path) -> None:
-    """The panels of clips, each for itself: what fails in one is its reason and leaves the others alone."""
+def _of_clips(report: RunReport, run_clips: RunClips, clips: int, *, cache: Path) -> None:
+    """Add the panels with clips. A panel that fails has its reason and does not affect the others."""
     predictions = report.run.predictions
-    among = [row for row, key in enumerate(predictions.ids) if key in stock.clips]
+    among = [row for row, key in enumerate(predictions.ids) if key in run_clips.clips]
     best, worst = (figures.extremes(predictions, among, clips, best=best) for best in (True, False))
     attended = [*best[: ATTENDED - 1], *worst[:1]]
     panels: dict[str, Callable[[], Any]] = {
-        "attention": lambda: _attention(report, stock, attended, cache),
-        "enhanced": lambda: _enhanced(report, stock, attended),
-        "features": lambda: _features(report, stock),
-        "extremes": lambda: _extremes(report, stock, best, worst),
+        "attention": lambda: _attention(report, run_clips, attended, cache),
+        "enhanced": lambda: _enhanced(report, run_clips, attended),
+        "features": lambda: _features(report, run_clips),
+        "extremes": lambda: _extremes(report, run_clips, best, worst),
     }
     for name, make in panels.items():
         try:
@@ -149,54 +149,54 @@ def _of_clips(report: RunReport, stock: Material, clips: int, *, cache: Path) ->
             report.why[name] = str(error)
 
 
-def _attention(report: RunReport, stock: Material, rows: Sequence[int], cache: Path) -> dict[str, Any]:
+def _attention(report: RunReport, run_clips: RunClips, rows: Sequence[int], cache: Path) -> dict[str, Any]:
     run = report.run
-    networks = networks_of(stock.deployed, run.record, run.folder, cache)
-    looked, notes = attention.attention_of(stock, _batches(report, stock, rows), networks)
-    return {"clips": _told(report, looked), "notes": notes}
+    networks = networks_of(run_clips.loaded, run.record, run.folder, cache)
+    looked, notes = attention.attention_of(run_clips, _batches(report, run_clips, rows), networks)
+    return {"clips": _with_captions(report, looked), "notes": notes}
 
 
-def _enhanced(report: RunReport, stock: Material, rows: Sequence[int]) -> dict[str, Any]:
-    components = stock.deployed.components
+def _enhanced(report: RunReport, run_clips: RunClips, rows: Sequence[int]) -> dict[str, Any]:
+    components = run_clips.loaded.components
     if components.method.oracle:
-        raise ElrError(f"method '{components.method.name}' sees high views and has no enhancer")
-    if not enhanced.is_learnt(stock):
-        raise ElrError(f"enhancer '{stock.deployed.plan.enhancer}' is not learnt")
-    shown, why = enhanced.enhanced_of(stock, _batches(report, stock, rows))
-    return {"clips": _told(report, shown), "notes": [why] if why else []}
+        raise ElrError(f"method '{components.method.name}' uses high views and has no enhancer")
+    if not enhanced.is_trained(run_clips):
+        raise ElrError(f"enhancer '{run_clips.loaded.plan.enhancer}' has no trained weights")
+    shown, why = enhanced.enhanced_of(run_clips, _batches(report, run_clips, rows))
+    return {"clips": _with_captions(report, shown), "notes": [why] if why else []}
 
 
-def _batches(report: RunReport, stock: Material, rows: Sequence[int]) -> list[Batch]:
-    """Low and high views of clips by their row numbers, one clip a batch."""
+def _batches(report: RunReport, run_clips: RunClips, rows: Sequence[int]) -> list[Batch]:
+    """Return low and high views of clips by row number, one clip per batch."""
     ids = [report.run.predictions.ids[row] for row in dict.fromkeys(rows)]
-    return list(stock.batches(stock.views(ids, high=True), 1))
+    return list(run_clips.batches(run_clips.views(ids, high=True), 1))
 
 
-def _told(report: RunReport, clips: Mapping[str, Sequence[attention.AttentionRow]]) -> list[dict[str, Any]]:
-    """Each clip, by its id: its lines of frames, what it is, and what the network says."""
+def _with_captions(report: RunReport, clips: Mapping[str, Sequence[attention.AttentionRow]]) -> list[dict[str, Any]]:
+    """Return each clip with its rows of frames, labels and predictions."""
     predictions, threshold = report.run.predictions, figures.threshold_of(report.run.record)
     at = {key: row for row, key in enumerate(predictions.ids)}
-    return [{**figures.told_of(predictions, at[key], threshold), "rows": rows} for key, rows in clips.items()]
+    return [{**figures.clip_caption(predictions, at[key], threshold), "rows": rows} for key, rows in clips.items()]
 
 
-def _features(report: RunReport, stock: Material) -> list[dict[str, Any]]:
+def _features(report: RunReport, run_clips: RunClips) -> list[dict[str, Any]]:
     predictions = report.run.predictions
-    most = features.affordable(report.run.costs, stock.device)
-    ids = [key for key in features.sample(predictions, most) if key in stock.clips]
+    most = features.affordable(report.run.costs, run_clips.device)
+    ids = [key for key in features.sample(predictions, most) if key in run_clips.clips]
     if len(ids) < features.FEWEST:
-        raise ElrError(f"{len(ids)} clips are too few to be laid out: {features.FEWEST} are")
-    names, found = features.features_of(stock, ids, high=stock.deployed.components.method.oracle)
+        raise ElrError(f"{len(ids)} test clips are too few; t-SNE needs {features.FEWEST}")
+    names, found = features.features_of(run_clips, ids, high=run_clips.loaded.components.method.oracle)
     if len(names) < features.FEWEST:
-        raise ElrError(f"{len(names)} clips that can be read are too few to be laid out: {features.FEWEST} are")
+        raise ElrError(f"{len(names)} readable test clips are too few; t-SNE needs {features.FEWEST}")
     return features.points(predictions, names, features.layout(found))
 
 
-def _extremes(report: RunReport, stock: Material, best: Sequence[int], worst: Sequence[int]) -> dict[str, Any]:
-    """Both lists: each clip as the network sees it."""
-    high, ids = stock.deployed.components.method.oracle, report.run.predictions.ids
-    views = stock.views([ids[row] for row in dict.fromkeys([*best, *worst])], high=high, low=not high)
-    lines = {batch.ids[0]: attention.given_rows(stock, batch) for batch in stock.batches(views, 1)}
+def _extremes(report: RunReport, run_clips: RunClips, best: Sequence[int], worst: Sequence[int]) -> dict[str, Any]:
+    """Return the best and the worst clips as the network sees them."""
+    high, ids = run_clips.loaded.components.method.oracle, report.run.predictions.ids
+    views = run_clips.views([ids[row] for row in dict.fromkeys([*best, *worst])], high=high, low=not high)
+    lines = {batch.ids[0]: attention.view_rows(run_clips, batch) for batch in run_clips.batches(views, 1)}
     return {
-        name: _told(report, {ids[row]: lines[ids[row]] for row in taken if ids[row] in lines})
+        name: _with_captions(report, {ids[row]: lines[ids[row]] for row in taken if ids[row] in lines})
         for name, taken in (("best", best), ("worst", worst))
     }

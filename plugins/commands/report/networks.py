@@ -1,4 +1,4 @@
-"""The networks of a run: the one that it left, and those of its stages that are still in the cache."""
+"""The networks of a run: its recognizer, and the networks of its stages that are still in the cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from benchmark_core.training import stage_files
 
 @dataclass(frozen=True, kw_only=True)
 class ReportNetwork:
-    """A network by the stage that fitted it. high: it looks at high views. last: it is the one that was scored."""
+    """A network, named by the stage that trained it. high: its input is high views. last: it is the scored one."""
 
     name: str
     recognizer: Recognizer
@@ -35,22 +35,22 @@ class ReportNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """A stage without a network to show, and why."""
+    """A stage whose network cannot be shown, and why."""
 
     name: str
     why: str
 
 
 def networks_of(deployed: LoadedRun, record: RunRecord, folder: Path, cache: Path) -> Iterator[ReportNetwork | Missing]:
-    """The networks of the record's stages in the order in which they were fitted, then the run's own, one at a time.
+    """Yield the networks of the record's stages in training order, then the run's recognizer, one at a time.
 
-    A stage that left the run's own network is that network. A network that was fitted on low views looks at low ones;
-    one that was fitted on high views alone, at high ones.
+    A stage whose weights equal the recognizer is not shown twice. A network sees high views if it was trained on high
+    views only, else low views.
     """
     own = file_digest(folder / WEIGHTS)
     names: list[str] = []
     if teacher := record["plan"].get("teacher"):
-        yield Missing(name=teacher, why="it was given with --teacher, and is no stage of this run")
+        yield Missing(name=teacher, why="it was given with --teacher and is not a stage of this run")
     for stage in record["stages"]:
         path = cache / "stages" / f"{file_name(stage['name'])}-{stage['key']}"
         note = stage_files.read_note(path)
@@ -71,10 +71,10 @@ def networks_of(deployed: LoadedRun, record: RunRecord, folder: Path, cache: Pat
 
 
 def _network(deployed: LoadedRun, name: str, note: dict[str, Any], weights: Path) -> ReportNetwork | Missing:
-    """The recognizer that a stage left: of the method's head or of the mean of logits, whichever its tensors fit."""
+    """Return a stage's recognizer, with the method's head or with mean logits, whichever matches its weights."""
     numbers = note.get("numbers")
-    sees = numbers if isinstance(numbers, dict) else {}
-    high = "high" in sees and not {"low", "degradation"} & sees.keys()  # older notes tell low by its degradation
+    inputs = numbers if isinstance(numbers, dict) else {}
+    high = "high" in inputs and not {"low", "degradation"} & inputs.keys()  # older: `degradation`, not `low`
     try:
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
@@ -83,14 +83,14 @@ def _network(deployed: LoadedRun, name: str, note: dict[str, Any], weights: Path
     for head in (None, "mean-logits"):
         try:
             fresh = recognizer_of(plan, deployed.components, high=high, head=head)
-        except ElrError:  # the method's own head may refuse a network for high views
+        except ElrError:  # the method's own head may not support high views
             continue
         if shapes(fresh.state_dict()) == shapes(state):
             fresh.load_state_dict(state)
             return ReportNetwork(name=name, recognizer=fresh.eval(), high=high)
-    return Missing(name=name, why="what it fitted is no recognizer, but a part of one")
+    return Missing(name=name, why="it trained a part of a recognizer, not a whole one")
 
 
 def shapes(state: dict[str, Tensor]) -> str:
-    """Names and shapes of tensors, to be compared."""
+    """Return names and shapes of tensors as text, for comparison."""
     return json.dumps({name: list(value.shape) for name, value in sorted(state.items())})

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the plots of a report from the JSON in the page. Plot sets names as text, never as markup.
+// Draw the plots of a report from the JSON in the page. Plot inserts names as text, never as markup.
 (() => {
   const data = JSON.parse(document.getElementById("plots").textContent);
   const COLOURS = ["#4269d0", "#c98a00", "#e0505f", "#3f9c9c", "#3ca951", "#d9579b", "#8b6fd6", "#6f93c4", "#8f6b3e", "#7d8590"];
@@ -9,7 +9,7 @@
   const ruler = document.createElement("canvas").getContext("2d");
   ruler.font = FONT;
   const widest = (names, most) => Math.min(most, 14 + Math.max(0, ...names.map((name) => ruler.measureText(name).width)));
-  // Names on an axis: whole ones in a plot of their own would not fit on a phone.
+  // Shorten names on an axis to `room` pixels.
   const short = (name, room) => {
     if (ruler.measureText(name).width <= room) return name;
     let letters = Array.from(name.replace(/\s+/g, " "));
@@ -47,18 +47,18 @@
     const named = side >= 11;
     const size = Math.min(12, side / 2.6);
     const axis = { domain: classes.map((_, place) => place), tickSize: 0, label: null, padding: 0 };
-    const title = (cell) => `is ${classes[cell.i]}\nsaid ${classes[cell.j]}\n${cell.count} of ${n[cell.i]} clips (${percent(cell.share)})`;
+    const title = (cell) => `label ${classes[cell.i]}\npredicted ${classes[cell.j]}\n${cell.count} of ${n[cell.i]} clips (${percent(cell.share)})`;
     return Plot.plot({
       ...common, width: left + side * classes.length + 4, height: (named ? top : 8) + side * classes.length + 4,
       marginLeft: left, marginTop: named ? top : 8, marginRight: 4, marginBottom: 4,
-      ariaLabel: multi ? "Classes said beside classes that are there" : "Confusion matrix",
+      ariaLabel: multi ? "Label co-occurrence" : "Confusion matrix",
       x: { ...axis, axis: named ? "top" : null, tickRotate: -90, tickFormat: (place) => short(classes[place], top - 12) },
       y: { ...axis, axis: named ? "left" : null, tickFormat: (place) => short(classes[place], left - 12) },
       marks: [
         Plot.cell(cells, { x: "j", y: "i", fill: "currentColor", fillOpacity: 0.05, inset: named ? 0.5 : 0 }),
         Plot.cell(filled, {
           x: "j", y: "i", inset: named ? 0.5 : 0,
-          // At most 0.7, so that ink stays readable on it in light and dark.
+          // At most 0.7, so that text stays readable in light and dark mode.
           fill: (cell) => (cell.i === cell.j ? "var(--hit)" : "var(--miss)"), fillOpacity: (cell) => 0.08 + 0.62 * cell.share,
         }),
         side >= 20 ? Plot.text(filled, {
@@ -85,9 +85,9 @@
         const names = [...new Set(points.map((point) => point.figure))];
         const epochs = new Set(points.map((point) => point.epoch));
         const [low, high] = d3.extent(points, (point) => point.value);
-        const slack = Math.max(0, 0.005 * Math.max(Math.abs(low), Math.abs(high)) - (high - low) / 2);  // all but constant
+        const slack = Math.max(0, 0.005 * Math.max(Math.abs(low), Math.abs(high)) - (high - low) / 2);  // nearly constant values
         cell.append(Object.assign(document.createElement("h4"), { textContent: title }), Plot.plot({
-          ...common, width: each, height: 180, marginLeft: 52, marginTop: 10, marginRight: 12, marginBottom: 38, ariaLabel: `${title} of ${stage}, epoch by epoch`,
+          ...common, width: each, height: 180, marginLeft: 52, marginTop: 10, marginRight: 12, marginBottom: 38, ariaLabel: `${title} of ${stage} by epoch`,
           x: { label: "epoch", ticks: epochs.size > 1 ? d3.ticks(1, Math.max(...epochs), 5).filter(Number.isInteger) : [1], tickFormat: "d" },
           y: { label: null, grid: true, ticks: 4, domain: [low - slack, high + slack], nice: true },
           color: { domain: names, range: names.map((_, place) => COLOURS[place % COLOURS.length]), legend: names.length > 1 },

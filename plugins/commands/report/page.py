@@ -1,8 +1,8 @@
-"""The page: one file of HTML that asks nobody for anything.
+"""Render the report as one HTML file that makes no request.
 
-Text is escaped by Jinja, whose `autoescape` is on and never lifted but for the files of this package; numbers and names
-for plots are JSON in a data block, which a browser does not run; and the page's own Content-Security-Policy lets no
-script run but these, known by their digests, and no request leave.
+Jinja's `autoescape` is on for all text; only files of this package are inserted unescaped. Data of plots are JSON in a
+data block, which a browser does not execute. The page's Content-Security-Policy allows no request, and no script except
+those of this package, identified by digest.
 """
 
 from __future__ import annotations
@@ -20,18 +20,15 @@ from elrbench_plugins.commands.report.make import RunReport
 from elrbench_plugins.pages.bundle import libraries
 from elrbench_plugins.pages.html import data_script
 
-LIBRARIES = (
-    "d3.min.js",
-    "plot.umd.min.js",
-)  # Observable Plot draws, upon d3; both in pages/bundled with their licences
+LIBRARIES = ("d3.min.js", "plot.umd.min.js")  # Observable Plot needs d3; both are in pages/bundled with licences
 SCRIPT, STYLE, TEMPLATE = "page.js", "page.css", "page.html"
 TITLES = {
     "curves": "Training curves",
     "matrix": "Confusion matrix",
-    "per_class": "Classes",
-    "attention": "Where it looks, and when",
+    "per_class": "Scores by class",
+    "attention": "Attention maps",
     "enhanced": "Enhanced frames",
-    "features": "Features of clips",
+    "features": "Features (t-SNE)",
     "extremes": "Best and worst clips",
     "costs": "Cost",
     "streams": "Streams",
@@ -39,7 +36,7 @@ TITLES = {
 
 
 def render(report: RunReport) -> str:
-    """The page. Needs Jinja, of the extra `report`."""
+    """Return the page. Needs Jinja (the extra `report`)."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -58,7 +55,7 @@ def render(report: RunReport) -> str:
         threshold=figures.threshold_of(record),
         panels=report.panels,
         why=report.why,
-        titles=TITLES | ({"matrix": "Classes that come together"} if multi else {}),
+        titles=TITLES | ({"matrix": "Label co-occurrence"} if multi else {}),
         fields=fields,
         settings=settings,
         plots=Markup(data_script("plots", printable(_plots(report)))),
@@ -71,7 +68,7 @@ def render(report: RunReport) -> str:
 
 
 def printable(value: Any) -> Any:
-    r"""`value` with every text in it as a page can hold it: what is no character is `\udcff`, a control `\x07`."""
+    r"""Return `value` with texts that HTML can hold: lone surrogates become `\udcff`, control characters `\x07`."""
     if isinstance(value, str):
         plain = value.encode(errors="backslashreplace").decode()
         return "".join(each if each in "\n\t" or not _control(each) else f"\\x{ord(each):02x}" for each in plain)
@@ -81,19 +78,19 @@ def printable(value: Any) -> Any:
 
 
 def _control(character: str) -> bool:
-    """C0 and C1 controls, of which HTML can hold the fewest."""
+    """Whether a character is a C0 or C1 control, most of which HTML cannot hold."""
     return ord(character) < 32 or 127 <= ord(character) < 160
 
 
 def _name(value: Any) -> Any:
-    """A name from outside: escaped, its line breaks kept, its direction of writing its own affair."""
+    """Escape a name from outside; `<bdi>` isolates its writing direction."""
     from markupsafe import Markup
 
     return Markup("<bdi>%s</bdi>") % printable(str(value))
 
 
 def _plots(report: RunReport) -> dict[str, Any]:
-    """What the script draws."""
+    """Return the data that the script draws."""
     panels = report.panels
     matrix = {key: panels["matrix"][key] for key in ("classes", "counts", "n")}
     matrix["multi"] = report.run.record["hits"] is None

@@ -1,4 +1,4 @@
-"""`elrbench rerun RECORD`: a record's plan run again, old and new side by side."""
+"""The command `elrbench rerun`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,20 @@ PATH = click.Path(path_type=Path)
 @click.argument("record")
 @data_flag
 @extra_data_flags
-@click.option("--weights", metavar="FILE", help="Where the plan starts from a file: that file.")
-@click.option("--enhancer-weights", metavar="FILE", help="Where the plan's enhancer is a file's: that file.")
-@click.option("--teacher", metavar="RUNFOLDER", help="Where the plan was given a teacher: the run that left it.")
+@click.option(
+    "--weights", metavar="FILE", help="Checkpoint of the backbone, if the recorded plan loaded one from a file."
+)
+@click.option(
+    "--enhancer-weights",
+    metavar="FILE",
+    help="Checkpoint of the enhancer, if the recorded plan loaded one from a file.",
+)
+@click.option("--teacher", metavar="DIR", help="Run folder of the teacher, if the recorded plan was given one.")
 @bad_clips_flag
 @device_flag
-@click.option("--out", type=PATH, metavar="FOLDER", help="Run folder. Default: ./elrbench-runs/DIGEST-again.")
+@click.option("--out", type=PATH, metavar="DIR", help="Run folder to write. Default: ./elrbench-runs/DIGEST-again.")
 @cache_flag
-@click.option("--refit", is_flag=True, help="Fit every stage again, also those that the cache folder holds.")
+@click.option("--refit", is_flag=True, help="Train every stage again, even if it is in the cache.")
 @plugin_flag
 @board_flag
 @json_flag
@@ -66,11 +72,13 @@ def command(
 ) -> None:
     """elrbench rerun 098902fa --refit
 
-    Run the plan of a record again and print its scores beside the recorded ones, on how many clips the two predict the
-    same, and which versions, plugins and devices differ. RECORD is a record's file, a run folder, or the digest of a
-    published run or its first digits. Exit 1, before anything is trained, where the data are not those of the record;
-    and, after it, where clips are predicted otherwise though device, versions and plugins are the same. Nothing is
+    Run the plan of a record again and compare the two runs: scores, predictions per clip, versions, plugins, devices.
+
+    RECORD is a record file, a run folder, or the digest of a published run (its first digits are enough). Nothing is
     published.
+
+    Exit code: 1 if the data differ from those of the record; nothing is trained then. 1 if predictions differ although
+    device, versions and plugins are the same. Else 0.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
@@ -96,7 +104,7 @@ def command(
     root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
     place = out or RUNS / f"{plan.digest}-again"
     if place.absolute() == selected.folders[old["digest"]].absolute():
-        raise ElrError(f"--out {place} is the folder of the record itself, which would be lost; give another")
+        raise ElrError(f"--out {place} is the folder of the record and would be overwritten; pass another --out DIR")
     refuse_other_folder(place, plan.digest)
     context = RunContext(
         data=root,
@@ -109,7 +117,7 @@ def command(
         refit=refit,
     )
     if other := other_data(old, plan, catalog, context):
-        raise RunFailed(f"{other}; nothing was trained. Give the folder with the same clips")
+        raise RunFailed(f"{other}; nothing was trained. Pass --data DIR of the recorded clips")
 
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.records.stored import stored_predictions
@@ -118,15 +126,15 @@ def command(
     result = run(plan, catalog, context)
     new = read_record(find_record(result.folder))
     found = agreement(old, before, new, stored_predictions(new, result.folder))
-    told = _told(old, new, found, differences(old, new), result.folder)
+    comparison = _comparison(old, new, found, differences(old, new), result.folder)
     if as_json:
-        print_json(told)
+        print_json(comparison)
     else:
-        click.echo(_text(told))
-    ctx.exit(0 if found.whole or found.same is None or told["differ"] else 1)
+        click.echo(_text(comparison))
+    ctx.exit(0 if found.all_same or found.same is None or comparison["differ"] else 1)
 
 
-def _told(
+def _comparison(
     old: RunRecord, new: RunRecord, found: Agreement, differ: dict[str, tuple[str, str]], folder: Path
 ) -> dict[str, Any]:
     names = [*old["scores"], *(name for name in new["scores"] if name not in old["scores"])]
@@ -141,43 +149,43 @@ def _told(
             "clips": found.clips,
             "same": found.same,
             "of": "hits" if found.hits else "predictions",
-            "largest_logit_difference": found.gap,
-            "agree": found.whole,
+            "largest_logit_difference": found.largest_difference,
+            "agree": found.all_same,
         },
         "differ": {key: list(pair) for key, pair in differ.items()},
         "reused": [stage["name"] for stage in new["stages"] if stage["reused"]],
     }
 
 
-def _text(told: dict[str, Any]) -> str:
+def _text(comparison: dict[str, Any]) -> str:
     rows = [("", "recorded", "again", "difference")]
-    for name, of in told["scores"].items():
+    for name, of in comparison["scores"].items():
         old, new = of["old"], of["new"]
-        gap = f"{100 * (new['value'] - old['value']):+.2f}" if old and new else "-"
-        rows.append((name, _score(old), _score(new), gap))
+        difference = f"{100 * (new['value'] - old['value']):+.2f}" if old and new else "-"
+        rows.append((name, _score(old), _score(new), difference))
     lines = [
-        f"{told['digest']}: {told['method']} on {told['dataset']}, budget {told['budget']}",
+        "{digest}: {method} on {dataset}, budget {budget}".format_map(comparison),
         columns(rows, "  "),
-        _agreement(told["predictions"]),
+        _predictions_text(comparison["predictions"]),
     ]
-    if told["differ"]:
-        lines.append("differ between the two, recorded | again:")
-        lines.append(columns(((key, f"{one} | {other}") for key, (one, other) in told["differ"].items()), "  "))
+    if comparison["differ"]:
+        lines.append("differences, recorded | again:")
+        lines.append(columns(((key, f"{one} | {other}") for key, (one, other) in comparison["differ"].items()), "  "))
     else:
         lines.append("same device, versions and plugins")
-    if told["reused"]:
-        lines.append(f"taken from the cache, not fitted again: {', '.join(told['reused'])}; --refit fits them again")
-    return "\n".join([*lines, f"run folder: {told['folder']}"])
+    if comparison["reused"]:
+        lines.append(f"stages from the cache: {', '.join(comparison['reused'])}; --refit trains them again")
+    return "\n".join([*lines, f"run folder: {comparison['folder']}"])
 
 
 def _score(score: ScoreFields | None) -> str:
     return "-" if score is None else f"{100 * score['value']:.2f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
 
-def _agreement(found: dict[str, Any]) -> str:
+def _predictions_text(found: dict[str, Any]) -> str:
     if found["same"] is None:
-        return "predictions: the record's are not beside it, so clips cannot be compared"
-    what = "are right or wrong alike" if found["of"] == "hits" else "are predicted alike"
-    gap = found["largest_logit_difference"]
-    rest = "" if gap is None else f"; logits differ by {gap:.3g} at most" if gap else "; logits are equal"
-    return f"predictions: {found['same']} of {found['clips']} clips {what}{rest}"
+        return "predictions: not compared, because the predictions file of the record is missing"
+    what = "the same outcome (right or wrong)" if found["of"] == "hits" else "the same prediction"
+    largest = found["largest_logit_difference"]
+    logits = "" if largest is None else f"; logits differ by at most {largest:.3g}" if largest else "; logits are equal"
+    return f"predictions: {what} for {found['same']} of {found['clips']} clips{logits}"

@@ -1,4 +1,4 @@
-"""A record's plan, made and run again: whether it is the same plan on the same data, and what came out."""
+"""Compare a record with a second run of its plan."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ _SHOWN = 3
 
 
 def refuse_other_plan(record: RunRecord, plan: Plan) -> None:
-    """ElrError where `plan`, resolved from the names and numbers of the record's, is another today."""
+    """Raise ElrError if `plan`, resolved again from the recorded fields, differs from the recorded plan."""
     if plan.digest == record["digest"]:
         return
     theirs, ours = _flat(record["plan"]), _flat(plan.to_json())
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
-    shown = ", ".join(f"{key} {theirs.get(key, 'not set')!r} is {ours.get(key, 'not set')!r}" for key in keys[:_SHOWN])
+    shown = ", ".join(
+        f"{key} was {theirs.get(key, 'not set')!r} and is {ours.get(key, 'not set')!r}" for key in keys[:_SHOWN]
+    )
     more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
     raise ElrError(
-        f"the plan of {record['digest']} cannot be made again, for components have changed since: {shown}{more}; "
-        f"install what it was run with (elrbench {record['versions'].get('elrbench', 'of unknown version')})"
+        f"the plan of {record['digest']} cannot be run again because its components have changed: {shown}{more}; "
+        f"install the recorded version (elrbench {record['versions'].get('elrbench', 'of unknown version')})"
     )
 
 
@@ -37,28 +39,32 @@ def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two runs of one plan, clip by clip. clips: tested in both. same: of those, how many got the same class, or
-    classes; None where the record's predictions are not at hand and clips have several labels. hits: whether `same` is
-    only of who was right, as the record has it. gap: the largest difference of a logit, None without predictions.
+    """Predictions of two runs of one plan, compared clip by clip.
+
+    clips: number tested in both runs. same: number with the same predicted class or classes; None if it is unknown,
+        because the record has several labels per clip and its predictions file is missing.
+    hits: `same` compares only whether each clip was right, because the predictions file is missing.
+    largest_difference: of any logit; None without predictions.
     """
 
     clips: int
     same: int | None
     hits: bool
-    gap: float | None
+    largest_difference: float | None
 
     @property
-    def whole(self) -> bool:
+    def all_same(self) -> bool:
         """Whether every clip agrees."""
         return self.same == self.clips
 
 
 def agreement(old: RunRecord, before: Predictions | None, new: RunRecord, after: Predictions) -> Agreement:
-    """before, after: the predictions of `old`, where they are at hand, and of `new`."""
+    """Compare predictions. before: those of `old`, or None if their file is missing. after: those of `new`."""
     if before is None:
         if old["hits"] is None or old["scores"][old["primary"]]["n"] != len(after.ids):
-            return Agreement(len(after.ids), None, hits=False, gap=None)
-        return Agreement(len(after.ids), int(np.sum(clip_hits(old) == clip_hits(new))), hits=True, gap=None)
+            return Agreement(len(after.ids), None, hits=False, largest_difference=None)
+        same = int(np.sum(clip_hits(old) == clip_hits(new)))
+        return Agreement(len(after.ids), same, hits=True, largest_difference=None)
     places = {key: place for place, key in enumerate(before.ids)}
     here = [place for place, key in enumerate(after.ids) if key in places]
     one, other = before.logits[[places[after.ids[place]] for place in here]], after.logits[here]  # (n, C)
@@ -66,11 +72,13 @@ def agreement(old: RunRecord, before: Predictions | None, new: RunRecord, after:
         same = np.all((one > 0) == (other > 0), axis=1)
     else:
         same = one.argmax(axis=1) == other.argmax(axis=1)
-    return Agreement(len(here), int(same.sum()), hits=False, gap=float(np.abs(one - other).max()) if here else None)
+    return Agreement(
+        len(here), int(same.sum()), hits=False, largest_difference=float(np.abs(one - other).max()) if here else None
+    )
 
 
 def differences(old: RunRecord, new: RunRecord) -> dict[str, tuple[str, str]]:
-    """What the two runs were made with and of: devices, versions, plugins, unreadable clips; where they differ."""
+    """Devices, versions, plugins and unreadable clips that differ: name -> (recorded, again)."""
     pairs = dict(_facts(old, new))
     return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
 

@@ -1,4 +1,4 @@
-"""`elrbench suite list|show|run`: lists of plans, such as the rows of a paper's table beside their printed figures."""
+"""The commands `elrbench suite list`, `show` and `run`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OVER_ROWS = tuple(flag for flag in PLAN if flag[0][0] not in ("--method", "--tea
 def command(ctx: click.Context) -> None:
     """elrbench suite show cstat-table4
 
-    Lists of plans that are run together: each table of a paper, row by row beside its printed figures, or a YAML file
+    Show and run suites: lists of plans, such as the rows of a paper's table with their printed figures, or a YAML file
     of your own.
     """
     if ctx.invoked_subcommand is None:
@@ -48,15 +48,15 @@ def command(ctx: click.Context) -> None:
 
 
 def over_rows(function: F) -> F:
-    """The fields of a plan, over what every row says; which rows, which seeds, and where their clips lie."""
+    """Add options that override plan fields of every row, select rows and seeds, and name data folders."""
     function = plugin_flag(function)
     function = data_flag(extra_data_flags(function))
-    text = "An option of a component, for the rows that have it. Repeatable."
+    text = "Set an option of a component in the rows that have it. Repeatable."
     function = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
-    text = "Seeds, each a run. Default: the suite's."
+    text = "Seeds to run, one run each. Default: those of the suite."
     function = click.option("--seeds", metavar="N,N,N", help=text)(function)
     function = click.option(
-        "--only", metavar="ROW,ROW", help="Of its rows, these alone; '*-hmdb51' is those that end so."
+        "--only", metavar="ROW,ROW", help="Use only these rows; patterns such as '*-hmdb51' are allowed."
     )(function)
     for names, metavar, text in reversed(OVER_ROWS):
         help_text = text.partition(" Default:")[0] + " Default: the row's."
@@ -71,12 +71,12 @@ def _field(names: tuple[str, ...]) -> str:
 # -- list
 
 
-@command.command("list", short_help="what suites there are, and whose figures they name")
+@command.command("list", short_help="List the installed suites.")
 @json_flag
 def list_(as_json: bool) -> None:
     """elrbench suite list
 
-    Every suite that an installed package brings, with its rows and who brought it. Loads no plugin.
+    List the suites of all installed packages: name, number of rows, title, package.
     """
     from benchmark_core.papers.collection import load_library
     from elrbench_plugins.commands.suite.suite import read_suite
@@ -102,21 +102,22 @@ def list_(as_json: bool) -> None:
 # -- show
 
 
-@command.command("show", short_help="its rows: printed figures, plans, and what they would cost")
+@command.command("show", short_help="Show the rows of a suite: printed figures, plans, cost.")
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
-@click.option("--no-cost", is_flag=True, help="Leave out what the rows would cost.")
+@click.option("--no-cost", is_flag=True, help="Do not count parameters and multiply-adds.")
 @cache_flag
 @json_flag
 def show(name: str, no_cost: bool, cache: Path | None, as_json: bool, **flags: Any) -> None:
     """elrbench suite show cstat-table4
 
-    Every row with its printed figure, the plan that it stands for, and what it would cost, counted from the structure
-    alone. Needs no data. Counts are kept in the cache folder and counted again when code changes.
+    Show every row with its printed figure, its plan, and the cost of a run in multiply-adds. Needs no data.
+
+    Counts are kept in the cache folder, and made again when code changes.
     """
     library, planned = _planned(name, flags)
 
-    from elrbench_plugins.commands.suite.text import show_json, show_text
+    from elrbench_plugins.commands.suite.show_text import show_json, show_text
 
     estimates = {} if no_cost else _estimates(planned, cache_folder(cache))
     if as_json:
@@ -155,18 +156,23 @@ def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
 # -- run
 
 
-@command.command("run", short_help="run its rows, on their own data or on other, and print paper and ours side by side")
+@command.command("run", short_help="Run the rows of a suite and compare with printed figures.")
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
 @bad_clips_flag
 @device_flag
 @click.option(
-    "--out", type=PATH, metavar="FOLDER", default=Path("elrbench-runs"), show_default=True, help="Holds a folder a run."
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    default=Path("elrbench-runs"),
+    show_default=True,
+    help="Parent of run folders.",
 )
 @cache_flag
 @click.option("--publish", "publish_to", is_flag=True, help="Copy records and predictions into the leaderboards.")
 @board_flag
-@click.option("--dry-run", is_flag=True, help="List the runs and which are done, and stop.")
+@click.option("--dry-run", is_flag=True, help="List the runs and their state, then stop.")
 @json_flag
 @click.pass_context
 def run(
@@ -185,44 +191,46 @@ def run(
 ) -> None:
     """elrbench suite run cstat-table4 --dataset jhmdb --budget small
 
-    Run every row, one run for each seed and fold, and print the paper's figures and these side by side. Runs that are
-    finished, under --out or in the leaderboards, are not run again. A row that fails stops no other; the exit code is
-    then 1.
+    Run every row, one run per seed and fold, and print the paper's figures next to the measured ones.
+
+    Finished runs, in --out or in the leaderboards folder, are not run again. If a row fails, the others still run.
+
+    Exit code: 1 if a run failed or could not be published, else 0.
     """
     _, planned = _planned(name, flags)
     if publish_to and not folder.is_dir():
-        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+        raise ElrError(f"there is no folder {folder} to publish into; pass --folder DIR or run in the checkout")
 
-    from elrbench_plugins.commands.suite.campaign import RunOutcome, failed_runs, finished, jobs_of, run_jobs
+    from elrbench_plugins.commands.suite.plan_runner import PlanRunner, publish_earlier
     from elrbench_plugins.commands.suite.results import lines_of
-    from elrbench_plugins.commands.suite.runs import Runs, publish_earlier
-    from elrbench_plugins.commands.suite.text import jobs_json, jobs_text, run_json, run_text
+    from elrbench_plugins.commands.suite.run_text import run_json, run_text, runs_json, runs_text
+    from elrbench_plugins.commands.suite.suite_runs import RunOutcome, failed_runs, finished_runs, run_all, runs_of
 
-    jobs = jobs_of(planned.rows)
+    runs = runs_of(planned.rows)
     reporter = ConsoleReporter()
-    runs = Runs(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
-    done, remarks = runs.of_these_clips(jobs, finished(jobs, out, folder if folder.is_dir() else None))
+    runner = PlanRunner(planned, flags, bad_clips, device, cache, folder if publish_to else None, reporter)
+    done, remarks = runner.on_these_clips(runs, finished_runs(runs, out, folder if folder.is_dir() else None))
     if dry_run:
         if as_json:
-            print_json(jobs_json(planned, jobs, done))
+            print_json(runs_json(planned, runs, done))
         else:
-            click.echo(jobs_text(planned, jobs, done))
+            click.echo(runs_text(planned, runs, done))
         return
-    if not jobs:
+    if not runs:
         row = planned.rows[0]
         raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
     for remark in planned.remarks:
         reporter.warn(remark)
     outcome = RunOutcome(records=done, failures={})
-    if any(job.plan.digest not in done for job in jobs):
-        outcome = run_jobs(jobs, done, out, runs.start(jobs, done), reporter, remarks)
-    unpublished = publish_earlier(jobs, done, out, folder, reporter) if publish_to else []
+    if any(one.plan.digest not in done for one in runs):
+        outcome = run_all(runs, done, out, runner.start(runs, done), reporter, remarks)
+    unpublished = publish_earlier(runs, done, out, folder, reporter) if publish_to else []
     lines = lines_of(planned.rows, outcome)
     if as_json:
         print_json(run_json(planned, lines))
     else:
         click.echo(run_text(planned, lines))
-    for line in (*failed_runs(jobs, outcome.failures), *unpublished):
+    for line in (*failed_runs(runs, outcome.failures), *unpublished):
         click.echo(f"elrbench: failed: {line}", err=True)
     for row in planned.rows:
         if row.failed:
@@ -230,11 +238,11 @@ def run(
     ctx.exit(1 if outcome.failures or unpublished or any(row.failed for row in planned.rows) else 0)
 
 
-# -- what a name and the flags stand for
+# -- rows under the options
 
 
 def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite]:
-    """The suite's rows under the flags of `over_rows`; every name and number is checked before data is touched."""
+    """Return the rows with the options of `over_rows` applied. Checks every name and number before data is read."""
     from benchmark_core.catalog import load_catalog
     from benchmark_core.papers.collection import load_library
     from elrbench_plugins.commands.suite.rows import SuiteRequest, plan_suite
@@ -254,7 +262,7 @@ def _planned(name: str, flags: Mapping[str, Any]) -> tuple[Library, PlannedSuite
 
 
 def _read(name: str, library: Library) -> Suite:
-    """A file where the name looks like one, else a suite of the library."""
+    """Read a file if the name looks like a path, else a suite of the library."""
     from benchmark_core.strict_yaml import parse_yaml, read_yaml
     from elrbench_plugins.commands.suite.suite import read_suite
 
@@ -262,7 +270,7 @@ def _read(name: str, library: Library) -> Suite:
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         return read_suite(read_yaml(path), str(path), path.stem)
     if name not in library.suites and (extra := Path(f"{name}.yaml")).is_file():
-        raise ElrError(f"unknown suite '{name}'; for the file of that name, say {extra}")
+        raise ElrError(f"unknown suite '{name}'; to use the file of that name, type {extra}")
     file = library.suite(name)
     return read_suite(parse_yaml(file.text, file.where), file.where, name)
 

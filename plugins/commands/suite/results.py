@@ -1,4 +1,4 @@
-"""What a suite's rows came to: the printed figure and the measured one side by side, each with what it is of."""
+"""Scores of a suite's rows: printed figures next to measured ones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.rows import group_rows
-from elrbench_plugins.commands.suite.campaign import RunOutcome
 from elrbench_plugins.commands.suite.rows import PlannedRow
+from elrbench_plugins.commands.suite.suite_runs import RunOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A score over complete seeds, as fractions. clips: scored in one seed. std: over seeds, None of one."""
+    """A score over complete seeds, as a fraction. clips: scored in one seed. std: over seeds; None for one seed."""
 
     value: float
     std: float | None
@@ -24,9 +24,10 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreLine:
-    """One score of one row. printed: None where there is none; ours: None where not every fold of any seed is run.
+    """One score of one row.
 
-    runs, of: finished runs of the row and how many it has. state: why `ours` is missing, or nothing.
+    printed: the paper's figure, or None. ours: the measured score; None until all folds of one seed are run.
+    runs, of: finished runs and all runs of the row. state: why `ours` is missing, else empty.
     """
 
     row: PlannedRow
@@ -39,7 +40,7 @@ class ScoreLine:
 
 
 def lines_of(rows: Iterable[PlannedRow], outcome: RunOutcome) -> list[ScoreLine]:
-    """A line for each score that is printed of a row; of the primary one where none is."""
+    """Return a line per printed score of each row, or for the primary score if none is printed."""
     return [line for row in rows for line in _lines(row, outcome)]
 
 
@@ -61,25 +62,25 @@ def _lines(row: PlannedRow, outcome: RunOutcome) -> list[ScoreLine]:
             ours=_measured(records, metric),
             runs=len(records),
             of=len(row.plans),
-            state=state or _unscored(records, metric) or _apart(records),
+            state=state or _unscored(records, metric) or _different_data(records),
         )
         for metric, figure in printed or [(primary, None)]
     ]
 
 
 def _unscored(records: list[RunRecord], metric: str) -> str:
-    """What to say of finished runs that have no such score: of clips with several labels there is no top1."""
+    """Return the state of finished runs without this score: clips with several labels have no top1."""
     without = [record for record in records if metric not in record["scores"]]
-    return f"{metric} is no score of {without[0]['plan']['dataset']}" if without else ""
+    return f"{metric} is not a score of {without[0]['plan']['dataset']}" if without else ""
 
 
-def _apart(records: list[RunRecord]) -> str:
-    """What to say of finished runs that are not of one row: their data was not the same."""
-    return "its runs were made of other data than one another" if len(group_rows(records)) > 1 else ""
+def _different_data(records: list[RunRecord]) -> str:
+    """Return the state of finished runs whose data differ."""
+    return "its runs used different data" if len(group_rows(records)) > 1 else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:
-    """Of records that differ in seed and fold alone; None where no seed is complete, or clips differ between runs."""
+    """Return the score of records that differ in seed and fold only; None if no seed is complete or data differ."""
     folded = group_rows(records)
     if len(folded) != 1 or not folded[0].seeds or any(metric not in record["scores"] for record in folded[0].scored):
         return None
@@ -90,12 +91,12 @@ def _measured(records: list[RunRecord], metric: str) -> Measured | None:
 
 
 def datasets_of(figures: Iterable[Figure | None]) -> tuple[str, ...]:
-    """Datasets that printed figures are of, each once."""
+    """Return the datasets of printed figures, each once."""
     return tuple(dict.fromkeys(figure.dataset for figure in figures if figure is not None))
 
 
 def differences(rows: Iterable[PlannedRow]) -> Mapping[str, tuple[str, str]]:
-    """Names and numbers in which rows' plans are not what the suite asks for; several values are all named."""
+    """Return the fields in which plans differ from the suite: field -> (suite's values, values of the plans)."""
     found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
         for key, (theirs, ours) in row.differs.items():

@@ -1,4 +1,4 @@
-"""From a suite's rows to plans: what the user asked for over what the rows say, one plan a seed and fold."""
+"""Resolve the rows of a suite to plans, one per seed and fold, with the user's overrides."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.weights_file import PREFIX, place_enhancer_weights, place_weights
 from elrbench_plugins.commands.suite.suite import Suite, SuiteRow
 
-# What a row says along with another field, and what goes with it where the user names another.
-GOES_WITH: Mapping[str, tuple[str, ...]] = {
+# Field -> fields of a row that no longer apply if the user overrides it.
+DEPENDENT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "dataset": ("classes", "protocol", "fold", "high_source"),
     "backbone": ("sampling", "weights"),
     "enhancer": ("enhancer_weights",),
     "protocol": ("fold",),
 }
-PAPER_BUDGET = "paper"  # what methods call the numbers that their paper prints
+PAPER_BUDGET = "paper"  # the budget that holds the numbers of a paper
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRequest:
-    """What a user changes of a suite. fields: those of a `Request` but for seed and settings.
+    """A user's overrides of a suite.
 
-    `unlabelled` among them is for rows that learn from a pool, `enhancer_weights` for rows whose enhancer has public
-    checkpoints, and settings, "KEY=VALUE", for rows that have the option. only: names of rows, or patterns such as
-    `*-hmdb51`; all where there are none. data: the dataset's folder. beside: those of pool and source.
+    fields: fields of a `PlanRequest` except seed and settings. `unlabelled` applies to rows that use unlabelled clips,
+        `enhancer_weights` to rows whose enhancer has public checkpoints.
+    settings: "KEY=VALUE", for rows that have the option.
+    only: names of rows, or patterns such as `*-hmdb51`; empty: all rows.
+    data: the dataset's folder. extra: folders of unlabelled clips and of the high-view source.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -49,11 +51,11 @@ class SuiteRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRow:
-    """A row with its printed figures and its plans, by seed and then fold.
+    """A row with its printed figures and its plans, ordered by seed, then fold.
 
-    settings: those of the row's own that its plans keep. left_out: why they are not to be run, where that is as it
-    should be. failed: why it has none where it should have. differs: fields and options in which its plans are neither
-    what the row alone asks for nor what its printed figures are of: name -> (the row's or the figures', theirs).
+    settings: the row's own settings that its plans keep. left_out: why the row is intentionally not run.
+    failed: why the row could not be resolved.
+    differs: fields in which the plans differ from the row or its printed figures: name -> (row's value, plan's value).
     """
 
     row: SuiteRow
@@ -68,7 +70,7 @@ class PlannedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSuite:
-    """Rows in the suite's order. catalog: with the folders that rows or flags name. remarks: for the user to know."""
+    """Rows in the suite's order. catalog: has the folders that rows or options name. remarks: printed for the user."""
 
     suite: Suite
     rows: tuple[PlannedRow, ...]
@@ -77,7 +79,7 @@ class PlannedSuite:
 
 
 def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteRequest) -> PlannedSuite:
-    """Every row's plans. A row that has none says why; ElrError where that is so of all, or of a name asked for."""
+    """Resolve every row. A row without plans says why. Raises ElrError if no row has plans, or a name is unknown."""
     for pattern in asked.only:
         if not any(fnmatchcase(row.name, pattern) for row in suite.rows):
             raise unknown(f"row of suite '{suite.name}'", pattern, (row.name for row in suite.rows))
@@ -85,8 +87,8 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
     pool = asked.fields.get("unlabelled", asked.extra.unlabelled)
     if pool and not any("unlabelled" in row.fields for row in rows):
         raise ElrError(
-            f"suite '{suite.name}': {pool} is given as a pool, and no row that is asked for names one; rows that learn "
-            "from a pool say 'unlabelled: videos:NAME'"
+            f"suite '{suite.name}': unlabelled clips {pool} are given, but no selected row uses any; such rows have "
+            "'unlabelled: videos:NAME'"
         )
     catalog, names = _placed(catalog, asked, rows)
     if "enhancer_weights" in asked.fields:
@@ -104,19 +106,19 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
     root = asked.extra.high_source
     if root is not None and not any(plan.hr_source for row in planned for plan in row.plans):
         raise ElrError(
-            f"suite '{suite.name}': --high-source-data {root} is the folder of a set that no row names; give "
-            "--high-source NAME too"
+            f"suite '{suite.name}': --high-source-data {root} is given, but no row has a high source; pass "
+            "--high-source NAME, too"
         )
     return PlannedSuite(suite=suite, rows=tuple(planned), catalog=catalog, remarks=tuple(remarks))
 
 
 def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> tuple[Catalog, dict[str, str]]:
-    """The catalog with every folder that is named as a dataset or pool; and dataset as written -> as plans name it."""
+    """Return the catalog with all named folders in it, and a map from names as written to names in plans."""
     datasets = {str(asked.fields.get("dataset", row.fields["dataset"])) for row in rows if row.run}
     if asked.data is not None and len(datasets) > 1:
         raise ElrError(
-            f"--data {asked.data} is one dataset's folder, and the rows name {', '.join(sorted(datasets))}; set "
-            "ELRBENCH_DATA, choose rows with --only, or give --dataset"
+            f"--data {asked.data} is the folder of one dataset, but the rows use {', '.join(sorted(datasets))}; set "
+            "ELRBENCH_DATA, select rows with --only, or pass --dataset"
         )
     names: dict[str, str] = {}
     for text in sorted(datasets):
@@ -125,7 +127,7 @@ def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> 
         str(asked.fields.get("unlabelled", row.fields["unlabelled"])) for row in rows if "unlabelled" in row.fields
     }
     for text in sorted(pools):
-        if asked.extra.unlabelled is not None or "unlabelled" in asked.fields or not _unplaced(catalog, text):
+        if asked.extra.unlabelled is not None or "unlabelled" in asked.fields or not _without_folder(catalog, text):
             catalog, names[text] = catalog.placed(text, asked.extra.unlabelled, "--unlabelled-data")
     sources = {str({**row.fields, **asked.fields}.get("high_source", "self")) for row in rows}
     for text in sorted(sources - {"self"}):
@@ -140,19 +142,19 @@ def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> 
 
 
 def _as_setting(asked: SuiteRequest, names: Mapping[str, str]) -> SuiteRequest:
-    """The file that stands in for fitting an enhancer as what it is in a plan, an option that not every row has."""
+    """Turn `enhancer_weights` into a setting, as in a plan: not every row has that option."""
     fields = {key: value for key, value in asked.fields.items() if key != "enhancer_weights"}
     setting = f"enhancer.weights={names[str(asked.fields['enhancer_weights'])]}"
     return replace(asked, fields=fields, settings=(*asked.settings, setting))
 
 
 def _other_weights(asked: SuiteRequest) -> bool:
-    """Whether an enhancer's weights are asked for, so that those which a row names do not count."""
+    """Whether the settings name enhancer weights, which override those of the rows."""
     return any(text.partition("=")[0].strip() == "enhancer.weights" for text in asked.settings)
 
 
-def _unplaced(catalog: Catalog, name: str) -> bool:
-    """Whether `name` stands for a folder of clips that nobody has told yet: `videos:kinetics`."""
+def _without_folder(catalog: Catalog, name: str) -> bool:
+    """Whether `name` is a template whose folder is not known yet: `videos:kinetics`."""
     base = ComponentName.parse(name).base
     return name not in catalog.datasets and base in catalog.datasets and catalog.datasets[base].at is not None
 
@@ -171,23 +173,23 @@ def _plan_row(
     except ElrError as error:
         raise ElrError(f"suite '{suite.name}', row {row.name}: {error}") from error
     if not row.run:
-        return PlannedRow(row=row, printed=printed, left_out="printed only: no plan of it is here")
+        return PlannedRow(row=row, printed=printed, left_out="printed only: it has no plan")
     own = dict(row.fields)
     fields = {**own, **{name: value for name, value in asked.fields.items() if name != "unlabelled" or name in own}}
-    for name in asked.fields.keys() & GOES_WITH.keys():
+    for name in asked.fields.keys() & DEPENDENT_FIELDS.keys():
         if asked.fields[name] != own.get(name):
-            for other in GOES_WITH[name]:
+            for other in DEPENDENT_FIELDS[name]:
                 if other not in asked.fields:
                     fields.pop(other, None)
     if _other_weights(asked):
         fields.pop("enhancer_weights", None)
-    kept = tuple(text for text in row.settings if _holds(text, own, asked, settings))
+    kept = tuple(text for text in row.settings if _still_applies(text, own, asked, settings))
     for each in (own, fields):
         for name in each.keys() & {"dataset", "high_source", "unlabelled", "weights", "enhancer_weights"}:
             each[name] = names.get(str(each[name]), each[name])
     try:
         plans = _plans(catalog, fields, (*kept, *settings), asked.seeds or row.seeds or suite.seeds)
-        differs = {**_differs(catalog, own, row.settings, plans[0]), **_unlike(printed, plans[0])}
+        differs = {**_differs(catalog, own, row.settings, plans[0]), **_differs_from_print(printed, plans[0])}
     except ElrError as error:
         return PlannedRow(row=row, printed=printed, failed=str(error))
     pool = plans[0].unlabelled
@@ -197,8 +199,8 @@ def _plan_row(
         plans=plans,
         components=components_of(catalog, plans[0]),
         settings=kept,
-        left_out=f"needs --unlabelled: where '{pool}' lies, or another pool"
-        if pool and _unplaced(catalog, pool)
+        left_out=f"needs --unlabelled videos:DIR, the folder of '{pool}' or of other unlabelled clips"
+        if pool and _without_folder(catalog, pool)
         else "",
         differs=differs,
     )
@@ -220,7 +222,7 @@ def _plans(
 def _differs(
     catalog: Catalog, own: Mapping[str, Any], settings: tuple[str, ...], plan: Plan
 ) -> dict[str, tuple[str, str]]:
-    """Names and numbers of `plan` that the row alone would have otherwise; nothing where the row alone is no plan."""
+    """Return fields of `plan` that differ from the row without overrides; nothing if that is not a valid plan."""
     try:
         plain = resolve_plan(catalog, PlanRequest(**own, settings=settings)).to_json()
     except ElrError:
@@ -232,16 +234,16 @@ def _differs(
     return {key: (_text(one.get(key)), _text(other.get(key))) for key in keys}
 
 
-def _holds(text: str, own: Mapping[str, Any], asked: SuiteRequest, settings: Sequence[str]) -> bool:
-    """Whether a row's setting stands: no flag sets the same, and the component that it is of is still the row's."""
+def _still_applies(text: str, own: Mapping[str, Any], asked: SuiteRequest, settings: Sequence[str]) -> bool:
+    """Whether a row's setting still applies: no option overrides it, and its component is still the row's."""
     key = text.partition("=")[0]
     kind = key.partition(".")[0]
     other = kind in asked.fields and asked.fields[kind] != own.get(kind)
     return not other and key not in {setting.partition("=")[0].strip() for setting in settings}
 
 
-def _unlike(printed: Sequence[Figure], plan: Plan) -> dict[str, tuple[str, str]]:
-    """In what `plan` is not what the figures are of; a dataset of one base is the same: `ixmas` and `ixmas-11`."""
+def _differs_from_print(printed: Sequence[Figure], plan: Plan) -> dict[str, tuple[str, str]]:
+    """Return fields in which `plan` differs from the printed figures. `ixmas-11` counts as `ixmas`."""
     found = {}
     for figure in printed:
         for name in ("dataset", "protocol", "degradation", "backbone", "modality"):
@@ -260,9 +262,9 @@ def _text(value: object) -> str:
 
 
 def _settings_remarks(rows: Sequence[PlannedRow], asked: SuiteRequest) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Row -> the settings asked for that it has an option for; and a line for each that some rows do without.
+    """Return row -> the settings that apply to it, and a remark per setting that some rows do not have.
 
-    ElrError where no row has the option.
+    Raises ElrError if no row has the option.
     """
     applied: dict[str, tuple[str, ...]] = {}
     remarks = []
@@ -272,14 +274,14 @@ def _settings_remarks(rows: Sequence[PlannedRow], asked: SuiteRequest) -> tuple[
         have = [row for row in able if row.components is not None and key in _options(row.components)]
         said = "--enhancer-weights" if text.startswith(f"enhancer.weights={PREFIX}") else f"--set {text}"
         if able and not have and said == "--enhancer-weights":
-            raise ElrError("--enhancer-weights is for enhancers with public checkpoints, and no row has one")
+            raise ElrError("--enhancer-weights is for enhancers with public checkpoints, but no row has one")
         if able and not have:
             known = {option for row in able if row.components is not None for option in _options(row.components)}
             raise unknown("setting", key, known)
         for row in have:
             applied[row.row.name] = (*applied.get(row.row.name, ()), text)
         if without := [row.row.name for row in able if row not in have]:
-            remarks.append(f"{said} is not for {', '.join(without)}: no such option there")
+            remarks.append(f"{said} is not applied to {', '.join(without)}: no such option")
     return applied, remarks
 
 

@@ -1,18 +1,18 @@
-"""A suite as YAML has it: rows, each the fields of a plan; or a matrix of fields, every combination a row.
+"""Read a suite from YAML: a list of rows with plan fields, or a matrix of fields, each combination a row.
 
-    suite: acme-table2                    # of a package's file: the file's name
-    title: what each part adds
-    about: [what was chosen where the paper leaves it open]
-    seeds: [0, 1, 2]                      # by default 0
-    common: {dataset: ucf101}             # of every row
+    suite: acme-table2                    # equals the file name, if given
+    title: effect of each part
+    about: [choices that the paper does not specify]
+    seeds: [0, 1, 2]                      # default: 0
+    common: {dataset: ucf101}             # applies to every row
     rows:
       - {row: ours, figure: acme-2024/table2/ours/net18, method: "acme:both", set: {method.epochs: 20}}
       - {row: theirs, figure: acme-2024/table2/theirs/net18, run: none}
 
     matrix: {method: [supervised, cstat], dataset: [puppets, jhmdb], seed: [0, 1]}    # instead of rows
 
-Without `fold`, every fold of the protocol is run. `unlabelled: videos:kinetics` names a pool without saying where it
-lies: whoever runs the suite does.
+Without `fold`, every fold of the protocol is run. `unlabelled: videos:kinetics` names unlabelled clips without their
+folder; the user passes it with `--unlabelled`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from benchmark_core.plans.planfile import FIELDS as REQUEST
 from benchmark_core.plans.planfile import read_fields
 
 KEYS = ("suite", "title", "about", "seeds", "common", "rows", "matrix")
-FIELDS = tuple(name for name in REQUEST if name != "teacher")  # a row trains its own: rows share what they train
+FIELDS = tuple(name for name in REQUEST if name != "teacher")  # not `teacher`: rows train their own and share it
 ROW = ("row", "figure", "run", "note")
 _NAME = re.compile(r"[^\s,]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRow:
-    """fields: those of a `Request` but for seed and settings. seeds: empty where the suite's hold.
+    """One row.
 
-    figures: ids of what is printed for it. run: whether it is a plan.
+    fields: fields of a `PlanRequest` except seed and settings. seeds: empty: those of the suite.
+    figures: ids of its printed figures. run: False for a row that is only printed.
     """
 
     name: str
@@ -52,7 +53,7 @@ class SuiteRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Rows in order. seeds: of the rows that name none."""
+    """Rows in order. seeds: for rows without seeds of their own."""
 
     name: str
     title: str
@@ -62,16 +63,17 @@ class Suite:
 
 
 def read_suite(plain: object, where: str, name: str) -> Suite:
-    """Of what YAML held. ElrError of one line, beginning with `where`, that names the row."""
+    """Return the suite from parsed YAML. Raises ElrError that begins with `where` and names the row."""
     if not isinstance(plain, Mapping):
         raise ElrError(f"{where} is not a mapping with 'rows' or 'matrix'")
     for key in plain:
         if key not in KEYS:
             raise ElrError(f"{where}: {unknown('key', str(key), KEYS)}")
     if plain.get("suite", name) != name:
-        raise ElrError(f"{where}: it says 'suite: {plain['suite']}', but the file is called {name}")
+        raise ElrError(f"{where}: 'suite: {plain['suite']}' differs from the file name {name}")
     if ("rows" in plain) == ("matrix" in plain):
-        raise ElrError(f"{where}: it has both 'rows' and 'matrix'" if "rows" in plain else f"{where}: no 'rows'")
+        found = "both" if "rows" in plain else "neither"
+        raise ElrError(f"{where}: expected either 'rows' or 'matrix', but it has {found}")
     common = plain.get("common", {})
     if not isinstance(common, Mapping):
         raise ElrError(f"{where}: 'common' is {common!r}, not a mapping such as {{dataset: puppets}}")
@@ -100,12 +102,12 @@ def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> S
     name = plain.get("row", f"{plain.get('method', common.get('method', 'row'))}#{number}")
     at = f"{where}, row {name}"
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ElrError(f"{where}, row {number}: {name!r} is not a name; it has no spaces and no commas")
+        raise ElrError(f"{where}, row {number}: {name!r} is not a valid name; use no spaces and no commas")
     for key in plain:
         if key not in (*ROW, "set", *FIELDS):
             raise ElrError(f"{at}: {unknown('key', str(key), (*ROW, 'set', *FIELDS))}")
     if plain.get("run", "plan") not in ("plan", "none"):
-        raise ElrError(f"{at}: 'run' is {plain['run']!r}; it may be none, for a figure that is only shown")
+        raise ElrError(f"{at}: 'run' is {plain['run']!r}; expected none, for a figure that is only printed")
     figures = plain.get("figure", [])
     for key in common:
         if key not in ("set", *FIELDS):
@@ -130,7 +132,7 @@ def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> S
 
 
 def _product(plain: object, common: Mapping[str, Any], where: str) -> list[SuiteRow]:
-    """Every combination of the axes' values; an axis of seeds gives each row its seeds."""
+    """Return a row per combination of the axes' values; an axis `seed` gives each row its seeds."""
     if not isinstance(plain, Mapping) or not plain:
         raise ElrError(f"{where}: 'matrix' is not a mapping of fields to lists, such as {{method: [a, b]}}")
     axes: dict[str, list[Any]] = {}
@@ -138,10 +140,10 @@ def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Suite
         if key not in FIELDS or key == "classes":
             raise ElrError(f"{where}: {unknown('axis', str(key), [name for name in FIELDS if name != 'classes'])}")
         if key in common:
-            raise ElrError(f"{where}: '{key}' is both in 'common' and an axis of the matrix")
+            raise ElrError(f"{where}: '{key}' is in both 'common' and the matrix")
         axes[key] = values if isinstance(values, list) else [values]
         if not axes[key]:
-            raise ElrError(f"{where}: the matrix's '{key}' is empty")
+            raise ElrError(f"{where}: '{key}' of the matrix is empty")
     seeds = _seeds(axes.pop("seed"), f"{where}: the matrix's 'seed'") if "seed" in axes else ()
     named = [key for key, values in axes.items() if len(values) > 1] or ["method"]
     rows = []
@@ -156,31 +158,31 @@ def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Suite
 def _unique(rows: list[SuiteRow], where: str) -> tuple[SuiteRow, ...]:
     twice = [name for name, times in Counter(row.name for row in rows).items() if times > 1]
     if twice:
-        raise ElrError(f"{where}: two rows are called '{twice[0]}'")
+        raise ElrError(f"{where}: two rows have the name '{twice[0]}'")
     for row in rows:
         for needed in ("method", "dataset") if row.run else ():
             if needed not in row.fields:
-                raise ElrError(f"{where}, row {row.name}: it names no {needed}; put it into the row or into 'common'")
+                raise ElrError(f"{where}, row {row.name}: it has no {needed}; add it to the row or to 'common'")
         if not row.run and not row.figures:
-            raise ElrError(f"{where}, row {row.name}: 'run: none' is for a row with a printed figure, and it has none")
+            raise ElrError(f"{where}, row {row.name}: 'run: none' needs a printed figure, but the row has none")
     return tuple(rows)
 
 
 def _seeds(plain: object, where: str) -> tuple[int, ...]:
     seeds = plain if isinstance(plain, list) else [plain]
     if not seeds or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in seeds):
-        raise ElrError(f"{where} is {plain!r}, not whole numbers from 0")
+        raise ElrError(f"{where} is {plain!r}; expected whole numbers from 0")
     return tuple(dict.fromkeys(seeds))
 
 
 def _texts(plain: object, where: str) -> tuple[str, ...]:
     if not isinstance(plain, list) or not all(isinstance(text, str) for text in plain):
-        raise ElrError(f"{where} is {plain!r}, not a list of texts")
+        raise ElrError(f"{where} is {plain!r}; expected a list of texts")
     return tuple(" ".join(text.split()) for text in plain)
 
 
 def _text(plain: Mapping[str, Any], key: str, where: str) -> str:
     value = plain.get(key, "")
     if not isinstance(value, str):
-        raise ElrError(f"{where}: '{key}' is {value!r}, not text")
+        raise ElrError(f"{where}: '{key}' is {value!r}; expected text")
     return " ".join(value.split())

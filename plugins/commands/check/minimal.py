@@ -1,4 +1,4 @@
-"""The smallest component of each kind: partners of whatever `elrbench check` has under test. No plugin brings them."""
+"""A minimal component of each kind, which `elrbench check` combines with the component under test."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRAIN, TEST, FRAMES, HEIGHT, WIDTH = 8, 4, 8, 48, 64  # clips, clips, frames, pi
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Clips of a bright square that goes left or right, one subject a clip."""
+    """Clips of a bright square that moves left or right, each of another subject."""
     clips = tuple(
         Clip(
             id=f"square-{number:02d}",
@@ -50,7 +50,7 @@ def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Ind
 
 
 def render(key: str) -> Iterator[Frames]:
-    """RGB frames of one clip, in two chunks."""
+    """Yield the RGB frames of one clip in two chunks."""
     number = json.loads(key)["number"]
     planes = np.full((3, FRAMES, HEIGHT, WIDTH), 40, np.uint8)
     for frame in range(FRAMES):
@@ -63,19 +63,19 @@ def render(key: str) -> Iterator[Frames]:
 
 
 def degrade(frames: Frames, low: tuple[int, int], options: Mapping[str, Value], seed: int) -> npt.NDArray[np.uint8]:
-    """The area average, uint8 (T, 3, h, w)."""
+    """Return the area average, uint8 (T, 3, h, w)."""
     return to_grey_levels(reduce(frames, low))
 
 
 class Enlarge(nn.Module):
-    """Nearest neighbour to size (H, W)."""
+    """Nearest-neighbour interpolation to size (H, W)."""
 
     def __init__(self, low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, Value]) -> None:
         super().__init__()
         self.size = size
 
     def forward(self, low: Tensor) -> Tensor:
-        """(N, 3, h, w) to (N, 3, H, W)."""
+        """Enlarge (N, 3, h, w) to (N, 3, H, W)."""
         return F.interpolate(low, self.size)
 
 
@@ -91,21 +91,21 @@ class TwoStages(nn.Module):
         self.fc = nn.Linear(16, classes)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) to maps at strides 4 and 8."""
+        """Map (N, 3, H, W) to stage maps at strides 4 and 8."""
         first = self.first(x).relu()
         return [first, self.second(first).relu()]
 
     def pool(self, stage: Tensor) -> Tensor:
-        """(N, 16, h, w) to (N, 16)."""
+        """Average (N, 16, h, w) to (N, 16)."""
         return stage.mean((2, 3))
 
     def get_classifier(self) -> nn.Module:
-        """16 features to classes."""
+        """Return the linear layer from 16 features to the classes."""
         return self.fc
 
 
 def fit(training: Any) -> Any:
-    """One plain supervised stage: what every method can rely on."""
+    """Train one plain supervised stage."""
 
     def supervise(student: Any) -> None:
         views = training.views("train")
@@ -122,7 +122,7 @@ def fit(training: Any) -> Any:
 
 DATASET = DatasetSpec(
     name="check-squares",
-    summary="a square that goes left or right",
+    summary="a square that moves left or right",
     classes=CLASSES,
     protocols={"only": Protocol(summary="fixed", folds=("only",))},
     index=index,
@@ -144,11 +144,11 @@ METHOD = MethodSpec(
     },
     defaults={"backbone": BACKBONE.name, "enhancer": ENHANCER.name, "size": f"{HEIGHT}x{WIDTH}"},
 )
-KIT: tuple[Spec, ...] = (DATASET, DEGRADATION, ENHANCER, BACKBONE, METHOD)
+MINIMAL: tuple[Spec, ...] = (DATASET, DEGRADATION, ENHANCER, BACKBONE, METHOD)
 
 
-def with_kit(catalog: Catalog) -> Catalog:
-    """`catalog` and the kit's five components."""
+def with_minimal_components(catalog: Catalog) -> Catalog:
+    """Return `catalog` with the five minimal components added."""
     owner = Owner("check", "elrbench", "")
 
     def section(held: Section[Any], spec: Spec) -> Section[Any]:
@@ -161,10 +161,10 @@ def with_kit(catalog: Catalog) -> Catalog:
         enhancers=section(catalog.enhancers, ENHANCER),
         backbones=section(catalog.backbones, BACKBONE),
         methods=section(catalog.methods, METHOD),
-        owners={**catalog.owners, **{(spec.kind, spec.name): owner for spec in KIT}},
+        owners={**catalog.owners, **{(spec.kind, spec.name): owner for spec in MINIMAL}},
     )
 
 
 def noise(*shape: int) -> Tensor:
-    """The same random picture each time, float in [0, 1]."""
+    """Return the same random tensor of a shape each time, float in [0, 1]."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(1))

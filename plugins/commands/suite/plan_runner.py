@@ -1,4 +1,4 @@
-"""How `elrbench suite run` runs one plan: the folders that it reads, the run, and the leaderboards."""
+"""Run one plan of a suite: find its data folders, run it, and publish the record."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.folder import refuse_other_plan
 from benchmark_core.runs.lists import other_data
 from benchmark_core.runs.request import cache_folder, data_root, located
-from elrbench_plugins.commands.suite.campaign import RunPlan, SuiteRun
 from elrbench_plugins.commands.suite.rows import PlannedSuite
+from elrbench_plugins.commands.suite.suite_runs import RunPlan, SuiteRun
 
 
 @dataclass(frozen=True)
-class Runs:
-    """How a suite's plans are run; folders are found before the first of them trains."""
+class PlanRunner:
+    """Runs the plans of a suite. Data folders are found before the first plan trains."""
 
     planned: PlannedSuite
     flags: Mapping[str, Any]
@@ -36,56 +36,55 @@ class Runs:
     publish_to: Path | None
     reporter: ConsoleReporter
 
-    def of_these_clips(
-        self, jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord]
+    def on_these_clips(
+        self, runs: Sequence[SuiteRun], done: Mapping[str, RunRecord]
     ) -> tuple[dict[str, RunRecord], dict[str, str]]:
-        """Of `done`, the runs on the clips that lie here; why each other is to be run anew, by digest.
+        """Return the runs of `done` that used the present clips, and by digest why the others must run again.
 
-        A plan names its data, and two folders may be called alike. Where the clips are not here, or cannot be listed,
-        there is nothing to compare: what is done is taken. Runs by other versions of plugins are taken, and that is
-        said.
+        A plan names its dataset, but two folders may have the same name. If the clips are missing or cannot be listed,
+        the finished run is kept. Runs by other plugin versions are kept and reported.
         """
-        taken, anew = dict(done), {}
+        kept, again = dict(done), {}
         others: dict[str, int] = {}
-        for job in jobs:
-            if (record := done.get(job.plan.digest)) is None:
+        for one in runs:
+            if (record := done.get(one.plan.digest)) is None:
                 continue
             try:
-                other = other_data(record, job.plan, self.planned.catalog, self._context(job))
+                other = other_data(record, one.plan, self.planned.catalog, self._context(one))
             except ElrError:
                 other = ""
             if other:
-                anew[job.plan.digest] = other
-                del taken[job.plan.digest]
+                again[one.plan.digest] = other
+                del kept[one.plan.digest]
                 continue
-            here = plugins_of(self.planned.catalog, components_of(self.planned.catalog, job.plan))
+            here = plugins_of(self.planned.catalog, components_of(self.planned.catalog, one.plan))
             if versions := other_versions(record["plugins"], here):
                 others[versions] = others.get(versions, 0) + 1
         for versions, count in others.items():
-            self.reporter.say(f"{count} of the finished runs are by {versions}; 'elrbench rerun' makes one anew")
-        return taken, anew
+            self.reporter.say(f"{count} finished runs are by {versions}; 'elrbench rerun' runs one again")
+        return kept, again
 
-    def start(self, jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> RunPlan:
-        """What runs one plan. ElrError where no plan's clips are where they should be, or the device is not there."""
+    def start(self, runs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> RunPlan:
+        """Return a function that runs one plan. Raises ElrError if no clips are found, or for an unknown device."""
         contexts: dict[str, RunContext] = {}
         missing: dict[str, ElrError] = {}
-        for job in jobs:
-            if job.plan.digest not in done:
+        for one in runs:
+            if one.plan.digest not in done:
                 try:
-                    contexts[job.plan.digest] = self._context(job)
+                    contexts[one.plan.digest] = self._context(one)
                 except ElrError as error:
-                    missing[job.plan.digest] = error
+                    missing[one.plan.digest] = error
         if missing and not contexts and not done:
             raise next(iter(missing.values()))
         if contexts:
-            from benchmark_core.training.device import pick_device  # torch: not where nothing is to be trained
+            from benchmark_core.training.device import pick_device  # imports torch: only if something is trained
 
             pick_device(self.device)
 
         def run_plan(plan: Plan, out: Path) -> RunRecord:
             if plan.digest in missing:
                 raise missing[plan.digest]
-            from benchmark_core.runs.runner import run  # torch: not for a plan whose clips are not there
+            from benchmark_core.runs.runner import run  # imports torch: not for a plan whose clips are missing
 
             refuse_other_plan(out, plan.digest)
             result = run(plan, self.planned.catalog, dataclasses.replace(contexts[plan.digest], out=out))
@@ -95,18 +94,18 @@ class Runs:
 
         return run_plan
 
-    def _context(self, job: SuiteRun) -> RunContext:
+    def _context(self, one: SuiteRun) -> RunContext:
         """Return the folders and settings of one run. ElrError if a dataset's folder is not given or absent."""
         given = ExtraPaths(
-            unlabelled=self.flags["unlabelled_data"] if job.plan.unlabelled else None,
-            high_source=self.flags["high_source_data"] if job.plan.hr_source else None,
+            unlabelled=self.flags["unlabelled_data"] if one.plan.unlabelled else None,
+            high_source=self.flags["high_source_data"] if one.plan.hr_source else None,
         )
         catalog = self.planned.catalog
         return RunContext(
-            data=data_root(catalog, job.plan.dataset, self.flags["data"]),
+            data=data_root(catalog, one.plan.dataset, self.flags["data"]),
             out=Path(),
             cache=cache_folder(self.cache),
-            extra=located(catalog, job.plan, given),
+            extra=located(catalog, one.plan, given),
             reporter=self.reporter,
             bad_clips=self.bad_clips,
             device=self.device,
@@ -114,15 +113,15 @@ class Runs:
 
 
 def publish_earlier(
-    jobs: Sequence[SuiteRun], done: Mapping[str, RunRecord], out: Path, folder: Path, reporter: ConsoleReporter
+    runs: Sequence[SuiteRun], done: Mapping[str, RunRecord], out: Path, folder: Path, reporter: ConsoleReporter
 ) -> list[str]:
-    """Runs that an earlier call finished and did not publish; a line for each that cannot be."""
+    """Publish runs that an earlier call finished. Return a line for each that cannot be published."""
     failed = []
-    for job in jobs:
-        run_folder = out / job.plan.digest
-        if job.plan.digest in done and run_folder.is_dir() and list(run_folder.glob(f"*-{job.plan.digest}.json")):
+    for one in runs:
+        run_folder = out / one.plan.digest
+        if one.plan.digest in done and run_folder.is_dir() and list(run_folder.glob(f"*-{one.plan.digest}.json")):
             try:
                 publish(run_folder, folder, say=reporter.say)
             except ElrError as error:
-                failed.append(f"{', '.join(job.rows)}: {error}")
+                failed.append(f"{', '.join(one.rows)}: {error}")
     return failed

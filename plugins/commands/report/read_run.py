@@ -1,4 +1,4 @@
-"""What a run left, read from its folder: record, predictions, log and costs. No network and no clip."""
+"""Read a run folder: record, predictions, log and cost records. Reads no network and no clip."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from benchmark_core.scoring.predictions import Predictions
 
 LOG = "log.json"
 
-Log: TypeAlias = Mapping[str, Sequence[Mapping[str, float]]]  # stage -> rows of `epoch` and means of figures
+Log: TypeAlias = Mapping[str, Sequence[Mapping[str, float]]]  # stage -> rows: `epoch`, means of logged values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A finished run. predictions: sorted by clip id, of the clips and classes that the record says.
+    """A finished run.
 
-    log: None where there is none that can be read; `no_log` says why. costs: of the run's structure, by device.
-    no_costs: why there are none, or why some are left out; empty otherwise.
+    predictions: sorted by clip id. log: None if it cannot be read; `no_log` says why.
+    costs: cost records of the run's network, by device. no_costs: why some or all are missing, else empty.
     """
 
     folder: Path
@@ -40,10 +40,10 @@ class Finished:
 
 
 def read_run(folder: Path) -> Finished:
-    """Everything in a run folder but the weights.
+    """Read everything in a run folder except the weights.
 
-    ElrError of one line where the folder is gone, holds no run record of this version, or predictions that are absent
-    or not those that the record was scored from.
+    Raises ElrError if the folder has no run record of this version, or its predictions are missing or differ from
+    those that were scored.
     """
     record = read_record(find_record(folder))
     predictions = stored_predictions(record, folder)
@@ -67,12 +67,12 @@ def _log(path: Path) -> tuple[Log | None, str]:
         plain = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         return None, f"{path.name} cannot be read ({error})"
-    if not isinstance(plain, dict) or not all(_is_history(rows) for rows in plain.values()):
-        return None, f"{path.name} is not a log of stages, epochs and figures"
+    if not isinstance(plain, dict) or not all(_is_log(rows) for rows in plain.values()):
+        return None, f"{path.name} is not a log of stages, epochs and values"
     return plain, ""
 
 
-def _is_history(rows: Any) -> bool:
+def _is_log(rows: Any) -> bool:
     return isinstance(rows, list) and all(
         isinstance(row, dict) and all(_is_number(value) for value in row.values()) for row in rows
     )
@@ -83,7 +83,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _costs(folder: Path, record: RunRecord) -> tuple[tuple[CostRecord, ...], str]:
-    """Those of the run's structure, and in words what is wrong with any other file of that name."""
+    """Return the cost records of the run's network, and what is wrong with other files of that name."""
     found: list[CostRecord] = []
     wrong: list[str] = []
     for path in sorted(folder.iterdir()):
@@ -97,5 +97,5 @@ def _costs(folder: Path, record: RunRecord) -> tuple[tuple[CostRecord, ...], str
         if cost["structure"] == record["structure"]:
             found.append(cost)
     if not found and not wrong:
-        wrong.append("no cost record of the run's network is in the run folder")
+        wrong.append("the run folder has no cost record")
     return tuple(found), "; ".join(wrong)

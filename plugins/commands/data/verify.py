@@ -1,4 +1,4 @@
-"""What a folder holds of a dataset, against what its authors publish: every clip listed, decoded and compared."""
+"""Verify a dataset's folder: list and decode every clip, and compare with the published counts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from benchmark_core.specs import DatasetSpec, Value
 from benchmark_core.specs.index import Clip, Index, Source
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 Size: TypeAlias = tuple[int, int]  # (rows, columns)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A clip as decoded. sizes: of its frames, in order of appearance. content: sha256 of the decoded planes."""
+class DecodedClip:
+    """A clip that was decoded. sizes: frame sizes in order of appearance. content: SHA-256 of the decoded planes."""
 
     frames: int
     sizes: tuple[Size, ...]
@@ -35,8 +35,8 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """Clips that train and that test in one fold: found, as published (None where that is not known), by class."""
+class FoldCounts:
+    """Training and test clips of one fold: found, official (None if not published), and found by class."""
 
     train: int
     test: int
@@ -44,21 +44,23 @@ class Part:
     classes: Mapping[str, tuple[int, int]]
 
     @property
-    def amiss(self) -> str:
-        """What differs, in words; empty where nothing does."""
+    def mismatch(self) -> str:
+        """What differs from the official counts; empty if nothing does."""
         if self.official is not None and self.official != (self.train, self.test):
             train, test = self.official
-            return f"{self.train} train and {self.test} test clips are there; published are {train} and {test}"
+            return f"{self.train} train and {self.test} test clips found; published: {train} and {test}"
         if self.official is None and not (self.train and self.test):
-            return f"there is no clip to {'test on' if self.train else 'train on'}"
+            return f"no {'test' if self.train else 'training'} clips found"
         return ""
 
 
 @dataclass(kw_only=True)
 class DataReport:
-    """missing: listed and not there. broken: cannot be decoded, with the reason. short: fewer frames than `sampling`
-    takes, so that the last one repeats. double: ids of clips that show the same pictures. counts: folds that differ
-    from what is published.
+    """What was found in a dataset's folder.
+
+    missing: listed files that do not exist. broken: clip id -> why it cannot be decoded. short: clip id -> frames, of
+    clips with fewer frames than `sampling` takes; their last frame is repeated. double: groups of clip ids with
+    identical pictures. counts: folds that differ from the published counts. unlisted: files in no list.
     """
 
     dataset: str
@@ -67,23 +69,23 @@ class DataReport:
     clips: int = 0
     pool: int = 0
     unlisted: int = 0
-    protocols: dict[str, dict[str, Part]] = field(default_factory=dict)
+    protocols: dict[str, dict[str, FoldCounts]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     short: dict[str, int] = field(default_factory=dict)
     double: list[list[str]] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)  # of each clip that could be decoded
+    frames: list[int] = field(default_factory=list)  # per clip that could be decoded
     sizes: dict[Size, int] = field(default_factory=dict)  # of first frames -> clips
 
     @property
     def clean(self) -> bool:
-        """Whether all that is published is there and whole."""
+        """Whether nothing is missing, broken, short, duplicated or different from the published counts."""
         return not (self.missing or self.broken or self.short or self.double or self.counts)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers (schema 1)."""
+        """Return plain names and numbers (schema 1)."""
         ordered = sorted(self.frames)
         return {
             "schema": 1,
@@ -133,10 +135,10 @@ def verify(
     protocols: Iterable[str] = (),
     workers: int = 1,
 ) -> DataReport:
-    """Lists the clips of `protocols` (all by default), decodes each one whole, and says what is amiss.
+    """List the clips of `protocols` (default: all), decode every clip to its end, and report all problems.
 
-    workers: clips decoded at a time, each in a thread. Memory grows by about a hundred bytes a clip.
-    Raises ElrError where the folder is not there or no protocol's lists can be read.
+    workers: clips decoded in parallel, one thread each. Memory grows by about 100 bytes per clip.
+    Raises ElrError if the folder does not exist or the lists of no protocol can be read.
     """
     report = DataReport(dataset=dataset.name, root=str(data or ""), sampling=str(sampling))
     clips: dict[str, Clip] = {}
@@ -162,15 +164,15 @@ def verify(
     for name, index in indices.items():
         report.protocols[name] = _folds(dataset, name, index)
         found = report.protocols[name].items()
-        report.counts += [f"{name}, fold {fold}: {part.amiss}" for fold, part in found if part.amiss]
-    _open(report, list(clips.values()), sampling, workers, reporter)
+        report.counts += [f"{name}, fold {fold}: {part.mismatch}" for fold, part in found if part.mismatch]
+    _decode_all(report, list(clips.values()), sampling, workers, reporter)
     return report
 
 
-def _folds(dataset: DatasetSpec, protocol: str, index: Index) -> dict[str, Part]:
+def _folds(dataset: DatasetSpec, protocol: str, index: Index) -> dict[str, FoldCounts]:
     official = dataset.counts.get(protocol, {})
     return {
-        name: Part(
+        name: FoldCounts(
             train=len(fold.train),
             test=len(fold.test),
             official=official.get(name),
@@ -181,7 +183,7 @@ def _folds(dataset: DatasetSpec, protocol: str, index: Index) -> dict[str, Part]
 
 
 def _by_class(classes: tuple[str, ...], train: tuple[Clip, ...], test: tuple[Clip, ...]) -> dict[str, tuple[int, int]]:
-    """Class -> clips that train and test; a clip of several labels counts for each."""
+    """Class -> (training clips, test clips); a clip with several labels counts for each of them."""
     counters: list[Counter[int]] = []
     for clips in (train, test):
         counter: Counter[int] = Counter()
@@ -192,29 +194,29 @@ def _by_class(classes: tuple[str, ...], train: tuple[Clip, ...], test: tuple[Cli
     return {name: (counters[0][number], counters[1][number]) for number, name in enumerate(classes)}
 
 
-def _open(report: DataReport, clips: list[Clip], sampling: Sampling, workers: int, reporter: Reporter) -> None:
-    """Decodes every clip and fills in what only that tells."""
+def _decode_all(report: DataReport, clips: list[Clip], sampling: Sampling, workers: int, reporter: Reporter) -> None:
+    """Decode every clip and add frames, sizes, broken, short and duplicated clips to the report."""
     same: dict[str, list[str]] = defaultdict(list)
     sizes: Counter[Size] = Counter()
     with reporter.steps("clips", len(clips)) as advance:
-        for clip, seen in in_turn(lambda clip: look(clip.source), clips, workers):
-            if isinstance(seen, str):
-                report.broken[clip.id] = seen
+        for clip, decoded in parallel_map(lambda clip: decode_clip(clip.source), clips, workers):
+            if isinstance(decoded, str):
+                report.broken[clip.id] = decoded
             else:
-                report.frames.append(seen.frames)
-                sizes[seen.sizes[0]] += 1
-                same[seen.content].append(clip.id)
-                if len(seen.sizes) > 1:
-                    report.broken[clip.id] = f"the frame size changes from {seen.sizes[0]} to {seen.sizes[1]}"
-                elif sampling.pads(seen.frames):
-                    report.short[clip.id] = seen.frames
+                report.frames.append(decoded.frames)
+                sizes[decoded.sizes[0]] += 1
+                same[decoded.content].append(clip.id)
+                if len(decoded.sizes) > 1:
+                    report.broken[clip.id] = f"the frame size changes from {decoded.sizes[0]} to {decoded.sizes[1]}"
+                elif sampling.pads(decoded.frames):
+                    report.short[clip.id] = decoded.frames
             advance(1)
     report.sizes = dict(sizes)
     report.double = [ids for ids in same.values() if len(ids) > 1]
 
 
-def look(source: Source) -> Seen | str:
-    """A clip decoded from its first frame to its last; the reason, in one line, where it cannot be."""
+def decode_clip(source: Source) -> DecodedClip | str:
+    """Decode a clip from its first frame to its last. Return the reason, in one line, if that fails."""
     digest = hashlib.sha256()
     count = 0
     sizes: dict[Size, None] = {}
@@ -222,28 +224,28 @@ def look(source: Source) -> Seen | str:
         for frames in decode(source, seconds=SECONDS_PER_CLIP):
             count += len(frames)
             sizes[frames.size] = None
-            for number in range(len(frames)):  # by frame, so that chunks of another length give the same digest
+            for number in range(len(frames)):  # by frame: the digest must not depend on chunk length
                 for plane in frames.planes:
                     digest.update(f"{frames.colour} {plane.shape[1:]}".encode())
                     digest.update(plane[number].tobytes())
     except BadClip as error:
         return " ".join(error.reason.split())
-    return Seen(count, tuple(sizes), digest.hexdigest())
+    return DecodedClip(count, tuple(sizes), digest.hexdigest())
 
 
-def in_turn(work: Callable[[Item], Made], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Made]]:
-    """Each item with what `work` makes of it, in order, `workers` at a time in threads; few wait in line."""
-    line: deque[tuple[Item, Future[Made]]] = deque()
+def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Result]]:
+    """Yield (item, `work(item)`) in order, computed by `workers` threads; at most 4 * workers results wait."""
+    queue: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(max(1, workers)) as pool:
         try:
             for item in items:
-                line.append((item, pool.submit(work, item)))
-                if len(line) >= 4 * workers:
-                    first, future = line.popleft()
+                queue.append((item, pool.submit(work, item)))
+                if len(queue) >= 4 * workers:
+                    first, future = queue.popleft()
                     yield first, future.result()
-            while line:
-                first, future = line.popleft()
+            while queue:
+                first, future = queue.popleft()
                 yield first, future.result()
         finally:
-            for _, future in line:
+            for _, future in queue:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""Test clips of a run as its networks see them: the views, and what one pass leaves behind."""
+"""Test clips of a run: their views, and one forward pass over them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from benchmark_core.scoring.predict import BATCH
 from benchmark_core.specs.index import Clip
 from benchmark_core.training.device import autocast
 
-FRAMES = 8  # of a clip that are shown, at most
+FRAMES = 8  # frames of a clip that are shown, at most
 
 
 @dataclass(frozen=True)
-class Material:
-    """The run's test clips by id, and what reads them. ElrError from `views` where none of those asked for decodes."""
+class RunClips:
+    """A run's test clips by id, with the loaded run and the clip store."""
 
-    deployed: LoadedRun
+    loaded: LoadedRun
     clips: Mapping[str, Clip]
     store: ClipStore
     device: torch.device
     reporter: Reporter
 
     def views(self, ids: Sequence[str], *, high: bool, low: bool = True) -> Views:
-        """Views of those of the clips `ids` that can be decoded, in their order."""
-        plan, components = self.deployed.plan, self.deployed.components
+        """Return views of those of the clips `ids` that can be decoded. Raises ElrError if none can."""
+        plan, components = self.loaded.plan, self.loaded.components
         stock = view_plan_of(plan, components)
         asked = [self.clips[key] for key in ids if key in self.clips]
         with self.reporter.steps("clips for the report", len(asked)) as advance:
@@ -52,7 +52,7 @@ class Material:
         bad = {key for key, _ in report.bad}
         good = [clip for clip in asked if clip.id not in bad]
         if not good:
-            raise ElrError(f"none of the {len(ids)} clips asked for could be decoded")
+            raise ElrError(f"none of the {len(ids)} clips can be decoded")
         return Views(
             good,
             self.store,
@@ -66,63 +66,63 @@ class Material:
         )
 
     def batches(self, views: Views, size: int) -> Iterator[Batch]:
-        """On the device, in order."""
+        """Yield batches on the device, in order."""
         for host in views.batches(size):
             yield views.to_device(host, self.device)
 
     @contextmanager
-    def seeing(self) -> Iterator[None]:
-        """Without gradients, in the plan's precision."""
-        with torch.inference_mode(), autocast(self.device, self.deployed.plan.precision):
+    def inference(self) -> Iterator[None]:
+        """Disable gradients and use the plan's precision."""
+        with torch.inference_mode(), autocast(self.device, self.loaded.plan.precision):
             yield
 
 
-def material(
+def list_run_clips(
     deployed: LoadedRun, record: RunRecord, *, data: Path | None, cache: Path, device: torch.device, reporter: Reporter
-) -> Material:
-    """The clips at hand. ElrError where they are not there, or not those that the record was made with."""
+) -> RunClips:
+    """List the run's test clips. Raises ElrError if they are missing or differ from those of the record."""
     plan, components = deployed.plan, deployed.components
     index = list_clips(
         components.dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips="skip"
     )
-    found, due = index.digest(), record["dataset"]["manifest"]
-    if found != due:
-        where = "" if data is None else f" under {data}"
-        raise ElrError(f"the clips{where} are not those of the run: their manifest is {found}, the record's {due}")
+    found, expected = index.digest(), record["dataset"]["manifest"]
+    if found != expected:
+        where = "" if data is None else f" in {data}"
+        raise ElrError(f"the clips{where} differ from those of the run: manifest {found}, recorded {expected}")
     clips = {clip.id: clip for clip in index.split(plan.fold, "test")}
-    return Material(deployed, clips, ClipStore(cache), device, reporter)
+    return RunClips(deployed, clips, ClipStore(cache), device, reporter)
 
 
 def batch_size(deployed: LoadedRun) -> int:
-    """Clips of a pass: fewer of several frames, one of windows, of which a clip has as many as it is long."""
+    """Return clips per pass: fewer if clips have several frames; 1 for windows, whose number grows with the clip."""
     sampling = Sampling.parse(deployed.plan.sampling)
     return 1 if sampling.kind == "windows" else max(1, BATCH // (2 * sampling.k * sampling.t))
 
 
-def picked(count: int, most: int = FRAMES) -> npt.NDArray[np.int64]:
-    """Of `count` frames up to `most`, evenly, the first and the last among them."""
+def even_frames(count: int, most: int = FRAMES) -> npt.NDArray[np.int64]:
+    """Return up to `most` of `count` frame numbers, evenly spaced, with the first and the last."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def clip_of(view: View, number: int) -> Tensor:
-    """(K, C, T, h, w) of one clip of a batch."""
+    """Return (K, C, T, h, w) of one clip of a batch."""
     return view[number]
 
 
 def frames_of(view: Tensor, frames: int) -> Tensor:
-    """A view (K, C, T, h, w), of which the middle `frames` of T count: (K * frames, C, h, w), one after the other."""
+    """Return the middle `frames` of T of a view (K, C, T, h, w) as (K * frames, C, h, w)."""
     first = middle(view.shape[2], frames)
     return view[:, :, first : first + frames].transpose(1, 2).flatten(0, 1)
 
 
 def image_of(trace: Trace) -> Tensor:
-    """What the backbone saw of the one clip of a pass, (K * T, C, H, W)."""
+    """Return the backbone's input of a pass over one clip, (K * T, C, H, W)."""
     image = trace.image
     return image if image.ndim == 4 else image.transpose(1, 2).flatten(0, 1)
 
 
-def look(network: Recognizer, batch: Batch, *, high: bool) -> Trace:
-    """One pass over a batch."""
+def trace_batch(network: Recognizer, batch: Batch, *, high: bool) -> Trace:
+    """Run a network on a batch and return its trace."""
     view = batch.high if high else batch.low
     assert view is not None
     return network.trace(view, batch.mask)

@@ -1,4 +1,4 @@
-"""Runs a suite's plans one after the other: what is finished is not run again, and one that fails stops no other."""
+"""The runs of a suite: their order, which are finished, and running the rest one after the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RunPlan = Callable[[Plan, Path], RunRecord]  # trains and scores one plan into a
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRun:
-    """One plan to be run, and the rows that it is for: rows may come to the same plan."""
+    """One plan to run, and the rows it belongs to; several rows may have the same plan."""
 
     plan: Plan
     rows: tuple[str, ...]
@@ -32,47 +32,47 @@ class SuiteRun:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """Records by digest, found or made; why each other failed, by digest."""
+    """Records by plan digest, and reasons of failed runs by plan digest."""
 
     records: Mapping[str, RunRecord]
     failures: Mapping[str, str]
 
 
-def failed_runs(jobs: Sequence[SuiteRun], failures: Mapping[str, str]) -> list[str]:
-    """A line for each reason: `ROW: METHOD seed 0 fold 1: TEXT`, or `3 runs: TEXT` where several failed alike."""
+def failed_runs(runs: Sequence[SuiteRun], failures: Mapping[str, str]) -> list[str]:
+    """Return a line per reason: `ROW: METHOD seed 0 fold 1: TEXT`, or `3 runs: TEXT` if several share it."""
     alike: dict[str, list[SuiteRun]] = {}
-    for job in jobs:
-        if job.plan.digest in failures:
-            alike.setdefault(failures[job.plan.digest], []).append(job)
+    for one in runs:
+        if one.plan.digest in failures:
+            alike.setdefault(failures[one.plan.digest], []).append(one)
     return [f"{of[0] if len(of) == 1 else f'{len(of)} runs'}: {text}" for text, of in alike.items()]
 
 
-def jobs_of(rows: Iterable[PlannedRow]) -> tuple[SuiteRun, ...]:
-    """Each plan once: seed by seed, and of one seed fold by fold, ceilings first, then in the rows' order.
+def runs_of(rows: Iterable[PlannedRow]) -> tuple[SuiteRun, ...]:
+    """Return each plan once, ordered by seed, then fold, then oracles first, then the order of rows.
 
-    So the first seed's comparison is complete before the second begins, and what rows share is fitted by the first.
+    So the first seed is complete before the second starts, and shared stages are trained by the first row.
     """
     plans: dict[str, Plan] = {}
     names: dict[str, list[str]] = {}
     order: dict[str, tuple[int, int, bool, int]] = {}
-    for place, row in enumerate(row for row in rows if not row.left_out):
+    for number, row in enumerate(row for row in rows if not row.left_out):
         seeds, folds = ({getattr(plan, of): None for plan in row.plans} for of in ("seed", "fold"))
         oracle = row.components is not None and row.components.method.oracle
         for plan in row.plans:
             plans[plan.digest] = plan
             names.setdefault(plan.digest, []).append(row.row.name)
-            at = (list(seeds).index(plan.seed), list(folds).index(plan.fold), not oracle, place)
-            order[plan.digest] = min(at, order.get(plan.digest, at))
+            position = (list(seeds).index(plan.seed), list(folds).index(plan.fold), not oracle, number)
+            order[plan.digest] = min(position, order.get(plan.digest, position))
     digests = sorted(plans, key=order.__getitem__)
     return tuple(SuiteRun(plan=plans[digest], rows=tuple(dict.fromkeys(names[digest]))) for digest in digests)
 
 
-def finished(jobs: Sequence[SuiteRun], out: Path, leaderboards: Path | None) -> dict[str, RunRecord]:
-    """Records of the plans that were run before, in run folders under `out` or published; by digest.
+def finished_runs(runs: Sequence[SuiteRun], out: Path, leaderboards: Path | None) -> dict[str, RunRecord]:
+    """Return the records of finished runs by digest: of run folders in `out`, and published in `leaderboards`.
 
-    Raises ElrError naming a record that cannot be read.
+    Raises ElrError that names a record that cannot be read.
     """
-    wanted = {job.plan.digest for job in jobs}
+    wanted = {one.plan.digest for one in runs}
     found: dict[str, RunRecord] = {}
     published = leaderboards / RECORDS if leaderboards is not None else None
     for digest in wanted:
@@ -87,35 +87,34 @@ def finished(jobs: Sequence[SuiteRun], out: Path, leaderboards: Path | None) -> 
     return found
 
 
-def run_jobs(
-    jobs: Sequence[SuiteRun],
+def run_all(
+    runs: Sequence[SuiteRun],
     done: Mapping[str, RunRecord],
     out: Path,
     run: RunPlan,
     reporter: Reporter,
     remarks: Mapping[str, str] = MappingProxyType({}),
 ) -> RunOutcome:
-    """Runs what is not in `done`, each into `out`/DIGEST. remarks: what is said of a run, by digest.
+    """Run every plan that is not in `done`, each in the folder `out`/DIGEST. remarks: printed with a run, by digest.
 
-    What a run raises fails its plan alone; what is not an ElrError is shown in full. A stop at the keyboard, or a kill,
-    ends the campaign: finished runs stay, and the next call skips them; the one that was broken off goes on from its
-    last finished epoch.
+    An error fails its own plan only; the traceback of an unexpected error is printed. After an interrupt, the next call
+    skips finished runs and continues the interrupted one from its last finished epoch.
     """
     records: dict[str, RunRecord] = dict(done)
     failures: dict[str, str] = {}
-    for number, job in enumerate(jobs, 1):
-        digest = job.plan.digest
-        at = f"[{number}/{len(jobs)}] {job}"
-        told = f" ({remarks[digest]})" if digest in remarks else ""
+    for number, suite_run in enumerate(runs, 1):
+        digest = suite_run.plan.digest
+        at = f"[{number}/{len(runs)}] {suite_run}"
+        remark = f" ({remarks[digest]})" if digest in remarks else ""
         if digest in records:
-            reporter.say(f"{at}: done before{told}")
+            reporter.say(f"{at}: already done{remark}")
             continue
-        reporter.say(f"{at}{told}")
+        reporter.say(f"{at}{remark}")
         try:
-            records[digest] = run(job.plan, out / digest)
+            records[digest] = run(suite_run.plan, out / digest)
         except ElrError as error:
             failures[digest] = str(error)
-        except Exception as error:  # a method's own, or memory: the other rows are none the worse for it
+        except Exception as error:  # a bug in a method, or out of memory: other rows can still run
             failures[digest] = f"{type(error).__name__}: {' '.join(str(error).split())}"
             reporter.warn("".join(traceback.format_exception(error)).rstrip())
         if digest in failures:

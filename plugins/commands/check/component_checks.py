@@ -1,0 +1,215 @@
+"""Checks of a component, together with the minimal components of `minimal`: build, shapes, gradients, state, a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.clips.frames import Frames
+from benchmark_core.clips.sampling import Sampling
+from benchmark_core.errors import ElrError
+from benchmark_core.networks.assemble import recognizer_of
+from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.runs.context import RunContext
+from benchmark_core.runs.runner import run
+from benchmark_core.specs import (
+    BackboneSpec,
+    CommandSpec,
+    DatasetSpec,
+    DegradationSpec,
+    EnhancerSpec,
+    MethodSpec,
+    Spec,
+    TrackerSpec,
+    defaults,
+)
+from elrbench_plugins.commands.check import minimal
+from elrbench_plugins.commands.check.assertions import (
+    CheckFailed,
+    gradients_and_state,
+    require,
+    require_installed,
+    require_module,
+    require_shape,
+)
+from elrbench_plugins.commands.check.command_checks import check_command, check_tracker
+from elrbench_plugins.commands.check.dataset_checks import check_dataset
+
+LOW, SIZE, CLASSES, BATCH = (12, 16), (64, 96), 5, 2  # (h, w) and (H, W) in pixels
+LOW_SIZES = (LOW, (9, 11), (28, 28), (16, 24), (8, 12))  # the last two are 1/4 and 1/8 of SIZE
+BUDGET = "smoke"
+
+
+@dataclass(frozen=True)
+class ComponentChecks:
+    """The checks of every kind of component.
+
+    catalog: has the minimal components. work: folder for runs and clips. data: dataset name -> its folder.
+    """
+
+    catalog: Catalog
+    work: Path
+    data: Mapping[str, Path]
+
+    def steps(self, spec: Spec) -> Iterator[str]:
+        """Make the checks of `spec`. Yields the name of each check before it is made."""
+        yield "installed"
+        for module in spec.requires:
+            require_installed(spec, module)
+        spec.check_code()
+        if isinstance(spec, DatasetSpec):
+            yield from check_dataset(spec, self.catalog, self.data, BUDGET)
+            if spec.embedded:
+                yield from self.smoke_run(self.plan(dataset=spec.name, degradation=None))
+        elif isinstance(spec, DegradationSpec):
+            yield from self.degradation(spec)
+        elif isinstance(spec, EnhancerSpec):
+            yield from self.enhancer(spec)
+        elif isinstance(spec, BackboneSpec):
+            yield from self.backbone(spec)
+        elif isinstance(spec, MethodSpec):
+            yield from self.method(spec)
+        elif isinstance(spec, CommandSpec):
+            yield from check_command(spec)
+        elif isinstance(spec, TrackerSpec):
+            yield from check_tracker(spec)
+
+    def degradation(self, spec: DegradationSpec) -> Iterator[str]:
+        """Check sizes and ranges, and that a frame depends on nothing but clip, frame number and seed."""
+        sized = self.catalog.degradations[spec.name.replace("HxW", "12x16")] if spec.pattern else spec
+        options = defaults(spec)
+        if sized.on_clip is not None:
+            low, degrade = sized.low or LOW, spec.load(sized.on_clip)
+            planes = (np.random.default_rng(1).random((3, 6, 48, 64)) * 255).astype(np.uint8)  # (3, T, H, W)
+            clip = Frames(planes=tuple(planes), colour="rgb")
+            yield "returns the right size"
+            output = degrade(clip, low, options, 7)
+            expected = (6, 3, *low)
+            require(
+                output.dtype == np.uint8 and output.shape == expected,
+                f"it returns {output.dtype} {output.shape}; expected uint8 {expected}",
+            )
+            yield "is deterministic"
+            require(bool((degrade(clip, low, options, 7) == output).all()), "two calls with the same seed differ")
+            yield "does not depend on chunks"
+            tail = Frames(planes=tuple(planes[:, 3:]), colour="rgb", first=3)
+            require(
+                bool((degrade(tail, low, options, 7) == output[3:]).all()),
+                "frames 3 to 5 given alone differ from frames 3 to 5 of the whole clip; seed noise by clip and frame",
+            )
+        elif sized.on_device is not None:
+            low, degrade = sized.low or LOW, spec.load(sized.on_device)
+            yield "returns the right size"
+            output = degrade(minimal.noise(BATCH, 3, *SIZE), low, options)
+            require_shape(output, (BATCH, 3, *low))
+            require(bool((output >= 0).all() and (output <= 1).all()), "it returns values outside [0, 1]")
+        if sized.crop != "none":
+            yield from self.smoke_run(self.plan(degradation=sized.name))
+
+    def enhancer(self, spec: EnhancerSpec) -> Iterator[str]:
+        """Check every low size that the enhancer accepts, gradients, state, and one run."""
+        yield "resolves to a plan"
+        plans: dict[tuple[int, int], Plan] = {}
+        for low in LOW_SIZES:
+            try:
+                degradation = minimal.DEGRADATION.name.replace("HxW", f"{low[0]}x{low[1]}")
+                plans[low] = self.plan(enhancer=spec.name, degradation=degradation, size=f"{SIZE[0]}x{SIZE[1]}")
+            except ElrError as error:
+                refused = error
+        if not plans:
+            raise CheckFailed(f"it accepts none of the low sizes tried: {refused}")
+        yield "builds"
+        time = (spec.frames,) if spec.frames > 1 else ()
+        options = next(iter(plans.values())).options("enhancer")
+        built = {low: require_module(spec.build(low, SIZE, options)) for low in plans}
+        yield "returns the right size"
+        for low, module in built.items():
+            require_shape(module(minimal.noise(2, 3, *time, *low)), (2, 3, *time, *SIZE))
+        low, module = next(iter(built.items()))
+        low_view = minimal.noise(2, 3, *time, *low)
+        yield from gradients_and_state(module, lambda built: built(low_view), lambda: spec.build(low, SIZE, options))
+        yield from self.smoke_run(plans[low])
+
+    def backbone(self, spec: BackboneSpec) -> Iterator[str]:
+        """Check stage maps, features, classifier, gradients, state, initial weights, and one run."""
+        yield "builds"
+        built: Any = require_module(spec.build(CLASSES))
+        for name in ("forward_features", "pool", "get_classifier", "num_features"):
+            require(hasattr(built, name), f"its module has no '{name}'")
+        frames = Sampling.parse(spec.sampling).t
+        time = (frames,) if spec.dims == 3 else ()
+        require(spec.dims == 3 or frames == 1, f"it is 2D, but its sampling is {spec.sampling}")
+        picture = minimal.noise(BATCH, 3, *time, *SIZE)
+
+        def logits(module: Any) -> Tensor:
+            output: Tensor = module.get_classifier()(module.pool(module.forward_features(picture)[-1]))
+            return output  # (B, C)
+
+        yield "returns the right shapes"
+        maps = built.forward_features(picture)
+        named = not spec.stages or len(maps) == len(spec.stages)
+        require(named, f"it returns {len(maps)} stage maps, but names {len(spec.stages)} stages")
+        require(all(stage.shape[0] == BATCH for stage in maps), "a stage map has another batch size than the input")
+        require_shape(built.pool(maps[-1]), (BATCH, built.num_features))
+        require_shape(logits(built), (BATCH, CLASSES))
+        yield from gradients_and_state(built, logits, lambda: spec.build(CLASSES))
+        for name, target in spec.weights.items():
+            yield f"loads weights '{name}'"
+            spec.load(target)(built)
+            require(bool(torch.isfinite(logits(built.eval())).all()), "its logits are not finite with these weights")
+        sampling = spec.sampling if spec.dims == 3 else "2x1"
+        yield from self.smoke_run(
+            self.plan(backbone=spec.name, weights="scratch", modality=spec.modality, sampling=sampling, size="64x96")
+        )
+
+    def method(self, spec: MethodSpec) -> Iterator[str]:
+        """Check the recognizer of a plan with the method's default components, and one run."""
+        yield "resolves to a plan"
+        plan = self.plan(method=spec.name)
+        yield "builds its recognizer"
+        components = components_of(self.catalog, plan)
+        built = recognizer_of(plan, components, high=spec.oracle)
+        sampling = Sampling.parse(plan.sampling)
+        view = minimal.noise(BATCH, sampling.k, 3, sampling.t, *(plan.size if spec.oracle else LOW))
+        yield "returns the right shapes"
+        require_shape(built(view), (BATCH, len(components.dataset.classes)))
+        unused = () if spec.recognizer is None else _names(built, built.backbone.get_classifier())
+        yield from gradients_and_state(
+            built, lambda module: module(view), lambda: recognizer_of(plan, components, high=spec.oracle), unused
+        )
+        yield from self.smoke_run(plan)
+
+    def plan(self, **asked: str | None) -> Plan:
+        """A smoke plan of the minimal components, with the component under test in its place."""
+        method = self.catalog.methods[asked.get("method") or minimal.METHOD.name]
+        request = {
+            "method": method.name,
+            "dataset": minimal.DATASET.name,
+            "degradation": minimal.DATASET.degradation,
+            **asked,
+        }
+        budgets = method.budgets or {BUDGET: {}}
+        budget = BUDGET if BUDGET in budgets else next(iter(budgets))
+        return resolve_plan(self.catalog, PlanRequest(**{**request, "budget": budget}))  # type: ignore[arg-type]
+
+    def smoke_run(self, plan: Plan) -> Iterator[str]:
+        """Check one run, from clips to record."""
+        yield "trains in a smoke run"
+        result = run(plan, self.catalog, RunContext(out=self.work / plan.digest, cache=self.work / "cache"))
+        require(sum(result.record["updates"].values()) > 0, "training made no update")
+        score = result.record["scores"][result.record["primary"]]["value"]
+        require(0 <= score <= 1, f"its score is {score}; expected a fraction from 0 to 1")
+
+
+def _names(whole: nn.Module, part: nn.Module) -> tuple[str, ...]:
+    """Names in `whole` of the parameters of `part`."""
+    inside = {id(parameter) for parameter in part.parameters()}
+    return tuple(name for name, parameter in whole.named_parameters() if id(parameter) in inside)

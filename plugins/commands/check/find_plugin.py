@@ -1,0 +1,91 @@
+"""Find the plugin that `elrbench check` was given: an installed name, a file, or a module."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from benchmark_core import catalog as catalogs
+from benchmark_core.catalog import GROUP, Catalog, Owner
+from benchmark_core.errors import unknown
+
+BLOCK = "ELRBENCH_BLOCK"
+
+
+def find_plugin(text: str) -> tuple[Catalog, Owner, ModuleType]:
+    """The catalog with the plugin in it, its owner, and its module.
+
+    text: the name of an installed plugin, a FILE.py, or a module. If a file or module is itself an installed plugin,
+    the installed plugin is checked. If it is another copy of one, the installed copy is left out.
+    Raises ElrError if there is no such file, or the plugin cannot be loaded.
+    """
+    catalog = catalogs.load_catalog()
+    names = {owner.plugin for owner in catalog.plugins}
+    is_file = text.endswith(".py")
+    if text in names or not (is_file or _importable(text)):
+        return catalog, *_owner(catalog, text)
+    points = [point for point in entry_points(group=GROUP) if point.name in names]
+    for point in points:
+        if _same_file(point, text) if is_file else point.module == text:
+            return catalog, *_owner(catalog, point.name)
+    copies = [point.name for point in points if is_file and point.module.rpartition(".")[2] == _module_name(text)]
+    with _blocked(copies):
+        catalog = catalogs.load_catalog(extra=(text,))
+    return catalog, *_owner(catalog, Path(text).stem if is_file else text)
+
+
+def _owner(catalog: Catalog, name: str) -> tuple[Owner, ModuleType]:
+    """The owner of that name, and the plugin's module, which is loaded."""
+    owners = {owner.plugin: owner for owner in catalog.plugins}
+    if name not in owners:
+        raise unknown("plugin", name, owners)
+    owner = owners[name]
+    if owner.digest:  # a file
+        return owner, sys.modules[f"elrbench_plugin_{name}_{owner.digest}"]
+    named = [point.module for point in entry_points(group=GROUP) if point.name == name]
+    return owner, importlib.import_module(named[0] if named else name)
+
+
+def _importable(name: str) -> bool:
+    """Whether there is a module of that name. For a package, only its own name is looked up."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _module_name(file: str) -> str:
+    """What the module in `file` is called when its package is installed."""
+    path = Path(file)
+    return path.absolute().parent.name if path.name == "__init__.py" else path.stem
+
+
+def _same_file(point: EntryPoint, file: str) -> bool:
+    try:
+        spec = importlib.util.find_spec(point.module)
+    except (ImportError, ValueError):
+        return False
+    origin = None if spec is None else spec.origin
+    return origin is not None and Path(file).exists() and os.path.realpath(origin) == os.path.realpath(file)
+
+
+@contextmanager
+def _blocked(names: list[str]) -> Iterator[None]:
+    """Leave out installed plugins by name."""
+    before = os.environ.get(BLOCK)
+    if names:
+        os.environ[BLOCK] = ",".join([*filter(None, [before]), *names])
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(BLOCK, None)
+        else:
+            os.environ[BLOCK] = before

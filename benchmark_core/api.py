@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli.console import ConsoleReporter
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 from benchmark_core.specs import NOTHING, Value
 
@@ -102,18 +102,17 @@ def run(
     catalog, plan, extra = _planned(asked, settings, data, extra, plugins)
     folder = _path(out) or RUNS / plan.digest
     refuse_other_plan(folder, plan.digest)
-    return run_plan(
-        plan,
-        catalog,
+    context = RunContext(
         data=data_root(catalog, plan.dataset, _path(data)),
         out=folder,
         cache=cache_folder(_path(cache)),
+        extra=located(catalog, plan, extra),
+        reporter=ConsoleReporter(quiet=quiet),
         bad_clips=bad_clips,
         device=device,
         refit=refit,
-        extra=located(catalog, plan, extra),
-        reporter=ConsoleReporter(quiet=quiet),
     )
+    return run_plan(plan, catalog, context)
 
 
 def load_run(folder: PathLike, *, dataset: str | None = None, plugins: Sequence[str] = ()) -> LoadedRun:

@@ -93,6 +93,7 @@ class Catalog:
     def placed(self, text: str, data: Path | None = None, flag: str = "--data") -> tuple[Catalog, str]:
         """Add a dataset that reads a folder. `folder:/data/My clips` is added under the name `folder:my-clips`.
 
+        A dataset without folds may also read a single file: `videos:/data/clip.avi`.
         data: the folder, if `text` is already the name that plans and records hold (`folder:my-clips`).
         flag: the option that sets `data`, for errors.
         Returns the extended catalog and the name. For the name of any other dataset, returns this catalog and `text`.
@@ -110,7 +111,8 @@ class Catalog:
         if data is None and not rest:
             raise ElrError(f"dataset '{base}' needs a folder of clips: write {base}:/data/clips")
         folder = Path(rest).expanduser() if data is None else data
-        if not folder.is_dir():
+        without_folds = not any(protocol.folds for protocol in template.protocols.values())
+        if not folder.is_dir() and not (without_folds and folder.is_file()):
             raise ElrError(f"dataset '{text}': the folder {folder} does not exist; expected layout: {template.layout}")
         spec = template.place(Path(os.path.abspath(folder)))  # not resolved: a symlink keeps its own name
         if data is not None and rest:

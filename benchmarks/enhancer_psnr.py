@@ -132,13 +132,13 @@ def pairs(
     from benchmark_core.clips.views import Views
     from benchmark_core.plans.plan import read_size
     from benchmark_core.progress import follow
-    from benchmark_core.runs.prepare import stock_of
+    from benchmark_core.runs.prepare import view_plan_of
 
     plan, components, reporter = deployed.plan, deployed.components, ConsoleReporter()
     options = components.options(plan, "dataset")
     index = list_clips(components.dataset, plan.protocol, options, data=data, bad_clips="skip")
     clips = index.split(plan.fold, "test")[: asked.clips or None]
-    stock, store = stock_of(plan, components), ClipStore(cache)
+    stock, store = view_plan_of(plan, components), ClipStore(cache)
     with reporter.steps("test clips", len(clips)) as advance:
         report = store.ensure(clips, stock.formats(low=True, high=True), bad_clips="skip", progress=follow(advance))
     bad = {key for key, _ in report.bad}

@@ -64,12 +64,13 @@ def run_once(folder: Path, out: str) -> None:
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.progress import Silent
+    from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.runner import run
 
     names = [f"elrbench_plugins.{name}" for name in PLUGINS]
     catalog = load_catalog([*names, str(ROOT / "tests" / "toy.py")], entry_points=False)
     plan = resolve_plan(catalog, PlanRequest(dataset="toy", backbone="toynet", budget="smoke", **RUNS[components]))
-    run(plan, catalog, data=None, out=folder / out, cache=folder / "cache", reporter=Silent(), device="cpu")
+    run(plan, catalog, RunContext(data=None, out=folder / out, cache=folder / "cache", reporter=Silent(), device="cpu"))
 
 
 def in_child(folder: Path, before: Callable[[], None] = lambda: None, out: str = "run") -> int:

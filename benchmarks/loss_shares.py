@@ -69,7 +69,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     options = components.options(plan, "method")
     if components.method.name not in ("cstat", "stat") or options["deploys"] != "joint":
         raise ElrError(f"{asked.runfolder} is a run of '{plan.method}', which has no joint phase with three losses")
-    if plan.unlabelled or plan.source or plan.teacher:
+    if plan.unlabelled or plan.hr_source or plan.teacher:
         raise ElrError(f"{asked.runfolder} was trained with extra data or an external teacher; pass a run without them")
     shares = joint_phase(deployed, catalog, asked)
     weights = {loss: options[option] for loss, option in LOSSES.items()}
@@ -86,6 +86,7 @@ def joint_phase(
     from benchmark_core.cli.console import ConsoleReporter
     from benchmark_core.clips.locks import reader_lock
     from benchmark_core.provenance import owners_of
+    from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.prepare import prepare
     from benchmark_core.runs.request import cache_folder, data_root
     from benchmark_core.training.training import build_training
@@ -103,7 +104,7 @@ def joint_phase(
         raise Measured
 
     with reader_lock(cache):
-        data = prepare(plan, components, data=root, cache=cache, bad_clips="fail", reporter=reporter)
+        data = prepare(plan, components, RunContext(out=cache, data=root, cache=cache, reporter=reporter))
         training = build_training(
             plan=plan,
             components=components,

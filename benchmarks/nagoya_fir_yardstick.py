@@ -17,7 +17,7 @@ import torch
 
 from benchmark_core import load_catalog
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
-from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 
 FRAMES = 8
@@ -35,7 +35,7 @@ def clips(data: Path, cache: Path, protocol: str) -> tuple[Array, npt.NDArray[np
             method="supervised", dataset="nagoya-fir", protocol=protocol, fold=fold, budget="small", sampling="8x1"
         )
         plan = resolve_plan(catalog, request)
-        ready = prepare(plan, components_of(catalog, plan), data=data, cache=cache, bad_clips="fail", reporter=Silent())
+        ready = prepare(plan, components_of(catalog, plan), RunContext(out=cache, data=data, cache=cache))
         for batch in ready.test_views(high=False).batches(64):
             assert isinstance(batch.low, list)
             frames += [clip[:, 0, 0].flatten(1).numpy() / 255 for clip in batch.low]  # (8, 3, 1, 16, 16) to (8, 256)

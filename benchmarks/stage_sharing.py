@@ -74,6 +74,7 @@ def main() -> int:
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.progress import Silent
+    from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.runner import run
 
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports many modules, which is not part of the first row
@@ -94,7 +95,11 @@ def main() -> int:
             plan = resolve_plan(catalog, request)
             folder = Path(work) / out
             return dict(
-                run(plan, catalog, data=None, out=folder, cache=cache, reporter=Silent(), device=asked.device).record
+                run(
+                    plan,
+                    catalog,
+                    RunContext(data=None, out=folder, cache=cache, reporter=Silent(), device=asked.device),
+                ).record
             )
 
         clips = Path(work) / "clips-alone"

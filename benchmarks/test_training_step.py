@@ -20,6 +20,7 @@ from benchmark_core import load_catalog
 from benchmark_core.clips.augment import cut
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training, build_training
 
@@ -34,7 +35,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     settings = (f"dataset.train={CLIPS}", "dataset.test=12")
     plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="puppets", budget="small", settings=settings))
     components = components_of(catalog, plan)
-    data = prepare(plan, components, data=None, cache=folder, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=folder, cache=folder))
     return build_training(
         plan=plan,
         components=components,

@@ -22,6 +22,7 @@ from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import write_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import write_predictions
 from elrbench_plugins.commands.report import extras
@@ -123,7 +124,7 @@ def go(catalog: Catalog, folder: Path, **fields: Any) -> RunResult:
     data = fields.pop("data", None)
     plan = resolve_plan(catalog, PlanRequest(**{**asked, **fields}))
     out = folder / "runs" / plan.digest
-    return run(plan, catalog, data=data, out=out, cache=folder / "cache", reporter=Silent(), device="cpu")
+    return run(plan, catalog, RunContext(data=data, out=out, cache=folder / "cache", reporter=Silent(), device="cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.plans.lookup import find
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from elrbench_plugins.hmdb51 import CLASSES as HMDB51
 from elrbench_plugins.jhmdb import CLASSES as JHMDB
@@ -142,11 +143,13 @@ def test_it_runs(toy_catalog: Catalog, place: Path, method: str, dataset: str) -
     result = run(
         plan,
         catalog,
-        data=None if write is None else data,
-        out=place / "runs" / plan.digest,
-        cache=place / "cache",
-        reporter=Silent(),
-        bad_clips="skip",  # IXMAS has its clips by design, and here a few of them
+        RunContext(
+            data=None if write is None else data,
+            out=place / "runs" / plan.digest,
+            cache=place / "cache",
+            reporter=Silent(),
+            bad_clips="skip",  # IXMAS has absent clips by design, and only a few clips are written here
+        ),
     )
     record = result.record
     assert record["plan"]["enhancer"] == enhancer

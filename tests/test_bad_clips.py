@@ -28,6 +28,7 @@ from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Reporter, Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.specs.index import Clip, Drawn, VideoFile
 from elrbench_plugins.jhmdb import CLASSES
@@ -255,7 +256,13 @@ def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: C
     components = components_of(catalog, plan)
 
     def prepared(bad_clips: str, reporter: Reporter):
-        return prepare(plan, components, data=root, cache=tmp_path / "cache", bad_clips=bad_clips, reporter=reporter)
+        return prepare(
+            plan,
+            components,
+            RunContext(
+                out=tmp_path / "cache", data=root, cache=tmp_path / "cache", bad_clips=bad_clips, reporter=reporter
+            ),
+        )
 
     told = r"^2 of 6 clips cannot be decoded: 'wave/.*_1' \(.*'wave/.*_4' \(.* skip"
     with pytest.raises(BadClips, match=told) as caught:

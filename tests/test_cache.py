@@ -25,6 +25,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs import runner
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stage_folder import StageFolder
@@ -67,7 +68,7 @@ def stop_after(save: Callable[..., None], moment: tuple[str, int]) -> Callable[.
 
 
 def go(plan: Plan, catalog: Catalog, folder: Path) -> dict[str, Any]:
-    return run(plan, catalog, data=None, out=folder / "out", cache=folder, reporter=Silent()).record
+    return run(plan, catalog, RunContext(data=None, out=folder / "out", cache=folder, reporter=Silent())).record
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from benchmark_core.networks.checkpoint import load_checkpoint
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import BackboneSpec
@@ -330,7 +331,11 @@ def toy_run(catalog: Catalog, out: Path, cache: Path, weights: str | None = None
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32", sampling="2x1",
         weights=weights, classes=classes, settings=settings,
     )  # fmt: skip
-    run(resolve_plan(catalog, request), catalog, data=None, out=out, cache=cache, reporter=Silent(), device="cpu")
+    run(
+        resolve_plan(catalog, request),
+        catalog,
+        RunContext(data=None, out=out, cache=cache, reporter=Silent(), device="cpu"),
+    )
 
 
 def test_a_run_starts_from_another_runs_recognizer(toy_catalog: Catalog, finished: Path, tmp_path: Path):

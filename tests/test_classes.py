@@ -18,6 +18,7 @@ from benchmark_core.plans.planfile import read_planfile
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.specs.index import Clip, Fold, Index
@@ -69,7 +70,7 @@ def test_a_plan_of_fewer_classes_survives_json_and_says_so() -> None:
 
 
 def test_a_plan_with_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ElrError, match="missing or unknown fields: colour; it is of another version"):
+    with pytest.raises(ElrError, match="missing or unknown fields: colour; it was made by another version"):
         Plan.from_json({**FEWER.to_json(), "colour": "red"})
 
 
@@ -142,7 +143,7 @@ def asked(**fields: object) -> PlanRequest:
 
 def go(catalog: Catalog, request: PlanRequest, folder: Path, **more: object) -> RunResult:
     folders = {"data": None, "out": folder / "out", "cache": folder / "cache"}
-    return run(resolve_plan(catalog, request), catalog, **{**folders, "reporter": Silent(), **more})  # type: ignore[arg-type]
+    return run(resolve_plan(catalog, request), catalog, RunContext(**{**folders, "reporter": Silent(), **more}))  # type: ignore[arg-type]
 
 
 def test_all_classes_by_name_are_the_whole_plan(toy_catalog: Catalog) -> None:

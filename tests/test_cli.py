@@ -265,7 +265,7 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["publish", "../x"],
-            "'../x' is neither a run folder nor a digest of 4 to 16 hex digits, as 'elrbench run' printed both",
+            "'../x' is neither a run folder nor a digest of 4 to 16 hex digits; 'elrbench run' prints both",
         ),
         (
             ["publish", "abcd", "--out", "/nowhere"],

@@ -23,6 +23,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import find_record, read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
@@ -56,7 +57,7 @@ def fitted(toy_catalog: Catalog, tmp_path: Path) -> Fitted:
     def make(*settings: str, cache: str = "a", catalog: Catalog = toy_catalog, **fields: Any) -> Any:
         plan = asked(catalog, *settings, **fields)
         components = components_of(catalog, plan)
-        data = prepare(plan, components, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
+        data = prepare(plan, components, RunContext(out=tmp_path / "clips", cache=tmp_path / "clips"))
         training = build_training(
             plan=plan,
             components=components,
@@ -241,7 +242,9 @@ def test_a_run_with_a_file(toy_catalog: Catalog, tmp_path: Path) -> None:
     assert components_of(catalog, asked(catalog)).needs_high and not components_of(catalog, plan).needs_high
 
     def go(catalog: Catalog, plan: Plan, out: str) -> RunResult:
-        return run(plan, catalog, data=None, out=tmp_path / out, cache=tmp_path / "cache", reporter=Silent())
+        return run(
+            plan, catalog, RunContext(data=None, out=tmp_path / out, cache=tmp_path / "cache", reporter=Silent())
+        )
 
     record = go(catalog, plan, "out").record
     assert list(record["updates"]) == ["student"] and name in record["notes"][0]
@@ -273,7 +276,7 @@ def test_another_networks_file_stops_a_run_before_data_is_touched(
     catalog, name = place_enhancer_weights(toy_catalog, str(checkpoint(tmp_path, **made)))
     plan = asked(catalog, enhancer=enhancer, enhancer_weights=name)
     with pytest.raises(ElrError, match=says):
-        run(plan, catalog, data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+        run(plan, catalog, RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()))
     assert not list((tmp_path / "cache" / "clips").glob("*")) and not list((tmp_path / "out").glob("*.json"))
 
 
@@ -284,7 +287,7 @@ def test_weights_that_are_not_finite_are_refused(toy_catalog: Catalog, tmp_path:
     catalog, name = place_enhancer_weights(toy_catalog, str(tmp_path / "x.safetensors"))
     plan = asked(catalog, enhancer_weights=name)
     with pytest.raises(ElrError, match=r"are not finite in 1 tensors \(first: feat0.conv.bias\)"):
-        run(plan, catalog, data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+        run(plan, catalog, RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()))
 
 
 @pytest.fixture

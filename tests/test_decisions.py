@@ -1,4 +1,4 @@
-"""What a record holds of clips with several labels: packed, checked, and enough for a table's paired intervals."""
+"""Decisions of multi-label records: packed, checked, and sufficient for paired intervals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRUTH = (RNG.random((40, 3)) < 0.4).astype(int)
 
 
 def noisy(wrong: float, seed: int = 0) -> np.ndarray:
-    """Logits of which that share has the wrong sign."""
+    """Return logits of which this fraction has the wrong sign."""
     rng = np.random.default_rng([seed, int(1000 * wrong)])
     right = np.where(rng.random(TRUTH.shape) < wrong, 1 - TRUTH, TRUTH)
     return np.where(right > 0, 1.0, -1.0)
@@ -39,7 +39,7 @@ def lines(*paths: Path) -> tuple[RankedRow, ...]:
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 40])
-def test_rows_of_bits_come_back(n: int) -> None:
+def test_packed_rows_of_bits_are_unpacked(n: int) -> None:
     bits = np.random.default_rng(n).random((3, n)) < 0.5
     assert np.array_equal(unpack_rows(pack_rows(bits), 3, n), bits)
 
@@ -55,7 +55,7 @@ def test_rows_of_bits_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("primary", "threshold"), [("f1_macro", 0.0), ("f1_samples", 0.0), ("f1_macro_logit0.5", 0.5)])
-def test_a_score_brings_the_decisions_of_its_primary(primary: str, threshold: float) -> None:
+def test_a_primary_f1_comes_with_its_decisions(primary: str, threshold: float) -> None:
     logits = np.array([[0.7, 0.2], [0.4, -1.0]])
     found = score(logits, np.array([[1, 0], [0, 1]]), "ab").to_json(primary)
     assert found["hits"] is None and found["decisions"]["threshold"] == threshold
@@ -63,13 +63,13 @@ def test_a_score_brings_the_decisions_of_its_primary(primary: str, threshold: fl
     assert np.array_equal(predicted, logits > threshold)
 
 
-def test_other_scores_bring_none() -> None:
+def test_other_primary_scores_have_no_decisions() -> None:
     assert "decisions" not in score(np.eye(2), np.array([0, 1]), "ab").to_json("top1")
     multi = score(np.eye(2), np.eye(2), "ab")
     assert "decisions" not in multi.to_json("map") and "decisions" not in multi.to_json()
 
 
-def test_a_record_keeps_them(tmp_path: Path) -> None:
+def test_a_record_holds_the_decisions(tmp_path: Path) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
     found = clip_decisions(record)
     assert np.array_equal(found.truth, TRUTH > 0) and np.array_equal(found.predicted, noisy(0.2) > 0)
@@ -91,7 +91,7 @@ def test_a_record_keeps_them(tmp_path: Path) -> None:
         ({"truth": None}, "'decisions.truth' is not text"),
     ],
 )
-def test_decisions_that_are_not_the_scores_are_refused(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
+def test_decisions_must_give_the_recorded_score(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
     record = read_record(put_scored(tmp_path, TRUTH, noisy(0.2)))
     with pytest.raises(ElrError, match=message):
         check_result(check_record(add_checksum({**record, "decisions": {**record["decisions"], **edit}})))
@@ -104,7 +104,7 @@ def test_swapped_classes_keep_the_score_and_are_refused(tmp_path: Path) -> None:
         check_result(check_record(add_checksum({**record, "decisions": {**record["decisions"], **turned}})))
 
 
-def test_hits_and_decisions_do_not_go_together() -> None:
+def test_hits_and_decisions_exclude_each_other() -> None:
     bits = {
         "threshold": 0.0,
         "predicted": pack_rows(np.zeros((2, 20), bool)),
@@ -123,7 +123,7 @@ def test_ranks_are_shared_by_a_paired_interval_of_f1(tmp_path: Path) -> None:
     assert [(line.row.first["plan"]["method"], line.rank) for line in found] == [("a", 1), ("b", 1), ("c", 3)]
 
 
-def test_without_them_only_equal_values_share_a_rank(tmp_path: Path) -> None:
+def test_without_decisions_only_equal_values_share_a_rank(tmp_path: Path) -> None:
     rivals = (("a", 0.1), ("b", 0.11), ("c", 0.45))
     paths = [put_scored(tmp_path, TRUTH, noisy(wrong), method=name, decisions=name != "b") for name, wrong in rivals]
     assert [line.rank for line in lines(*paths)] == [1, 2, 3]
@@ -145,7 +145,7 @@ def test_the_gain_over_the_control_is_a_difference_of_f1(tmp_path: Path) -> None
 
 
 def paired_by_hand(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """As often as the product draws, and by its draws, but clip by clip."""
+    """The same draws as the implementation, evaluated clip by clip."""
     rng = np.random.default_rng(0)
     gaps = []
     for counts in rng.multinomial(len(TRUTH), np.full(len(TRUTH), 1 / len(TRUTH)), size=1000):
@@ -178,14 +178,14 @@ def test_a_paired_bootstrap_draws_the_same_clips_for_both(tmp_path: Path) -> Non
     assert found.smallest is not None and found.discordant is None
 
 
-def test_equal_decisions_have_a_difference_without_width(tmp_path: Path) -> None:
+def test_the_difference_of_equal_decisions_is_zero(tmp_path: Path) -> None:
     one, other = (read(put_scored(tmp_path, TRUTH, noisy(0.2), method=name)) for name in "ab")
     found = compare(one, other)
     assert (found.difference.value, found.difference.low, found.difference.high) == (0.0, 0.0, 0.0)
     assert not found.difference.significant and found.smallest is None
 
 
-def test_folds_count_alike_and_are_drawn_apart(tmp_path: Path) -> None:
+def test_folds_have_equal_weight_and_are_resampled_separately(tmp_path: Path) -> None:
     sides = []
     for name, wrong in (("a", 0.1), ("b", 0.3)):
         folds = []
@@ -217,7 +217,7 @@ def test_other_labels_of_the_same_clips_do_not_pair(tmp_path: Path) -> None:
         compare(one, other)
 
 
-def test_what_is_no_f1_has_no_decisions() -> None:
+def test_only_an_f1_has_decisions() -> None:
     predictions = Predictions(("a",), np.array([[1, 0]]), np.array([[1.0, -1.0]]), ("x", "y"))
     assert decisions_for(predictions, "f1_micro").predicted.tolist() == [[True, False]]
     with pytest.raises(ElrError, match="'map' is not an F1"):

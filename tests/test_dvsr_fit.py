@@ -18,6 +18,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
@@ -42,7 +43,7 @@ def asked(catalog: Catalog, enhancer: str, *settings: str, **fields: Any) -> Pla
 
 def training_of(catalog: Catalog, plan: Plan, clips: Path, cache: Path) -> Training:
     components = components_of(catalog, plan)
-    data = prepare(plan, components, data=None, cache=clips, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=clips, cache=clips))
     return build_training(
         plan=plan,
         components=components,
@@ -253,7 +254,7 @@ def test_a_kill_within_a_step_changes_nothing(
 
 
 def go(catalog: Catalog, plan: Plan, work: Path) -> RunResult:
-    return run(plan, catalog, data=None, out=work / "out", cache=work / "cache", reporter=Silent())
+    return run(plan, catalog, RunContext(data=None, out=work / "out", cache=work / "cache", reporter=Silent()))
 
 
 @pytest.mark.parametrize("enhancer", NAMES)
@@ -305,7 +306,7 @@ def test_it_can_go_on_with_the_recognizer(toy_catalog: Catalog, tmp_path: Path, 
 def test_an_estimate_reckons_every_step(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = asked(toy_catalog, "prog-dvsr-att")
     components = components_of(toy_catalog, plan)
-    data = prepare(plan, components, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=tmp_path, cache=tmp_path))
     seconds = estimate_times(
         plan,
         components,

@@ -17,6 +17,7 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 
 
@@ -34,7 +35,7 @@ def finished(catalog: Catalog, folder: Path, **fields: Any) -> Path:
     usual = {"method": "supervised", "dataset": "toy", "backbone": "toynet", "budget": "smoke", "size": "16x16"}
     settings = ("dataset.train=4", "dataset.test=5", "method.batch=2", "method.epochs=1")
     plan = resolve_plan(catalog, PlanRequest(**{**usual, **fields}, settings=settings))
-    run(plan, catalog, data=None, out=folder / "run", cache=folder / "cache", reporter=Silent())
+    run(plan, catalog, RunContext(data=None, out=folder / "run", cache=folder / "cache", reporter=Silent()))
     return folder / "run"
 
 

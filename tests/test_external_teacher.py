@@ -17,15 +17,22 @@ from torch import nn
 from benchmark_core import ElrError
 from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.record import find_record, read_record, write_record
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.loaded_run import WEIGHTS
 from benchmark_core.runs.runner import RunResult, run
-from benchmark_core.runs.teachers import Teacher, check_start, check_teacher, load_teacher, teacher_name, untold
+from benchmark_core.runs.teachers import (
+    Teacher,
+    check_start,
+    check_teacher,
+    load_teacher,
+    teacher_name,
+    unchecked_overlap,
+)
 from benchmark_core.tables.cells import names
 from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.rows import group_rows
@@ -41,7 +48,9 @@ def planned(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Pl
 
 
 def go(catalog: Catalog, plan: Plan, out: Path, cache: Path, teacher: Path | None = None) -> RunResult:
-    return run(plan, catalog, data=None, out=out, cache=cache, reporter=Silent(), extra=ExtraPaths(teacher=teacher))
+    return run(
+        plan, catalog, RunContext(data=None, out=out, cache=cache, reporter=Silent(), extra=ExtraPaths(teacher=teacher))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -146,15 +155,15 @@ def refusal(catalog: Catalog, taught: Path, plan: Plan) -> str:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": "32x48"}, "is a teacher of another size: 24x32, where this plan has 32x48"),
-        ({"sampling": "4x1"}, "is a teacher of another sampling: 2x1, where this plan has 4x1"),
-        ({"backbone": "resnet18"}, "is a teacher of another backbone: toynet, where this plan has resnet18"),
-        ({"degradation": "average-12x12"}, "of another aspect of high views: 3:4, where this plan has 1:1"),
+        ({"size": "32x48"}, "another size: 24x32, but this plan has 32x48"),
+        ({"sampling": "4x1"}, "another sampling: 2x1, but this plan has 4x1"),
+        ({"backbone": "resnet18"}, "another backbone: toynet, but this plan has resnet18"),
+        ({"degradation": "average-12x12"}, "another aspect of high views: 3:4, but this plan has 1:1"),
         (
             {"dataset": "puppets"},
-            "is a teacher checkpoint for other classes: it tells 3 apart, and this plan 12 (first that differs: 'left'",
+            "a teacher for other classes: it has 3, this plan 12 (first difference: 'left'",
         ),
-        ({"classes": "left,moves"}, "it tells 3 apart, and this plan 2 (first that differs: 'right' where 'moves' is"),
+        ({"classes": "left,moves"}, "it has 3, this plan 2 (first difference: 'right' instead of 'moves')"),
     ],
 )
 def test_a_teacher_of_something_else(
@@ -166,7 +175,7 @@ def test_a_teacher_of_something_else(
 def test_a_student_is_no_teacher(toy_catalog: Catalog, cstat: Callable[..., Plan], tmp_path: Path) -> None:
     student = go(toy_catalog, planned(toy_catalog, "supervised"), tmp_path / "run", tmp_path / "cache").folder
     said = refusal(toy_catalog, student, cstat(teacher=teacher_name(student)))
-    assert "is a run of 'supervised', whose network sees low views; a teacher sees high ones" in said
+    assert "is a run of 'supervised', whose network sees low views" in said
 
 
 def test_a_teacher_of_another_fold_may_have_seen_the_test_clips(
@@ -174,7 +183,7 @@ def test_a_teacher_of_another_fold_may_have_seen_the_test_clips(
 ) -> None:
     plan, record = cstat(), read_record(find_record(taught))
     other: Any = {**record, "plan": {**record["plan"], "fold": "2"}}
-    with pytest.raises(ElrError, match="was trained on fold 2 of one, which holds clips that fold 1 of one tests on"):
+    with pytest.raises(ElrError, match="was trained on fold 2 of one, which contains test clips of fold 1 of one"):
         check_teacher("--teacher x", other, plan, components_of(toy_catalog, plan), toy_catalog)
 
 
@@ -194,14 +203,14 @@ def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, 
     with pytest.raises(ElrError, match="--weights .* was trained on 'toy' when it listed other clips"):
         go(catalog, other, tmp_path / "other", tmp_path / "cache")
     held = planned(catalog, "supervised", weights=weights, holdout=0.25)
-    with pytest.raises(ElrError, match="was trained with no --holdout, and this plan has --holdout 0.25; give weights"):
+    with pytest.raises(ElrError, match="was trained with no --holdout, but this plan has --holdout 0.25; give weights"):
         go(catalog, held, tmp_path / "held", tmp_path / "cache")
     fold = dataclasses.replace(plan, fold="2")
-    with pytest.raises(ElrError, match="fold 1 of one, which holds clips that fold 2 of one tests on; give weights of"):
+    with pytest.raises(ElrError, match="fold 1 of one, which contains test clips of fold 2 of one; give weights of"):
         check_start(fold, components_of(catalog, fold), "manifest")
 
 
-def test_what_another_dataset_taught_cannot_be_told(
+def test_overlap_with_another_dataset_is_not_checked(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
     """Two folders are two datasets, even with equal protocol names; a dataset and its variants are one."""
@@ -214,19 +223,21 @@ def test_what_another_dataset_taught_cannot_be_told(
         told: Any = {**record, "plan": {**record["plan"], "dataset": theirs, "fold": "2"}}
         teacher = Teacher(network=ExternalTeacher(name=plan.teacher, state={}), record=told)
         spec = dataclasses.replace(components.dataset, name=own)
-        return untold(dataclasses.replace(plan, dataset=own), dataclasses.replace(components, dataset=spec), teacher)
+        return unchecked_overlap(
+            dataclasses.replace(plan, dataset=own), dataclasses.replace(components, dataset=spec), teacher
+        )
 
     assert sentences("toy", "toy") == sentences("toy:variant", "toy") == ()
     of_teacher, of_weights = sentences("folder:a", "folder:b")
-    tail = "whether it has seen clips that are tested on here cannot be told"
-    assert of_teacher == f"the teacher {plan.teacher} was trained on 'folder:a': {tail}"
-    assert of_weights == f"the run behind the weights {weights} was trained on 'toy': {tail}"
+    tail = "overlap with this run's test clips was not checked"
+    assert of_teacher == f"the teacher {plan.teacher} was trained on 'folder:a'; {tail}"
+    assert of_weights == f"the run of the weights {weights} was trained on 'toy'; {tail}"
     elsewhere: Any = {**record, "plan": {**record["plan"], "dataset": "folder:a", "fold": "2"}}
     place = dataclasses.replace(components, dataset=dataclasses.replace(components.dataset, name="folder:b"))
     check_teacher("--teacher x", elsewhere, dataclasses.replace(plan, dataset="folder:b"), place, catalog)
 
 
-def test_a_run_says_what_cannot_be_told_of_its_teacher(
+def test_a_run_warns_that_overlap_with_its_teacher_was_not_checked(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
     other = Path(shutil.copytree(taught, tmp_path / "other"))
@@ -245,9 +256,11 @@ def test_a_run_says_what_cannot_be_told_of_its_teacher(
         "cache": tmp_path / "cache",
         "extra": ExtraPaths(teacher=other),
     }
-    notes = run(own, toy_catalog, reporter=reporter, **where).record["notes"]
-    told = f"the teacher {own.teacher} was trained on 'elsewhere': whether it has seen clips that are tested on here "
-    assert told + "cannot be told" in notes and told + "cannot be told" in warned
+    notes = run(own, toy_catalog, RunContext(reporter=reporter, **where)).record["notes"]
+    sentence = (
+        f"the teacher {own.teacher} was trained on 'elsewhere'; overlap with this run's test clips was not checked"
+    )
+    assert sentence in notes and sentence in warned
     assert "notes" not in go(toy_catalog, own, tmp_path / "two", tmp_path / "cache", taught).record
 
 
@@ -255,7 +268,7 @@ def test_the_mean_of_two_runs_is_no_teacher(toy_catalog: Catalog, tmp_path: Path
     parts = [digest_of({**PLAN, "modality": stream}) for stream in ("rgb", "flow")]
     record = make_record(modality="rgb+flow", more={"fused": parts})
     write_record(tmp_path / record["digest"], record)
-    with pytest.raises(ElrError, match="is the mean of two runs and has no network of its own; give ") as caught:
+    with pytest.raises(ElrError, match="is the mean of two runs and has no network; give ") as caught:
         teacher_name(tmp_path / record["digest"])
     assert str(caught.value).endswith(f"give {tmp_path / parts[0]} or {tmp_path / parts[1]}")
 
@@ -275,13 +288,13 @@ def test_a_folder_without_its_weights_or_run(
     (bare / WEIGHTS).unlink()
     with pytest.raises(ElrError, match=f"holds a record but no {WEIGHTS}; run its plan again"):
         teacher_name(bare)
-    with pytest.raises(ElrError, match="give --teacher RUNFOLDER"):
+    with pytest.raises(ElrError, match="with --teacher RUNFOLDER"):
         load_teacher(None, cstat(), components_of(toy_catalog, cstat()), toy_catalog)
 
 
 @pytest.mark.parametrize("method", ["supervised", "teacher"])
 def test_a_method_that_trains_no_teacher_takes_none(toy_catalog: Catalog, taught: Path, method: str) -> None:
-    with pytest.raises(ElrError, match=f"method '{method}' has no use for a fitted teacher; leave out --teacher"):
+    with pytest.raises(ElrError, match=f"method '{method}' does not use a trained teacher; leave out --teacher"):
         planned(toy_catalog, method, teacher=teacher_name(taught))
 
 
@@ -294,7 +307,7 @@ def test_a_teacher_that_fit_did_not_take_is_told(toy_catalog: Catalog, taught: P
     """A plugin's method may declare that it takes an external teacher, and not take it."""
     plan = planned(toy_catalog, "cstat:student", "method.joint_epochs=1")
     plan = dataclasses.replace(plan, teacher=teacher_name(taught))
-    with pytest.raises(ElrError, match="'cstat:student' as set here has not taken the teacher"):
+    with pytest.raises(ElrError, match="'cstat:student' did not use the teacher"):
         go(toy_catalog, plan, tmp_path / "run", tmp_path / "cache", taught)
 
 

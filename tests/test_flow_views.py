@@ -28,7 +28,8 @@ from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.runs.prepare import stock_of
+from benchmark_core.runs.context import RunContext
+from benchmark_core.runs.prepare import view_plan_of
 from benchmark_core.runs.runner import run
 
 __all__ = ["opencv"]  # a fixture
@@ -178,7 +179,7 @@ def test_a_plan_says_which_flow(toy_catalog: Catalog) -> None:
 def test_stored_flow_and_stages_of_it_have_keys_of_their_own(toy_catalog: Catalog) -> None:
     plans = [asked(toy_catalog, modality=name) for name in ("rgb", "flow", "flow:tvl1")]
     plans += [asked(toy_catalog, modality="flow", enhancer="nearest")]
-    stocks = [stock_of(plan, components_of(toy_catalog, plan)) for plan in plans]
+    stocks = [view_plan_of(plan, components_of(toy_catalog, plan)) for plan in plans]
     assert len({planned.low.key for planned in stocks}) == 4
     assert len({planned.high.key for planned in stocks}) == 3  # a high view is not enlarged
 
@@ -186,8 +187,8 @@ def test_stored_flow_and_stages_of_it_have_keys_of_their_own(toy_catalog: Catalo
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"degradation": "bicubic-14x14"}, "degradation 'bicubic-14x14' makes anew in each epoch"),
-        ({"method": "cstat", "dataset": "tiny-puppets"}, "degradation 'native' makes anew in each epoch"),
+        ({"degradation": "bicubic-14x14"}, "degradation 'bicubic-14x14' makes new low views in each epoch"),
+        ({"method": "cstat", "dataset": "tiny-puppets"}, "degradation 'native' makes new low views in each epoch"),
         ({"enhancer": "learnt"}, "enhancer 'learnt' has parameters to train; use e.g. --enhancer bicubic"),
     ],
 )
@@ -206,7 +207,7 @@ def test_what_flow_cannot_be_made_of_is_refused(
 
 
 def test_one_teacher_is_not_for_two_networks(toy_catalog: Catalog) -> None:
-    with pytest.raises(ElrError, match="a fitted teacher sees one modality"):
+    with pytest.raises(ElrError, match="--teacher is one network for one modality"):
         asked(toy_catalog, method="cstat", modality="rgb+flow", teacher="teacher@0123456789abcdef")
 
 
@@ -222,10 +223,11 @@ def test_without_the_extra_a_run_ends_before_data_is_touched(
         return real(name)
 
     monkeypatch.setattr(flow_format.importlib, "import_module", absent)
-    monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
+    monkeypatch.setattr("benchmark_core.runs.lists.read_index", lambda *given: pytest.fail("data was touched"))
     out, cache = tmp_path / "out", tmp_path / "cache"
+    context = RunContext(out=out, cache=cache)
     with pytest.raises(ElrError, match=r"the extra 'flow': pip install -e '\.\[flow\]'"):
-        run(asked(toy_catalog, modality=modality), toy_catalog, data=None, out=out, cache=cache, reporter=Silent())
+        run(asked(toy_catalog, modality=modality), toy_catalog, context)
 
 
 # -- a run
@@ -235,7 +237,9 @@ def test_without_the_extra_a_run_ends_before_data_is_touched(
 def test_clips_as_recorded_have_flow_at_network_size(toy_catalog: Catalog, tmp_path: Path) -> None:
     settings = ("dataset.train=12", "dataset.test=6", "method.batch=6", "method.epochs=1")
     plan = asked(toy_catalog, dataset="tiny-puppets", settings=settings)
-    result = run(plan, toy_catalog, data=None, out=tmp_path / "out", cache=tmp_path / "c", reporter=Silent())
+    result = run(
+        plan, toy_catalog, RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "c", reporter=Silent())
+    )
     assert result.record["plan"]["modality"] == "flow" and result.record["clips"]["test"] == 6
     (cost,) = (tmp_path / "out").glob("toynet-flow-none-*.json")
     assert json.loads(cost.read_text())["low_size"] == [24, 32]

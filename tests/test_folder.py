@@ -15,6 +15,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs.index import FrameFolder, Index, VideoFile
 from elrbench_plugins.commands.check.check import Finding, check_plugin
@@ -190,7 +191,7 @@ def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) 
     with pytest.raises(ElrError) as caught:
         catalog.placed(text)
     assert message in str(caught.value)
-    with pytest.raises(ElrError, match="stands for a folder that the catalog lacks"):
+    with pytest.raises(ElrError, match="stands for a folder that is not in the catalog"):
         resolve_plan(catalog, PlanRequest(method="supervised", dataset=text.rstrip(":")))
 
 
@@ -216,7 +217,7 @@ def test_a_tree_of_videos_is_a_pool(catalog: Catalog, tmp_path: Path) -> None:
     index = spec.read_index(root, "pool", {})
     assert index.unlabelled == ("a.mkv", "b/one.avi", "b/c/deep.mp4") and not index.folds
     assert {clip.target for clip in index.clips} == {None} and index.unlisted == 1
-    with pytest.raises(ElrError, match="is a pool of clips without labels.*beside a labelled --dataset"):
+    with pytest.raises(ElrError, match="has no labels.*a labelled --dataset, and --unlabelled videos:kinetics"):
         resolve_plan(placed, PlanRequest(method="supervised", dataset=name, budget="smoke"))
 
 
@@ -267,7 +268,7 @@ def test_a_run_on_ones_own_clips(toy_catalog: Catalog, made: Callable[[Path], Pa
     )
     plan = resolve_plan(catalog, request)
     out, cache = tmp_path / "out", tmp_path / "cache"
-    record = run(plan, catalog, data=root, out=out, cache=cache, reporter=Silent()).record
+    record = run(plan, catalog, RunContext(data=root, out=out, cache=cache, reporter=Silent())).record
     assert (record["clips"]["train"], record["clips"]["test"]) == (4, 4)
     assert record["track"]["dataset"] == "folder:mine" and record["per_class"]["classes"] == ["bright & big", "dark!"]
     assert record["plugins"]["dataset"]["plugin"] == "elrbench_plugins.folder"

@@ -28,6 +28,7 @@ from benchmark_core.records.consistency import check_record
 from benchmark_core.records.files import track_path
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.fusion import fuse, mean_of_sigmoids, mean_of_softmax
@@ -51,21 +52,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 # -- by hand
 
 
-def test_softmax_of_the_fused_is_the_mean_of_softmax() -> None:
-    """0.7 0.2 0.1 and 0.2 0.6 0.2 have the mean 0.45 0.4 0.15; the second network is as sure, of another class."""
-    one, other = np.log([[0.7, 0.2, 0.1]]) + 3, np.log([[0.2, 0.6, 0.2]]) - 5  # softmax does not see what is added
+def test_the_softmax_of_fused_logits_is_the_mean_softmax() -> None:
+    """0.7 0.2 0.1 and 0.2 0.6 0.2 have the mean 0.45 0.4 0.15."""
+    one, other = np.log([[0.7, 0.2, 0.1]]) + 3, np.log([[0.2, 0.6, 0.2]]) - 5  # softmax ignores a constant
     assert np.allclose(np.exp(mean_of_softmax([one, other])), [[0.45, 0.4, 0.15]])
 
 
-def test_the_mean_of_probabilities_is_not_that_of_logits() -> None:
-    """A network that is sure against one class does not outvote one that is fairly sure of it."""
+def test_the_mean_of_probabilities_is_not_the_mean_of_logits() -> None:
+    """Unlike the mean of logits, the mean of probabilities limits the weight of a confident network."""
     one, other = np.log([[0.6, 0.4 - 1e-9, 1e-9]]), np.log([[1e-9, 0.5, 0.5]])
     assert mean_of_softmax([one, other]).argmax() == 1 and np.allclose(
         np.exp(mean_of_softmax([one, other])), [[0.3, 0.45, 0.25]]
     )
 
 
-def test_sigmoid_of_the_fused_is_the_mean_of_sigmoids() -> None:
+def test_the_sigmoid_of_fused_logits_is_the_mean_sigmoid() -> None:
     """0.9 and 0.3 have the mean 0.6, positive; 0.9 and 0.05 have 0.475, negative, as the mean of logits is not."""
     odds = np.array([[0.9, 0.9]]), np.array([[0.3, 0.05]])
     fused = mean_of_sigmoids([np.log(p / (1 - p)) for p in odds])
@@ -79,10 +80,10 @@ def test_logits_too_large_for_probabilities_stay_finite() -> None:
     assert np.allclose(mean_of_sigmoids([far, -far]), 0)  # 1 and 0: a half
 
 
-def test_fused_predictions_are_scored_as_any_others(tmp_path: Path) -> None:
+def test_fused_predictions_are_scored_like_any_other(tmp_path: Path) -> None:
     sure, unsure = [[4, 0, 0], [0, 0, 1], [0, 4, 0]], [[0, 1, 0], [0, 4, 0], [0, 0, 1]]
     fused = fuse([predictions(sure), predictions(unsure)])  # type: ignore[arg-type]
-    assert fused.scored().hits.tolist() == [True, True, False]  # who is surer is heard
+    assert fused.scored().hits.tolist() == [True, True, False]  # the more confident network decides
     path = write_predictions(tmp_path / "p.csv.gz", fused.ids, fused.targets, fused.logits, fused.classes)
     assert read_predictions(path).scored().scores == fused.scored().scores
 
@@ -101,7 +102,7 @@ def test_targets_of_several_classes_are_fused_by_sigmoid() -> None:
         (Predictions(("x", "y"), np.array([0, 1]), np.zeros((2, 3)), ("a", "c", "b")), "classes: their order differs"),
     ],
 )
-def test_what_is_not_of_the_same_clips_is_not_fused(other: Predictions, message: str) -> None:
+def test_predictions_of_different_clips_are_not_fused(other: Predictions, message: str) -> None:
     with pytest.raises(ElrError, match=message):
         fuse([predictions([[1, 0, 0], [0, 1, 0]]), other])
 
@@ -109,7 +110,7 @@ def test_what_is_not_of_the_same_clips_is_not_fused(other: Predictions, message:
 # -- a record
 
 
-def test_a_fused_record_names_its_parts() -> None:
+def test_a_fused_record_names_its_streams() -> None:
     parts = [digest_of({**PLAN, "modality": stream}) for stream in ("rgb", "flow")]
     record = make_record(modality="rgb+flow", more={"fused": parts})
     assert check_record(record)["fused"] == parts
@@ -143,7 +144,9 @@ def go(plan: Plan, catalog: Catalog, folder: Path, told: list[str] | None = None
     if told is not None:
         reporter.say = told.append  # type: ignore[method-assign]
     out = folder / "runs" / plan.digest
-    return run(plan, catalog, **{"data": None, "out": out, "cache": folder / "cache", "reporter": reporter, **more})  # type: ignore[arg-type]
+    return run(
+        plan, catalog, RunContext(**{"data": None, "out": out, "cache": folder / "cache", "reporter": reporter, **more})
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +158,8 @@ def made(toy_catalog: Catalog, plan: Plan, tmp_path_factory: pytest.TempPathFact
 
 
 def test_two_runs_and_their_mean(plan: Plan, made: RunResult) -> None:
-    rgb, flow = made.parts
-    assert [part.record["plan"]["modality"] for part in made.parts] == ["rgb", "flow"]
+    rgb, flow = made.streams
+    assert [part.record["plan"]["modality"] for part in made.streams] == ["rgb", "flow"]
     assert {path.name for path in made.folder.parent.iterdir()} == {plan.digest, *(one.digest for one in plan.streams)}
     (path,) = made.folder.glob("cstat-*.json")
     record = read_record(path)
@@ -171,48 +174,48 @@ def test_two_runs_and_their_mean(plan: Plan, made: RunResult) -> None:
 
 
 def test_the_cost_is_the_sum(made: RunResult, toy_catalog: Catalog, plan: Plan) -> None:
-    costs = [json.loads(next(each.folder.glob("toynet-*.json")).read_text()) for each in (made, *made.parts)]
+    costs = [json.loads(next(each.folder.glob("toynet-*.json")).read_text()) for each in (made, *made.streams)]
     total, *parts = costs
     assert total["structure"] == made.record["structure"] and total["streams"] == [one["structure"] for one in parts]
     for key in ("params", "macs"):
         for name, value in total[key].items():
             assert value == pytest.approx(sum(part[key][name] for part in parts)), name
-    assert parts[0]["params"]["total"] - parts[1]["params"]["total"] == 8 * 9  # of the first convolution's inputs
+    assert parts[0]["params"]["total"] - parts[1]["params"]["total"] == 8 * 9  # weights of the first convolution
     assert total["flow"]["field"] == parts[1]["flow"]["field"] and "flow" not in parts[0]
     fresh = costs_of_plan(plan, components_of(toy_catalog, plan), torch.device("cpu"))
     assert [cost["structure"] for cost in fresh] == [cost["structure"] for cost in costs]
     assert fresh[0]["params"] == total["params"] and fresh[0]["macs"] == total["macs"]
 
 
-def test_finished_runs_are_taken_as_they_are(made: RunResult, toy_catalog: Catalog, plan: Plan) -> None:
+def test_finished_runs_are_reused(made: RunResult, toy_catalog: Catalog, plan: Plan) -> None:
     told: list[str] = []
     again = go(plan, toy_catalog, made.folder.parents[1], told)
     assert told == [f"{one.modality}: the finished run {one.digest} is reused" for one in plan.streams]
     assert again.record["predictions"] == made.record["predictions"]
-    assert again.parts[0].record == made.parts[0].record
+    assert again.streams[0].record == made.streams[0].record
     assert again.record["notes"] == [
         f"{name}: reused, finished {part.record['finished']}"
-        for name, part in zip(("rgb", "flow"), made.parts, strict=True)
+        for name, part in zip(("rgb", "flow"), made.streams, strict=True)
     ]
 
 
-def test_a_finished_run_by_another_version_of_a_plugin_is_run_anew(
+def test_a_run_by_another_version_of_a_plugin_is_run_again(
     made: RunResult, toy_catalog: Catalog, plan: Plan, tmp_path: Path
 ) -> None:
-    first = parts_at(made, tmp_path)[0]
-    owners = made.parts[0].record["plugins"]
+    first = streams_at(made, tmp_path)[0]
+    owners = made.streams[0].record["plugins"]
     amend(first, plugins={**owners, "method": {**owners["method"], "version": "0.0.1"}})
     told: list[str] = []
     again = go(plan, toy_catalog, tmp_path, told, cache=made.folder.parents[1] / "cache")
     rgb, flow = plan.streams
     assert told[0] == f"rgb: run {rgb.digest}" and told[-1] == f"flow: the finished run {flow.digest} is reused"
-    assert again.parts[0].record["plugins"] == owners
+    assert again.streams[0].record["plugins"] == owners
     assert [note for note in again.record["notes"] if "reused" in note] == [
-        f"flow: reused, finished {made.parts[1].record['finished']}"
+        f"flow: reused, finished {made.streams[1].record['finished']}"
     ]
 
 
-def test_all_three_are_published_and_stand_in_the_table(made: RunResult, tmp_path: Path) -> None:
+def test_the_fused_run_and_its_streams_are_published(made: RunResult, tmp_path: Path) -> None:
     written = publish(made.folder, tmp_path)
     assert len([path for path in written if path.name.endswith(".predictions.csv.gz")]) == 3
     assert written[-1].name == f"cstat-mlp-rc-{made.record['digest']}.json"
@@ -224,11 +227,11 @@ def test_all_three_are_published_and_stand_in_the_table(made: RunResult, tmp_pat
         1,
         1,
     ]
-    (made.parts[1].folder / "hidden").write_text("")  # other files are no part of a run
+    (made.streams[1].folder / "hidden").write_text("")  # other files are ignored
     assert publish(made.folder, tmp_path) == written
 
 
-def test_a_part_that_is_gone_is_named(made: RunResult, tmp_path: Path) -> None:
+def test_an_absent_stream_is_named(made: RunResult, tmp_path: Path) -> None:
     alone = tmp_path / made.folder.name
     alone.mkdir()
     for path in made.folder.iterdir():
@@ -238,15 +241,15 @@ def test_a_part_that_is_gone_is_named(made: RunResult, tmp_path: Path) -> None:
     assert not (tmp_path / "board").exists()
 
 
-def test_it_has_no_recognizer_to_predict_with(made: RunResult, toy_catalog: Catalog) -> None:
+def test_a_fused_run_has_no_recognizer(made: RunResult, toy_catalog: Catalog) -> None:
     first, second = made.record["fused"]
     with pytest.raises(ElrError, match=f"is the mean of two runs, {first} and {second}, and has no recognizer"):
         load_run(made.folder, made.record, toy_catalog)  # type: ignore[arg-type]
 
 
-def parts_at(made: RunResult, folder: Path) -> list[Path]:
+def streams_at(made: RunResult, folder: Path) -> list[Path]:
     """Copies of the streams' run folders, for `go` to find."""
-    return [Path(shutil.copytree(part.folder, folder / "runs" / part.folder.name)) for part in made.parts]
+    return [Path(shutil.copytree(part.folder, folder / "runs" / part.folder.name)) for part in made.streams]
 
 
 def amend(folder: Path, **fields: object) -> None:
@@ -254,15 +257,19 @@ def amend(folder: Path, **fields: object) -> None:
     path.write_text(json.dumps(add_checksum({**json.loads(path.read_text()), **fields})))
 
 
-POOL = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
+ENTRY = {"name": "videos:k", "clips": 3, "tested": 0, "bad": []}
 
 
 @pytest.mark.parametrize(
     ("fields", "other", "message"),
     [
-        ({"clips": {"train": 24, "test": 12, "bad": ["t01"], "padded": 0}}, {}, "other clips"),
-        ({"unlabelled": {**POOL, "manifest": "a"}}, {"unlabelled": {**POOL, "manifest": "b"}}, "clips without labels"),
-        ({"high_source": {**POOL, "manifest": "a"}}, {}, "other clips that lend high views"),
+        ({"clips": {"train": 24, "test": 12, "bad": ["t01"], "padded": 0}}, {}, "clips"),
+        (
+            {"unlabelled": {**ENTRY, "manifest": "a"}},
+            {"unlabelled": {**ENTRY, "manifest": "b"}},
+            "unlabelled clips",
+        ),
+        ({"high_source": {**ENTRY, "manifest": "a"}}, {}, "clips with high views"),
     ],
 )
 def test_runs_of_other_clips_are_not_fused(
@@ -274,13 +281,13 @@ def test_runs_of_other_clips_are_not_fused(
     other: dict[str, object],
     message: str,
 ) -> None:
-    first, second = parts_at(made, tmp_path)
+    first, second = streams_at(made, tmp_path)
     amend(first, finished="2020-01-01T00:00:00Z", **fields)
     amend(second, **other)
     with pytest.raises(ElrError) as caught:
         go(plan, toy_catalog, tmp_path)
     said = str(caught.value)
-    assert f"{message} (" in said and str(second) in said and "\n" not in said
+    assert f"different {message} (" in said and str(second) in said and "\n" not in said
     assert said.endswith(f"run them again with --refit, or remove the older, {first}")
 
 
@@ -311,7 +318,7 @@ def test_a_dry_run_names_both_plans(call, toy_catalog: Catalog) -> None:
     assert all(digest in call(f"run {TOY} --dry-run")[1] for digest in (told["digest"], *parts.values()))
 
 
-def test_cost_shows_the_sum_and_both(call) -> None:
+def test_cost_shows_the_sum_and_each_stream(call) -> None:
     total = json.loads(call(f"cost {TOY} --json")[1])
     rgb, flow = total["parts"]
     assert total["params"]["total"] == rgb["params"]["total"] + flow["params"]["total"] > 0

@@ -1,4 +1,4 @@
-"""Natively low clips whose high views are lent by larger clips of the same classes: DESIGN's first way."""
+"""Natively low clips whose high views come from larger clips of the same classes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import with_classes
 from benchmark_core.clips.degraded import degrade_to
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.extra_data import clip_set, source_clips
+from benchmark_core.runs.context import ExtraPaths, RunContext
+from benchmark_core.runs.extra_data import clip_set, list_hr_source
+from benchmark_core.runs.lists import list_data
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
@@ -53,34 +54,29 @@ def asked(method: str = "cstat", source: str | None = "virat-crops", *settings: 
 
 
 def ready(catalog: Catalog, plan: Plan, roots: tuple[Path, Path], cache: Path) -> Data:
-    source = clip_set(catalog, plan.source, roots[1], "--high-source-data") if plan.source else None
-    return prepare(
-        plan,
-        components_of(catalog, plan),
-        data=roots[0],
-        cache=cache,
-        bad_clips="fail",
-        reporter=Silent(),
-        source=source,
-    )
+    context = RunContext(data=roots[0], out=cache, cache=cache, extra=ExtraPaths(high_source=roots[1]))
+    components = components_of(catalog, plan)
+    return prepare(plan, components, context, list_data(plan, components, catalog, context))
 
 
 def go(catalog: Catalog, plan: Plan, roots: tuple[Path, Path], work: Path, **changes: Any) -> RunResult:
     return run(
         plan,
         catalog,
-        data=roots[0],
-        out=work / plan.digest,
-        cache=work / "cache",
-        reporter=Silent(),
-        extra=ExtraPaths(high_source=roots[1], **changes),
+        RunContext(
+            data=roots[0],
+            out=work / plan.digest,
+            cache=work / "cache",
+            reporter=Silent(),
+            extra=ExtraPaths(high_source=roots[1], **changes),
+        ),
     )
 
 
 # -- views
 
 
-def test_high_views_are_the_sources_and_low_ones_beside_them_have_the_targets_sizes(
+def test_high_views_are_of_the_hr_source_and_their_low_views_have_the_targets_sizes(
     toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
 ) -> None:
     data = ready(toy_catalog, resolve_plan(toy_catalog, asked()), roots, tmp_path)
@@ -97,7 +93,7 @@ def test_high_views_are_the_sources_and_low_ones_beside_them_have_the_targets_si
             seen.add(min(low.shape[-2:]))
             rows, columns = high.shape[-2:]
             assert low.shape[-2] / low.shape[-1] == pytest.approx(rows / columns, rel=0.08)
-    assert seen >= {10, 11, 37, 52, 90}  # the training clips' shorter sides; that of 128 leaves most crops as they are
+    assert seen >= {10, 11, 37, 52, 90}  # shorter sides of the training clips; at 128 most crops keep their size
     assert seen - {10, 11, 37, 52, 90} <= {112, 120, 128}
     own = data.training_views(low=True, high=False, seed=0)
     sizes = {min(clip.shape[-2:]) for clip in next(iter(own.batches(6))).low or ()}
@@ -113,7 +109,7 @@ def test_a_pair_is_the_average_of_its_crop() -> None:
     assert degrade_to(crop, 8) is crop and degrade_to(crop, 99) is crop  # never enlarged
 
 
-def test_without_a_source_views_are_what_they_were(
+def test_without_an_hr_source_clips_give_their_own_high_views(
     toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
 ) -> None:
     plan = resolve_plan(toy_catalog, asked(source=None))
@@ -126,9 +122,9 @@ def test_without_a_source_views_are_what_they_were(
 def test_labels_are_matched_by_name(toy_catalog: Catalog, roots: tuple[Path, Path]) -> None:
     source = clip_set(toy_catalog, "virat-crops", roots[1], "")
     part = with_classes(toy_catalog.datasets["tinyvirat"], (CLASSES[4], CLASSES[6]))
-    assert [clip.target for clip in source_clips(source, part, "fail").clips] == [(0,), (1,)]
+    assert [clip.target for clip in list_hr_source(source, part, "fail").clips] == [(0,), (1,)]
     turned = dataclasses.replace(source.spec, classes=CLASSES[::-1])
-    clips = source_clips(dataclasses.replace(source, spec=turned), toy_catalog.datasets["tinyvirat"], "fail").clips
+    clips = list_hr_source(dataclasses.replace(source, spec=turned), toy_catalog.datasets["tinyvirat"], "fail").clips
     assert [clip.target for clip in clips] == [(25 - number - 3,) for number in range(4)]
 
 
@@ -148,13 +144,13 @@ def test_the_student_ends_on_the_target(
     assert (told["name"], told["clips"], told["tested"], told["bad"]) == ("virat-crops", 4, 0, [])
     assert record["clips"]["train"] == 6 and record["clips"]["test"] == 6
     (path,) = (tmp_path / record["digest"]).glob(f"{method}-*.json")
-    assert Plan.from_json(read_record(path)["plan"]).source == "virat-crops"
+    assert Plan.from_json(read_record(path)["plan"]).hr_source == "virat-crops"
 
 
 def test_the_last_phase_is_the_same_on_a_joint_phase_that_is_reused(
     toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    plan = resolve_plan(toy_catalog, asked("stat"))  # whose joint phase holds normalisations still
+    plan = resolve_plan(toy_catalog, asked("stat"))  # its joint phase keeps BatchNorm statistics fixed
     weights = []
     for _ in range(2):
         record = go(toy_catalog, plan, roots, tmp_path).record
@@ -165,7 +161,7 @@ def test_the_last_phase_is_the_same_on_a_joint_phase_that_is_reused(
     assert [name for name in weights[0] if not torch.equal(weights[0][name], weights[1][name])] == []
 
 
-def test_the_student_alone_is_supervised_and_other_crops_fit_high_stages_anew(
+def test_other_crops_train_the_stages_on_high_views_again(
     toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
 ) -> None:
     crops = tmp_path / "crops"
@@ -175,7 +171,7 @@ def test_the_student_alone_is_supervised_and_other_crops_fit_high_stages_anew(
     first = go(toy_catalog, plan, (roots[0], crops), tmp_path).record
     entries = json.loads((crops / "crops_train.json").read_text())
     (crops / "crops_train.json").write_text(json.dumps(entries[:3]))
-    with pytest.raises(ElrError, match="virat-crops is other data than"):
+    with pytest.raises(ElrError, match="the clips of virat-crops differ from those of run"):
         go(toy_catalog, plan, (roots[0], crops), tmp_path)
     next((tmp_path / plan.digest).glob("*-????????????????.json")).unlink()
     second = go(toy_catalog, plan, (roots[0], crops), tmp_path).record
@@ -195,7 +191,7 @@ def test_a_crop_that_is_a_test_clip_is_left_out(toy_catalog: Catalog, roots: tup
     assert (told["clips"], told["tested"]) == (3, 1)
 
 
-def test_crops_that_are_not_there_are_found_before_any_clip_is_decoded(
+def test_absent_crops_are_an_error_before_clips_are_decoded(
     toy_catalog: Catalog, roots: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "crops").mkdir()
@@ -204,7 +200,7 @@ def test_crops_that_are_not_there_are_found_before_any_clip_is_decoded(
     assert not list((tmp_path / "cache").rglob("*.clip"))
 
 
-def test_an_estimate_knows_whose_clips_a_stage_reads(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_an_estimate_counts_the_clips_that_a_stage_reads(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked())
     asking = {"inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path, "clips": 4}
     few, many = (
@@ -221,7 +217,7 @@ def test_an_estimate_knows_whose_clips_a_stage_reads(toy_catalog: Catalog, tmp_p
 
 
 def other_task(catalog: Catalog) -> Catalog:
-    """The crops as a single-label set, and a set of strange classes."""
+    """Add the crops as a single-label set, and a set with other classes."""
     crops = catalog.datasets["virat-crops"]
     more = {
         "one-label": dataclasses.replace(crops, name="one-label", task="single-label", metric=""),
@@ -234,26 +230,28 @@ def other_task(catalog: Catalog) -> Catalog:
     ("source", "changes", "message"),
     [
         ("virat-crop", {}, "unknown dataset 'virat-crop'. Did you mean 'virat-crops'?"),
-        ("tinyvirat", {}, "--high-source tinyvirat is the dataset itself; its clips lend their own high views"),
+        ("tinyvirat", {}, "--high-source tinyvirat is the dataset itself"),
         ("one-label", {}, "--high-source one-label is single-label, and dataset 'tinyvirat' is multi-label"),
+        ("strange", {}, "2 of its 5 classes are not classes of dataset 'tinyvirat' (first: 'Jumping')"),
         (
-            "strange",
-            {},
-            "--high-source strange: 2 of its 5 classes are none of dataset 'tinyvirat' (first: 'Jumping'); name clips",
+            "virat-crops",
+            {"method": "supervised"},
+            "uses high views of another dataset; leave out --high-source",
         ),
-        ("virat-crops", {"method": "supervised"}, "'supervised' takes no high views from another dataset"),
         ("virat-crops", {"degradation": "average-12x16"}, "--high-source is for clips taken as recorded"),
-        ("self", {"method": "supervised"}, "--high-source self is for a method that needs high views"),
-        ("self", {"degradation": "average-12x16"}, "--high-source self is for a method that needs high views"),
+        ("self", {"method": "supervised"}, "--high-source self is for methods that need high views"),
+        ("self", {"degradation": "average-12x16"}, "--high-source self is for methods that need high views"),
     ],
 )
-def test_a_source_that_cannot_lend(toy_catalog: Catalog, source: str, changes: dict[str, str], message: str) -> None:
+def test_an_unusable_hr_source_is_refused(
+    toy_catalog: Catalog, source: str, changes: dict[str, str], message: str
+) -> None:
     with pytest.raises(ElrError) as caught:
         resolve_plan(other_task(toy_catalog), asked(**{"source": source, **changes}))
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_source_without_labels(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_an_hr_source_needs_labels(toy_catalog: Catalog, tmp_path: Path) -> None:
     write_planes(tmp_path / "a.mp4", random_planes(2, 24, 32), "yuv420p", codec="libx264")
     catalog, name = toy_catalog.placed(f"videos:{tmp_path}")
     with pytest.raises(ElrError, match=r"has no labels, and dataset 'tinyvirat' is multi-label"):

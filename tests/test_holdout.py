@@ -25,6 +25,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.records.publish import publish
 from benchmark_core.records.record import read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.specs.index import Clip, Fold, Index
@@ -172,7 +173,9 @@ def test_a_plan_says_so_and_others_are_what_they_were(toy_catalog: Catalog, tmp_
 
 def go(catalog: Catalog, folder: Path, **fields: Any) -> RunResult:
     plan = resolve_plan(catalog, asked(**fields))
-    return run(plan, catalog, data=None, out=folder / plan.digest, cache=folder / "cache", reporter=Silent())
+    return run(
+        plan, catalog, RunContext(data=None, out=folder / plan.digest, cache=folder / "cache", reporter=Silent())
+    )
 
 
 def test_a_run_is_tested_on_training_clips(toy_catalog: Catalog, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan, track_name
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs.index import FrameFolder, Index, VideoFile
 from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12
@@ -216,7 +217,9 @@ def test_a_run_on_pictures(toy_catalog: Catalog, inria: Path, tmp_path: Path) ->
         settings=("method.batch=4", "method.epochs=1"),
     )
     folders = {"data": inria, "out": tmp_path / "out", "cache": tmp_path / "cache"}
-    result = run(resolve_plan(toy_catalog, request), toy_catalog, **folders, reporter=Silent(), bad_clips="skip")
+    result = run(
+        resolve_plan(toy_catalog, request), toy_catalog, RunContext(**folders, reporter=Silent(), bad_clips="skip")
+    )
     assert result.record["track"]["pooled"] is True and result.record["track"]["folds"] == list(ACTORS)
     assert (result.record["clips"]["train"], result.record["clips"]["test"]) == (15, 30)
     assert result.record["clips"]["padded"] == 0

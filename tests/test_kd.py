@@ -19,10 +19,10 @@ from torch import Tensor
 from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.networks.losses import soft_loss, task_loss
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import teacher_name
@@ -47,7 +47,7 @@ def toy(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Plan:
 
 def go(catalog: Catalog, plan: Plan, work: Path, **changes: Any) -> RunResult:
     asked = {"data": None, "cache": work / "cache", **changes}
-    return run(plan, catalog, out=work / "runs" / plan.digest, reporter=Silent(), **asked)
+    return run(plan, catalog, RunContext(out=work / "runs" / plan.digest, reporter=Silent(), **asked))
 
 
 def scored(result: RunResult) -> dict[str, Tensor]:
@@ -64,7 +64,7 @@ def stages(result: RunResult) -> dict[str, bool]:
 
 def training_of(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None) -> Training:
     components = components_of(catalog, plan)
-    ready = prepare(plan, components, data=data, cache=cache, bad_clips="fail", reporter=Silent())
+    ready = prepare(plan, components, RunContext(out=cache, data=data, cache=cache))
     return build_training(plan=plan, components=components, inputs=ready.stage_inputs(OWNERS),
                     make_views=ready.training_views,
                     device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip

@@ -17,6 +17,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.clips import clipfile
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from elrbench_plugins.commands.cache.contents import read_cache
 from elrbench_plugins.commands.cache.reading import verify
@@ -78,7 +79,7 @@ def full_at(patch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:
 
 
 def go(plan: Plan, catalog: Catalog, folder: Path) -> bytes:
-    result = run(plan, catalog, data=None, out=folder / "out", cache=folder / "cache", reporter=Silent())
+    result = run(plan, catalog, RunContext(data=None, out=folder / "out", cache=folder / "cache", reporter=Silent()))
     return (folder / "out" / result.record["predictions"]["file"]).read_bytes()
 
 

@@ -24,8 +24,9 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.provenance import owners_of
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run, predict_clips
-from benchmark_core.runs.prepare import prepare, stock_of
+from benchmark_core.runs.prepare import prepare, view_plan_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import StageTimer, estimate_times
 
@@ -49,7 +50,7 @@ def asked(catalog: Catalog, *settings: str, **fields: Any) -> Plan:
 
 
 def go(catalog: Catalog, plan: Plan, work: Path) -> RunResult:
-    return run(plan, catalog, data=None, out=work / plan.digest, cache=work / "cache", reporter=Silent())
+    return run(plan, catalog, RunContext(data=None, out=work / plan.digest, cache=work / "cache", reporter=Silent()))
 
 
 def weights(result: RunResult) -> dict[str, Tensor]:
@@ -151,7 +152,7 @@ def test_low_views_are_widened_and_high_ones_are_their_middle(
     degradation = {"after": "average-12x16:clean", "before": "bicubic-6x8"}[crop]
     plan = asked(learnt_catalog, method="cstat:sat", enhancer="four-at-once", degradation=degradation)
     components = components_of(learnt_catalog, plan)
-    data = prepare(plan, components, data=None, cache=tmp_path, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=tmp_path, cache=tmp_path))
     views = data.training_views(low=True, high=True, seed=5)
     batch = views.to_device(views.read(data.train[:3], epoch=1), CPU)
     assert batch.low.shape[:4] == (3, 2, 3, 4) and batch.high.shape[:4] == (3, 2, 3, 1)
@@ -244,7 +245,7 @@ def test_the_conformance_check_fits_it_too(learnt_catalog: Catalog, tmp_path: Pa
 
 
 def ready(catalog: Catalog, plan: Plan, cache: Path) -> Any:
-    return prepare(plan, components_of(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    return prepare(plan, components_of(catalog, plan), RunContext(out=cache, cache=cache))
 
 
 def fitted(catalog: Catalog, plan: Plan, frames: int = 1) -> Enhancer:
@@ -343,7 +344,7 @@ def test_an_estimate_extrapolates_them_by_frames(
     def estimate(*settings: str, **fields: Any) -> list[tuple[str, float]]:
         plan = asked(learnt_catalog, *settings, **fields)
         components = components_of(learnt_catalog, plan)
-        data = prepare(plan, components, data=None, cache=tmp_path / "cache", bad_clips="fail", reporter=Silent())
+        data = prepare(plan, components, RunContext(out=tmp_path / "cache", cache=tmp_path / "cache"))
         owners = {kind: owner.identity for kind, owner in owners_of(learnt_catalog, components).items()}
         given = {"inputs": data.stage_inputs(owners), "device": CPU, "cache": tmp_path / "cache"}
         told.clear()
@@ -396,6 +397,6 @@ def test_flow_is_made_of_what_a_learnt_enhancer_names(learnt_catalog: Catalog) -
     other = dataclasses.replace(learnt_catalog, enhancers=type(section)(section.kind, held))
     resolved = asked(other, **plan)
     pytest.importorskip("cv2")
-    stock = stock_of(resolved, components_of(other, resolved))
+    stock = view_plan_of(resolved, components_of(other, resolved))
     usual = asked(learnt_catalog, **plan, enhancer="bicubic")
-    assert stock.low.key == stock_of(usual, components_of(learnt_catalog, usual)).low.key
+    assert stock.low.key == view_plan_of(usual, components_of(learnt_catalog, usual)).low.key

@@ -14,6 +14,7 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 
 
@@ -34,7 +35,9 @@ def finished(catalog: Catalog, folder: Path, method: str, *settings: str) -> Pat
     )
     plan = resolve_plan(catalog, request)
     out = folder / plan.digest
-    return run(plan, catalog, data=None, out=out, cache=folder / "cache", reporter=Silent(), device="cpu").folder
+    return run(
+        plan, catalog, RunContext(data=None, out=out, cache=folder / "cache", reporter=Silent(), device="cpu")
+    ).folder
 
 
 def told(script: ModuleType, run_folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Any:

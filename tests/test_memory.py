@@ -53,7 +53,7 @@ def used(count: int, store: ClipStore) -> int:
         tracemalloc.stop()
 
 
-def test_a_clip_takes_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listed_clip_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, clip = ClipStore(tmp_path), drawn(1)
     store.ensure([clip], [SMALL, LARGE])
     content = store.content_key(clip.source)

@@ -1,4 +1,4 @@
-"""What a plugin's author gets wrong is one line that names it, found before anything is decoded where that can be."""
+"""Mistakes of plugin authors give one line that names the plugin, before clips are decoded if possible."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from benchmark_core.clips.listing import list_clips
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
@@ -42,7 +43,7 @@ EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_example.py"
 
 
 def replaced(catalog: Catalog, section: str, name: str, **fields: Any) -> Catalog:
-    """`catalog` with a component whose fields are others."""
+    """Return `catalog` with changed fields of one component."""
     old: Section[Any] = getattr(catalog, section)
     spec = dataclasses.replace(old[name], **fields)
     specs = {key: spec if key == name else old[key] for key in old}
@@ -50,11 +51,11 @@ def replaced(catalog: Catalog, section: str, name: str, **fields: Any) -> Catalo
 
 
 def made(catalog: Catalog, plan: Plan, folder: Path) -> Any:
-    return run(plan, catalog, data=None, out=folder / "out", cache=folder / "cache", reporter=Silent())
+    return run(plan, catalog, RunContext(data=None, out=folder / "out", cache=folder / "cache", reporter=Silent()))
 
 
 def test_a_file_names_its_own_code_as_an_installed_module_does() -> None:
-    """The README's example, which is `elrbench_example` once it is installed."""
+    """The example of the README has the module name `elrbench_example` once it is installed."""
     catalog = load_catalog([str(EXAMPLE)], entry_points=False)
     spec = catalog.methods["soft-labels"]
     assert str(spec.fit).startswith("elrbench_plugin_elrbench_example_") and str(spec.fit).endswith(":fit")
@@ -67,7 +68,7 @@ def test_a_file_names_its_own_code_as_an_installed_module_does() -> None:
     ("section", "name", "field"),
     [("backbones", "toynet", "factory"), ("methods", "supervised", "fit"), ("enhancers", "bilinear", "factory")],
 )
-def test_code_that_is_not_there_is_found_before_clips_are_read(
+def test_absent_code_is_an_error_before_clips_are_read(
     toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path, section: str, name: str, field: str
 ) -> None:
     kind = section.removesuffix("s")
@@ -88,14 +89,14 @@ def test_code_that_is_not_there_is_found_before_clips_are_read(
     ],
     ids=lambda value: "" if isinstance(value, str) else str(value),
 )
-def test_a_dataset_whose_words_do_not_go_together(fields: dict[str, Any], message: str) -> None:
+def test_a_dataset_with_inconsistent_fields_is_refused(fields: dict[str, Any], message: str) -> None:
     usual = {"name": "mine", "summary": "", "classes": ("a", "b"), "index": "a:b"}
     with pytest.raises(ElrError) as caught:
         DatasetSpec(**{**usual, "protocols": {"one": Protocol(summary="", folds=("1",))}, **fields})
     assert message in str(caught.value)
 
 
-def test_the_metric_is_the_tasks_own_where_none_is_named(toy_catalog: Catalog) -> None:
+def test_the_default_metric_is_that_of_the_task(toy_catalog: Catalog) -> None:
     toy = toy_catalog.datasets["toy"]
     assert toy.metric == "top1"
     assert dataclasses.replace(toy, task="multi-label", metric="").metric == "f1_macro"
@@ -111,7 +112,7 @@ def test_a_target_beyond_the_classes(toy_catalog: Catalog, toy_plan: Plan, tmp_p
             index, clips=(*index.clips[:-1], dataclasses.replace(index.clips[-1], target=target))
         )
 
-    with pytest.raises(ElrError, match=r"toy: clip 'clip\d+' is of class .*, and its 3 classes are numbered from 0"):
+    with pytest.raises(ElrError, match=r"toy: clip 'clip\d+' has class .*, but the 3 classes are numbered from 0"):
         made(replaced(toy_catalog, "datasets", "toy", index=wrong), toy_plan, tmp_path)
 
 
@@ -127,7 +128,7 @@ def test_lists_that_cannot_be_read(toy_catalog: Catalog, tmp_path: Path) -> None
         list_clips(spec, "one", {}, data=tmp_path)
 
 
-def test_what_a_method_returns(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_a_method_must_return_a_recognizer(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     catalog = replaced(toy_catalog, "methods", "supervised", fit=lambda training: None)
     with pytest.raises(RunFailed, match="method 'supervised': its fit returned NoneType, not a Recognizer"):
         made(catalog, toy_plan, tmp_path / "none")
@@ -150,7 +151,7 @@ def test_what_a_method_returns(toy_catalog: Catalog, toy_plan: Plan, tmp_path: P
         made(catalog, toy_plan, tmp_path / "loss")
 
 
-def test_sizes_that_are_not_those_asked_for(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
+def test_outputs_of_another_size_are_refused(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     def large(low: Any, size: tuple[int, int], options: Any) -> torch.nn.Module:
         return torch.nn.Upsample((size[0] + 8, size[1]))
 
@@ -173,7 +174,7 @@ def test_sizes_that_are_not_those_asked_for(toy_catalog: Catalog, toy_plan: Plan
     ],
     ids=["beyond its bounds", "none", "another type", "a variant's beyond"],
 )
-def test_options_hold_themselves_to_what_they_take(option: Option, variants: Any, message: str) -> None:
+def test_an_option_checks_its_default_and_variants(option: Option, variants: Any, message: str) -> None:
     with pytest.raises(ElrError) as caught:
         MethodSpec(name="mine", summary="", fit="a:b", options={"k": option}, variants=variants)
     assert message in str(caught.value)
@@ -208,7 +209,7 @@ def test_the_other_kinds_of_the_documentation_pass_their_check(tmp_path: Path) -
     settings = (*ASKED["settings"], "enhancer.epochs=1")
     plan = resolve_plan(catalog, PlanRequest(**{**ASKED, **wanted, "backbone": "resnet18", "settings": settings}))
     folders = {"out": tmp_path / "out", "cache": tmp_path / "cache"}
-    result = run(plan, catalog, data=tmp_path, reporter=Silent(), **folders)
+    result = run(plan, catalog, RunContext(data=tmp_path, reporter=Silent(), **folders))
     assert [stage["name"] for stage in result.record["stages"]] == ["espcn", "student"]
     with pytest.raises(ElrError, match="'espcn' enlarges by a whole number; .* --size"):
         resolve_plan(catalog, PlanRequest(**{**ASKED, **wanted, "backbone": "resnet18", "size": "50x64"}))
@@ -223,10 +224,10 @@ def degrade(frames, low, options, seed):
 """
 
 
-def test_views_of_an_edited_degradation_are_told_of(
+def test_views_of_an_edited_degradation_give_a_warning(
     toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An installed module has one name whatever is in it; a file's own name holds its digest."""
+    """An installed module keeps its name when edited; the module name of a file holds its digest."""
     module = tmp_path / "flat_views.py"
     module.write_text(FLAT.replace("GREY", "1"))
     monkeypatch.syspath_prepend(tmp_path)
@@ -239,7 +240,7 @@ def test_views_of_an_edited_degradation_are_told_of(
         importlib.invalidate_caches()
         linecache.clearcache()
         return prepare(
-            plan, components_of(catalog, plan), data=None, cache=cache, bad_clips="fail", reporter=told
+            plan, components_of(catalog, plan), RunContext(out=cache, cache=cache, reporter=told)
         ).view_plan.low.key
 
     key = prepared()

@@ -16,6 +16,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import defaults
 from benchmark_core.specs.index import TableFrames
@@ -179,7 +180,9 @@ def test_methods_run_on_temperatures(toy_catalog: Catalog, made: Path, tmp_path:
         settings=settings,
     )  # fmt: skip
     plan = resolve_plan(toy_catalog, request)
-    record = run(plan, toy_catalog, data=made, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()).record
+    record = run(
+        plan, toy_catalog, RunContext(data=made, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+    ).record
     assert (record["track"]["protocol"], record["track"]["pooled"], record["track"]["degradation"]) == (
         "loso", True, "native",
     )  # fmt: skip

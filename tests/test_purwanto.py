@@ -26,7 +26,8 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
-from benchmark_core.runs.prepare import Data, prepare, stock_of
+from benchmark_core.runs.context import RunContext
+from benchmark_core.runs.prepare import Data, prepare, view_plan_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
@@ -54,7 +55,7 @@ def plan_of(catalog: Catalog, method: str, *settings: str, **changes: Any) -> Pl
 
 def go(catalog: Catalog, plan: Plan, work: Path, **more: Any) -> RunResult:
     out = work / "runs" / plan.digest
-    return run(plan, catalog, data=None, out=out, cache=work / "cache", reporter=Silent(), **more)
+    return run(plan, catalog, RunContext(data=None, out=out, cache=work / "cache", reporter=Silent(), **more))
 
 
 # -- numbers
@@ -128,7 +129,7 @@ def test_flow_is_of_the_same_frames_in_all_rows(catalog: Catalog, budget: str) -
 
     def flow_of(method: str) -> ViewPlan:
         plan = plan_of(catalog, method, budget=budget, dataset="puppets", modality="flow")
-        return stock_of(plan, components_of(catalog, plan))
+        return view_plan_of(plan, components_of(catalog, plan))
 
     assert flow_of("purwanto:two-stream") == flow_of("purwanto:sr") == flow_of("purwanto")
 
@@ -199,7 +200,7 @@ def test_costs_hold_the_head_and_follow_its_shape(toy_catalog: Catalog) -> None:
 
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
-    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=cache, cache=cache))
     training = build_training(
         plan=plan,
         components=components,
@@ -403,7 +404,7 @@ def test_two_streams(toy_catalog: Catalog, tmp_path: Path) -> None:
 def test_heads_that_do_not_divide_the_channels(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
+    monkeypatch.setattr("benchmark_core.runs.lists.read_index", lambda *given: pytest.fail("data was touched"))
     with pytest.raises(ElrError) as caught:
         plan_of(catalog, method, "method.heads=6")
     assert str(caught.value).endswith(
@@ -426,7 +427,7 @@ def test_a_flow_stream_without_the_extra(
         return real(name)
 
     monkeypatch.setattr(flow_format.importlib, "import_module", absent)
-    monkeypatch.setattr("benchmark_core.runs.prepare.read_index", lambda *given: pytest.fail("data was touched"))
+    monkeypatch.setattr("benchmark_core.runs.lists.read_index", lambda *given: pytest.fail("data was touched"))
     plan = plan_of(toy_catalog, "purwanto:kd+sa", **TOY, modality=modality)
     with pytest.raises(ElrError, match=r"the extra 'flow': pip install -e '\.\[flow\]'"):
         go(toy_catalog, plan, tmp_path)
@@ -447,7 +448,7 @@ def test_a_flow_stream_without_the_extra(
         ),
         ("purwanto:kd+sr", {"budget": "small", "size": "60x80"}, None),  # brought to any size
         ("purwanto:kd", {"teacher": "teacher@0123456789abcdef"}, "a fitted teacher sees one modality"),
-        ("st-mhsa", {"teacher": "teacher@0123456789abcdef"}, "has no use for a fitted teacher; leave out --teacher"),
+        ("st-mhsa", {"teacher": "teacher@0123456789abcdef"}, "does not use a trained teacher; leave out --teacher"),
     ],
 )
 def test_what_a_row_does_not_read_is_refused(

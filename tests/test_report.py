@@ -133,7 +133,7 @@ def test_without_clips_the_rest_is_written(call: Call, cstat: RunResult, tmp_pat
     assert code == 0
     page = read(folder / "report.html")
     panels = "attention, enhanced, features, extremes"
-    assert f"not shown: {panels}: the weights {folder / 'recognizer.safetensors'} are not there" in out
+    assert f"not shown: {panels}: there are no weights {folder / 'recognizer.safetensors'}" in out
     assert "not shown: curves: log.json is not in the run folder" in out
     assert page.words.count("Not shown: the weights") == 4 and page.count("img") == 0
     assert np.sum(page.plots["matrix"]["counts"]) == 12
@@ -261,19 +261,19 @@ def test_two_streams_lead_to_their_own_reports(
 ) -> None:
     settings = ("method.batch=12", "method.epochs=1")
     made = go(catalog_of_tests, tmp_path, method="supervised", modality="rgb+flow", settings=settings)
-    flow = made.parts[1].folder
+    flow = made.streams[1].folder
     assert call(flow, cache_of(made))[0] == 0
     assert "the run's network, on low views" in read(flow / "report.html").words
     code, out, _ = call(made.folder, cache_of(made))
     assert code == 0 and "extremes: this run fuses two streams" in out
     page = read(made.folder / "report.html")
     links = [each["href"] for tag, each in page.elements if tag == "a" and "report.html" in (each["href"] or "")]
-    assert links == [f"../{part.record['digest']}/report.html" for part in made.parts]
+    assert links == [f"../{part.record['digest']}/report.html" for part in made.streams]
     assert (made.folder / links[1]).is_file() and not (made.folder / links[0]).exists()
-    assert f"report of {flow.name}" in page.words and f"elrbench report {made.parts[0].folder} writes" in page.words
-    shutil.rmtree(made.parts[0].folder)
+    assert f"report of {flow.name}" in page.words and f"elrbench report {made.streams[0].folder} writes" in page.words
+    shutil.rmtree(made.streams[0].folder)
     assert call(made.folder, cache_of(made))[0] == 0
-    assert f"there is no run folder {made.parts[0].folder}" in read(made.folder / "report.html").words
+    assert f"there is no run folder {made.streams[0].folder}" in read(made.folder / "report.html").words
 
 
 # -- what stops it

@@ -1,4 +1,4 @@
-"""`elrbench rerun`: the same plan again, old and new side by side, and what stops it before it trains."""
+"""`elrbench rerun`: the same plan again, compared with the record, and errors before training."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from benchmark_core.records.checksum import write_with_checksum
 from benchmark_core.records.clip_results import clip_hits
 from benchmark_core.records.consistency import check_record
 from benchmark_core.records.record import find_record, read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.predictions import Predictions
@@ -36,7 +37,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder; `cache` lies beside it."""
+    """A run folder, next to its `cache`."""
     folder = tmp_path_factory.mktemp("finished")
     request = PlanRequest(
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32",
@@ -44,7 +45,9 @@ def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> 
     )  # fmt: skip
     plan = resolve_plan(toy_catalog, request)
     return run(
-        plan, toy_catalog, data=None, out=folder / "run", cache=folder / "cache", reporter=Silent(), device="cpu"
+        plan,
+        toy_catalog,
+        RunContext(data=None, out=folder / "run", cache=folder / "cache", reporter=Silent(), device="cpu"),
     ).folder
 
 
@@ -158,10 +161,8 @@ def test_other_data_stop_it_before_training(call: Call, finished: Path, tmp_path
     copy = resealed(finished, tmp_path, dataset={**record["dataset"], "manifest": "feed"})
     line = refused(call(copy), code=1)
     here = record["dataset"]["manifest"]
-    assert line == (
-        f"toy is other data than {record['digest']} was run on: manifest {here} here, feed in the record (24 clips "
-        "train and 12 test; 24 and 12 in the record); nothing was trained. Pass --data DIR of the recorded clips"
-    )
+    assert f"the clips of toy differ from those of run {record['digest']}: manifest {here} here, feed in" in line
+    assert "24 training and 12 test clips" in line and "nothing was trained" in line
     assert not (tmp_path / "again").exists() and not (tmp_path / "cache").exists()
 
 
@@ -199,12 +200,12 @@ def test_a_folder_of_ones_own_clips_is_run_again(call: Call, toy_catalog: Catalo
     )  # fmt: skip
     plan = resolve_plan(catalog, request)
     out = tmp_path / "run"
-    run(plan, catalog, data=data, out=out, cache=tmp_path / "c", reporter=Silent(), device="cpu")
+    run(plan, catalog, RunContext(data=data, out=out, cache=tmp_path / "c", reporter=Silent(), device="cpu"))
     found = json.loads(call(out, "--data", data, "--json")[1])
     assert found["predictions"]["agree"] is True
     moved = next((data / "test" / "a").iterdir())
     moved.rename(moved.with_name("other.mkv"))
-    assert "folder:my-clips is other data than" in refused(call(out, "--data", data), code=1)
+    assert "the clips of folder:my-clips differ" in refused(call(out, "--data", data), code=1)
 
 
 # -- plans as flags again
@@ -227,15 +228,15 @@ def test_a_records_plan_resolves_to_itself(toy_catalog: Catalog, fields: dict[st
 def test_files_that_a_plan_knows_by_digest_alone_are_asked_for(toy_plan: Plan) -> None:
     plain = toy_plan.to_json()
     held = {**plain, "weights": "file:net@0123456789abcdef"}
-    with pytest.raises(ElrError, match="the plan takes file:net@0123456789abcdef, .* alone: give --weights PATH"):
+    with pytest.raises(ElrError, match="file:net@0123456789abcdef, .*: give its path with --weights PATH"):
         fields_of(held, {})
     assert fields_of(held, {"weights": "net.pt"})["weights"] == "net.pt"
-    with pytest.raises(ElrError, match="the plan takes no --weights; leave out net.pt"):
+    with pytest.raises(ElrError, match="the plan does not use --weights; leave out net.pt"):
         fields_of(plain, {"weights": "net.pt"})
-    with pytest.raises(ElrError, match="the plan takes teacher@0123, .* alone: give --teacher PATH"):
+    with pytest.raises(ElrError, match="teacher@0123, .*: give its path with --teacher PATH"):
         fields_of({**plain, "teacher": "teacher@0123"}, {})
     settings = {**plain["settings"], "enhancer.weights": "file:sr@0123456789abcdef"}
-    with pytest.raises(ElrError, match="alone: give --enhancer-weights PATH"):
+    with pytest.raises(ElrError, match="give its path with --enhancer-weights PATH"):
         fields_of({**plain, "settings": settings}, {})
     asked = fields_of({**plain, "settings": settings}, {"enhancer_weights": "sr.pt"})
     assert asked["enhancer_weights"] == "sr.pt" and not any("enhancer.weights" in text for text in asked["settings"])

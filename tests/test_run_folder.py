@@ -1,4 +1,4 @@
-"""Run folders: found by digits of a digest; a finished run of other clips is neither lost nor taken for one's own."""
+"""Run folders: found by the first digits of a digest, and never overwritten by a run of other clips."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.provenance import other_versions, plugins_of, refuse_absent
 from benchmark_core.records.record import find_record, read_record
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.folder import find_run
 from benchmark_core.runs.runner import RunResult, run
 
@@ -37,7 +38,7 @@ def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> Non
         find_run("abcd", tmp_path)
     with pytest.raises(ElrError, match=r"there is no run 'ffff' in .*, and no such folder. Known: abcd0"):
         find_run("ffff", tmp_path)
-    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the run's own folder before any other
+    for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the folder named by the digest is preferred
         (tmp_path / name).mkdir()
         (tmp_path / name / f"method-abcd0{'0' * 11}.json").write_text(json.dumps({}))
     assert find_run("abcd0", tmp_path) == tmp_path / ("abcd0" + "0" * 11)
@@ -55,7 +56,7 @@ def here(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def there(tmp_path: Path) -> Path:
-    """As many clips of the same names; one is another's copy."""
+    """The same file names; one clip is a copy of another."""
     root = labelled(tmp_path / "there" / "clips")
     one, other = sorted((root / "train" / "dark!").iterdir())
     other.write_bytes(one.read_bytes())
@@ -64,7 +65,7 @@ def there(tmp_path: Path) -> Path:
 
 def ran(toy_catalog: Catalog, root: Path, out: Path, modality: str = "rgb") -> RunResult:
     catalog, plan = planned(toy_catalog, root, modality)
-    return run(plan, catalog, data=root, out=out, cache=out.parent / "cache", reporter=Silent())
+    return run(plan, catalog, RunContext(data=root, out=out, cache=out.parent / "cache", reporter=Silent()))
 
 
 def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Catalog, Plan]:
@@ -73,12 +74,15 @@ def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Ca
     return catalog, resolve_plan(catalog, PlanRequest(method="supervised", settings=SETTINGS, **asked))
 
 
-def test_a_run_of_other_clips_is_not_written_over(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
+def test_a_run_of_other_clips_is_not_overwritten(toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path):
     out = tmp_path / "out"
     first = ran(toy_catalog, here, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert planned(toy_catalog, there)[1].digest == first.record["digest"]
-    with pytest.raises(ElrError, match=r"folder:clips is other data than .*\(4 clips train and 4 test; 4 and 4 in the"):
+    with pytest.raises(
+        ElrError,
+        match=r"folder:clips differ from .*\(here 4 training and 4 test clips, .* 4 and 4",
+    ):
         ran(toy_catalog, there, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert ran(toy_catalog, here, out).record["hits"] == first.record["hits"]
@@ -89,13 +93,11 @@ def test_a_stream_of_other_clips_is_not_fused(toy_catalog: Catalog, here: Path, 
     pytest.importorskip("cv2", reason="optical flow is the extra elrbench[flow]")
     stream = planned(toy_catalog, there, "rgb+flow")[1].streams[0]
     ran(toy_catalog, here, tmp_path / "out" / stream.digest)
-    with pytest.raises(
-        ElrError, match=f"is other data than {stream.digest} was run on: .* and .*{stream.digest} holds"
-    ):
+    with pytest.raises(ElrError, match=f"differ from those of run {stream.digest}: .* and .*{stream.digest} holds"):
         ran(toy_catalog, there, tmp_path / "out", "rgb+flow")
 
 
-def test_a_suite_does_not_take_a_run_of_other_clips(
+def test_a_suite_does_not_reuse_a_run_of_other_clips(
     toy_catalog: Catalog, here: Path, there: Path, tmp_path: Path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -113,17 +115,17 @@ def test_a_suite_does_not_take_a_run_of_other_clips(
     assert "0 of 1 runs are done" in suite(there, "--dry-run")[1]
     code, _, err = suite(there)
     assert code == 1 and "elrbench: failed: student: " in err and "holds that run; give another --out" in err
-    code, _, err = suite(there, "--out", "others")  # the published one is not taken either
-    assert code == 0 and "(folder:clips is other data than " in err
+    code, _, err = suite(there, "--out", "others")  # the published run is not reused either
+    assert code == 0 and "(the clips of folder:clips differ from " in err
     records = [read_record(find_record(next(Path(out).iterdir()))) for out in ("elrbench-runs", "others")]
     assert records[0]["digest"] == records[1]["digest"] and records[0]["dataset"] != records[1]["dataset"]
     code, out, err = suite(there, "--out", "others")
     assert (code, err) == (0, "") and f"{100 * records[1]['scores']['top1']['value']:.2f}" in out
     code, _, err = suite(there, "--out", "others", "--publish")
-    assert code == 1 and "dataset of the same plan" in err
+    assert code == 1 and "different result of the same plan" in err
 
 
-def test_other_versions_of_plugins_are_told():
+def test_other_versions_of_plugins_are_reported():
     def made(version: str, distribution: str = "acme") -> dict[str, str]:
         return {"name": "a", "plugin": "acme.a", "distribution": distribution, "version": version}
 
@@ -134,7 +136,7 @@ def test_other_versions_of_plugins_are_told():
     assert other_versions(then, here) == "acme 0.9 (1 here)"  # type: ignore[arg-type]
 
 
-def test_a_plugin_that_is_not_here_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
+def test_an_absent_plugin_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
     recorded = plugins_of(toy_catalog, components_of(toy_catalog, toy_plan))
     refuse_absent(recorded, toy_catalog)  # type: ignore[arg-type]
     with pytest.raises(ElrError, match=r"dataset 'toy' is from the plugin 'toy' \(toy.py\), .* give --plugin FILE"):

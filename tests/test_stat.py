@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.training import Training, build_training
 from elrbench_plugins.attention_transfer import rolling
@@ -186,7 +187,7 @@ def fitted(catalog: Catalog, cache: Path, method: str, *settings: str) -> tuple[
     )  # fmt: skip
     plan = resolve_plan(catalog, request)
     components = components_of(catalog, plan)
-    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=cache, cache=cache))
     training = build_training(
         plan=plan, components=components, inputs=data.stage_inputs(OWNERS), make_views=data.training_views,
         device=torch.device("cpu"), cache=cache, reporter=Silent(),

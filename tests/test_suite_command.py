@@ -226,6 +226,7 @@ def test_runs_of_other_data_have_no_mean_and_say_so(library: Library, toy_catalo
 
 
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):
+    from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.runner import run as run_plan
 
     planned = plan_suite(of(f"{COMMON}\n{ROWS}"), toy_catalog, library, SuiteRequest())
@@ -235,7 +236,9 @@ def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: 
         if len(ran) == 1:
             raise KeyboardInterrupt
         ran.append(plan.digest)
-        return run_plan(plan, planned.catalog, data=None, out=out, cache=tmp_path / "cache", reporter=Silent()).record
+        return run_plan(
+            plan, planned.catalog, RunContext(data=None, out=out, cache=tmp_path / "cache", reporter=Silent())
+        ).record
 
     with pytest.raises(KeyboardInterrupt):
         run_all(jobs, {}, tmp_path / "runs", run, Silent())

@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training, build_training
@@ -99,7 +100,7 @@ def trained(catalog, tmp_path_factory):
         request = PlanRequest(method=method, dataset="puppets", budget="smoke", settings=numbers)
         plan = resolve_plan(catalog, request)
         components = components_of(catalog, plan)
-        data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+        data = prepare(plan, components, RunContext(out=cache, cache=cache))
         training = build_training(plan=plan, components=components, inputs=data.stage_inputs(OWNERS),
                             make_views=data.training_views,
                             device=torch.device("cpu"), cache=cache, reporter=Silent())  # fmt: skip

@@ -17,6 +17,7 @@ from benchmark_core.clips.decode import decode
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs.index import VideoFile
 from elrbench_plugins.commands.check.check import check_plugin
@@ -195,7 +196,9 @@ def test_methods_run_on_clips_of_any_size_and_length(
         settings=settings,
     )  # fmt: skip
     plan = resolve_plan(toy_catalog, request)
-    record = run(plan, toy_catalog, data=made, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()).record
+    record = run(
+        plan, toy_catalog, RunContext(data=made, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+    ).record
     assert (record["primary"], record["track"]["degradation"], record["clips"]["padded"]) == ("f1_macro", "native", 6)
     assert (record["plan"]["high_source"], record["clips"]["test"]) == ("self" if method == "cstat" else "", 6)
 

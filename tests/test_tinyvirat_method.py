@@ -20,10 +20,10 @@ from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.plans.combinations import Components
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe_options import RECIPE
@@ -145,7 +145,7 @@ def test_the_spec_imports_no_torch() -> None:
 
 def prepared(catalog: Catalog, plan: Plan, cache: Path) -> tuple[Components, Data, Training]:
     components = components_of(catalog, plan)
-    data = prepare(plan, components, data=None, cache=cache, bad_clips="fail", reporter=Silent())
+    data = prepare(plan, components, RunContext(out=cache, cache=cache))
     training = build_training(
         plan=plan,
         components=components,
@@ -192,7 +192,7 @@ def test_eq_4_by_hand(toy_catalog: Catalog, tmp_path: Path, dataset: str, size: 
 
 def go(catalog: Catalog, plan: Plan, work: Path, data: Path | None = None, **asked: Any) -> RunResult:
     out = work / plan.digest
-    return run(plan, catalog, data=data, out=out, cache=work / "cache", reporter=Silent(), **asked)
+    return run(plan, catalog, RunContext(data=data, out=out, cache=work / "cache", reporter=Silent(), **asked))
 
 
 def test_the_classifiers_stage_is_supervised_where_numbers_are_equal(toy_catalog: Catalog, tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_a_crop_of_the_high_source_with_another_class_ends_it_too(
             "tiny-puppets",
             "--high-source tiny-puppets: 12 of its 12 classes are none of dataset 'tinyvirat'",
         ),
-        ("tinyvirat:classifier", "virat-crops", "takes no high views from another dataset"),
+        ("tinyvirat:classifier", "virat-crops", "uses high views of another dataset; leave out --high-source"),
     ],
 )
 def test_a_high_source_of_other_classes_is_refused(catalog: Catalog, method: str, source: str, message: str) -> None:

@@ -22,6 +22,7 @@ from benchmark_core.clips.views import Views
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Advance, Reporter, Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.time_estimate import estimate_times, report_time_estimate
 from benchmark_core.source_text import other_source, package_digest, source_note
@@ -45,7 +46,7 @@ def make(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> Make:
         plan = dataclasses.replace(toy_plan, **changes)
         components = components_of(toy_catalog, plan)
         components = dataclasses.replace(components, method=dataclasses.replace(components.method, needs_high=True))
-        data = prepare(plan, components, data=None, cache=tmp_path / "clips", bad_clips="fail", reporter=Silent())
+        data = prepare(plan, components, RunContext(out=tmp_path / "clips", cache=tmp_path / "clips"))
         return build_training(
             plan=plan,
             components=components,

@@ -1,4 +1,4 @@
-"""A pool of clips without labels beside the plan's dataset: who asks for one, what is in it, and what it changes."""
+"""Unlabelled clips as extra data: which methods use them, which clips are left out, which stages change."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.plans.budgets import changed_from_budget
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
-from benchmark_core.runs.extra_data import clip_set, pool_clips
+from benchmark_core.runs.context import ExtraPaths, RunContext
+from benchmark_core.runs.extra_data import clip_set, list_unlabelled
+from benchmark_core.runs.lists import list_data
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
@@ -48,23 +49,23 @@ def asked(dataset: str = "toy", *settings: str, **changes: Any) -> PlanRequest:
 # -- names
 
 
-def test_a_method_that_asks_for_a_pool_gets_one_or_says_so(toy_catalog: Catalog) -> None:
+def test_a_method_that_needs_unlabelled_clips_requires_the_flag(toy_catalog: Catalog) -> None:
     with pytest.raises(ElrError, match=r"'cstat:\S+' with method.unlabelled=attention .*add e.g. --unlabelled videos:"):
         resolve_plan(toy_catalog, asked("toy", ASKS))
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     assert plan.unlabelled == "puppets" and plan.to_json()["unlabelled"] == "puppets"
     assert Plan.from_json(plan.to_json()) == plan
-    assert changed_from_budget(toy_catalog, plan)  # what a plan is without its settings may ask for no pool
+    assert changed_from_budget(toy_catalog, plan)  # a plan without its settings may need no unlabelled clips
 
 
 @pytest.mark.parametrize("method", ["cstat", "supervised"])
-def test_a_pool_that_nothing_asks_for_is_refused(toy_catalog: Catalog, method: str) -> None:
-    with pytest.raises(ElrError, match=f"method '{method}.*no use for the pool 'puppets'; leave out --unlabelled"):
+def test_unused_unlabelled_clips_are_refused(toy_catalog: Catalog, method: str) -> None:
+    with pytest.raises(ElrError, match=f"method '{method}.*'puppets'; leave out --unlabelled"):
         resolve_plan(toy_catalog, asked(method=method, unlabelled="puppets"))
 
 
 @pytest.mark.parametrize("row", ["teacher", "student"])
-def test_a_pool_that_the_row_deployed_does_not_read_is_refused(toy_catalog: Catalog, row: str) -> None:
+def test_unlabelled_clips_that_the_scored_network_does_not_use_are_refused(toy_catalog: Catalog, row: str) -> None:
     with pytest.raises(ElrError, match=rf"{row} alone .*'puppets'; leave out --unlabelled and method.unlabelled$"):
         resolve_plan(toy_catalog, asked(method=f"cstat:{row}+ut", unlabelled="puppets"))
 
@@ -78,34 +79,34 @@ def test_a_pool_that_the_row_deployed_does_not_read_is_refused(toy_catalog: Cata
         ("videos:Not a name", "dataset 'videos:Not a name' stands for a folder"),
     ],
 )
-def test_an_unknown_pool_is_named(toy_catalog: Catalog, name: str, message: str) -> None:
+def test_an_unknown_unlabelled_set_is_named(toy_catalog: Catalog, name: str, message: str) -> None:
     with pytest.raises(ElrError) as caught:
         resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled=name))
     assert message in str(caught.value)
 
 
-def test_a_pool_of_full_size_is_none_for_clips_taken_as_recorded(toy_catalog: Catalog) -> None:
+def test_a_natively_low_track_takes_only_natively_low_unlabelled_clips(toy_catalog: Catalog) -> None:
     with pytest.raises(ElrError, match="--unlabelled hmdb51: its clips are recorded at full size"):
         resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="hmdb51"))
     assert resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="tinyvirat-v2")).high_source == "self"
 
 
-def test_a_pool_may_be_named_before_its_folder_is_told(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_an_unlabelled_set_may_be_named_before_its_folder_is_given(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="videos:kinetics"))
-    with pytest.raises(ElrError, match="there is no folder kinetics"):
+    with pytest.raises(ElrError, match="folder kinetics does not exist"):
         clip_set(toy_catalog, plan.unlabelled, None, "--unlabelled-data")
     film(tmp_path / "a.mp4", 40)
     pool = clip_set(toy_catalog, plan.unlabelled, tmp_path, "--unlabelled-data")
-    assert (pool.name, len(pool_clips(pool, plan, "fail").clips)) == ("videos:kinetics", 1)
+    assert (pool.name, len(list_unlabelled(pool, plan, "fail").clips)) == ("videos:kinetics", 1)
 
 
-def test_two_folders_do_not_share_a_name(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_two_folders_cannot_share_a_name(toy_catalog: Catalog, tmp_path: Path) -> None:
     for side in ("a", "b"):
         film(tmp_path / side / "clips" / "one.mp4", 40)
     catalog, name = toy_catalog.placed(f"videos:{tmp_path / 'a' / 'clips'}")
-    with pytest.raises(ElrError, match=r"two folders would both be 'videos:clips': .*a/clips and .*b/clips"):
+    with pytest.raises(ElrError, match=r"a/clips and .*b/clips would both be named 'videos:clips'"):
         catalog.placed(f"videos:{tmp_path / 'b' / 'clips'}")
-    with pytest.raises(ElrError, match="two folders would both be 'videos:clips'"):
+    with pytest.raises(ElrError, match="would both be named 'videos:clips'"):
         catalog.placed(name, tmp_path / "b" / "clips")
     assert catalog.placed(f"videos:{tmp_path / 'a' / 'clips'}")[1] == name
 
@@ -113,7 +114,7 @@ def test_two_folders_do_not_share_a_name(toy_catalog: Catalog, tmp_path: Path) -
 # -- keys
 
 
-def test_without_the_need_a_stage_is_what_it_was(toy_catalog: Catalog) -> None:
+def test_unlabelled_clips_change_only_keys_of_stages_that_need_them(toy_catalog: Catalog) -> None:
     plan = resolve_plan(toy_catalog, asked())
     pooled = dataclasses.replace(plan, unlabelled="puppets")
     module = torch.nn.Linear(1, 1)
@@ -131,26 +132,17 @@ def test_without_the_need_a_stage_is_what_it_was(toy_catalog: Catalog) -> None:
 
 
 def ready(catalog: Catalog, plan: Plan, cache: Path, data: Path | None = None, pool: Path | None = None) -> Data:
-    given = clip_set(catalog, plan.unlabelled, pool, "--unlabelled-data")
-    return prepare(
-        plan,
-        components_of(catalog, plan),
-        data=data,
-        cache=cache,
-        bad_clips="fail",
-        reporter=Silent(),
-        pool=given,
-    )
+    context = RunContext(data=data, out=cache, cache=cache, extra=ExtraPaths(unlabelled=pool))
+    components = components_of(catalog, plan)
+    return prepare(plan, components, context, list_data(plan, components, catalog, context))
 
 
-def test_the_datasets_own_training_clips_are_a_pool_and_its_test_clips_are_not(
-    toy_catalog: Catalog, tmp_path: Path
-) -> None:
+def test_training_clips_may_be_the_unlabelled_set_and_test_clips_may_not(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="toy"))
     data = ready(toy_catalog, plan, tmp_path)
-    assert data.pool is not None and data.pool.tested == 0
-    assert [clip.id for clip in data.pool.clips] == [clip.id for clip in data.train]
-    assert {clip.target for clip in data.pool.clips} == {None}
+    assert data.unlabelled is not None and data.unlabelled.tested == 0
+    assert [clip.id for clip in data.unlabelled.clips] == [clip.id for clip in data.train]
+    assert {clip.target for clip in data.unlabelled.clips} == {None}
     views = data.training_views(low=True, high=True, seed=3, unlabelled=True)
     batch = next(iter(views.batches(4)))
     assert batch.target.tolist() == [-1] * 4 and batch.low is not None and batch.high is not None
@@ -158,60 +150,66 @@ def test_the_datasets_own_training_clips_are_a_pool_and_its_test_clips_are_not(
     assert labelled.ids == batch.ids and torch.equal(labelled.low, batch.low) and min(labelled.target.tolist()) >= 0
 
 
-def test_a_test_clip_compressed_anew_is_left_out_by_its_name(
+def test_a_recompressed_test_clip_is_left_out_by_its_name(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    film(folders[1] / "test" / "run" / "2.mp4", 33, 5)  # other bytes than those of the clip that tests
+    film(folders[1] / "test" / "run" / "2.mp4", 33, 5)  # other bytes than the test clip's
     told = go(toy_catalog, folders, tmp_path).record["unlabelled"]
     assert (told["clips"], told["tested"]) == (3, 2)
 
 
 @pytest.mark.parametrize("release", ["", ":epfl"])
-def test_a_pool_of_the_same_dataset_is_of_the_same_fold(toy_catalog: Catalog, tmp_path: Path, release: str) -> None:
-    """Also in another release, which shows the same performances by other files."""
+def test_an_unlabelled_set_of_the_same_dataset_is_of_the_same_fold(
+    toy_catalog: Catalog, tmp_path: Path, release: str
+) -> None:
+    """Also in another release, whose files show the same performances."""
     for actor, camera in itertools.product(("alba", "julien", "nicolas"), ("cam0", "cam1")):
         (tmp_path / f"{actor}1_01_check-watch_{camera}_frames_0001_0002.avi").touch()
     plan = resolve_plan(toy_catalog, asked(f"ixmas-11{release}", ASKS, fold="julien", unlabelled="ixmas-11:epfl"))
-    pool = pool_clips(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), plan, "skip").clips
+    pool = list_unlabelled(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), plan, "skip").clips
     assert sorted(clip.id.split("1_")[0] for clip in pool) == ["alba", "alba", "nicolas", "nicolas"]
     first = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="ixmas-11:epfl"))
-    other = pool_clips(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), first, "skip").clips
+    other = list_unlabelled(clip_set(toy_catalog, "ixmas-11:epfl", tmp_path, ""), first, "skip").clips
     assert {clip.group for clip in other} == {"julien", "nicolas"}  # the first fold tests alba
 
 
-def test_the_challenges_test_clips_are_the_pool_of_the_second_release(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_the_unlabelled_clips_of_the_second_release_are_the_challenges_test_clips(
+    toy_catalog: Catalog, tmp_path: Path
+) -> None:
     root = write_second(tmp_path / "data", train=3, val=3, test=3)
     plan = resolve_plan(
         toy_catalog, asked("tinyvirat-v2", ASKS, unlabelled="tinyvirat-v2", size="32x32", sampling="2x1")
     )
     data = ready(toy_catalog, plan, tmp_path / "cache", root, root)
-    assert data.pool is not None
-    assert [clip.id for clip in data.pool.clips] == ["test/00000", "test/00001", "test/00002"]
+    assert data.unlabelled is not None
+    assert [clip.id for clip in data.unlabelled.clips] == ["test/00000", "test/00001", "test/00002"]
     batch = next(iter(data.training_views(low=True, high=True, seed=0, unlabelled=True).batches(3)))
     assert batch.target.shape == (3, 26) and not batch.target.any()
     assert [tuple(clip.shape) for clip in batch.low or ()] != [tuple(clip.shape) for clip in batch.high or ()]
 
 
-def test_a_datasets_own_pool_is_not_barred_where_clips_are_held_out(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_holdout_keeps_the_datasets_unlabelled_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
     root = write_second(tmp_path / "data", train=6, val=2, test=0)
-    write_part(root, "tiny_test_v2_public.json", "test", 3, first=20, labelled=False)  # none as one that trains
+    write_part(root, "tiny_test_v2_public.json", "test", 3, first=20, labelled=False)  # none equals a training clip
     spread(root / "tiny_train_v2.json")
     usual = {"unlabelled": "tinyvirat-v2", "size": "32x32", "sampling": "2x1", "holdout": 0.34}
     plan = resolve_plan(toy_catalog, asked("tinyvirat-v2", ASKS, **usual))
     data = ready(toy_catalog, plan, tmp_path / "cache", root, root)
-    assert data.pool is not None and len(data.pool.clips) == 3 and data.pool.tested == 0
+    assert data.unlabelled is not None and len(data.unlabelled.clips) == 3 and data.unlabelled.tested == 0
 
 
-def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_bad_clips_covers_absent_clips_of_a_labelled_dataset_used_as_unlabelled(
+    toy_catalog: Catalog, tmp_path: Path
+) -> None:
     root = write_second(tmp_path, train=3, val=2, test=1)
     (root / "tiny_test_v2_public.json").unlink()
     shutil.rmtree(root / "videos" / "train")
     plan = resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="tinyvirat-v2"))
     pool = clip_set(toy_catalog, "tinyvirat-v2", root, "")
     with pytest.raises(ElrError, match="tinyvirat-v2: 3 of 5 listed clips are not under"):
-        pool_clips(pool, plan, "fail")
+        list_unlabelled(pool, plan, "fail")
     with pytest.raises(ElrError, match="'tinyvirat-v2' has no unlabelled clip to train on under .*, of 0 listed"):
-        pool_clips(pool, plan, "skip")
+        list_unlabelled(pool, plan, "skip")
 
 
 # -- from end to end, on files
@@ -219,7 +217,7 @@ def test_an_absent_clip_of_a_labelled_pool_obeys_bad_clips(toy_catalog: Catalog,
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Two classes of three clips each, one of which tests; and a pool with one that tests, three that do not."""
+    """Two classes of three clips, one of them for testing; and unlabelled clips: one test clip and three others."""
     for number, name in enumerate(("walk", "run")):
         for clip in range(3):
             film(tmp_path / "mine" / ("test" if clip == 2 else "train") / name / f"{clip}.mp4", 40 + 80 * number, clip)
@@ -238,16 +236,18 @@ def go(
     return run(
         plan,
         catalog,
-        data=folders[0],
-        out=work / "out",
-        cache=work / "cache",
-        reporter=Silent(),
-        extra=ExtraPaths(unlabelled=folders[1]),
-        **changes,
+        RunContext(
+            data=folders[0],
+            out=work / "out",
+            cache=work / "cache",
+            reporter=Silent(),
+            extra=ExtraPaths(unlabelled=folders[1]),
+            **changes,
+        ),
     )
 
 
-def test_a_run_learns_from_a_pool_and_says_from_what(
+def test_a_record_names_the_unlabelled_clips_that_training_read(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     result = go(toy_catalog, folders, tmp_path)
@@ -259,33 +259,33 @@ def test_a_run_learns_from_a_pool_and_says_from_what(
     assert record["updates"]["unlabelled"] == 1  # batches of two, the odd clip left out
     (path,) = (tmp_path / "out").glob("cstat-*.json")
     assert read_record(path)["plan"]["unlabelled"] == "videos:kinetics"
-    placed, _ = toy_catalog.placed(f"folder:{folders[0]}")  # to predict, nobody needs the pool
+    placed, _ = toy_catalog.placed(f"folder:{folders[0]}")  # predicting needs no unlabelled clips
     assert load_run(result.folder, read_record(path), placed).plan.digest == record["digest"]
 
 
-def test_test_clips_stay_out_of_a_pool_where_a_run_is_tested_on_others(
+def test_with_holdout_test_clips_are_still_left_out(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     record = go(toy_catalog, folders, tmp_path, holdout=0.5).record
     assert record["unlabelled"]["tested"] == 1 and record["plan"]["holdout"] == 0.5
 
 
-def test_another_pool_fits_what_reads_it_anew_and_nothing_else(
+def test_another_unlabelled_set_retrains_only_the_stages_that_read_it(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     first = go(toy_catalog, folders, tmp_path).record
     film(folders[1] / "later.mp4", 50, 11)
-    with pytest.raises(ElrError, match="videos:kinetics is other data than"):
+    with pytest.raises(ElrError, match="the clips of videos:kinetics differ"):
         go(toy_catalog, folders, tmp_path)
     (tmp_path / "out").rename(tmp_path / "earlier")
     second = go(toy_catalog, folders, tmp_path).record
     reused = {stage["name"]: stage["reused"] for stage in second["stages"]}
     assert reused == {"teacher-tam": True, "student": True, "unlabelled": False, "joint": False}
     assert second["unlabelled"]["manifest"] != first["unlabelled"]["manifest"]
-    assert second["digest"] == first["digest"]  # the name is the plan's, the clips are the record's
+    assert second["digest"] == first["digest"]  # the plan holds the name, the record the clips
 
 
-def test_a_broken_clip_of_the_pool_obeys_bad_clips(
+def test_bad_clips_covers_damaged_unlabelled_clips(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (folders[1] / "broken.mp4").write_bytes(b"no video at all" * 99)
@@ -295,13 +295,15 @@ def test_a_broken_clip_of_the_pool_obeys_bad_clips(
     assert (told["clips"], told["bad"]) == (3, ["broken.mp4"])
 
 
-def test_a_pool_of_test_clips_alone_is_none(toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_unlabelled_set_of_only_test_clips_is_refused(
+    toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
     shutil.rmtree(folders[1] / "deep")
     with pytest.raises(ElrError, match="'videos:kinetics' has no unlabelled clip to train on under .*, of 1 listed"):
         go(toy_catalog, folders, tmp_path)
 
 
-def test_a_pool_without_videos_fails_before_any_clip_is_decoded(
+def test_an_empty_unlabelled_set_is_an_error_before_clips_are_decoded(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     shutil.rmtree(folders[1])
@@ -314,14 +316,14 @@ def test_a_pool_without_videos_fails_before_any_clip_is_decoded(
     assert not list((tmp_path / "cache").rglob("*.clip"))
 
 
-def test_an_estimate_counts_the_pools_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_an_estimate_counts_the_unlabelled_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
     few, many = (estimate_times(plan, components_of(toy_catalog, plan), pool=pool, **asking) for pool in (4, 4000))
     assert many["unlabelled"] > 50 * few["unlabelled"] > 0
 
 
-def test_a_method_whose_spec_hides_its_need_is_told(toy_catalog: Catalog, tmp_path: Path) -> None:
+def test_a_method_that_does_not_declare_its_need_is_an_error(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     hidden = dataclasses.replace(plan, unlabelled="")
     with pytest.raises(ElrError, match="asked for unlabelled clips.*`unlabelled`"):
@@ -329,10 +331,10 @@ def test_a_method_whose_spec_hides_its_need_is_told(toy_catalog: Catalog, tmp_pa
         estimate_times(hidden, components_of(toy_catalog, hidden), **asking)
 
 
-def test_the_source_of_a_pool_is_its_file(toy_catalog: Catalog, folders: tuple[Path, Path]) -> None:
+def test_unlabelled_clips_keep_their_files(toy_catalog: Catalog, folders: tuple[Path, Path]) -> None:
     catalog, name = toy_catalog.placed(f"videos:{folders[1]}")
     plan = resolve_plan(catalog, asked("toy", ASKS, unlabelled=name))
-    clips = pool_clips(clip_set(catalog, name, folders[1], ""), plan, "fail").clips
+    clips = list_unlabelled(clip_set(catalog, name, folders[1], ""), plan, "fail").clips
     assert VideoFile(folders[1] / "copied.mp4") in {clip.source for clip in clips}
 
 
@@ -353,7 +355,7 @@ RUN = ("run", "--plugin", str(TOY), "--method", "cstat", "--dataset", "toy", "--
 
 @pytest.fixture
 def built_in_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The built-ins and what a test adds, whatever else is installed."""
+    """Only the built-in plugins and those that a test adds."""
 
     def load(extra: tuple[str, ...] = (), **_: object) -> Catalog:
         return load_catalog([*(f"elrbench_plugins.{name}" for name in BUILTINS), *extra], entry_points=False)
@@ -363,7 +365,7 @@ def built_in_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("built_in_plugins")
-def test_flags_name_the_pool_and_its_folder(
+def test_flags_name_the_unlabelled_set_and_its_folder(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = ("--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--json")
@@ -378,13 +380,16 @@ def test_flags_name_the_pool_and_its_folder(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "also learns from clips without labels, and no pool is given; add e.g. --unlabelled videos:PATH"),
-        (("--unlabelled", "videos:/nowhere/at-all"), "there is no folder /nowhere/at-all"),
-        (("--unlabelled", "jhmdb"), "dataset 'jhmdb' lies in a folder: give --unlabelled-data ROOT, or ELRBENCH_DATA"),
-        (("--unlabelled", "jhmdb", "--unlabelled-data", "/nowhere"), "there is no such folder; --unlabelled-data ROOT"),
-        (("--unlabelled-data", "/tmp"), "--unlabelled-data /tmp is the folder of a set that no --unlabelled names"),
-        (("--high-source-data", "/tmp"), "is the folder of a set that no --high-source names"),
-        (("--unlabelled", "puppets", "--unlabelled-data", "/tmp"), "reads no folder; leave out --unlabelled-data /tmp"),
+        ((), "also learns from unlabelled clips, but none are given; add e.g. --unlabelled videos:PATH"),
+        (("--unlabelled", "videos:/nowhere/at-all"), "the folder /nowhere/at-all does not exist"),
+        (("--unlabelled", "jhmdb"), "'jhmdb' needs its files: pass --unlabelled-data DIR or set ELRBENCH_DATA"),
+        (
+            ("--unlabelled", "jhmdb", "--unlabelled-data", "/nowhere"),
+            "does not exist: pass --unlabelled-data DIR",
+        ),
+        (("--unlabelled-data", "/tmp"), "--unlabelled-data /tmp has no effect without --unlabelled"),
+        (("--high-source-data", "/tmp"), "--high-source-data /tmp has no effect without --high-source"),
+        (("--unlabelled", "puppets", "--unlabelled-data", "/tmp"), "reads no folder; remove --unlabelled-data /tmp"),
         (("--unlabelled", "puppets", "--teacher", "/nowhere"), "there is no run folder /nowhere"),
     ],
 )
@@ -399,9 +404,9 @@ def test_one_line_for_each_mistake(
 @pytest.mark.usefixtures("built_in_plugins")
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("puppets", "reads no folder; leave out --unlabelled-data"), ("jhmdb", "there is no such folder")],
+    [("puppets", "reads no folder; remove --unlabelled-data"), ("jhmdb", "does not exist")],
 )
-def test_a_plan_alone_refuses_a_folder_as_its_run_does(
+def test_a_dry_run_checks_the_folder_too(
     capsys: pytest.CaptureFixture[str], name: str, message: str, tmp_path: Path
 ) -> None:
     asked = ("--unlabelled", name, "--unlabelled-data", str(tmp_path / "nothing"))

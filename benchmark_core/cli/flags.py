@@ -54,7 +54,7 @@ def plan_flags(function: F) -> F:
     return function
 
 
-def beside_flags(function: F) -> F:
+def extra_data_flags(function: F) -> F:
     """Add `--unlabelled-data` and `--high-source-data`: folders of the extra datasets of a plan."""
     for name in ("unlabelled", "high-source"):
         text = f"Folder of the --{name} dataset. Default: $ELRBENCH_DATA/NAME."

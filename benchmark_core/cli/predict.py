@@ -1,7 +1,8 @@
-"""`elrbench predict RUNFOLDER`: a finished run's recognizer on test clips, or on clips without labels."""
+"""`elrbench predict RUNFOLDER`: predict test clips or unlabelled clips with a finished run's recognizer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,14 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 @click.command("predict")
 @click.argument("runfolder", type=PATH)
 @click.option(
-    "--data", type=PATH, metavar="ROOT", help="A folder of clips, or the dataset's. Default: $ELRBENCH_DATA/NAME."
+    "--data",
+    type=PATH,
+    metavar="PATH",
+    help="A video, a folder of videos, or the dataset's folder. Default: $ELRBENCH_DATA/NAME.",
 )
-@click.option("--dataset", metavar="NAME", help="Another dataset with the run's classes, or a pool without any.")
+@click.option("--dataset", metavar="NAME", help="Another dataset with the classes of the run, or without labels.")
 @click.option(
-    "--split", type=click.Choice(("test", "pool")), help="Test clips, or those without labels. Default: test."
+    "--split", type=click.Choice(("test", "pool")), help="Test clips, or unlabelled clips (pool). Default: test."
 )
 @bad_clips_flag
 @device_flag
@@ -50,9 +54,9 @@ def command(
 ) -> None:
     """elrbench predict elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
 
-    Rebuild the recognizer of a finished run and write its logits for each clip; for the unlabelled test clips of a
-    challenge, the challenge's answer file. Labelled clips are scored. A folder that does not hold the run's dataset is
-    taken as clips without labels, at any depth.
+    Predict clips with the recognizer of a finished run, and write label, probability and logits of each clip as CSV.
+    Labelled clips are scored. For the unlabelled test clips of a challenge, the challenge's answer file is written. A
+    folder that does not hold the run's dataset is read as unlabelled videos, at any depth.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.provenance import refuse_absent
@@ -60,13 +64,14 @@ def command(
 
     record = read_record(find_record(runfolder))
     catalog = load_catalog(extra=plugins)
-    made_with = {kind: owner for kind, owner in record["plugins"].items() if kind != "dataset"}  # it may be another
+    made_with = {kind: owner for kind, owner in record["plugins"].items() if kind != "dataset"}  # may be another
     refuse_absent(made_with, catalog)
-    if dataset is None and split is None and data is not None and data.is_dir():
-        reason = strange_to(catalog, record["plan"], data)
-        if reason and (pool := pool_template(catalog)):
-            ConsoleReporter().say(f"{data} is taken as a folder of clips without labels: {reason}")
-            dataset, data = f"{pool}:{data}", None
+    if dataset is None and split is None and data is not None and data.exists():
+        reason = not_the_dataset(catalog, record["plan"], data)
+        if reason and (template := unlabelled_template(catalog)):
+            what = "one unlabelled clip" if data.is_file() else "a folder of unlabelled clips"
+            ConsoleReporter().say(f"{data} is read as {what}: {reason}")
+            dataset, data = f"{template}:{data}", None
     catalog, name = catalog.placed(dataset or record["plan"]["dataset"], data)
     root = data_root(catalog, name, data)
     if out is not None and out.is_dir():
@@ -78,10 +83,10 @@ def command(
 
     for folder in (runfolder if out is None else out.parent, cache_folder(cache)):
         check_writable(folder)
-    deployed = load_run(runfolder, record, catalog, name)
-    part = split or ("pool" if catalog.datasets[deployed.components.dataset.name].unlabelled else "test")
+    loaded = load_run(runfolder, record, catalog, name)
+    part = split or ("pool" if catalog.datasets[loaded.components.dataset.name].unlabelled else "test")
     predicted = predict_clips(
-        deployed,
+        loaded,
         "pool" if part == "pool" else "test",
         data=root,
         cache=cache_folder(cache),
@@ -89,10 +94,10 @@ def command(
         device=pick_device(device),
         reporter=ConsoleReporter(),
     )
-    written, scores = write(deployed, predicted, runfolder, out)
-    told: dict[str, Any] = {
+    written, scores = write(loaded, predicted, runfolder, out)
+    result: dict[str, Any] = {
         "file": str(written),
-        "dataset": deployed.plan.dataset,
+        "dataset": loaded.plan.dataset,
         "split": part,
         "clips": len(predicted.ids),
         "padded": predicted.padded,
@@ -100,63 +105,77 @@ def command(
         "scores": scores,
     }
     if as_json:
-        print_json(told)
+        print_json(result)
     else:
-        click.echo(summary(told))
+        click.echo(summary(result, labels_of(loaded, predicted)))
 
 
-def strange_to(catalog: Catalog, plan: PlanFields, data: Path) -> str:
-    """Why `data` does not hold the dataset of a run; nothing where it does."""
+def not_the_dataset(catalog: Catalog, plan: PlanFields, data: Path) -> str:
+    """Return why `data` does not hold the run's dataset, "" if it does."""
     from benchmark_core.clips.listing import list_clips
     from benchmark_core.plans.resolve import with_options
     from benchmark_core.specs import DatasetSpec
 
+    if data.is_file():
+        return "it is a file"
     try:
         placed, name = catalog.placed(plan["dataset"], data)
         spec, options = with_options(placed, "dataset", name)
         assert isinstance(spec, DatasetSpec)
         if spec.embedded:
-            return f"dataset '{spec.name}' is drawn by code and lies in none"
+            return f"dataset '{spec.name}' is drawn by code and has no folder"
         own = {key.partition(".")[2]: value for key, value in plan["settings"].items() if key.startswith("dataset.")}
         index = list_clips(spec, plan["protocol"], options | own, data=data, bad_clips="skip")
     except ElrError as error:
-        return f"it is not laid out as the run's dataset ({error})"
-    return "" if index.clips else f"none of the clips that dataset '{spec.name}' lists is in it"
+        return f"it does not have the layout of the run's dataset ({error})"
+    return "" if index.clips else f"it holds none of the clips that dataset '{spec.name}' lists"
 
 
-def pool_template(catalog: Catalog) -> str:
-    """The dataset that stands for any folder of clips without labels; nothing where none or several do."""
+def unlabelled_template(catalog: Catalog) -> str:
+    """Return the dataset that reads any folder of unlabelled clips, "" if there is none or more than one."""
     templates = {name: spec for name, spec in catalog.datasets.items() if spec.at is not None}
-    found = [name for name, of in templates.items() if not any(each.folds for each in of.protocols.values())]
+    found = [name for name, spec in templates.items() if not any(each.folds for each in spec.protocols.values())]
     return found[0] if len(found) == 1 else ""
 
 
 def write(
-    deployed: LoadedRun, predicted: Predicted, folder: Path, out: Path | None
+    loaded: LoadedRun, predicted: Predicted, folder: Path, out: Path | None
 ) -> tuple[Path, dict[str, Any] | None]:
-    """The file written, and the scores of labelled clips."""
+    """Write predictions, or a challenge's answer file. Return the file, and the scores if the clips are labelled."""
     from benchmark_core.atomic import write_whole
-    from benchmark_core.scoring.predictions import score_predictions, write_predictions
+    from benchmark_core.scoring.predictions import as_written, write_predictions
 
-    dataset = deployed.components.dataset
-    if predicted.targets is None and dataset.answer is not None:
-        text = dataset.load(dataset.answer)(predicted.ids, predicted.logits)
+    dataset, ids, targets, logits = loaded.components.dataset, predicted.ids, predicted.targets, predicted.logits
+    if targets is None and dataset.answer is not None:
+        text = dataset.load(dataset.answer)(ids, logits)
         return write_whole(out or folder / ANSWER, text.encode()), None
     path = out or folder / TABLE
-    write_predictions(path, predicted.ids, predicted.targets, predicted.logits, dataset.classes)
-    return path, None if predicted.targets is None else score_predictions(path).to_json()["scores"]
+    write_predictions(path, ids, targets, logits, dataset.classes, labels_of(loaded, predicted))
+    if targets is None:
+        return path, None
+    return path, as_written(ids, targets, logits, dataset.classes).scored().to_json()["scores"]
 
 
-def summary(told: dict[str, Any]) -> str:
-    """What was predicted, and where it lies."""
-    lines = [f"{told['clips']} {told['split']} clips of {told['dataset']}"]
-    if told["scores"]:
-        scores = told["scores"].items()
+def labels_of(loaded: LoadedRun, predicted: Predicted) -> Mapping[str, Sequence[str]]:
+    """Return the columns "label" and "probability" of the predicted clips."""
+    from benchmark_core.scoring.predicted_labels import predicted_labels
+
+    return predicted_labels(predicted.logits, loaded.classes, multi_label=loaded.task == "multi-label")
+
+
+def summary(result: Mapping[str, Any], labels: Mapping[str, Sequence[str]]) -> str:
+    """Return what was predicted as text; for a single clip with its label."""
+    lines = [f"{result['clips']} {result['split']} clips of {result['dataset']}"]
+    if result["clips"] == 1:
+        label, probability = labels["label"][0], labels["probability"][0]
+        lines.append(f"  label: {label} (probability {probability})" if label else "  label: none above 0.5")
+    if result["scores"]:
+        scores = result["scores"].items()
         rows = [(name, f"{100 * score['value']:.1f} %", f"n = {score['n']}") for name, score in scores]
         lines.append(columns(rows, "  "))
-    if told["padded"]:
-        lines.append(f"  {told['padded']} are shorter than the view; their last frame repeats")
-    if told["bad"]:
-        lines.append(f"  {len(told['bad'])} more could not be read and are left out (first: {told['bad'][0]})")
-    lines.append(f"written: {told['file']}")
+    if result["padded"]:
+        lines.append(f"  {result['padded']} are shorter than the view; their last frame is repeated")
+    if result["bad"]:
+        lines.append(f"  {len(result['bad'])} more cannot be decoded and are left out (first: {result['bad'][0]})")
+    lines.append(f"written: {result['file']}")
     return "\n".join(lines)

@@ -11,16 +11,16 @@ import click
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
-    beside_flags,
     board_flag,
     cache_flag,
     data_flag,
     device_flag,
+    extra_data_flags,
     json_flag,
     plan_flags,
 )
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.extra_paths import ExtraPaths
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PATH = click.Path(path_type=Path)
 @click.command("run")
 @plan_flags
 @data_flag
-@beside_flags
+@extra_data_flags
 @bad_clips_flag
 @device_flag
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder. Default: ./elrbench-runs/DIGEST.")
@@ -74,8 +74,8 @@ def command(
         _print_plan(plan, as_json)
         return
     root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
-    if publish_to and not folder.is_dir():
-        raise ElrError(f"there is no folder {folder} to publish into; give --folder, or run in the checkout")
+    if publish_to and folder.exists() and not folder.is_dir():
+        raise ElrError(f"--folder {folder} is a file; pass a folder")
 
     from benchmark_core.runs.folder import RUNS, refuse_other_plan
 
@@ -84,29 +84,28 @@ def command(
 
     from benchmark_core.runs.runner import run
 
-    result = run(
-        plan,
-        catalog,
+    context = RunContext(
         data=root,
         out=folder_of_run,
         cache=cache_folder(cache),
+        extra=extra,
+        reporter=ConsoleReporter(),
         bad_clips=bad_clips,
         device=device,
         refit=refit,
-        extra=extra,
-        reporter=ConsoleReporter(),
     )
+    result = run(plan, catalog, context)
     published: list[str] = []
     if publish_to:
         from benchmark_core.records import publish
 
         published = [str(path) for path in publish(result.folder, folder, say=ConsoleReporter().say)]
     if as_json:
-        parts = [{"folder": str(part.folder), "record": part.record} for part in result.parts]
+        parts = [{"folder": str(part.folder), "record": part.record} for part in result.streams]
         told = {"folder": str(result.folder), "published": published, "record": result.record}
         print_json(told | ({"parts": parts} if parts else {}))
     else:
-        for part in result.parts:
+        for part in result.streams:
             click.echo(summary(part.record, part.folder, []))
         click.echo(summary(result.record, result.folder, published))
 

@@ -24,7 +24,9 @@ def list_clips(
                 f"folder '{folder}'; expected in it: {dataset.layout}. Where to get it: `elrbench data info "
                 f"{dataset.name}`"
             )
-        if not data.is_dir() or not any(data.iterdir()):
+        # A dataset without folds may be a single file, such as one video to predict.
+        one_file = data.is_file() and not any(protocol.folds for protocol in dataset.protocols.values())
+        if not one_file and (not data.is_dir() or not any(data.iterdir())):
             state = "is empty" if data.is_dir() else "does not exist"
             raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
     try:

@@ -1,1 +1,1 @@
-"""From words to a plan: names looked up, partners and budgets resolved, pairs that cannot work refused."""
+"""Plans: resolve names and numbers, apply budgets, and refuse combinations that cannot work."""

@@ -1,4 +1,4 @@
-"""A plan held against what its budget stands for, and the same plan under another budget."""
+"""Compare a plan with its budget, and move a plan to another budget."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import PARTNERS, PlanRequest, expanded, resolve_plan
+from benchmark_core.plans.resolve import OVERRIDABLE, PlanRequest, expanded, resolve_plan
 from benchmark_core.specs import Value
 
 
 def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
-    """What of `plan` differs from what its budget expands to: its enhancer, and numbers of its components.
+    """Return the fields and options of `plan` that differ from its budget.
 
-    A row shows the numbers beside the budget's name; the enhancer has a column of its own.
+    Tables show them after the budget's name, except the enhancer, which has its own column.
     """
     request = PlanRequest(
         method=plan.method,
@@ -38,11 +38,14 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
 
 
 def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
-    """`plan` under another budget, as by the same flags: what differs from its own budget was asked for, and stays."""
+    """Return `plan` under another budget, as if resolved from the same flags.
+
+    Fields and options that differ from the plan's own budget are taken to be flags and are kept.
+    """
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
     fixed["holdout"] = plan.holdout or None
     usual, _ = expanded(catalog, PlanRequest(**fixed, budget=plan.budget, seed=plan.seed))
-    asked = (name for name in PARTNERS if getattr(plan, name) != getattr(usual, name))
+    asked = (name for name in OVERRIDABLE if getattr(plan, name) != getattr(usual, name))
     kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}
     if "size" in kept:
         kept["size"] = "x".join(map(str, plan.size))
@@ -55,11 +58,11 @@ def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
         settings=tuple(f"{key}={_written(plan.settings[key])}" for key in numbers),
         unlabelled=plan.unlabelled or None,
         teacher=plan.teacher or None,
-        high_source=plan.source or None,
+        high_source=plan.hr_source or None,
     )
     return resolve_plan(catalog, request)
 
 
 def _written(value: Value) -> str:
-    """As `--set` reads it."""
+    """Write an option's value as `--set` reads it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""Which combinations cannot work, and why: one table, checked before any data is touched and printed in the docs."""
+"""Rules for combinations of components that cannot work, checked before data are read. The docs list every rule."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from benchmark_core.specs import (
 class Components:
     """The specs that a plan names.
 
-    enlarges: what enlarges frames for optical flow, where the enhancer leaves that to another.
+    enlarges: the enhancer that enlarges frames for optical flow, if it is not `enhancer` itself.
     """
 
     dataset: DatasetSpec
@@ -38,23 +38,23 @@ class Components:
 
     @property
     def needs_high(self) -> bool:
-        """Whether training reads high views: for the method, or to fit the enhancer."""
+        """Whether training reads high views, for the method or to train the enhancer."""
         return self.method.needs_high or self.enhancer.needs_high
 
     @property
-    def takes_source(self) -> bool:
-        """Whether high views may be another dataset's."""
+    def takes_hr_source(self) -> bool:
+        """Whether high views may come from another dataset."""
         return "high_source" in self.method.takes or (self.enhancer.needs_high and not self.method.needs_high)
 
     def options(self, plan: Plan, kind: str) -> dict[str, Value]:
-        """Every option of one kind of component: those that `plan` leaves out are at their defaults."""
+        """Return all options of one kind of component: the plan's settings over the defaults."""
         spec: Spec = getattr(self, kind)
         return defaults(spec) | plan.options(kind)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`refuses` says whether the combination cannot work; `why` is the line that the user reads."""
+    """`refuses` returns whether the combination cannot work; `why` is the error message."""
 
     name: str
     refuses: Callable[[Plan, Components], bool]
@@ -65,7 +65,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "2d-needs-one-frame",
         lambda plan, components: components.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
-        "backbone '{plan.backbone}' is 2D and takes one frame an interval, but sampling is {plan.sampling}; "
+        "backbone '{plan.backbone}' is 2D and takes one frame per interval, but sampling is {plan.sampling}; "
         "use e.g. 4x1",
     ),
     Rule(
@@ -85,95 +85,95 @@ RULES: tuple[Rule, ...] = (
         "use e.g. average-12x16",
     ),
     Rule(
-        "no-ceiling-on-native",
+        "no-oracle-on-native",
         lambda plan, components: components.method.oracle and components.degradation.crop == "none",
-        "method '{plan.method}' is scored on high views, and a native track has none; use supervised",
+        "method '{plan.method}' is scored on high views, but a native track has none; use supervised",
     ),
     Rule(
         "fixed-intervals",
         lambda plan, components: (
             "intervals" in components.method.needs and Sampling.parse(plan.sampling).kind == "windows"
         ),
-        "method '{plan.method}' is built for a fixed number of intervals, and {plan.sampling} gives longer clips more; "
+        "method '{plan.method}' needs a fixed number of intervals, but {plan.sampling} gives longer clips more; "
         "use e.g. --sampling 4x{frames}",
     ),
     Rule(
         "too-small",
         lambda plan, components: min(plan.size) < components.backbone.smallest,
-        "backbone '{plan.backbone}' takes views of {components.backbone.smallest} pixels or more a side; raise --size",
+        "backbone '{plan.backbone}' needs sides of {components.backbone.smallest} pixels or more; raise --size",
     ),
     Rule(
         "one-value-a-batch",
         lambda plan, components: plan.settings.get("method.batch") == 1 and Sampling.parse(plan.sampling).k == 1,
-        "batches of one clip with one interval leave batch normalisation nothing to average over; raise method.batch",
+        "batch normalisation cannot average over one clip with one interval; raise method.batch",
     ),
     Rule(
         "flow-of-stored-views",
-        lambda plan, components: kind(plan.modality) == "flow" and _made_anew(plan, components),
-        "optical flow is made once, of stored views, but '{plan.method}' sees low views that degradation "
-        "'{plan.degradation}' makes anew in each epoch; use e.g. average-12x16",
+        lambda plan, components: kind(plan.modality) == "flow" and _low_views_change(plan, components),
+        "optical flow is computed once from stored views, but with '{plan.method}' degradation '{plan.degradation}' "
+        "makes new low views in each epoch; use e.g. average-12x16",
     ),
     Rule(
         "flow-enhancer",
         lambda plan, components: (
             kind(plan.modality) == "flow" and components.enlarges is None and _learns(plan, components)
         ),
-        "optical flow of a low view is made of enlarged frames before anything is trained, and enhancer "
-        "'{plan.enhancer}' has parameters to train; use e.g. --enhancer bicubic",
+        "optical flow of low views is computed from enlarged frames before training, but enhancer '{plan.enhancer}' "
+        "has parameters to train; use e.g. --enhancer bicubic",
     ),
     Rule(
         "one-teacher",
         lambda plan, components: bool(plan.teacher) and len(plan.streams) > 1,
-        "a fitted teacher sees one modality, and {plan.modality} are two networks; run each with a --teacher of its "
-        "own, or leave it out",
+        "--teacher is one network for one modality, but {plan.modality} needs two; run each modality with its own "
+        "--teacher, or leave it out",
     ),
     Rule(
-        "pool-needed",
-        lambda plan, components: not plan.unlabelled and bool(asks_for_pool(plan, components)),
-        "method '{plan.method}' with {pool} also learns from clips without labels, and no pool is given; add e.g. "
+        "unlabelled-needed",
+        lambda plan, components: not plan.unlabelled and bool(reads_unlabelled(plan, components)),
+        "method '{plan.method}' with {reading} also learns from unlabelled clips, but none are given; add e.g. "
         "--unlabelled videos:PATH",
     ),
     Rule(
-        "pool-unused",
-        lambda plan, components: bool(plan.unlabelled) and not asks_for_pool(plan, components),
-        "method '{plan.method}' as set here learns from labelled clips alone and has no use for the pool "
-        "'{plan.unlabelled}'; leave out --unlabelled",
+        "unlabelled-unused",
+        lambda plan, components: bool(plan.unlabelled) and not reads_unlabelled(plan, components),
+        "method '{plan.method}' with these options does not use unlabelled clips such as '{plan.unlabelled}'; leave "
+        "out --unlabelled",
     ),
     Rule(
         "teacher-unused",
         lambda plan, components: bool(plan.teacher) and "teacher" not in components.method.takes,
-        "method '{plan.method}' has no use for a fitted teacher; leave out --teacher",
+        "method '{plan.method}' does not use a trained teacher; leave out --teacher",
     ),
     Rule(
         "source-unused",
-        lambda plan, components: bool(plan.source) and not components.takes_source,
-        "method '{plan.method}' takes no high views from another dataset, nor does enhancer '{plan.enhancer}'; leave "
-        "out --high-source",
+        lambda plan, components: bool(plan.hr_source) and not components.takes_hr_source,
+        "neither method '{plan.method}' nor enhancer '{plan.enhancer}' uses high views of another dataset; leave out "
+        "--high-source",
     ),
     Rule(
         "source-for-native",
-        lambda plan, components: bool(plan.source) and components.degradation.crop != "none",
-        "degradation '{plan.degradation}' makes low views of the dataset's own high ones; --high-source is for clips "
-        "taken as recorded, --degradation native",
+        lambda plan, components: bool(plan.hr_source) and components.degradation.crop != "none",
+        "degradation '{plan.degradation}' makes low views from the dataset's own high views; --high-source is for "
+        "clips taken as recorded, with --degradation native",
     ),
 )
 
 
 def check_combination(plan: Plan, components: Components) -> None:
-    """ElrError with the reason where a rule or the method's own check refuses `plan`, or one that it fuses."""
+    """Raise ElrError if a rule, or the check of the enhancer or method, refuses `plan` or one of its streams."""
     for one in (plan, *(plan.streams if len(plan.streams) > 1 else ())):
         for rule in RULES:
             if rule.refuses(one, components):
-                pool = ", ".join(asks_for_pool(one, components))
+                reading = ", ".join(reads_unlabelled(one, components))
                 frames = Sampling.parse(one.sampling).t
-                raise ElrError(rule.why.format(plan=one, components=components, pool=pool, frames=frames))
+                raise ElrError(rule.why.format(plan=one, components=components, reading=reading, frames=frames))
     for spec in (components.enhancer, components.method):
         if spec.check is not None:
             resolve(spec.check)(plan, components)
 
 
 def check_extras(plan: Plan, components: Components) -> None:
-    """ElrError where an extra is not installed that a component needs, a backbone for the weights that it names."""
+    """Raise ElrError if a component needs an extra that is not installed. Backbones need one only for their weights."""
     specs: list[Spec] = [components.dataset, components.degradation, components.enhancer, components.method]
     for spec in (
         *specs,
@@ -182,22 +182,22 @@ def check_extras(plan: Plan, components: Components) -> None:
         spec.check_extra()
 
 
-def _made_anew(plan: Plan, components: Components) -> bool:
-    """Whether low views are made on the device, or in training of clips as recorded."""
+def _low_views_change(plan: Plan, components: Components) -> bool:
+    """Return whether low views are made during training instead of being read from the store."""
     crop = components.degradation.crop
-    return crop == "before" or (crop == "none" and (components.needs_high or bool(plan.source)))
+    return crop == "before" or (crop == "none" and (components.needs_high or bool(plan.hr_source)))
 
 
 def _learns(plan: Plan, components: Components) -> bool:
-    """Whether the enhancer has parameters to train."""
+    """Return whether the enhancer has parameters to train."""
     spec = components.enhancer
     if spec.fit is not None:
         return True
     return any(True for _ in spec.build(components.degradation.low, plan.size, plan.options("enhancer")).parameters())
 
 
-def asks_for_pool(plan: Plan, components: Components) -> list[str]:
-    """`method.KEY=VALUE` of the options at which the plan's method learns from clips without labels."""
+def reads_unlabelled(plan: Plan, components: Components) -> list[str]:
+    """Return `method.KEY=VALUE` of each option that makes the method learn from unlabelled clips."""
     options = components.options(plan, "method")
     asking = components.method.unlabelled.items()
     return [f"method.{key}={options[key]}" for key, values in asking if options[key] in values]

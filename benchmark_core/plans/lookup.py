@@ -1,4 +1,4 @@
-"""A name with variants in one section of the catalog: the spec behind it, and the options that it stands for."""
+"""Look up names with variants, such as `cstat:mlp+rc`: the spec, and what the variants set."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ S = TypeVar("S", bound=Spec)
 
 
 def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
-    """The spec behind a name with variants, and the canonical name."""
+    """Return the spec of a name with variants, and the canonical name: variants in declared order, defaults filled in.
+
+    ElrError, with a suggestion, if the name or a variant is unknown.
+    """
     name = ComponentName(text) if text in section else ComponentName.parse(text)
     spec = section[name.base]
     if isinstance(spec, DatasetSpec) and spec.at is not None:
-        raise ElrError(f"dataset '{text}' stands for a folder that the catalog lacks; Catalog.placed('{text}') adds it")
+        raise ElrError(
+            f"dataset '{text}' stands for a folder that is not in the catalog; Catalog.placed('{text}') adds it"
+        )
     for variant in name.variants:
         if variant not in spec.variants:
             raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)
@@ -27,12 +32,12 @@ def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
 
 
 def expand(spec: Spec, name: ComponentName) -> dict[str, Value]:
-    """Options of a component: defaults, then its variants in declared order."""
+    """Return the options of a component: defaults, then those of its variants in declared order."""
     return {key: value for key, value in _merged(spec, name).items() if key in spec.options}
 
 
-def fields_of(spec: Spec, name: ComponentName) -> dict[str, Value]:
-    """Plan fields that its variants name: `{"enhancer": "bicubic"}`."""
+def variant_fields(spec: Spec, name: ComponentName) -> dict[str, Value]:
+    """Return the plan fields that its variants set: `{"enhancer": "bicubic"}`."""
     return {key: value for key, value in _merged(spec, name).items() if key not in spec.options}
 
 
@@ -43,7 +48,8 @@ def _merged(spec: Spec, name: ComponentName) -> dict[str, Value]:
         for key, value in spec.variants[variant].items():
             if key in setter and merged[key] != value:
                 raise ElrError(
-                    f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' differ in {key}; give one"
+                    f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' set {key} to different "
+                    "values; give one of them"
                 )
             setter[key], merged[key] = variant, value
     return merged

@@ -1,4 +1,4 @@
-"""A plan: the names and numbers of one run, one fold and one seed. Two runs are the same iff their plans are equal."""
+"""The plan: all names and numbers of one run, for one fold and one seed. Equal plans describe the same run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from benchmark_core.specs import Value
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Fully resolved. `settings` holds every option of every component as "KIND.KEY".
+    """A resolved plan. `settings` holds every option of every component as "KIND.KEY".
 
-    Options marked as added are left out at their default, and so are the last four fields where they are empty.
-    classes: those of the dataset that the run is restricted to, in the dataset's order; none where it has them all.
-    unlabelled: the pool of clips without labels that a method may also learn from.
-    teacher: the fitted network that is taken as the teacher instead of training one, METHOD@DIGEST of its weights.
-    holdout: the share of the training clips that the run is tested on, instead of test clips.
+    Options marked as added are left out at their default; the last four fields are left out if empty.
+    high_source: dataset that high views come from. "" if low and high are views of the same clip; on a natively low
+        track "self" or another dataset.
+    size: (H, W) in pixels, the same for low and high views.
+    classes: subset of the dataset's classes, in its order; () for all.
+    unlabelled: dataset of unlabelled clips that the method may also learn from.
+    teacher: trained network to use instead of training a teacher, as METHOD@DIGEST of its weights.
+    holdout: fraction of the training clips that the run is tested on, instead of the test clips.
     """
 
     method: str
@@ -31,12 +34,12 @@ class Plan:
     protocol: str
     fold: str
     degradation: str
-    high_source: str  # "" where high and low are views of the same clip; "self" or a dataset on a natively low track
+    high_source: str
     enhancer: str
     backbone: str
     weights: str
     modality: str
-    size: tuple[int, int]  # (H, W), the same for low and high
+    size: tuple[int, int]
     sampling: str
     precision: str
     budget: str
@@ -49,30 +52,30 @@ class Plan:
 
     @property
     def protocol_name(self) -> str:
-        """The protocol as tables use it: other clips change it, `split1,classes=6-1a2b3c4d,fold=1,holdout=0.1`."""
+        """The protocol's name in tables, such as `split1,classes=6-1a2b3c4d,fold=1,holdout=0.1`."""
         parts = [self.protocol]
         if self.classes:
             parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
         if self.holdout:
-            parts.append(f"fold={self.fold},holdout={self.holdout}")  # one fold only, see `with_validation_split`
+            parts.append(f"fold={self.fold},holdout={self.holdout}")  # a validation split is of one fold
         return ",".join(parts)
 
     @property
-    def source(self) -> str:
-        """The dataset that high views come from; nothing where that is the plan's own."""
+    def hr_source(self) -> str:
+        """The other dataset that high views come from; "" if they come from the plan's dataset."""
         return "" if self.high_source == "self" else self.high_source
 
     @property
     def streams(self) -> tuple[Plan, ...]:
-        """The plans of its networks, one a modality: itself alone, unless it fuses several."""
+        """One plan for each modality: the plan itself, unless it fuses several modalities."""
         return tuple(dataclasses.replace(self, modality=stream) for stream in streams(self.modality))
 
     def options(self, kind: str) -> dict[str, Value]:
-        """The settings of one kind of component, without the prefix."""
+        """Return the settings of one kind of component, without the prefix."""
         return {key.partition(".")[2]: value for key, value in self.settings.items() if key.startswith(f"{kind}.")}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain names and numbers, keys in a fixed order; of the fields with a default, those that differ from it."""
+        """Return plain names and numbers in a fixed order. Fields at an empty default are left out."""
         plain = dataclasses.asdict(self)
         plain["classes"] = list(self.classes)
         for field in _LATER:
@@ -84,11 +87,13 @@ class Plan:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Plan:
-        """The inverse of `to_json`. ElrError where a field is missing or unknown."""
+        """Return the plan of a `to_json` result. ElrError if a field is missing or unknown."""
         known = {field.name for field in dataclasses.fields(cls)}
         if set(plain) | _LATER != known:
             wrong = sorted((set(plain) | _LATER) ^ known)
-            raise ElrError(f"the plan has missing or unknown fields: {', '.join(wrong)}; it is of another version")
+            raise ElrError(
+                f"the plan has missing or unknown fields: {', '.join(wrong)}; it was made by another version"
+            )
         height, width = plain["size"]
         classes = tuple(plain.get("classes", ()))
         size, settings = (int(height), int(width)), dict(plain["settings"])
@@ -101,7 +106,7 @@ class Plan:
 
 
 def read_size(flag: str, text: str, *, smallest: int = 1) -> tuple[int, int]:
-    """(rows, columns) of "HxW". ElrError naming the flag otherwise, or where a side is under `smallest` pixels."""
+    """Parse "HxW" to (rows, columns). ElrError if it is another form or a side is below `smallest`."""
     found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if not found or min(int(found[1]), int(found[2])) < smallest:
         bounds = "in pixels" if smallest == 1 else f"with sides of {smallest} to 9999"

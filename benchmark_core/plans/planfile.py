@@ -1,4 +1,4 @@
-"""A plan asked for in a YAML file: the flags of `elrbench run` by name, and `set` for options.
+"""Read plans from YAML files: the flags of `elrbench run` by name, and `set` for options.
 
 method: cstat
 dataset: puppets
@@ -24,15 +24,15 @@ FIELDS = tuple(field.name for field in dataclasses.fields(PlanRequest) if field.
 
 
 def read_planfile(path: Path) -> dict[str, Any]:
-    """The fields of a `Request` that the file gives, `settings` as "KEY=VALUE" texts.
+    """Return the fields of a `PlanRequest` that the file sets; `settings` holds "KEY=VALUE" texts.
 
-    Raises ElrError of one line that names the file and the place: not YAML, not a mapping, an unknown or nested key.
+    Raises ElrError naming the file and the key if it is not YAML, not a mapping, or a key is unknown or nested.
     """
     return read_fields(read_yaml(path), str(path))
 
 
 def read_fields(plain: object, where: str) -> dict[str, Any]:
-    """As `read_planfile`, of what YAML held; `where` begins each error."""
+    """Return the same as `read_planfile` for parsed YAML. `where` begins each error message."""
     if not isinstance(plain, Mapping):
         raise ElrError(f"{where} is not a mapping of flags to values, such as 'method: cstat'")
     asked: dict[str, Any] = {}
@@ -53,10 +53,10 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
 
 
 def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a `Request` that a finished run's plan, as its record holds it, is resolved from again.
+    """Return the fields of a `PlanRequest` that resolves to a record's plan again.
 
-    given: where files lie that the plan knows by name and digest alone: weights, enhancer_weights, teacher.
-    Raises ElrError where it knows such a file and `given` does not lead to it.
+    given: paths of files that a plan names only by name and digest: weights, enhancer_weights, teacher.
+    Raises ElrError if the plan names such a file and `given` lacks it, or the reverse.
     """
     plain = {key: value for key, value in plan.items() if key != "settings" and value not in ("", [])}
     plain["size"] = "x".join(map(str, plan["size"]))
@@ -70,9 +70,9 @@ def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, An
         known = text.startswith(PREFIX) or (name == "teacher" and text)
         flag = f"--{name.replace('_', '-')}"
         if known and name not in given:
-            raise ElrError(f"the plan takes {text}, which it knows by name and digest alone: give {flag} PATH")
+            raise ElrError(f"the plan uses {text}, but holds only its name and digest: give its path with {flag} PATH")
         if not known and name in given:
-            raise ElrError(f"the plan takes no {flag}; leave out {given[name]}")
+            raise ElrError(f"the plan does not use {flag}; leave out {given[name]}")
     if "enhancer_weights" in given:
         del plain["set"]["enhancer.weights"]
     return read_fields({**plain, **given}, "the record's plan")

@@ -1,1 +1,1 @@
-"""A plan run from clips to record; a finished run rebuilt, fused, predicted with, run again."""
+"""Runs: from a plan to a record, and back from a run folder to its recognizer."""

@@ -1,8 +1,12 @@
-"""Clips beside the plan's dataset: a pool without labels, a source of high views. Never a clip that is tested on."""
+"""Extra data: clips of other datasets that training reads, without any clip that the run is tested on.
+
+Two kinds exist: an unlabelled set, and a source of high views ("hr source") for natively low clips.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -17,19 +21,19 @@ from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.view_plan import PreparedFormat
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
-from benchmark_core.progress import Reporter, follow
+from benchmark_core.progress import follow
+from benchmark_core.runs.context import RunContext
 from benchmark_core.specs import DatasetSpec, Value
 from benchmark_core.specs.index import Clip, Index
 
-UNLABELLED, SOURCE = "unlabelled", "source"  # what messages call the clips of a pool, and of a high source
+UNLABELLED, HR_SOURCE = "unlabelled", "source"  # labels of the two kinds in messages
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSet:
-    """A dataset beside the plan's own, and the folder that it lies in. name: as the plan holds it."""
+    """A dataset that a plan names as extra data, and its folder. name: as in the plan."""
 
     name: str
     spec: DatasetSpec
@@ -38,11 +42,24 @@ class ClipSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtraSet:
-    """The clips of such a set that are in the store.
+class Listed:
+    """The clips that a set offers; clips that the run is tested on are still among them.
 
-    manifest: its index's digest, alike in all folds. digest: of these clips' ids, targets and contents.
-    tested: how many were left out because the run is tested on them. bad: ids of those that cannot be read.
+    manifest: digest of the set's index. label: what messages call the clips.
+    """
+
+    origin: ClipSet
+    clips: tuple[Clip, ...]
+    manifest: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtraSet:
+    """The clips of a set that are in the store and that the run is not tested on.
+
+    manifest: digest of the set's index, equal for all folds. digest: `clips_digest` of these clips.
+    tested: number of clips left out because the run is tested on them. bad: ids of clips that cannot be decoded.
     """
 
     name: str
@@ -53,108 +70,111 @@ class ExtraSet:
     bad: tuple[str, ...]
 
     def to_json(self) -> dict[str, object]:
-        """What a record says of it."""
-        told: dict[str, object] = {"name": self.name, "clips": len(self.clips), "manifest": self.manifest}
-        return told | {"tested": self.tested, "bad": list(self.bad)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """What a set gives, before it is held against the test clips. manifest: its index's digest."""
-
-    clips: tuple[Clip, ...]
-    manifest: str
-
-
-def extra_sets(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> tuple[ClipSet | None, ClipSet | None]:
-    """The pool and the high source that a plan names; None for what it does not."""
-    pool = clip_set(catalog, plan.unlabelled, extra.unlabelled, "--unlabelled-data") if plan.unlabelled else None
-    source = clip_set(catalog, plan.source, extra.high_source, "--high-source-data") if plan.source else None
-    return pool, source
+        """Return the set's entry in a record."""
+        entry: dict[str, object] = {"name": self.name, "clips": len(self.clips), "manifest": self.manifest}
+        return entry | {"tested": self.tested, "bad": list(self.bad)}
 
 
 def clip_set(catalog: Catalog, name: str, root: Path | None, flag: str) -> ClipSet:
-    """The set that a plan names. ElrError where it is a template's and its folder is not told by `flag`."""
+    """Return the set that a plan names. ElrError if it stands for a folder and `flag` does not give the folder."""
     if name not in catalog.datasets and catalog.datasets[ComponentName.parse(name).base].at is not None:
         catalog, name = catalog.placed(name, root, flag)
     spec, options = with_options(catalog, "dataset", name)
     return ClipSet(name=name, spec=cast("DatasetSpec", spec), options=options, root=root)
 
 
-def pool_clips(pool: ClipSet, plan: Plan, bad_clips: str) -> Listed:
-    """The clips that a set gives as a pool, without their labels.
+def list_unlabelled(given: ClipSet, plan: Plan, bad_clips: str) -> Listed:
+    """List the clips of a set as unlabelled clips, without their labels.
 
-    Those that it lists as a pool; else those that train in the plan's fold where the set is the plan's dataset, and in
-    the first fold of its first protocol otherwise. ElrError where its lists are not there, or name none.
+    The clips are those outside all folds, if the set has any. Otherwise they are training clips: of the plan's fold if
+    the set is the plan's dataset, of the first fold of the first protocol if it is another.
+    ElrError if the lists are absent or name no such clip.
     """
-    own = ComponentName.parse(plan.dataset).base == ComponentName.parse(pool.name).base
-    protocol, fold = (plan.protocol, plan.fold) if own else (pool.spec.default_protocol, "")
-    index = list_clips(pool.spec, protocol, pool.options, data=pool.root, bad_clips="skip")
-    clips = [index.by_id[key] for key in index.unlabelled] or _training(pool, protocol, fold, index, bad_clips)
+    own = ComponentName.parse(plan.dataset).base == ComponentName.parse(given.name).base
+    protocol, fold = (plan.protocol, plan.fold) if own else (given.spec.default_protocol, "")
+    index = list_clips(given.spec, protocol, given.options, data=given.root, bad_clips="skip")
+    clips = [index.by_id[key] for key in index.unlabelled] or _training_clips(given, protocol, fold, index, bad_clips)
     if not clips:
-        raise _no_clip(pool, UNLABELLED, 0)
-    return Listed(clips=tuple(replace(clip, target=None) for clip in clips), manifest=index.digest())
+        raise _no_clip(given, UNLABELLED, 0)
+    plain = tuple(replace(clip, target=None) for clip in clips)
+    return Listed(origin=given, clips=plain, manifest=index.digest(), label=UNLABELLED)
 
 
-def source_clips(source: ClipSet, target: DatasetSpec, bad_clips: str) -> Listed:
-    """The training clips of a set's first protocol and fold that have classes of `target`, numbered as those are.
+def list_hr_source(given: ClipSet, target: DatasetSpec, bad_clips: str) -> Listed:
+    """List the training clips of a set's first protocol and fold that have classes of `target`.
 
-    ElrError where its lists are not there, or name none.
+    Class numbers are those of `target`. ElrError if the lists are absent or name no such clip.
     """
-    protocol = source.spec.default_protocol
-    index = list_clips(source.spec, protocol, source.options, data=source.root, bad_clips="skip")
+    protocol = given.spec.default_protocol
+    index = list_clips(given.spec, protocol, given.options, data=given.root, bad_clips="skip")
     order = {name: number for number, name in enumerate(target.classes)}
-    numbers = {number: order[name] for number, name in enumerate(source.spec.classes) if name in order}
+    numbers = {number: order[name] for number, name in enumerate(given.spec.classes) if name in order}
     index = restrict(index, numbers)
-    clips = tuple(_training(source, protocol, "", index, bad_clips))
+    clips = tuple(_training_clips(given, protocol, "", index, bad_clips))
     if not clips:
-        raise _no_clip(source, SOURCE, 0)
-    return Listed(clips=clips, manifest=index.digest())
+        raise _no_clip(given, HR_SOURCE, 0)
+    return Listed(origin=given, clips=clips, manifest=index.digest(), label=HR_SOURCE)
 
 
-def _training(given: ClipSet, protocol: str, fold: str, index: Index, bad_clips: str) -> Sequence[Clip]:
+def _training_clips(given: ClipSet, protocol: str, fold: str, index: Index, bad_clips: str) -> Sequence[Clip]:
     if bad_clips == "fail":
         refuse_missing(given.spec, index, given.root)
     fold = fold or given.spec.protocols[protocol].folds[0]
     return index.split(fold, "train") if fold in index.folds else ()
 
 
-def store_extra(
-    given: ClipSet,
-    listed: Listed,
-    *,
-    test: Sequence[Clip],
-    formats: Sequence[PreparedFormat],
-    store: ClipStore,
-    bad_clips: str,
-    reporter: Reporter,
-    label: str,
-) -> ExtraSet:
-    """Stores the clips `listed` but for those that the run is tested on: of equal content, or of the same name.
+def clips_digest(clips: Sequence[Clip], store: ClipStore) -> str:
+    """Return the digest of the clips' ids, targets and contents, in any order. BadClip if a file cannot be read."""
+    return digest_of(sorted([clip.id, str(clip.target), store.content_key(clip.source)] for clip in clips))
 
-    A name counts whichever set gives it: a set may hold another's clips compressed anew, as JHMDB holds HMDB51's.
-    bad_clips: as in `prepare`. Raises ElrError where no clip is left.
+
+def readable(clips: Sequence[Clip], store: ClipStore) -> list[Clip]:
+    """Leave out clips whose files cannot be read. Reads every file whose digest is not known yet; decodes nothing."""
+    found = []
+    for clip in clips:
+        with suppress(BadClip):
+            store.content_key(clip.source)
+            found.append(clip)
+    return found
+
+
+def without_tested(clips: Sequence[Clip], test: Sequence[Clip], store: ClipStore) -> list[Clip]:
+    """Leave out clips that have the content or the id of a test clip.
+
+    An id counts whichever set lists it: JHMDB contains HMDB51's clips, compressed again.
     """
-    contents = {store.content_key(clip.source) for clip in test}
+    contents = {store.content_key(clip.source) for clip in readable(test, store)}
     ids = {clip.id for clip in test}
     kept = []
-    for clip in listed.clips:
+    for clip in clips:
         try:
             tested = clip.id in ids or store.content_key(clip.source) in contents
-        except BadClip:  # `ensure` finds it too, and gives its reason
+        except BadClip:  # decoding reports it with its reason
             tested = False
         if not tested:
             kept.append(clip)
+    return kept
+
+
+def store_extra(
+    listed: Listed, *, test: Sequence[Clip], formats: Sequence[PreparedFormat], store: ClipStore, context: RunContext
+) -> ExtraSet:
+    """Decode the listed clips into the store, without those of `test`.
+
+    Raises BadClips if clips cannot be decoded and the context says "fail", ElrError if no clip is left.
+    """
+    given, label, reporter = listed.origin, listed.label, context.reporter
+    kept = without_tested(listed.clips, test, store)
     with reporter.steps(f"{label} clips", len(kept)) as advance:
         report = ensure_views(store, kept, formats, bad_clips="skip", progress=follow(advance))
-    if report.bad and bad_clips == "fail":
+    if report.bad and context.bad_clips == "fail":
         raise BadClips([(f"{given.name} {key}", reason) for key, reason in report.bad], len(kept))
     for key, reason in report.bad:
         reporter.warn(f"{label} clip '{key}' is left out: {reason}")
     left_out = len(listed.clips) - len(kept)
     if left_out:
         named = f"{left_out} {label} clips of '{given.name}'"
-        reporter.warn(f"{named} are left out: by content or name, the run is tested on them")
+        reporter.warn(f"{named} are left out: the run is tested on clips of the same content or name")
     bad = {key for key, _ in report.bad}
     good = tuple(clip for clip in kept if clip.id not in bad)
     if not good:
@@ -163,7 +183,7 @@ def store_extra(
         name=given.name,
         clips=good,
         manifest=listed.manifest,
-        digest=digest_of(sorted([clip.id, str(clip.target), store.content_key(clip.source)] for clip in good)),
+        digest=clips_digest(good, store),
         tested=left_out,
         bad=tuple(sorted(bad)),
     )

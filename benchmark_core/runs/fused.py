@@ -1,4 +1,4 @@
-"""The record of a plan with two modalities: the mean of the probabilities of two finished runs, scored as any other."""
+"""Fuse the finished runs of two modalities: average their probabilities, score the mean and write its record."""
 
 from __future__ import annotations
 
@@ -23,62 +23,63 @@ from benchmark_core.records.record import find_record, part_folder, read_record,
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
 
-BESIDE: dict[Literal["unlabelled", "high_source"], str] = {  # clips of other sets, where the plan names any
-    "unlabelled": "clips without labels",
-    "high_source": "clips that lend high views",
+EXTRA: dict[Literal["unlabelled", "high_source"], str] = {  # a record's entries of extra data, as messages call them
+    "unlabelled": "unlabelled clips",
+    "high_source": "clips with high views",
 }
 SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "dataset", "plugins")
 
 
 def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]]) -> RunRecord | None:
-    """The record of `plan` in its run folder, where the run is finished and its predictions are those recorded.
+    """Return the record of `plan` in `folder` if the run is finished and can be reused, otherwise None.
 
-    plugins: `plugins_of` today; a run by other versions is to be made anew. The clips of the runs that are fused are
-    compared by `fuse_runs`.
+    It can be reused if its predictions file is unchanged and its plugins equal `plugins`, the result of `plugins_of`.
+    `fuse_runs` compares the clips of the runs.
     """
     if not folder.is_dir():
         return None
     try:
         record = read_record(find_record(folder))
-    except ElrError:  # none, torn or of another version: the run is to be made
+    except ElrError:  # absent, damaged or of another version
         return None
     path = folder / record["predictions"]["file"]
-    whole = path.is_file() and file_digest(path) == record["predictions"]["sha256"]
-    return record if whole and record["digest"] == plan.digest and record["plugins"] == plugins else None
+    unchanged = path.is_file() and file_digest(path) == record["predictions"]["sha256"]
+    return record if unchanged and record["digest"] == plan.digest and record["plugins"] == plugins else None
 
 
 def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[str] = ()) -> dict[str, Any]:
-    """Writes what `plan` leaves in `out`, its streams' runs being finished: predictions, record, and cost.
+    """Write predictions, record and cost of `plan` into `out`. The runs of its streams must be finished.
 
-    reused: modalities whose runs were there before; the record's notes say so.
-    The cost is the sum of the streams' own, and left out where these are not of one device.
-    Raises ElrError where the runs were not made of the same clips by the same plugins.
+    reused: modalities whose runs were finished before; the record's notes list them.
+    The cost is the sum of the streams' costs; it is not written if these are of different devices.
+    Raises ElrError if the runs differ in clips or in versions of plugins.
     """
     folders = [part_folder(out, plan.digest, stream.digest) for stream in plan.streams]
-    parts = {stream.modality: read_record(find_record(at)) for stream, at in zip(plan.streams, folders, strict=True)}
-    _require_comparable(dict(zip(folders, parts.values(), strict=True)))
-    read = [
-        read_predictions(at / part["predictions"]["file"]) for at, part in zip(folders, parts.values(), strict=True)
-    ]
-    mean = fuse(read)
+    records = [read_record(find_record(folder)) for folder in folders]
+    runs = list(zip(folders, records, strict=True))
+    _refuse_different(dict(runs))
+    mean = fuse([read_predictions(folder / record["predictions"]["file"]) for folder, record in runs])
     path = out / f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
     write_predictions(path, mean.ids, mean.targets, mean.logits, mean.classes)
-    record = _record(plan, components, parts, path, reused)
-    write_record(out, record)
-    costs = [_costs(at, part) for at, part in zip(folders, parts.values(), strict=True)]
+    streams = {stream.modality: record for stream, record in zip(plan.streams, records, strict=True)}
+    fused = _fused_record(plan, components, streams, path, reused)
+    write_record(out, fused)
+    costs = [_costs(folder, record) for folder, record in runs]
     for device in set.intersection(*map(set, costs)):
-        write_cost(out, sum_costs(describe_plan(plan, components), [of_part[device] for of_part in costs]))
-    return record
+        write_cost(out, sum_costs(describe_plan(plan, components), [each[device] for each in costs]))
+    return fused
 
 
-def _record(
-    plan: Plan, components: Components, parts: Mapping[str, RunRecord], predictions: Path, reused: Collection[str]
+def _fused_record(
+    plan: Plan, components: Components, streams: Mapping[str, RunRecord], predictions: Path, reused: Collection[str]
 ) -> dict[str, Any]:
-    """What the runs have in common, once; what each did, under its modality."""
-    first = next(iter(parts.values()))
-    notes = [f"{stream}: reused, finished {part['finished']}" for stream, part in parts.items() if stream in reused]
-    notes += [f"{stream}: {note}" for stream, part in parts.items() for note in part.get("notes", ())]
-    timings = [part["timings"] for part in parts.values()]
+    """Return the sealed record: common fields once, stages and updates prefixed with the modality."""
+    first = next(iter(streams.values()))
+    notes = [
+        f"{stream}: reused, finished {record['finished']}" for stream, record in streams.items() if stream in reused
+    ]
+    notes += [f"{stream}: {note}" for stream, record in streams.items() for note in record.get("notes", ())]
+    timings = [record["timings"] for record in streams.values()]
     return add_checksum(
         {
             "schema": 1,
@@ -86,18 +87,20 @@ def _record(
             "digest": plan.digest,
             "plan": plan.to_json(),
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
-            "fused": [part["digest"] for part in parts.values()],
+            "fused": [record["digest"] for record in streams.values()],
             **read_predictions(predictions).scored().to_json(first["primary"]),
-            **{key: first[key] for key in BESIDE if key in first},
-            "initialisation": _distinct(part["initialisation"] for part in parts.values()),
-            "updates": {f"{stream} {name}": n for stream, part in parts.items() for name, n in part["updates"].items()},
+            **{key: first[key] for key in EXTRA if key in first},
+            "initialisation": _distinct(record["initialisation"] for record in streams.values()),
+            "updates": {
+                f"{stream} {name}": n for stream, record in streams.items() for name, n in record["updates"].items()
+            },
             "stages": [
                 {**stage, "name": f"{stream} {stage['name']}"}
-                for stream, part in parts.items()
-                for stage in part["stages"]
+                for stream, record in streams.items()
+                for stage in record["stages"]
             ],
             **({"notes": notes} if notes else {}),
-            "device": _distinct(part["device"] for part in parts.values()),
+            "device": _distinct(record["device"] for record in streams.values()),
             "versions": versions(),
             "timings": {key: round(sum(each[key] for each in timings), 2) for key in timings[0]},
             "structure": structure_key(describe_plan(plan, components)),
@@ -107,20 +110,20 @@ def _record(
     )
 
 
-def _require_comparable(parts: Mapping[Path, RunRecord]) -> None:
-    """A run that is reused may be of clips, or by plugins, that have changed since. parts: by their folders."""
+def _refuse_different(streams: Mapping[Path, RunRecord]) -> None:
+    """Raise ElrError if clips or plugins changed since a reused run. streams: folder -> record."""
     facts: dict[str, Callable[[RunRecord], str]] = {
         "clips": clip_list,
-        **{label: partial(_manifest, key=key) for key, label in BESIDE.items()},
+        **{label: partial(_manifest, key=key) for key, label in EXTRA.items()},
         "versions of plugins": _plugins,
     }
-    for what, tell in facts.items():
-        told = {folder: tell(part) for folder, part in parts.items()}
-        if len(set(told.values())) > 1:
-            each = "; ".join(f"{folder}: {fact}" for folder, fact in told.items())
-            older = min(parts, key=lambda folder: parts[folder]["finished"])
+    for what, fact in facts.items():
+        found = {folder: fact(record) for folder, record in streams.items()}
+        if len(set(found.values())) > 1:
+            each = "; ".join(f"{folder}: {text}" for folder, text in found.items())
+            older = min(streams, key=lambda folder: streams[folder]["finished"])
             raise ElrError(
-                f"the runs to be fused are of other {what} ({each}); run them again with --refit, or remove the older, "
+                f"the runs to fuse have different {what} ({each}); run them again with --refit, or remove the older, "
                 f"{older}"
             )
 
@@ -135,7 +138,7 @@ def _plugins(record: RunRecord) -> str:
 
 
 def _costs(folder: Path, record: RunRecord) -> dict[str, CostRecord]:
-    """Cost records of the run's structure in its folder, by device."""
+    """Return device -> cost record of the run's structure in its folder."""
     found = [read_cost(path) for path in sorted(folder.glob(f"{file_name(record['structure'])}-*.json"))]
     return {cost["device"]: cost for cost in found}
 

@@ -1,4 +1,4 @@
-"""A finished run's recognizer, rebuilt from its folder alone: the record's plan, and the weights beside it."""
+"""Load a finished run's recognizer from its folder, and predict clips with it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of, with_options
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.runs.prepare import frames_at_once, stock_of
+from benchmark_core.runs.prepare import frames_at_once, view_plan_of
 from benchmark_core.scoring.predict import predict
 from benchmark_core.specs import DatasetSpec
 from benchmark_core.specs.index import Clip, Index
@@ -72,9 +72,10 @@ class LoadedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """Clips in listed order: targets int (N,), 0/1 (N, C), or None without labels; logits float32 (N, C).
+    """Logits float32 (N, C) of clips in listed order. targets: int (N,), 0/1 (N, C), or None for unlabelled clips.
 
-    bad: ids of clips that could not be read. padded: clips too short for the sampling, whose last frame repeated.
+    bad: ids of clips that cannot be decoded. padded: number of clips that are too short for the sampling, so that their
+    last frame is repeated.
     """
 
     ids: tuple[str, ...]
@@ -85,28 +86,28 @@ class Predicted:
 
 
 def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | None = None) -> LoadedRun:
-    """The recognizer of the run in `folder`, for the clips of `dataset`, by default its own.
+    """Load the recognizer of the run in `folder`, for the clips of `dataset` (default: the run's dataset).
 
-    Another dataset has its own options at their defaults, its first protocol and that one's first fold.
-    Raises ElrError where a component or the dataset is not in the catalog, the dataset has other classes or cannot be
-    seen by this recognizer, or the weights are absent, torn, or of another structure than the plan's.
+    Another dataset is read with its default options, its first protocol and the first fold of that protocol.
+    Raises ElrError if a component is not in the catalog, if the dataset has other classes or does not fit the
+    recognizer, or if the weights are absent, damaged, or of another structure than the plan's.
     """
     plan = Plan.from_json(record["plan"])
     if fused := record.get("fused"):
         raise ElrError(
-            f"{folder} is the mean of two runs, {' and '.join(fused)}, and has no recognizer of its own; predict with "
-            "the run folder of each"
+            f"{folder} is the mean of two runs, {' and '.join(fused)}, and has no recognizer of its own; use the run "
+            "folder of one of them"
         )
     if dataset is not None and dataset != plan.dataset:
-        plan = _moved(plan, catalog, dataset)
+        plan = _on_dataset(plan, catalog, dataset)
     components = components_of(catalog, plan)
     classes = tuple(record["per_class"]["classes"])
     if components.dataset.classes and components.dataset.classes != classes:
         raise ElrError(
-            f"{folder} tells {len(classes)} classes apart (first: {classes[0]}), which are not those of dataset "
-            f"'{components.dataset.name}'; predict on one with the same classes, or on a pool without any"
+            f"the recognizer in {folder} has {len(classes)} classes (first: {classes[0]}), which are not those of "
+            f"dataset '{components.dataset.name}'; give a dataset with the same classes, or one without labels"
         )
-    # A pool has no classes of its own, and its clips are taken as the run took its own: recorded low, where it did.
+    # An unlabelled set has no classes. Its clips are taken to be natively low if those of the run were.
     low = components.dataset.natively_low or (not components.dataset.classes and components.degradation.crop == "none")
     spec = dataclasses.replace(
         components.dataset,
@@ -123,13 +124,14 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
     return LoadedRun(plan=plan, components=components, recognizer=recognizer.eval())
 
 
-def _moved(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
+def _on_dataset(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
+    """Replace the plan's dataset, with default options, protocol and fold."""
     spec, options = with_options(catalog, "dataset", dataset)
     assert isinstance(spec, DatasetSpec)
     settings = {key: value for key, value in plan.settings.items() if not key.startswith("dataset.")}
     settings |= {f"dataset.{key}": value for key, value in options.items()}
     protocol = spec.default_protocol
-    fold = (spec.protocols[protocol].folds or ("",))[0]  # a pool has none
+    fold = (spec.protocols[protocol].folds or ("",))[0]  # an unlabelled set has no folds
     settings = dict(sorted(settings.items()))
     return dataclasses.replace(
         plan, dataset=dataset, protocol=protocol, fold=fold, classes=(), settings=settings, holdout=0.0
@@ -137,31 +139,31 @@ def _moved(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
 
 
 def restore(recognizer: Recognizer, path: Path) -> None:
-    """Loads the weights in `path`, which must be the recognizer's own tensors, every one, at their sizes."""
+    """Load the weights in `path`. ElrError unless names and shapes of all tensors equal the recognizer's."""
     if not path.is_file():
-        raise ElrError(f"the weights {path} are not there; run the plan again")
+        raise ElrError(f"there are no weights {path}; run the plan again")
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ElrError(f"the weights {path} cannot be read ({error}); run the plan again") from error
-    due = recognizer.state_dict()
-    differ = [name for name in [*due, *(found.keys() - due.keys())] if _shape(found, name) != _shape(due, name)]
+    own = recognizer.state_dict()
+    differ = [name for name in [*own, *(found.keys() - own.keys())] if _shape(found, name) != _shape(own, name)]
     if differ:
         name = differ[0]
         raise ElrError(
-            f"the weights {path} are of another structure than the record's plan: {len(differ)} of {len(due)} tensors "
-            f"differ (first: {name}, {_shape(found, name)} where {_shape(due, name)} is due); run the plan again"
+            f"the weights {path} have another structure than the record's plan: {len(differ)} of {len(own)} tensors "
+            f"differ (first: {name}, found {_shape(found, name)}, expected {_shape(own, name)}); run the plan again"
         )
     recognizer.load_state_dict(found)
 
 
 def _shape(state: dict[str, Tensor], name: str) -> str:
-    return "x".join(map(str, state[name].shape)) or "one number" if name in state else "nothing"
+    return "x".join(map(str, state[name].shape)) or "one number" if name in state else "none"
 
 
 @holds_reader_lock
 def predict_clips(
-    deployed: LoadedRun,
+    loaded: LoadedRun,
     split: Literal["test", "pool"],
     *,
     data: Path | None,
@@ -170,24 +172,24 @@ def predict_clips(
     device: torch.device,
     reporter: Reporter,
 ) -> Predicted:
-    """Logits for the test clips of the plan's fold, or for the dataset's clips without labels.
+    """Compute logits for the test clips of the plan's fold, or ("pool") for the dataset's unlabelled clips.
 
-    A clip too short for the sampling is padded, as in training. Raises ElrError where the folder or the lists are not
-    there, there is no such clip, or (with bad_clips "fail") one cannot be read.
+    A clip too short for the sampling is padded, as in training. Raises ElrError if folder or lists are absent, if there
+    is no such clip, or (with bad_clips "fail") if one cannot be decoded.
     """
-    plan, components = deployed.plan, deployed.components
+    plan, components = loaded.plan, loaded.components
     high = components.method.oracle
-    # The pool does not depend on whether training videos are at hand.
-    careful = bad_clips if split == "test" else "skip"
+    # Unlabelled clips can be predicted without the training videos.
+    on_missing = bad_clips if split == "test" else "skip"
     index = list_clips(
-        components.dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=careful
+        components.dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=on_missing
     )
-    clips = _clips(index, deployed, split, data)
-    stock = stock_of(plan, components)
+    clips = _clips(index, loaded, split, data)
+    view_plan = view_plan_of(plan, components)
     store = ClipStore(cache)
     with reporter.steps(f"{split} clips", len(clips)) as advance:
         report = ensure_views(
-            store, clips, stock.formats(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
+            store, clips, view_plan.formats(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
         )
     for key, reason in report.bad:
         reporter.warn(f"clip '{key}' is left out: {reason}")
@@ -198,7 +200,7 @@ def predict_clips(
     views = Views(
         good,
         store,
-        stock,
+        view_plan,
         sampling=Sampling.parse(plan.sampling),
         widen=frames_at_once(plan, components),
         classes=len(components.dataset.classes),
@@ -207,7 +209,7 @@ def predict_clips(
         high=high,
     )
     ids, targets, logits = predict(
-        deployed.recognizer.to(device), views, device=device, precision=plan.precision, high=high, reporter=reporter
+        loaded.recognizer.to(device), views, device=device, precision=plan.precision, high=high, reporter=reporter
     )
     return Predicted(
         ids=tuple(ids),
@@ -218,14 +220,14 @@ def predict_clips(
     )
 
 
-def _clips(index: Index, deployed: LoadedRun, split: str, data: Path | None) -> tuple[Clip, ...]:
-    plan, name = deployed.plan, deployed.components.dataset.name
-    where = "" if data is None else f" under {data}"
+def _clips(index: Index, loaded: LoadedRun, split: str, data: Path | None) -> tuple[Clip, ...]:
+    plan, name = loaded.plan, loaded.components.dataset.name
+    under = "" if data is None else f" under {data}"
     if split == "pool":
         if not index.unlabelled:
-            raise ElrError(f"dataset '{name}' lists no clips without labels{where}; --split test takes its test clips")
+            raise ElrError(f"dataset '{name}' lists no unlabelled clips{under}; --split test takes its test clips")
         return tuple(index.by_id[key] for key in index.unlabelled)
     clips = index.split(plan.fold, "test") if plan.fold in index.folds else ()
     if not clips:
-        raise ElrError(f"dataset '{name}' has no test clips in fold {plan.fold} of {plan.protocol_name}{where}")
+        raise ElrError(f"dataset '{name}' has no test clips in fold {plan.fold} of {plan.protocol_name}{under}")
     return clips

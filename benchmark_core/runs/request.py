@@ -1,4 +1,4 @@
-"""From what a user asks for to a plan and the folders that it needs. Used by the command line and the Python API."""
+"""Turn a request of the command line or the Python API into a plan and the folders that it needs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
-from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.plans.plan import Plan
+from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 
 
 def make_plan(
@@ -65,7 +65,7 @@ def make_plan(
         extra = dataclasses.replace(extra, teacher=Path(asked["teacher"]))
         asked["teacher"] = teacher_name(Path(asked["teacher"]))
     plan = resolve_plan(catalog, PlanRequest(**asked, settings=settings))
-    for name, dataset in (("unlabelled", plan.unlabelled), ("high_source", plan.source)):
+    for name, dataset in (("unlabelled", plan.unlabelled), ("high_source", plan.hr_source)):
         if dataset and (root := getattr(extra, name)) is not None:
             data_root(catalog, dataset, root, _data_flag(name))  # fail now, also if nothing will run
     return catalog, plan, extra
@@ -75,7 +75,7 @@ def located(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> ExtraPaths:
     """`extra` completed: each extra dataset of the plan that has no folder yet gets its default one."""
     roots = {
         field: data_root(catalog, name, getattr(extra, field), _data_flag(field))
-        for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.source))
+        for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.hr_source))
         if name
     }
     return dataclasses.replace(extra, **roots)

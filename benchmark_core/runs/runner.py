@@ -1,12 +1,11 @@
-"""One run as a story: index, store, stages, score, record."""
+"""One run: list clips, decode them, train the stages, score the recognizer, write the record."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,276 +14,196 @@ import torch
 from benchmark_core.atomic import check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow_format import opencv
-from benchmark_core.clips.locks import holds_reader_lock
-from benchmark_core.cost.structure import cost_of, describe_plan, structure_key
+from benchmark_core.clips.locks import reader_lock
+from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.names import ComponentName, file_name
+from benchmark_core.names import file_name
 from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
 from benchmark_core.networks.recognizer import Recognizer
-from benchmark_core.plans.budgets import changed_from_budget
 from benchmark_core.plans.combinations import Components, check_extras
-from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import components_of, track_name
-from benchmark_core.progress import Reporter
-from benchmark_core.provenance import check_code, file_digest, owners_of, plugins_of, versions
-from benchmark_core.records.checksum import add_checksum
+from benchmark_core.plans.resolve import components_of
+from benchmark_core.provenance import check_code, owners_of, plugins_of
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import part_folder, write_record
-from benchmark_core.runs.extra_data import extra_sets
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.folder import refuse_other_data
 from benchmark_core.runs.fused import finished, fuse_runs
-from benchmark_core.runs.prepare import prepare
-from benchmark_core.runs.teachers import check_start, load_teacher, untold
+from benchmark_core.runs.lists import Listing, list_data
+from benchmark_core.runs.prepare import prepare, view_plan_of
+from benchmark_core.runs.preview import preview
+from benchmark_core.runs.record_of import Stopwatch, record_of
+from benchmark_core.runs.teachers import Teacher, check_start, load_teacher, unchecked_overlap
 from benchmark_core.runs.time_estimate import report_time_estimate
 from benchmark_core.scoring.predict import predict
-from benchmark_core.scoring.predictions import read_predictions, write_predictions
-from benchmark_core.training.device import describe_device, pick_device
+from benchmark_core.scoring.predictions import write_predictions
+from benchmark_core.training.device import pick_device
 from benchmark_core.training.stage_folder import packed
-from benchmark_core.training.training import build_training
+from benchmark_core.training.training import Training, build_training
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The record as written, and the folder that holds it. parts: the runs that it fuses, where it does."""
+    """A run's record and its folder. streams: the runs of single modalities that a fused run averages."""
 
     record: Mapping[str, Any]
     folder: Path
-    parts: tuple[RunResult, ...] = ()
+    streams: tuple[RunResult, ...] = ()
 
 
-def run(
-    plan: Plan,
-    catalog: Catalog,
-    *,
-    data: Path | None,
-    out: Path,
-    cache: Path,
-    reporter: Reporter,
-    bad_clips: str = "fail",
-    device: str | None = None,
-    refit: bool = False,
-    extra: ExtraPaths = NO_EXTRA_PATHS,
-) -> RunResult:
-    """Trains what `plan` names, scores it on its fold's test clips, and leaves a record in `out`.
+def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
+    """Train what `plan` names, score it on the test clips of its fold, and write a record into `context.out`.
 
-    beside: where the plan's pool, high source and teacher lie.
-    A plan of two modalities is two runs, each in its `part_folder`; one that is finished is taken as it is.
-    Raises ElrError before work began (folders, lists, names) and RunFailed after.
+    A plan of two modalities is two runs and the mean of their probabilities. Each of the two has its own `part_folder`,
+    and one that is finished is reused.
+    Raises ElrError before work begins (folders, lists, names) and RunFailed after that.
     """
-    refuse_other_data(out, plan, catalog, data=data, extra=extra, bad_clips=bad_clips)
+    refuse_other_data(plan, catalog, context)
     if len(plan.streams) > 1:
-        for stream in plan.streams:
-            part = part_folder(out, plan.digest, stream.digest)
-            refuse_other_data(part, stream, catalog, data=data, extra=extra, bad_clips=bad_clips)
-
-        def run_stream(stream: Plan, folder: Path) -> RunResult:
-            return run(
-                stream,
-                catalog,
-                data=data,
-                out=folder,
-                cache=cache,
-                reporter=reporter,
-                bad_clips=bad_clips,
-                device=device,
-                refit=refit,
-                extra=extra,
-            )
-
-        return _run_streams(plan, catalog, run_stream, out=out, reporter=reporter, refit=refit)
+        return _run_streams(plan, catalog, context)
     components = components_of(catalog, plan)
-    place = pick_device(device)
-    for folder in (out, cache / "clips", cache / "stages"):
+    device = pick_device(context.device)
+    for folder in (context.out, context.cache / "clips", context.cache / "stages"):
         check_writable(folder)
-    sweep_parts(out, older=3600)
+    sweep_parts(context.out, older=3600)
     check_extras(plan, components)
     check_code(catalog, components)
-    return _run_one(
+    view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
+    with reader_lock(context.cache):
+        return _run_one(plan, components, catalog, context, device)
+
+
+def _run_one(
+    plan: Plan, components: Components, catalog: Catalog, context: RunContext, device: torch.device
+) -> RunResult:
+    """Run a plan of one modality."""
+    stopwatch, oracle = Stopwatch(), components.method.oracle
+    _say_initialisation(plan, components, context)
+    teacher = load_teacher(context.extra.teacher, plan, components, catalog)
+    listing = list_data(plan, components, catalog, context)
+    check_start(plan, components, listing.index.digest())
+    if teacher is not None:
+        teacher.check_lists(plan, components, listing.index.digest())
+    owners = {kind: owner.identity for kind, owner in owners_of(catalog, components).items()}
+    if plan.budget != "smoke":
+        _say_time(plan, components, catalog, context, device, listing, owners, teacher)
+    data = prepare(plan, components, context, listing)
+    stopwatch.lap()
+
+    training = build_training(
+        plan=plan,
+        components=components,
+        inputs=data.stage_inputs(owners),
+        make_views=data.training_views,
+        device=device,
+        cache=context.cache,
+        reporter=context.reporter,
+        refit=context.refit,
+        external_teacher=teacher.network if teacher else None,
+    )
+    for sentence in unchecked_overlap(plan, components, teacher):
+        training.note(sentence)
+    recognizer = _fit(plan, components, training)
+    stopwatch.lap()
+
+    test = data.test_views(high=oracle)
+    ids, targets, logits = predict(
+        recognizer, test, device=device, precision=plan.precision, high=oracle, reporter=context.reporter
+    )
+    stopwatch.lap()
+
+    out, name = context.out, f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
+    predictions = write_predictions(out / name, ids, targets, logits, components.dataset.classes)
+    write_whole(out / "recognizer.safetensors", packed(recognizer))
+    history = {stage["name"]: stage["history"] for stage in training.stages}
+    write_whole(out / "log.json", json.dumps(history, indent=1).encode())
+    record = record_of(
         plan,
         components,
         catalog,
         data=data,
-        out=out,
-        cache=cache,
-        reporter=reporter,
-        bad_clips=bad_clips,
-        place=place,
-        refit=refit,
-        extra=extra,
-    )
-
-
-@holds_reader_lock
-def _run_one(
-    plan: Plan,
-    components: Components,
-    catalog: Catalog,
-    *,
-    data: Path | None,
-    out: Path,
-    cache: Path,
-    reporter: Reporter,
-    bad_clips: str,
-    place: torch.device,
-    refit: bool,
-    extra: ExtraPaths,
-) -> RunResult:
-    """The run of one modality: prepares clips, trains, tests, and writes what it leaves."""
-    began = time.monotonic()
-    high = components.method.oracle
-    initialisation = initialisation_of(plan, components)
-    if initialisation != plan.weights:
-        reporter.say(f"weights: {initialisation}")
-    if not high and (said := enhancer_initialisation_of(plan, components)):
-        reporter.say(f"enhancer's weights: {said}")
-    teacher = load_teacher(extra.teacher, plan, components, catalog)
-    pool, source = extra_sets(catalog, plan, extra)
-    ready = prepare(
-        plan, components, data=data, cache=cache, bad_clips=bad_clips, reporter=reporter, pool=pool, source=source
-    )
-    manifest = ready.index.digest()
-    check_start(plan, components, manifest)
-    if teacher is not None:
-        teacher.check_lists(plan, components, manifest)
-    external_teacher = teacher.network if teacher else None
-    inputs = ready.stage_inputs({kind: owner.identity for kind, owner in owners_of(catalog, components).items()})
-    prepared = time.monotonic()
-    if plan.budget != "smoke":
-        report_time_estimate(
-            plan,
-            components,
-            catalog,
-            clips=len(ready.train),
-            inputs=inputs,
-            device=place,
-            cache=cache,
-            refit=refit,
-            reporter=reporter,
-            external_teacher=external_teacher,
-            pool=len(ready.pool.clips) if ready.pool else None,
-            source=len(ready.source.clips) if ready.source else None,
-            frames=ready.mean_frames(high=high),
-        )
-    training = build_training(
-        plan=plan,
-        components=components,
-        inputs=inputs,
-        make_views=ready.training_views,
-        device=place,
-        cache=cache,
-        reporter=reporter,
-        refit=refit,
-        external_teacher=external_teacher,
-    )
-    for sentence in untold(plan, components, teacher):
-        training.note(sentence)
-    recognizer = components.method.load(components.method.fit)(training)
-    if not isinstance(recognizer, Recognizer):
-        raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
-    if external_teacher is not None and not training.used_external_teacher:
-        raise ElrError(
-            f"method '{plan.method}' as set here has not taken the teacher {plan.teacher}; leave out --teacher"
-        )
-    trained = time.monotonic()
-    test = ready.test_views(high=high)
-    ids, targets, logits = predict(
-        recognizer, test, device=place, precision=plan.precision, high=high, reporter=reporter
-    )
-    tested = time.monotonic()
-
-    stem = f"{file_name(plan.method)}-{plan.digest}"
-    predictions = write_predictions(
-        out / f"{stem}.predictions.csv.gz", ids, targets, logits, components.dataset.classes
-    )
-    write_whole(out / "recognizer.safetensors", packed(recognizer))
-    history = {stage["name"]: stage["history"] for stage in training.stages}
-    write_whole(out / "log.json", json.dumps(history, indent=1).encode())
-    record = add_checksum(
-        {
-            "schema": 1,
-            "kind": "run",
-            "digest": plan.digest,
-            "plan": plan.to_json(),
-            "changed": changed_from_budget(catalog, plan),
-            "track": {
-                "dataset": track_name(catalog, plan, "dataset"),
-                "protocol": plan.protocol_name,
-                "folds": list(components.dataset.protocols[plan.protocol].folds),
-                "pooled": components.dataset.protocols[plan.protocol].pooled,
-                "degradation": track_name(catalog, plan, "degradation"),
-                "task": components.dataset.task,
-            },
-            "privileged": components.method.oracle,
-            "control": is_control(plan, components),
-            "primary": components.dataset.metric,
-            # Of the file, so that anyone can score it again.
-            **read_predictions(predictions).scored().to_json(components.dataset.metric),
-            "clips": {
-                "train": len(ready.train),
-                "test": len(ready.test),
-                "bad": list(ready.bad),
-                "padded": test.padded + ready.training_views(low=not high, high=high, seed=0).padded,
-            },
-            "dataset": {"manifest": manifest, "classes": len(components.dataset.classes)},
-            **({"unlabelled": ready.pool.to_json()} if ready.pool else {}),
-            **({"high_source": ready.source.to_json()} if ready.source else {}),
-            **({"teacher": teacher.to_json()} if teacher else {}),
-            "initialisation": initialisation,
-            "updates": {stage["name"]: stage["updates"] for stage in training.stages},
-            "stages": [
-                {key: stage[key] for key in ("name", "key", "reused", "seconds", "device")} for stage in training.stages
-            ],
-            **({"notes": training.notes} if training.notes else {}),
-            "device": describe_device(place),
-            "versions": versions(),
-            "plugins": plugins_of(catalog, components),
-            "timings": {
-                "prepare_s": round(prepared - began, 2),
-                "train_s": round(trained - prepared, 2),
-                "test_s": round(tested - trained, 2),
-                "total_s": round(time.monotonic() - began, 2),
-            },
-            "structure": structure_key(describe_plan(plan, components)),
-            "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
-            "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        training=training,
+        teacher=teacher,
+        padded=test.padded + data.training_views(low=not oracle, high=oracle, seed=0).padded,
+        predictions=predictions,
+        device=device,
+        stopwatch=stopwatch,
     )
     write_record(out, record)
     structure = describe_plan(plan, components)
-    write_cost(out, cost_of(recognizer, structure, structure["low"] or ready.median_size(), place))
+    write_cost(out, cost_of(recognizer, structure, structure["low"] or data.median_size(), device))
     return RunResult(record=record, folder=out)
 
 
-def _run_streams(
+def _say_initialisation(plan: Plan, components: Components, context: RunContext) -> None:
+    initialisation = initialisation_of(plan, components)
+    if initialisation != plan.weights:
+        context.reporter.say(f"weights: {initialisation}")
+    if not components.method.oracle and (text := enhancer_initialisation_of(plan, components)):
+        context.reporter.say(f"enhancer weights: {text}")
+
+
+def _say_time(
     plan: Plan,
+    components: Components,
     catalog: Catalog,
-    run_stream: Callable[[Plan, Path], RunResult],
-    *,
-    out: Path,
-    reporter: Reporter,
-    refit: bool,
-) -> RunResult:
-    """The runs of the plan's modalities, one after the other, and the mean of their probabilities."""
-    check_writable(out)
-    opencv()  # before the first of them trains
+    context: RunContext,
+    device: torch.device,
+    listing: Listing,
+    owners: Mapping[str, str],
+    teacher: Teacher | None,
+) -> None:
+    """Report the estimated training time before all clips are decoded, which may take hours."""
+    context.reporter.say("estimating the training time from the clip files and a few timed training steps")
+    counted = preview(plan, components, context, listing, owners)
+    report_time_estimate(
+        plan,
+        components,
+        catalog,
+        clips=counted.clips,
+        inputs=counted.inputs,
+        device=device,
+        cache=context.cache,
+        refit=context.refit,
+        reporter=context.reporter,
+        external_teacher=teacher.network if teacher else None,
+        pool=counted.unlabelled,
+        source=counted.hr_source,
+        frames=counted.frames,
+    )
+
+
+def _fit(plan: Plan, components: Components, training: Training) -> Recognizer:
+    """Run the method's `fit`. Raises if it returns no Recognizer or ignores the teacher that the plan names."""
+    recognizer = components.method.load(components.method.fit)(training)
+    if not isinstance(recognizer, Recognizer):
+        raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
+    if plan.teacher and not training.used_external_teacher:
+        raise ElrError(f"method '{plan.method}' did not use the teacher {plan.teacher}; leave out --teacher")
+    return recognizer
+
+
+def _run_streams(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
+    """Run the plan's modalities one after the other, then average their probabilities."""
+    contexts = {
+        stream.digest: dataclasses.replace(context, out=part_folder(context.out, plan.digest, stream.digest))
+        for stream in plan.streams
+    }
+    for stream in plan.streams:
+        refuse_other_data(stream, catalog, contexts[stream.digest])
+    check_writable(context.out)
+    opencv()  # raises before the first stream trains
     components = components_of(catalog, plan)
     plugins = plugins_of(catalog, components)
-    parts, reused = [], []
+    results, reused = [], []
     for stream in plan.streams:
-        folder = part_folder(out, plan.digest, stream.digest)
-        done = None if refit else finished(folder, stream, plugins)
-        if done is not None:
-            reporter.say(f"{stream.modality}: the finished run {stream.digest} is reused")
+        own = contexts[stream.digest]
+        record = None if context.refit else finished(own.out, stream, plugins)
+        if record is not None:
+            context.reporter.say(f"{stream.modality}: the finished run {stream.digest} is reused")
             reused.append(stream.modality)
+            results.append(RunResult(record=record, folder=own.out))
         else:
-            reporter.say(f"{stream.modality}: run {stream.digest}")
-        parts.append(run_stream(stream, folder) if done is None else RunResult(record=done, folder=folder))
-    return RunResult(record=fuse_runs(plan, components, out, reused), folder=out, parts=tuple(parts))
-
-
-def is_control(plan: Plan, components: Components) -> bool:
-    """Whether `plan` names a control of its method, and does what that control does."""
-    named = set(ComponentName.parse(plan.method).variants) & set(components.method.controls)
-    options = components.options(plan, "method")
-    return any(options[key] == value for name in named for key, value in components.method.variants[name].items())
+            context.reporter.say(f"{stream.modality}: run {stream.digest}")
+            results.append(run(stream, catalog, own))
+    return RunResult(fuse_runs(plan, components, context.out, reused), context.out, tuple(results))

@@ -1,6 +1,6 @@
-"""A finished run on high views as the teacher of other runs: found, held against their plan, and loaded.
+"""Load a finished run on high views as the teacher of other runs, and check that it has seen no test clip.
 
-A run whose weights others start from is held against the same clips.
+The same check applies to a run whose weights another run starts from.
 """
 
 from __future__ import annotations
@@ -32,32 +32,33 @@ from benchmark_core.weights_file import WeightsFile
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """The network, as training takes it, and the record of the run that left it."""
+    """A trained network, and the record of the run that trained it."""
 
     network: ExternalTeacher
     record: RunRecord
 
     def to_json(self) -> dict[str, Any]:
-        """What the record of a run that it taught says of it. run: its plan's digest. recipe: of its plan but seed and
-        fold, so that runs over seeds and folds, each with a teacher of its own, are one row.
+        """Return the teacher's entry in a record. run: digest of its plan.
+
+        recipe: digest of its plan without seed and fold, so that runs over seeds and folds share one table row.
         """
         plan = {key: value for key, value in self.record["plan"].items() if key not in ("seed", "fold")}
         return {"name": self.network.name, "run": self.record["digest"], "recipe": digest_of(plan)}
 
     def check_lists(self, plan: Plan, components: Components, manifest: str) -> None:
-        """ElrError where it was trained on the plan's dataset, of other clips: some might be tested on here."""
+        """Raise ElrError if it was trained on other lists of the plan's dataset, which may contain test clips."""
         _check_lists(f"the teacher {self.network.name}", self.record, plan, components, manifest)
 
 
 def teacher_name(folder: Path) -> str:
-    """METHOD@DIGEST of the run in `folder`, the first 16 hex digits of its weights' sha256, as plans have it.
+    """Return METHOD@DIGEST as plans hold it: the first 16 hex digits of the sha256 of the weights file in `folder`.
 
-    ElrError where there is no run, it is the mean of two, or its weights are gone.
+    ElrError if the folder holds no run, a fused run, or no weights.
     """
     record = read_record(find_record(folder))
     if fused := record.get("fused"):
-        parts = " or ".join(str(part_folder(folder, record["digest"], part)) for part in fused)
-        raise ElrError(f"--teacher {folder} is the mean of two runs and has no network of its own; give {parts}")
+        streams = " or ".join(str(part_folder(folder, record["digest"], stream)) for stream in fused)
+        raise ElrError(f"--teacher {folder} is the mean of two runs and has no network; give {streams}")
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ElrError(f"--teacher {folder} holds a record but no {WEIGHTS}; run its plan again")
@@ -65,18 +66,17 @@ def teacher_name(folder: Path) -> str:
 
 
 def load_teacher(folder: Path | None, plan: Plan, components: Components, catalog: Catalog) -> Teacher | None:
-    """The teacher that `plan` names; None where it names none.
+    """Return the teacher that `plan` names; None if it names none.
 
-    Raises ElrError where `folder` is not told or holds another one, or where its run is none on high views, tells other
-    classes apart, sees other views by another network, or was trained on another fold of the plan's dataset.
+    Raises ElrError if `folder` is None or holds another teacher, or if `check_teacher` refuses it.
     """
     if not plan.teacher:
         return None
     if folder is None:
-        raise ElrError(f"the plan's teacher is {plan.teacher}: give --teacher RUNFOLDER, the run that left it")
+        raise ElrError(f"the plan's teacher is {plan.teacher}: give its run folder with --teacher RUNFOLDER")
     name = teacher_name(folder)
     if name != plan.teacher:
-        raise ElrError(f"the plan's teacher is {plan.teacher}, and {folder} holds {name}; give the former's folder")
+        raise ElrError(f"the plan's teacher is {plan.teacher}, but {folder} holds {name}; give the folder of the first")
     record = read_record(find_record(folder))
     check_teacher(f"--teacher {folder}", record, plan, components, catalog)
     try:
@@ -87,12 +87,16 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
 
 
 def check_teacher(where: str, record: RunRecord, plan: Plan, components: Components, catalog: Catalog) -> None:
-    """Holds the run of `record` against `plan`; ElrError at the first thing that differs, which begins with `where`."""
+    """Raise ElrError if the run of `record` cannot teach in `plan`. The message begins with `where`.
+
+    The teacher must see high views and have the plan's classes, task, backbone, modality, size, sampling and aspect. If
+    it was trained on the plan's dataset, fold and --holdout must be equal too.
+    """
     theirs = Plan.from_json(record["plan"])
     if not record["privileged"]:
         raise ElrError(
-            f"{where} is a run of '{theirs.method}', whose network sees low views; a teacher sees high ones: give a "
-            "run of a method that is scored on them"
+            f"{where} is a run of '{theirs.method}', whose network sees low views, but a teacher sees high views; give "
+            "the run of a method that is scored on high views"
         )
     _check_classes(where, tuple(record["per_class"]["classes"]), components.dataset.classes)
     usual = defaults(components.backbone)
@@ -105,16 +109,16 @@ def check_teacher(where: str, record: RunRecord, plan: Plan, components: Compone
         "sampling": (theirs.sampling, plan.sampling),
         "aspect of high views": (_aspect(theirs, catalog), _aspect(plan, catalog)),
     }
-    for what, (given, due) in pairs.items():
-        if given != due:
-            raise ElrError(f"{where} is a teacher of another {what}: {given}, where this plan has {due}")
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            raise ElrError(f"{where} is a teacher with another {what}: {found}, but this plan has {expected}")
     _check_fold(where, theirs, plan, components, "a teacher")
 
 
 def check_start(plan: Plan, components: Components, manifest: str) -> None:
-    """ElrError where the plan's weights are those in a run's folder, and that run may have seen clips tested on here.
+    """Raise ElrError if the plan starts from the weights of a run that may have seen test clips.
 
-    manifest: of the plan's dataset. A file that was moved out of its run folder is no run's any more.
+    manifest: digest of the dataset's index. A weights file that was moved out of its run folder is not checked.
     """
     file, record = _start(plan, components)
     if record is None:
@@ -124,25 +128,25 @@ def check_start(plan: Plan, components: Components, manifest: str) -> None:
     _check_lists(where, record, plan, components, manifest)
 
 
-def untold(plan: Plan, components: Components, teacher: Teacher | None) -> tuple[str, ...]:
-    """A sentence for each run that lends this one a network and was trained on another dataset.
+def unchecked_overlap(plan: Plan, components: Components, teacher: Teacher | None) -> tuple[str, ...]:
+    """Return a sentence for each loaded network that was trained on another dataset.
 
-    Sets may share videos under other names, as JHMDB's are of HMDB51, so nothing here tells whether it is clean.
+    Datasets can share videos under other names, as JHMDB and HMDB51 do, so an overlap cannot be found by names.
     """
-    lent = {
+    loaded = {
         "the teacher": (plan.teacher, teacher.record if teacher else None),
-        "the run behind the weights": (plan.weights, _start(plan, components)[1]),
+        "the run of the weights": (plan.weights, _start(plan, components)[1]),
     }
     return tuple(
-        f"{what} {name} was trained on '{record['plan']['dataset']}': whether it has seen clips that are tested on "
-        "here cannot be told"
-        for what, (name, record) in lent.items()
+        f"{what} {name} was trained on '{record['plan']['dataset']}'; overlap with this run's test clips was not "
+        "checked"
+        for what, (name, record) in loaded.items()
         if record is not None and not _same_dataset(Plan.from_json(record["plan"]), plan, components)
     )
 
 
 def _start(plan: Plan, components: Components) -> tuple[Path | None, RunRecord | None]:
-    """The file of weights that the plan starts from, and the run that left it there."""
+    """Return the weights file that the plan starts from, and the record of its run; None if there is none."""
     file = components.backbone.weights.get(plan.weights)
     if not isinstance(file, WeightsFile) or file.path.name != WEIGHTS:
         return None, None
@@ -153,7 +157,7 @@ def _start(plan: Plan, components: Components) -> tuple[Path | None, RunRecord |
 
 
 def _same_dataset(theirs: Plan, plan: Plan, components: Components) -> bool:
-    """Whatever its variants; but two folders of one template, `folder:a` and `folder:b`, are two datasets."""
+    """Compare datasets without variants. Two folders of one template, `folder:a` and `folder:b`, are two datasets."""
     return theirs.dataset == plan.dataset or ComponentName.parse(theirs.dataset).base == components.dataset.name
 
 
@@ -162,12 +166,14 @@ def _check_fold(where: str, theirs: Plan, plan: Plan, components: Components, wh
         return
     if (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
         raise ElrError(
-            f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which holds clips that fold "
-            f"{plan.fold} of {plan.protocol} tests on; give {what} of this fold"
+            f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which contains test clips of fold "
+            f"{plan.fold} of {plan.protocol}; give {what} of this fold"
         )
     if theirs.holdout != plan.holdout:
-        given, due = (f"--holdout {each.holdout}" if each.holdout else "no --holdout" for each in (theirs, plan))
-        raise ElrError(f"{where} was trained with {given}, and this plan has {due}; give {what} trained likewise")
+        found, expected = (f"--holdout {each.holdout}" if each.holdout else "no --holdout" for each in (theirs, plan))
+        raise ElrError(
+            f"{where} was trained with {found}, but this plan has {expected}; give {what} trained with {expected}"
+        )
 
 
 def _check_lists(where: str, record: RunRecord, plan: Plan, components: Components, manifest: str) -> None:
@@ -175,24 +181,24 @@ def _check_lists(where: str, record: RunRecord, plan: Plan, components: Componen
     if _same_dataset(Plan.from_json(record["plan"]), plan, components) and theirs != manifest:
         raise ElrError(
             f"{where} was trained on '{record['plan']['dataset']}' when it listed other clips (manifest {theirs}, here "
-            f"{manifest}), so it may have seen test clips; train it again on these lists"
+            f"{manifest}), so it may have seen test clips; train it again on the present lists"
         )
 
 
-def _check_classes(where: str, given: tuple[str, ...], due: tuple[str, ...]) -> None:
-    if given == due:
+def _check_classes(where: str, found: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    if found == expected:
         return
-    first, other = next((a, b) for a, b in zip_longest(given, due, fillvalue="nothing") if a != b)
+    first, other = next((a, b) for a, b in zip_longest(found, expected, fillvalue="none") if a != b)
     raise ElrError(
-        f"{where} is a teacher checkpoint for other classes: it tells {len(given)} apart, and this plan {len(due)} "
-        f"(first that differs: '{first}' where '{other}' is due)"
+        f"{where} is a teacher for other classes: it has {len(found)}, this plan {len(expected)} (first difference: "
+        f"'{first}' instead of '{other}')"
     )
 
 
 def _aspect(plan: Plan, catalog: Catalog) -> str:
-    """Of what is in view, height to width; "as recorded" on a native track and where its clips lend the high view."""
+    """Return HEIGHT:WIDTH of the visible region, "as recorded" if clips are taken whole."""
     spec, options = with_options(catalog, "degradation", plan.degradation)
     assert isinstance(spec, DegradationSpec)
-    stock = view_plan(spec, options | plan.options("degradation"), size=plan.size)
-    aspect = getattr(stock.high, "aspect", None)
+    stored = view_plan(spec, options | plan.options("degradation"), size=plan.size)
+    aspect = getattr(stored.high, "aspect", None)
     return "as recorded" if aspect is None else f"{aspect[0]}:{aspect[1]}"

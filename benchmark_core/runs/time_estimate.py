@@ -82,7 +82,7 @@ class StageTimer(StageRunner):
 
     def views(self, request: ViewRequest) -> Any:
         """Return random views; add the time to enhance all their clips if the enhancer's output is stored."""
-        others = self._pool if request.unlabelled else self._source if request.high and self._plan.source else None
+        others = self._pool if request.unlabelled else self._source if request.high and self._plan.hr_source else None
         clips = self._clips if others is None else others
         if request.enhancer is not None:
             self._time_enhancer(request.enhancer, clips, others)

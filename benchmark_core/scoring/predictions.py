@@ -4,6 +4,7 @@
     id,targets,clap,wave            multi-label: "0;1", or empty
     s03/clap 07,0,1.234,-0.5678
     id,clap,wave                    without labels: cannot be scored, and is not read here
+    id,label,probability,clap,wave  with the columns of `predicted_labels`: for readers, and is not read here
 
 Rows are sorted by id. Logits have 4 significant digits, which keeps their signs and so every prediction at probability
 0.5. Scores are computed from the rounded logits, so that a record can be checked against its file exactly.
@@ -15,7 +16,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
 from benchmark_core.scoring.scores import Scored, score
 from benchmark_core.scoring.statistics import Floats
+
+DIGITS = ".4g"
+NO_COLUMNS: Mapping[str, Sequence[str]] = {}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def write_predictions(
     targets: npt.NDArray[Any] | None,
     logits: npt.NDArray[Any],
     classes: Sequence[str],
+    columns: Mapping[str, Sequence[str]] = NO_COLUMNS,
 ) -> Path:
     """Write predictions atomically. The same input gives the same bytes.
 
@@ -70,10 +75,11 @@ def write_predictions(
         raise ElrError(f"{repeated} test clips share an id with another; the dataset must give each clip its own id")
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180. With "\n", Python does not quote "\r" in an id
-    rows.writerow(["id", *_heading(targets), *classes])
+    rows.writerow(["id", *_heading(targets), *columns, *classes])
     for row in sorted(range(len(ids)), key=lambda row: ids[row]):
         cells = [] if targets is None else [_cell(targets[row])]
-        rows.writerow([ids[row], *cells, *(format(float(logit), ".4g") for logit in logits[row])])
+        cells += [texts[row] for texts in columns.values()]
+        rows.writerow([ids[row], *cells, *(format(float(logit), DIGITS) for logit in logits[row])])
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:  # no name and no time in the bytes
         file.write(text.getvalue().encode(errors="surrogateescape"))
@@ -112,6 +118,15 @@ def read_predictions(path: Path) -> Predictions:
     if list(ids) != sorted(set(ids)):
         raise ElrError(f"{path}: clip ids are not sorted or not unique; the file was edited")
     return Predictions(tuple(ids), np.asarray(targets), np.asarray(logits, dtype=np.float64), classes)
+
+
+def as_written(
+    ids: Sequence[str], targets: npt.NDArray[Any], logits: npt.NDArray[Any], classes: Sequence[str]
+) -> Predictions:
+    """Return what `read_predictions` reads after `write_predictions`: clips sorted by id, logits rounded."""
+    order = sorted(range(len(ids)), key=lambda row: ids[row])
+    rounded = np.array([[float(format(float(logit), DIGITS)) for logit in logits[row]] for row in order])
+    return Predictions(tuple(ids[row] for row in order), targets[order], rounded, tuple(classes))
 
 
 def score_predictions(path: Path) -> Scored:

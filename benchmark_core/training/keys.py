@@ -104,7 +104,7 @@ def stage_numbers(
     if "low" in needs:
         numbers["low"] = inputs.low
     if "high" in needs:
-        numbers["high"] = [inputs.high, plan.high_source, *([inputs.source] if plan.source else [])]
+        numbers["high"] = [inputs.high, plan.high_source, *([inputs.source] if plan.hr_source else [])]
     if "unlabelled" in needs and plan.unlabelled:
         numbers["unlabelled"] = [plan.unlabelled, inputs.unlabelled]
     for need in needs:

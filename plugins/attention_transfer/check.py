@@ -27,7 +27,11 @@ def check(plan: Plan, components: Components) -> None:
     deployed = str(options["deploys"])
     if deployed not in ALONE:
         return
-    for flag, named in (("--teacher", plan.teacher), ("--unlabelled", plan.unlabelled), ("--high-source", plan.source)):
+    for flag, named in (
+        ("--teacher", plan.teacher),
+        ("--unlabelled", plan.unlabelled),
+        ("--high-source", plan.hr_source),
+    ):
         if named and flag not in ALONE[deployed]:
             also = " and method.unlabelled" if flag == "--unlabelled" else ""
             raise ElrError(

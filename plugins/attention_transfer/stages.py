@@ -61,7 +61,7 @@ def fit_phases(training: Training, *, pretrain: Phase, transfer: Phase, revision
         needs=("low", "high", *sorted(training.options), teacher, start),
         revision=revision,
     )
-    if training.plan.source:
+    if training.plan.hr_source:
         training.stage(
             "target",
             functools.partial(fit_classifier, training, high=False, epochs=int(training.options["joint_epochs"])),

@@ -13,6 +13,7 @@ from benchmark_core.names import placed_name
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Index, VideoFile
 from elrbench_plugins.folder import VIDEOS
+from elrbench_plugins.folder.files import VIDEOS as VIDEO_SUFFIXES
 from elrbench_plugins.folder.files import is_video, shown
 
 
@@ -22,17 +23,20 @@ def at(path: Path) -> DatasetSpec:
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-    """Return all videos in `root`, in no fold. Raises ElrError if there is none."""
+    """Return all videos under `root`, or the one video that `root` is, in no fold. ElrError if there is none."""
     if root is None:
         raise ElrError("dataset 'videos' needs a folder: write videos:/data/clips")
     clips = []
     unlisted = 0
-    for path in walk(root):
+    folder = root.parent if root.is_file() else root
+    for path in [root] if root.is_file() else walk(root):
         if is_video(path):
-            name = shown(path.relative_to(root).parts)
+            name = shown(path.relative_to(folder).parts)
             clips.append(Clip(id=name, source=VideoFile(path), target=None))
         else:
             unlisted += 1
+    if not clips and root.is_file():
+        raise ElrError(f"videos:{root}: the file is not a video; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
     if not clips:
         raise ElrError(f"videos:{root}: there is no video in it, at any depth")
     return Index(clips=tuple(clips), folds={}, unlabelled=tuple(clip.id for clip in clips), unlisted=unlisted)

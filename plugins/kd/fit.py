@@ -25,7 +25,7 @@ def fit(training: Training) -> Recognizer:
     If the high views come from another dataset, the student is then trained on the target's low views, on labels alone.
     """
     student = distilled(training, t_net(training))
-    if training.plan.source:
+    if training.plan.hr_source:
         training.stage(
             "target",
             functools.partial(fit_classifier, training, high=False, epochs=int(training.options["joint_epochs"])),

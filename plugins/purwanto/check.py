@@ -43,10 +43,10 @@ def check_system(plan: Plan, components: Components) -> None:
         return
     if plan.teacher:
         raise ElrError(f"method '{plan.method}' has no distillation and does not use a teacher; leave out --teacher")
-    if plan.source and not components.enhancer.needs_high:
+    if plan.hr_source and not components.enhancer.needs_high:
         raise ElrError(
             f"method '{plan.method}' has no distillation, and enhancer '{plan.enhancer}' is not trained: neither uses "
-            f"high views of '{plan.source}'; leave out --high-source"
+            f"high views of '{plan.hr_source}'; leave out --high-source"
         )
 
 

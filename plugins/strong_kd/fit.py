@@ -50,7 +50,7 @@ def fit(training: Training) -> Recognizer:
         needs=("low", "high", *READS, teacher, *([student] if alone else [])),
         revision=REVISION,
     )
-    if training.plan.source:
+    if training.plan.hr_source:
         training.stage(
             "target",
             functools.partial(learn, training, None, epochs=joint),

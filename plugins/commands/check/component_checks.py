@@ -18,7 +18,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
-from benchmark_core.progress import Silent
+from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import (
     BackboneSpec,
@@ -203,9 +203,7 @@ class ComponentChecks:
     def smoke_run(self, plan: Plan) -> Iterator[str]:
         """Check one run, from clips to record."""
         yield "trains in a smoke run"
-        result = run(
-            plan, self.catalog, data=None, out=self.work / plan.digest, cache=self.work / "cache", reporter=Silent()
-        )
+        result = run(plan, self.catalog, RunContext(out=self.work / plan.digest, cache=self.work / "cache"))
         require(sum(result.record["updates"].values()) > 0, "training made no update")
         score = result.record["scores"][result.record["primary"]]["value"]
         require(0 <= score <= 1, f"its score is {score}; expected a fraction from 0 to 1")

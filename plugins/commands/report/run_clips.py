@@ -22,7 +22,7 @@ from benchmark_core.networks.recognizer import Recognizer, Trace
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.loaded_run import LoadedRun
-from benchmark_core.runs.prepare import frames_at_once, stock_of
+from benchmark_core.runs.prepare import frames_at_once, view_plan_of
 from benchmark_core.scoring.predict import BATCH
 from benchmark_core.specs.index import Clip
 from benchmark_core.training.device import autocast
@@ -43,7 +43,7 @@ class RunClips:
     def views(self, ids: Sequence[str], *, high: bool, low: bool = True) -> Views:
         """Return views of those of the clips `ids` that can be decoded. Raises ElrError if none can."""
         plan, components = self.loaded.plan, self.loaded.components
-        stock = stock_of(plan, components)
+        stock = view_plan_of(plan, components)
         asked = [self.clips[key] for key in ids if key in self.clips]
         with self.reporter.steps("clips for the report", len(asked)) as advance:
             report = ensure_views(

@@ -10,16 +10,16 @@ import click
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     bad_clips_flag,
-    beside_flags,
     board_flag,
     cache_flag,
     data_flag,
     device_flag,
+    extra_data_flags,
     json_flag,
     plugin_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.plans.extra_paths import ExtraPaths
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PATH = click.Path(path_type=Path)
 @click.command("rerun")
 @click.argument("record")
 @data_flag
-@beside_flags
+@extra_data_flags
 @click.option(
     "--weights", metavar="FILE", help="Checkpoint of the backbone, if the recorded plan loaded one from a file."
 )
@@ -106,25 +106,24 @@ def command(
     if place.absolute() == selected.folders[old["digest"]].absolute():
         raise ElrError(f"--out {place} is the folder of the record and would be overwritten; pass another --out DIR")
     refuse_other_folder(place, plan.digest)
-    if other := other_data(old, plan, catalog, data=root, extra=extra, bad_clips=bad_clips):
+    context = RunContext(
+        data=root,
+        out=place,
+        cache=cache_folder(cache),
+        extra=extra,
+        reporter=ConsoleReporter(),
+        bad_clips=bad_clips,
+        device=device,
+        refit=refit,
+    )
+    if other := other_data(old, plan, catalog, context):
         raise RunFailed(f"{other}; nothing was trained. Pass --data DIR of the recorded clips")
 
     from benchmark_core.records.record import find_record, read_record
     from benchmark_core.records.stored import stored_predictions
     from benchmark_core.runs.runner import run
 
-    result = run(
-        plan,
-        catalog,
-        data=root,
-        out=place,
-        cache=cache_folder(cache),
-        bad_clips=bad_clips,
-        device=device,
-        refit=refit,
-        extra=extra,
-        reporter=ConsoleReporter(),
-    )
+    result = run(plan, catalog, context)
     new = read_record(find_record(result.folder))
     found = agreement(old, before, new, stored_predictions(new, result.folder))
     comparison = _comparison(old, new, found, differences(old, new), result.folder)

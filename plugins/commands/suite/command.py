@@ -12,17 +12,17 @@ from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     PLAN,
     bad_clips_flag,
-    beside_flags,
     board_flag,
     cache_flag,
     data_flag,
     device_flag,
+    extra_data_flags,
     json_flag,
     plugin_flag,
 )
 from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError, RunFailed
-from benchmark_core.plans.extra_paths import ExtraPaths
+from benchmark_core.runs.context import ExtraPaths
 from benchmark_core.runs.request import cache_folder
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def command(ctx: click.Context) -> None:
 def over_rows(function: F) -> F:
     """Add options that override plan fields of every row, select rows and seeds, and name data folders."""
     function = plugin_flag(function)
-    function = data_flag(beside_flags(function))
+    function = data_flag(extra_data_flags(function))
     text = "Set an option of a component in the rows that have it. Repeatable."
     function = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
     text = "Seeds to run, one run each. Default: those of the suite."

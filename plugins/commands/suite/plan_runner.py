@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 from benchmark_core.cli.console import ConsoleReporter
 from benchmark_core.errors import ElrError
-from benchmark_core.plans.extra_paths import ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of
 from benchmark_core.provenance import other_versions, plugins_of
 from benchmark_core.records import publish, read_record
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record
+from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.folder import refuse_other_plan
 from benchmark_core.runs.lists import other_data
 from benchmark_core.runs.request import cache_folder, data_root, located
@@ -49,10 +50,7 @@ class PlanRunner:
             if (record := done.get(one.plan.digest)) is None:
                 continue
             try:
-                root, extra = self._roots(one)
-                other = other_data(
-                    record, one.plan, self.planned.catalog, data=root, extra=extra, bad_clips=self.bad_clips
-                )
+                other = other_data(record, one.plan, self.planned.catalog, self._context(one))
             except ElrError:
                 other = ""
             if other:
@@ -68,17 +66,17 @@ class PlanRunner:
 
     def start(self, runs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> RunPlan:
         """Return a function that runs one plan. Raises ElrError if no clips are found, or for an unknown device."""
-        roots: dict[str, tuple[Path | None, ExtraPaths]] = {}
+        contexts: dict[str, RunContext] = {}
         missing: dict[str, ElrError] = {}
         for one in runs:
             if one.plan.digest not in done:
                 try:
-                    roots[one.plan.digest] = self._roots(one)
+                    contexts[one.plan.digest] = self._context(one)
                 except ElrError as error:
                     missing[one.plan.digest] = error
-        if missing and not roots and not done:
+        if missing and not contexts and not done:
             raise next(iter(missing.values()))
-        if roots:
+        if contexts:
             from benchmark_core.training.device import pick_device  # imports torch: only if something is trained
 
             pick_device(self.device)
@@ -89,31 +87,29 @@ class PlanRunner:
             from benchmark_core.runs.runner import run  # imports torch: not for a plan whose clips are missing
 
             refuse_other_plan(out, plan.digest)
-            root, extra = roots[plan.digest]
-            result = run(
-                plan,
-                self.planned.catalog,
-                data=root,
-                out=out,
-                cache=cache_folder(self.cache),
-                bad_clips=self.bad_clips,
-                device=self.device,
-                extra=extra,
-                reporter=self.reporter,
-            )
+            result = run(plan, self.planned.catalog, dataclasses.replace(contexts[plan.digest], out=out))
             if self.publish_to is not None:
                 publish(result.folder, self.publish_to, say=self.reporter.say)
             return read_record(find_record(result.folder))
 
         return run_plan
 
-    def _roots(self, one: SuiteRun) -> tuple[Path | None, ExtraPaths]:
+    def _context(self, one: SuiteRun) -> RunContext:
+        """Return the folders and settings of one run. ElrError if a dataset's folder is not given or absent."""
         given = ExtraPaths(
             unlabelled=self.flags["unlabelled_data"] if one.plan.unlabelled else None,
-            high_source=self.flags["high_source_data"] if one.plan.source else None,
+            high_source=self.flags["high_source_data"] if one.plan.hr_source else None,
         )
         catalog = self.planned.catalog
-        return data_root(catalog, one.plan.dataset, self.flags["data"]), located(catalog, one.plan, given)
+        return RunContext(
+            data=data_root(catalog, one.plan.dataset, self.flags["data"]),
+            out=Path(),
+            cache=cache_folder(self.cache),
+            extra=located(catalog, one.plan, given),
+            reporter=self.reporter,
+            bad_clips=self.bad_clips,
+            device=self.device,
+        )
 
 
 def publish_earlier(

@@ -14,9 +14,9 @@ from benchmark_core.names import ComponentName
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.plans.combinations import Components
-from benchmark_core.plans.extra_paths import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.weights_file import PREFIX, place_enhancer_weights, place_weights
 from elrbench_plugins.commands.suite.suite import Suite, SuiteRow
 
@@ -104,7 +104,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
         first = broken[0]
         raise ElrError(f"suite '{suite.name}', row {first.row.name}: {first.failed}")
     root = asked.extra.high_source
-    if root is not None and not any(plan.source for row in planned for plan in row.plans):
+    if root is not None and not any(plan.hr_source for row in planned for plan in row.plans):
         raise ElrError(
             f"suite '{suite.name}': --high-source-data {root} is given, but no row has a high source; pass "
             "--high-source NAME, too"

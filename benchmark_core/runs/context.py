@@ -1,0 +1,42 @@
+"""Folders, device and reporter of a run. They are not part of its plan, so they do not change its digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark_core.progress import Reporter, Silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtraPaths:
+    """Folders of the extra data that a plan names: unlabelled set, high-view source, and the teacher's run folder.
+
+    None if the plan names no such data, or if its dataset is drawn by code.
+    """
+
+    unlabelled: Path | None = None
+    high_source: Path | None = None
+    teacher: Path | None = None
+
+
+NO_EXTRA_PATHS = ExtraPaths()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """Where a run reads and writes, and how it behaves on this machine.
+
+    data: folder of the plan's dataset; None if it is drawn by code. out: run folder. cache: clip store and stages.
+    extra: folders of the plan's extra data. bad_clips: "fail" or "skip", for clips that cannot be decoded.
+    device: such as "cuda:1"; None picks the first accelerator, else the CPU. refit: train cached stages again.
+    """
+
+    out: Path
+    cache: Path
+    data: Path | None = None
+    extra: ExtraPaths = NO_EXTRA_PATHS
+    reporter: Reporter = Silent()
+    bad_clips: str = "fail"
+    device: str | None = None
+    refit: bool = False

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.names import check_component_name, placed_name
+from benchmark_core.names import check_component_name, folder_dataset_name
 from benchmark_core.plugin_loading import GROUP, Owner, load_plugins
 from benchmark_core.specs import (
     KINDS,
@@ -72,7 +72,7 @@ class Catalog:
     trackers: Section[TrackerSpec]
     owners: Mapping[tuple[str, str], Owner]
     plugins: tuple[Owner, ...]
-    places: Mapping[str, Path] = field(default_factory=dict)  # of the datasets that `placed` added
+    folders: Mapping[str, Path] = field(default_factory=dict)  # of the datasets that `with_folder` added
 
     @property
     def sections(self) -> Mapping[str, Section[Spec]]:
@@ -90,7 +90,7 @@ class Catalog:
                 return self.owners[spec.kind, name]
         raise unknown(spec.kind, spec.name, self.sections[spec.kind])
 
-    def placed(self, text: str, data: Path | None = None, flag: str = "--data") -> tuple[Catalog, str]:
+    def with_folder(self, text: str, data: Path | None = None, flag: str = "--data") -> tuple[Catalog, str]:
         """Add a dataset that reads a folder. `folder:/data/My clips` is added under the name `folder:my-clips`.
 
         A dataset without folds may also read a single file: `videos:/data/clip.avi`.
@@ -101,12 +101,12 @@ class Catalog:
         already has the name.
         """
         base, _, rest = text.partition(":")
-        if text in self.places and data is not None and not _same(data, self.places[text]):
-            raise _two_folders(text, self.places[text], data)
-        if text in self.places or base not in self.datasets or self.datasets[base].at is None:
+        if text in self.folders and data is not None and not _same(data, self.folders[text]):
+            raise _two_folders(text, self.folders[text], data)
+        if text in self.folders or base not in self.datasets or self.datasets[base].at is None:
             return self, text
         template = self.datasets[base]
-        if data is not None and rest and placed_name(base, rest) != text:
+        if data is not None and rest and folder_dataset_name(base, rest) != text:
             raise ElrError(f"dataset '{text}' names a folder, and {flag} {data} names another; remove one of them")
         if data is None and not rest:
             raise ElrError(f"dataset '{base}' needs a folder of clips: write {base}:/data/clips")
@@ -114,15 +114,15 @@ class Catalog:
         without_folds = not any(protocol.folds for protocol in template.protocols.values())
         if not folder.is_dir() and not (without_folds and folder.is_file()):
             raise ElrError(f"dataset '{text}': the folder {folder} does not exist; expected layout: {template.layout}")
-        spec = template.place(Path(os.path.abspath(folder)))  # not resolved: a symlink keeps its own name
+        spec = template.at_folder(Path(os.path.abspath(folder)))  # not resolved: a symlink keeps its own name
         if data is not None and rest:
             spec = dataclasses.replace(spec, name=text)
-        if spec.name in self.places and not _same(folder, self.places[spec.name]):
-            raise _two_folders(spec.name, self.places[spec.name], folder)
+        if spec.name in self.folders and not _same(folder, self.folders[spec.name]):
+            raise _two_folders(spec.name, self.folders[spec.name], folder)
         owners = {**self.owners, (spec.kind, spec.name): self.owners[template.kind, base]}
         datasets = Section(self.datasets.kind, {**self.datasets, spec.name: spec})
         return dataclasses.replace(
-            self, datasets=datasets, owners=owners, places={**self.places, spec.name: folder}
+            self, datasets=datasets, owners=owners, folders={**self.folders, spec.name: folder}
         ), spec.name
 
 

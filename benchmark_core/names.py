@@ -38,7 +38,7 @@ def check_component_name(name: str) -> str:
     return name
 
 
-def placed_name(template: str, folder: str) -> str:
+def folder_dataset_name(template: str, folder: str) -> str:
     """Return TEMPLATE:FOLDER, for example `folder:my-clips`; characters not allowed in names become `-`.
 
     Raises ElrError if the folder's name has no letter or digit.

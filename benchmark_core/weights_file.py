@@ -44,7 +44,7 @@ class WeightsFile:
         return content
 
 
-def place_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
+def add_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
     """Add the checkpoint at the path `text` to the initialisations of every backbone.
 
     Returns the new catalog and the checkpoint's name in plans. Names that are not paths are returned unchanged:
@@ -65,7 +65,7 @@ def place_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
     return dataclasses.replace(catalog, backbones=section), name
 
 
-def place_enhancer_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
+def add_enhancer_weights(catalog: Catalog, text: str) -> tuple[Catalog, str]:
     """Add the checkpoint at the path `text` to every enhancer that has public checkpoints, as a replacement of `fit`.
 
     Returns the new catalog and the checkpoint's name in plans, the value of the enhancer's option `weights`.

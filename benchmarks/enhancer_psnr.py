@@ -73,7 +73,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from benchmark_core.training.device import pick_device
 
     record = read_record(find_record(asked.runfolder))
-    catalog, name = load_catalog(extra=asked.plugin).placed(record["plan"]["dataset"], asked.data)
+    catalog, name = load_catalog(extra=asked.plugin).with_folder(record["plan"]["dataset"], asked.data)
     deployed = load_run(asked.runfolder, record, catalog, name)
     plan, device = deployed.plan, pick_device(asked.device)
     if deployed.components.method.oracle or plan.modality != "rgb":

@@ -63,7 +63,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.batches < 1:
         raise ElrError(f"--batches {asked.batches} is not a number of batches; pass 1 or more")
     record = read_record(find_record(asked.runfolder))
-    catalog, name = load_catalog().placed(record["plan"]["dataset"], asked.data)
+    catalog, name = load_catalog().with_folder(record["plan"]["dataset"], asked.data)
     deployed = load_run(asked.runfolder, record, catalog, name)
     plan, components = deployed.plan, deployed.components
     options = components.options(plan, "method")
@@ -163,7 +163,7 @@ def terms_of(training: Training, teacher: Recognizer, student: Recognizer) -> Ca
     ours = training.components.method.name == "cstat"
     measure = confidence_of(options, student) if ours else None
     if measure is not None:
-        training.place(measure)
+        training.to_device(measure)
     distance = cosine_distance if ours else distance_of(options)
     inner = functools.partial(inner_weights, options, epoch=0, epochs=epochs_of(options, ""))
 

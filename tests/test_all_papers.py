@@ -125,7 +125,7 @@ def test_it_runs(toy_catalog: Catalog, place: Path, method: str, dataset: str) -
     if write is not None and not data.exists():
         data.parent.mkdir(exist_ok=True)
         write(data)
-    catalog, name = toy_catalog.placed(f"folder:{data}") if dataset == "folder" else (toy_catalog, dataset)
+    catalog, name = toy_catalog.with_folder(f"folder:{data}") if dataset == "folder" else (toy_catalog, dataset)
     enhancer, quick = METHODS[method]
     natively_low = find(catalog.datasets, name)[0].natively_low
     request = PlanRequest(

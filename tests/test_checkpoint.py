@@ -28,7 +28,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import BackboneSpec
-from benchmark_core.weights_file import WeightsFile, digest_of_bytes, place_weights
+from benchmark_core.weights_file import WeightsFile, add_weights, digest_of_bytes
 
 State = dict[str, Tensor]
 
@@ -268,7 +268,7 @@ def test_a_file_that_changes_after_it_was_named_is_refused(tmp_path):
 
 def test_a_plan_holds_name_and_content_and_no_path(tmp_path, catalog: Catalog):
     def plan(path: Path) -> tuple[str, str]:
-        placed, name = place_weights(catalog, str(path))
+        placed, name = add_weights(catalog, str(path))
         asked = PlanRequest(method="supervised", dataset="puppets", budget="smoke", weights=name)
         found = resolve_plan(placed, asked)
         return found.weights, found.digest
@@ -287,7 +287,7 @@ def test_names_stay_names(catalog: Catalog, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "imagenet").write_text("a file of that name is not meant")
     for name in ("scratch", "imagenet", "imagnet"):
-        assert place_weights(catalog, name) == (catalog, name)
+        assert add_weights(catalog, name) == (catalog, name)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_paths_to_no_checkpoint(text, says, catalog: Catalog, tmp_path, monkeypa
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.txt").write_text("")
     with pytest.raises(ElrError, match=re.escape(says)):
-        place_weights(catalog, text)
+        add_weights(catalog, text)
 
 
 # -- in runs
@@ -341,7 +341,7 @@ def toy_run(catalog: Catalog, out: Path, cache: Path, weights: str | None = None
 def test_a_run_starts_from_another_runs_recognizer(toy_catalog: Catalog, finished: Path, tmp_path: Path):
     """Recorded, part of the stage's key, and not needed again: the run folder has all that predicts."""
     path = Path(shutil.copy(finished / "recognizer.safetensors", tmp_path / "left-right.safetensors"))
-    placed, name = place_weights(toy_catalog, str(path))
+    placed, name = add_weights(toy_catalog, str(path))
     toy_run(placed, tmp_path / "second", finished.parent / "cache", weights=name)
     toy_run(toy_catalog, tmp_path / "scratch", finished.parent / "cache")
     record, plain = (read_record(find_record(tmp_path / folder)) for folder in ("second", "scratch"))
@@ -355,7 +355,7 @@ def test_a_run_starts_from_another_runs_recognizer(toy_catalog: Catalog, finishe
 
 
 def test_a_file_of_another_network_stops_a_run_before_data_is_touched(toy_catalog: Catalog, tmp_path: Path):
-    placed, name = place_weights(toy_catalog, str(saved(tmp_path, small(1).state_dict()).path))
+    placed, name = add_weights(toy_catalog, str(saved(tmp_path, small(1).state_dict()).path))
     with pytest.raises(ElrError, match=r"backbone 'toynet': .* 24 of 30 are missing"):
         toy_run(placed, tmp_path / "out", tmp_path / "cache", weights=name)
     assert not list((tmp_path / "cache" / "clips").glob("*")) and not list((tmp_path / "out").glob("*.json"))

@@ -20,7 +20,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone
 from benchmark_core.networks.channels import with_channels
 from benchmark_core.specs import BackboneSpec
-from benchmark_core.weights_file import place_weights
+from benchmark_core.weights_file import add_weights
 from elrbench_plugins.c3d import elr_backbones as c3ds
 from elrbench_plugins.commands.check.component_checks import ComponentChecks
 from elrbench_plugins.commands.check.minimal import with_minimal_components
@@ -123,7 +123,7 @@ def public(name: str, classes: int, channels: int = 3) -> State:
 
 def start(catalog: Catalog, name: str, path: Path, classes: int, modality: str = "rgb") -> tuple[nn.Module, str]:
     """As a plan with `--weights PATH` does."""
-    placed, named = place_weights(catalog, str(path))
+    placed, named = add_weights(catalog, str(path))
     spec: BackboneSpec = placed.backbones[name]
     network, said = build_backbone(spec, classes, weights=named, modality=modality)
     return network, said.removeprefix(f"{named} ")
@@ -177,13 +177,13 @@ def test_i3ds_flow_checkpoint_is_taken_as_it_is(folder, catalog: Catalog):
 
 def test_projections_of_the_other_shortcut_are_refused(folder, catalog: Catalog):
     torch.save(public("resnet3d-18", 400), folder / "r3d18.pth")
-    placed, named = place_weights(catalog, str(folder / "r3d18.pth"))
+    placed, named = add_weights(catalog, str(folder / "r3d18.pth"))
     with pytest.raises(ElrError, match=r"18 are left over \(first: layer2.0.downsample.0.weight\)"):
         build_backbone(placed.backbones["resnet3d-18"], 400, {"shortcut": "A"}, weights=named)
     del placed
     bare = {key: value for key, value in public("resnet3d-18", 400).items() if ".downsample." not in key}
     torch.save(bare, folder / "r3d18-a.pth")
-    placed, named = place_weights(catalog, str(folder / "r3d18-a.pth"))
+    placed, named = add_weights(catalog, str(folder / "r3d18-a.pth"))
     network, said = build_backbone(placed.backbones["resnet3d-18"], 400, {"shortcut": "A"}, weights=named)
     assert said == f"{named} ({len(bare)} of {len(bare)} tensors)" and holds(network, bare)
 

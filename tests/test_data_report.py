@@ -24,7 +24,7 @@ from elrbench_plugins.commands.data.verify import DataReport, DecodedClip, decod
 
 
 def dataset_of(catalog: Catalog, root: Path) -> DatasetSpec:
-    placed, name = catalog.placed(f"folder:{root}")
+    placed, name = catalog.with_folder(f"folder:{root}")
     return placed.datasets[name]
 
 
@@ -93,7 +93,7 @@ def test_threads_find_the_same(catalog: Catalog, root: Path) -> None:
 
 
 def test_a_pool_is_opened_too(catalog: Catalog, root: Path) -> None:
-    placed, name = catalog.placed(f"videos:{root}")
+    placed, name = catalog.with_folder(f"videos:{root}")
     touch(root, "bad.mkv")
     report = hold(placed.datasets[name], root)
     assert (report.clips, report.pool, list(report.broken), report.counts) == (6, 6, ["bad.mkv"], [])
@@ -189,7 +189,7 @@ def test_a_fill_that_broke_off_goes_on(catalog: Catalog, root: Path, tmp_path: P
 
 
 def test_a_pool_is_filled(catalog: Catalog, root: Path, tmp_path: Path) -> None:
-    placed, name = catalog.placed(f"videos:{root}")
+    placed, name = catalog.with_folder(f"videos:{root}")
     spec = placed.datasets[name]
     assert filled(catalog, root, tmp_path / "cache", spec=spec, protocol="pool").report.built == 5
 

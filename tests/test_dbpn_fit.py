@@ -28,7 +28,7 @@ from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.training import Training, build_training
-from benchmark_core.weights_file import digest_of_bytes, place_enhancer_weights
+from benchmark_core.weights_file import add_enhancer_weights, digest_of_bytes
 from elrbench_plugins.commands.check.check import check_plugin
 from elrbench_plugins.dbpn import fit
 from elrbench_plugins.dbpn.enhancer import dbpn_s
@@ -220,7 +220,7 @@ def checkpoint(folder: Path, scale: int = 2, units: int = 2, *, dense: bool = Fa
 
 def test_a_file_stands_in_for_fitting(fitted: Fitted, toy_catalog: Catalog, tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
-    catalog, name = place_enhancer_weights(toy_catalog, str(path))
+    catalog, name = add_enhancer_weights(toy_catalog, str(path))
     assert name == f"file:DBPN_x2@{digest_of_bytes(path.read_bytes())}"
     module, training = fitted(catalog=catalog, enhancer_weights=name)
     state = torch.load(path, weights_only=True)
@@ -237,7 +237,7 @@ def test_a_file_stands_in_for_fitting(fitted: Fitted, toy_catalog: Catalog, tmp_
 def test_a_run_with_a_file(toy_catalog: Catalog, tmp_path: Path) -> None:
     """No high views are read, no stage is fitted but the student's; the run folder has all that predicts."""
     path = checkpoint(tmp_path)
-    catalog, name = place_enhancer_weights(toy_catalog, str(path))
+    catalog, name = add_enhancer_weights(toy_catalog, str(path))
     plan = asked(catalog, enhancer_weights=name)
     assert components_of(catalog, asked(catalog)).needs_high and not components_of(catalog, plan).needs_high
 
@@ -273,7 +273,7 @@ def test_a_run_with_a_file(toy_catalog: Catalog, tmp_path: Path) -> None:
 def test_another_networks_file_stops_a_run_before_data_is_touched(
     toy_catalog: Catalog, tmp_path: Path, enhancer: str, made: Any, says: str
 ) -> None:
-    catalog, name = place_enhancer_weights(toy_catalog, str(checkpoint(tmp_path, **made)))
+    catalog, name = add_enhancer_weights(toy_catalog, str(checkpoint(tmp_path, **made)))
     plan = asked(catalog, enhancer=enhancer, enhancer_weights=name)
     with pytest.raises(ElrError, match=says):
         run(plan, catalog, RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()))
@@ -284,7 +284,7 @@ def test_weights_that_are_not_finite_are_refused(toy_catalog: Catalog, tmp_path:
     state = Dbpn(2, 2).state_dict()
     state["feat0.conv.bias"][0] = float("nan")
     save_file(state, tmp_path / "x.safetensors")
-    catalog, name = place_enhancer_weights(toy_catalog, str(tmp_path / "x.safetensors"))
+    catalog, name = add_enhancer_weights(toy_catalog, str(tmp_path / "x.safetensors"))
     plan = asked(catalog, enhancer_weights=name)
     with pytest.raises(ElrError, match=r"are not finite in 1 tensors \(first: feat0.conv.bias\)"):
         run(plan, catalog, RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()))

@@ -37,7 +37,7 @@ from benchmark_core.tables.cells import names
 from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.rows import group_rows
 from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
-from benchmark_core.weights_file import place_weights
+from benchmark_core.weights_file import add_weights
 
 NUMBERS = ("method.batch=12", "method.epochs=1")
 
@@ -196,7 +196,7 @@ def test_a_teacher_of_other_lists_may_have_seen_the_test_clips(
 
 
 def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, taught: Path, tmp_path: Path) -> None:
-    catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
+    catalog, weights = add_weights(toy_catalog, str(taught / WEIGHTS))
     plan = planned(catalog, "supervised", weights=weights)
     go(catalog, plan, tmp_path / "same", tmp_path / "cache")
     other = planned(catalog, "supervised", "dataset.train=12", weights=weights)
@@ -214,7 +214,7 @@ def test_overlap_with_another_dataset_is_not_checked(
     toy_catalog: Catalog, taught: Path, cstat: Callable[..., Plan], tmp_path: Path
 ) -> None:
     """Two folders are two datasets, even with equal protocol names; a dataset and its variants are one."""
-    catalog, weights = place_weights(toy_catalog, str(taught / WEIGHTS))
+    catalog, weights = add_weights(toy_catalog, str(taught / WEIGHTS))
     plan = dataclasses.replace(cstat(), weights=weights)
     components, record = components_of(catalog, plan), read_record(find_record(taught))
 

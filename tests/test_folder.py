@@ -33,7 +33,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def read(catalog: Catalog, root: Path) -> Index:
-    placed, name = catalog.placed(f"folder:{root}")
+    placed, name = catalog.with_folder(f"folder:{root}")
     return placed.datasets[name].read_index(root, "split", {})
 
 
@@ -46,7 +46,7 @@ def test_folders_say_who_trains(catalog: Catalog, tmp_path: Path) -> None:
         "train/walk/a (1)!.avi", "train/walk/b+&.MP4", "train/run/a.webm", "test/run/a.webm", "train/run/notes.txt",
         "train/walk/.hidden.avi", "train/run/.DS_Store",
     )  # fmt: skip
-    placed, name = catalog.placed(f"folder:{root}")
+    placed, name = catalog.with_folder(f"folder:{root}")
     spec = placed.datasets[name]
     assert (name, spec.name, spec.classes, spec.at) == ("folder:my-clips", "folder:my-clips", ("run", "walk"), None)
     index = spec.read_index(root, "split", {})
@@ -71,7 +71,7 @@ def test_lists_say_who_trains(catalog: Catalog, tmp_path: Path, lists: dict[str,
     index = read(catalog, root)
     assert (set(index.folds["1"].train), index.folds["1"].test) == ({"walk/a.avi", "run/a.avi"}, ("walk/b c.avi",))
     assert (index.missing, index.missing_targets, index.unlisted) == (("run/gone.avi",), {"run/gone.avi": 0}, 1)
-    placed, name = catalog.placed(f"folder:{root}")
+    placed, name = catalog.with_folder(f"folder:{root}")
     assert placed.datasets[name].classes == ("run", "walk")  # scripts/ is in no list
 
 
@@ -158,11 +158,11 @@ def test_a_link_to_a_folder_above_ends(catalog: Catalog, tmp_path: Path) -> None
 
 def test_plans_hold_a_name_and_no_path(catalog: Catalog, tmp_path: Path) -> None:
     root = touch(tmp_path / "Ünsere CLIPS (2)", "train/walk/a.avi", "train/run/a.avi", "test/walk/b.avi")
-    placed, name = catalog.placed(f"folder:{root}")
+    placed, name = catalog.with_folder(f"folder:{root}")
     plan = resolve_plan(placed, PlanRequest(method="supervised", dataset=name, budget="smoke"))
     assert plan.dataset == "folder:nsere-clips-2" and str(tmp_path) not in str(plan.to_json())
     assert components_of(placed, plan).dataset.classes == ("run", "walk")
-    assert placed.places == {name: root} and placed.owner(placed.datasets[name]) == catalog.owner(
+    assert placed.folders == {name: root} and placed.owner(placed.datasets[name]) == catalog.owner(
         catalog.datasets["folder"]
     )
     assert name not in catalog.datasets
@@ -171,12 +171,12 @@ def test_plans_hold_a_name_and_no_path(catalog: Catalog, tmp_path: Path) -> None
 def test_a_name_beside_the_folder(catalog: Catalog, tmp_path: Path) -> None:
     """How a plan's dataset is found again, wherever its clips lie now."""
     root = touch(tmp_path / "elsewhere", "train/walk/a.avi", "test/walk/b.avi")
-    placed, name = catalog.placed("folder:my-clips", root)
-    assert (name, placed.datasets[name].name, placed.places[name]) == ("folder:my-clips", "folder:my-clips", root)
-    assert catalog.placed("folder", root)[1] == "folder:elsewhere"
-    assert placed.placed("folder:my-clips") == (placed, "folder:my-clips")
-    assert catalog.placed("jhmdb", root) == (catalog, "jhmdb")
-    assert catalog.placed("no-such:thing") == (catalog, "no-such:thing")
+    placed, name = catalog.with_folder("folder:my-clips", root)
+    assert (name, placed.datasets[name].name, placed.folders[name]) == ("folder:my-clips", "folder:my-clips", root)
+    assert catalog.with_folder("folder", root)[1] == "folder:elsewhere"
+    assert placed.with_folder("folder:my-clips") == (placed, "folder:my-clips")
+    assert catalog.with_folder("jhmdb", root) == (catalog, "jhmdb")
+    assert catalog.with_folder("no-such:thing") == (catalog, "no-such:thing")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_name_beside_the_folder(catalog: Catalog, tmp_path: Path) -> None:
 )
 def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) -> None:
     with pytest.raises(ElrError) as caught:
-        catalog.placed(text)
+        catalog.with_folder(text)
     assert message in str(caught.value)
     with pytest.raises(ElrError, match="stands for a folder that is not in the catalog"):
         resolve_plan(catalog, PlanRequest(method="supervised", dataset=text.rstrip(":")))
@@ -197,13 +197,13 @@ def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) 
 
 def test_two_folders_are_one_too_many(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(ElrError, match="names a folder, and --data"):
-        catalog.placed(f"folder:{tmp_path}", tmp_path)
+        catalog.with_folder(f"folder:{tmp_path}", tmp_path)
 
 
 def test_a_folder_whose_name_has_no_letter(catalog: Catalog, tmp_path: Path) -> None:
     touch(tmp_path / "++", "train/walk/a.avi", "test/walk/b.avi")
     with pytest.raises(ElrError, match=r"'\+\+' has no letter or digit"):
-        catalog.placed(f"folder:{tmp_path / '++'}")
+        catalog.with_folder(f"folder:{tmp_path / '++'}")
 
 
 # -- a pool
@@ -211,7 +211,7 @@ def test_a_folder_whose_name_has_no_letter(catalog: Catalog, tmp_path: Path) -> 
 
 def test_a_tree_of_videos_is_a_pool(catalog: Catalog, tmp_path: Path) -> None:
     root = touch(tmp_path / "kinetics", "b/c/deep.mp4", "b/one.avi", "a.mkv", "b/readme.txt", ".git/x.avi")
-    placed, name = catalog.placed(f"videos:{root}")
+    placed, name = catalog.with_folder(f"videos:{root}")
     spec = placed.datasets[name]
     assert (name, spec.classes, spec.unlabelled) == ("videos:kinetics", (), True)
     index = spec.read_index(root, "pool", {})
@@ -235,7 +235,7 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
 
 
 def test_a_tree_without_videos(catalog: Catalog, tmp_path: Path) -> None:
-    placed, name = catalog.placed(f"videos:{touch(tmp_path, 'a.txt')}")
+    placed, name = catalog.with_folder(f"videos:{touch(tmp_path, 'a.txt')}")
     with pytest.raises(ElrError, match="no video in it"):
         placed.datasets[name].read_index(tmp_path, "pool", {})
 
@@ -261,7 +261,7 @@ def pictured(root: Path) -> Path:
 @pytest.mark.parametrize("made", [labelled, pictured], ids=["videos", "pictures"])
 def test_a_run_on_ones_own_clips(toy_catalog: Catalog, made: Callable[[Path], Path], tmp_path: Path) -> None:
     root = made(tmp_path / "Mine")
-    catalog, name = toy_catalog.placed(f"folder:{root}")
+    catalog, name = toy_catalog.with_folder(f"folder:{root}")
     settings = ("method.batch=4", "method.epochs=1")
     request = PlanRequest(
         method="supervised", dataset=name, backbone="toynet", budget="smoke", size="24x32", settings=settings

@@ -253,6 +253,6 @@ def test_an_unusable_hr_source_is_refused(
 
 def test_an_hr_source_needs_labels(toy_catalog: Catalog, tmp_path: Path) -> None:
     write_planes(tmp_path / "a.mp4", random_planes(2, 24, 32), "yuv420p", codec="libx264")
-    catalog, name = toy_catalog.placed(f"videos:{tmp_path}")
+    catalog, name = toy_catalog.with_folder(f"videos:{tmp_path}")
     with pytest.raises(ElrError, match=r"has no labels, and dataset 'tinyvirat' is multi-label"):
         resolve_plan(catalog, asked(source=name))

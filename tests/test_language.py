@@ -16,7 +16,8 @@ BANNED = (
     r"untold", r"told (?:from|apart)", r"is told", r"are told", r"mend(?:ed|s)?", r"reckon(?:ed|s|ing)?", r"likewise",
     r"stands? still", r"is due", r"are due", r"as due", r"to be had", r"go(?:es)? on from", r"held against",
     r"holds?\b.{1,40}\bagainst", r"lies? (?:in|under|at|there)", r"lay in", r"of which there (?:is|are)", r"but for",
-    r"(?<!there )is no (?:number|name|dataset|picture|folder|png|F1|method)", r"what is made of", r"in its stead", r"whose own",
+    r"(?<!there )is no (?:number|name|dataset|picture|folder|png|F1|method)",
+    r"what is made of", r"in its stead", r"whose own",
     r"says? of (?:itself|themselves|it)", r"newcomer", r"Error where", r"None where", r"where there (?:is|are)",
     r"who brought", r"whosoever", r"stands? in the way", r"at hand", r"five doors",
 )  # fmt: skip

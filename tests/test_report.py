@@ -248,7 +248,7 @@ def test_clips_with_several_labels(call: Call, catalog_of_tests: Catalog, tmp_pa
 def test_a_folder_of_ones_own_needs_data(call: Call, tmp_path: Path, catalog_of_tests: Catalog) -> None:
     """The record names the dataset `folder:mine`, but not where it is."""
     root = labelled(tmp_path / "mine")
-    catalog, name = catalog_of_tests.placed(f"folder:{root}")
+    catalog, name = catalog_of_tests.with_folder(f"folder:{root}")
     made = go(catalog, tmp_path, data=root, method="supervised", dataset=name, sampling="2x1")
     code, out, _ = call(made.folder, cache_of(made))
     assert code == 0 and "the folder of dataset 'folder:mine'; pass --data DIR" in out and "Catalog" not in out

@@ -49,7 +49,7 @@ def test_a_file_gives_its_figures_in_the_order_of_its_cells():
     figure = paper.figures["acme-2024/table2/ours/net18"]
     assert (figure.system, figure.dataset, figure.protocol, figure.backbone) == ("Ours", "acts", "split1", "net18")
     assert figure.notes == ("the caption counts three rows", "the text has 48.52")
-    assert figure.place == "acme-2024, Table 2, Ours, Net-18"
+    assert figure.label == "acme-2024, Table 2, Ours, Net-18"
     assert not figure.degradation and not figure.modality and not figure.ceiling  # the paper does not say
     assert paper.figures["acme-2024/table2/theirs/net34"].origin == "Smith, 1999"
 

@@ -193,7 +193,7 @@ def test_a_folder_of_ones_own_clips_is_run_again(call: Call, toy_catalog: Catalo
         path = data / part / name / f"{number}.mkv"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_planes(path, random_planes(6, 48, 64, seed=number), "yuv420p")
-    catalog, name = toy_catalog.placed(f"folder:{data}")
+    catalog, name = toy_catalog.with_folder(f"folder:{data}")
     request = PlanRequest(
         method="supervised", dataset=name, backbone="toynet", budget="smoke", size="24x32",
         settings=("method.batch=3", "method.epochs=1"),

@@ -69,7 +69,7 @@ def ran(toy_catalog: Catalog, root: Path, out: Path, modality: str = "rgb") -> R
 
 
 def planned(toy_catalog: Catalog, root: Path, modality: str = "rgb") -> tuple[Catalog, Plan]:
-    catalog, name = toy_catalog.placed(f"folder:{root}")
+    catalog, name = toy_catalog.with_folder(f"folder:{root}")
     asked = {"dataset": name, "backbone": "toynet", "budget": "smoke", "size": "24x32", "modality": modality}
     return catalog, resolve_plan(catalog, PlanRequest(method="supervised", settings=SETTINGS, **asked))
 

@@ -103,12 +103,12 @@ def test_an_unlabelled_set_may_be_named_before_its_folder_is_given(toy_catalog: 
 def test_two_folders_cannot_share_a_name(toy_catalog: Catalog, tmp_path: Path) -> None:
     for side in ("a", "b"):
         film(tmp_path / side / "clips" / "one.mp4", 40)
-    catalog, name = toy_catalog.placed(f"videos:{tmp_path / 'a' / 'clips'}")
+    catalog, name = toy_catalog.with_folder(f"videos:{tmp_path / 'a' / 'clips'}")
     with pytest.raises(ElrError, match=r"a/clips and .*b/clips would both be named 'videos:clips'"):
-        catalog.placed(f"videos:{tmp_path / 'b' / 'clips'}")
+        catalog.with_folder(f"videos:{tmp_path / 'b' / 'clips'}")
     with pytest.raises(ElrError, match="would both be named 'videos:clips'"):
-        catalog.placed(name, tmp_path / "b" / "clips")
-    assert catalog.placed(f"videos:{tmp_path / 'a' / 'clips'}")[1] == name
+        catalog.with_folder(name, tmp_path / "b" / "clips")
+    assert catalog.with_folder(f"videos:{tmp_path / 'a' / 'clips'}")[1] == name
 
 
 # -- keys
@@ -230,8 +230,8 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def go(
     toy_catalog: Catalog, folders: tuple[Path, Path], work: Path, holdout: float | None = None, **changes: Any
 ) -> RunResult:
-    catalog, mine = toy_catalog.placed(f"folder:{folders[0]}")
-    catalog, pool = catalog.placed(f"videos:{folders[1]}")
+    catalog, mine = toy_catalog.with_folder(f"folder:{folders[0]}")
+    catalog, pool = catalog.with_folder(f"videos:{folders[1]}")
     plan = resolve_plan(catalog, asked(mine, ASKS, "method.batch=2", unlabelled=pool, holdout=holdout))
     return run(
         plan,
@@ -259,7 +259,7 @@ def test_a_record_names_the_unlabelled_clips_that_training_read(
     assert record["updates"]["unlabelled"] == 1  # batches of two, the odd clip left out
     (path,) = (tmp_path / "out").glob("cstat-*.json")
     assert read_record(path)["plan"]["unlabelled"] == "videos:kinetics"
-    placed, _ = toy_catalog.placed(f"folder:{folders[0]}")  # predicting needs no unlabelled clips
+    placed, _ = toy_catalog.with_folder(f"folder:{folders[0]}")  # predicting needs no unlabelled clips
     assert load_run(result.folder, read_record(path), placed).plan.digest == record["digest"]
 
 
@@ -332,7 +332,7 @@ def test_a_method_that_does_not_declare_its_need_is_an_error(toy_catalog: Catalo
 
 
 def test_unlabelled_clips_keep_their_files(toy_catalog: Catalog, folders: tuple[Path, Path]) -> None:
-    catalog, name = toy_catalog.placed(f"videos:{folders[1]}")
+    catalog, name = toy_catalog.with_folder(f"videos:{folders[1]}")
     plan = resolve_plan(catalog, asked("toy", ASKS, unlabelled=name))
     clips = list_unlabelled(clip_set(catalog, name, folders[1], ""), plan, "fail").clips
     assert VideoFile(folders[1] / "copied.mp4") in {clip.source for clip in clips}

@@ -156,9 +156,9 @@ def _bare(
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.cost.structure import cost_of, describe_bare
     from benchmark_core.networks.assemble import build_backbone, build_recognizer
-    from benchmark_core.weights_file import place_weights
+    from benchmark_core.weights_file import add_weights
 
-    catalog, weights = place_weights(catalog, fields["weights"] or "scratch")
+    catalog, weights = add_weights(catalog, fields["weights"] or "scratch")
     backbone = catalog.backbones[fields["backbone"]]
     enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
     size = read_size("--size", fields["size"] or "256x340")

@@ -72,7 +72,7 @@ def command(
             what = "one unlabelled clip" if data.is_file() else "a folder of unlabelled clips"
             ConsoleReporter().say(f"{data} is read as {what}: {reason}")
             dataset, data = f"{template}:{data}", None
-    catalog, name = catalog.placed(dataset or record["plan"]["dataset"], data)
+    catalog, name = catalog.with_folder(dataset or record["plan"]["dataset"], data)
     root = data_root(catalog, name, data)
     if out is not None and out.is_dir():
         raise ElrError(f"--out {out} is a folder; name the file to write")
@@ -119,7 +119,7 @@ def not_the_dataset(catalog: Catalog, plan: PlanFields, data: Path) -> str:
     if data.is_file():
         return "it is a file"
     try:
-        placed, name = catalog.placed(plan["dataset"], data)
+        placed, name = catalog.with_folder(plan["dataset"], data)
         spec, options = with_options(placed, "dataset", name)
         assert isinstance(spec, DatasetSpec)
         if spec.embedded:

@@ -69,7 +69,7 @@ class Figure:
     notes: tuple[str, ...] = ()
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         """Where it is printed, for example `cstat-2021, Table IV, SAT, Resnet-34`."""
         return ", ".join((self.paper, self.table, self.row, self.column))
 

@@ -21,7 +21,7 @@ def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
     spec = section[name.base]
     if isinstance(spec, DatasetSpec) and spec.at is not None:
         raise ElrError(
-            f"dataset '{text}' stands for a folder that is not in the catalog; Catalog.placed('{text}') adds it"
+            f"dataset '{text}' stands for a folder that is not in the catalog; Catalog.with_folder('{text}') adds it"
         )
     for variant in name.variants:
         if variant not in spec.variants:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError
-from benchmark_core.names import ComponentName, placed_name
+from benchmark_core.names import ComponentName, folder_dataset_name
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.lookup import find
 from benchmark_core.specs import DatasetSpec, DegradationSpec
@@ -64,6 +64,6 @@ def _extra_dataset(catalog: Catalog, text: str) -> tuple[DatasetSpec | None, Com
     """Look up an extra dataset. The spec is None for a folder's name, `videos:kinetics`, without its path."""
     base, colon, rest = text.partition(":")
     if text not in catalog.datasets and base in catalog.datasets and catalog.datasets[base].at is not None:
-        if colon and placed_name(base, rest) == text:
+        if colon and folder_dataset_name(base, rest) == text:
             return None, ComponentName.parse(text)
     return find(catalog.datasets, text)

@@ -104,7 +104,7 @@ class Dataset(TypedDict):
     classes: int
 
 
-class Stage(TypedDict):
+class StageFields(TypedDict):
     """A cached training result. `seconds` is its training time, also if it was reused."""
 
     name: str
@@ -176,7 +176,7 @@ class _RunRecord(TypedDict):
     dataset: Dataset
     initialisation: str
     updates: dict[str, int]
-    stages: list[Stage]
+    stages: list[StageFields]
     device: str
     versions: dict[str, str]
     plugins: dict[str, PluginFields]

@@ -78,7 +78,7 @@ class ExtraSet:
 def clip_set(catalog: Catalog, name: str, root: Path | None, flag: str) -> ClipSet:
     """Return the set that a plan names. ElrError if it stands for a folder and `flag` does not give the folder."""
     if name not in catalog.datasets and catalog.datasets[ComponentName.parse(name).base].at is not None:
-        catalog, name = catalog.placed(name, root, flag)
+        catalog, name = catalog.with_folder(name, root, flag)
     spec, options = with_options(catalog, "dataset", name)
     return ClipSet(name=name, spec=cast("DatasetSpec", spec), options=options, root=root)
 

@@ -31,7 +31,7 @@ def make_plan(
     Raises ElrError for an unknown name, a number out of bounds, or components that do not go together.
     """
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
-    from benchmark_core.weights_file import place_enhancer_weights, place_weights
+    from benchmark_core.weights_file import add_enhancer_weights, add_weights
 
     asked: dict[str, Any] = {}
     if planfile is not None:
@@ -47,15 +47,15 @@ def make_plan(
         if name not in known:
             raise unknown("field of a plan", name, known - {"settings"})
     settings = (*asked.pop("settings", ()), *settings)
-    catalog, asked["dataset"] = catalog.placed(asked["dataset"], data)
+    catalog, asked["dataset"] = catalog.with_folder(asked["dataset"], data)
     if "weights" in asked:
-        catalog, asked["weights"] = place_weights(catalog, asked["weights"])
+        catalog, asked["weights"] = add_weights(catalog, asked["weights"])
     if "enhancer_weights" in asked:
-        catalog, asked["enhancer_weights"] = place_enhancer_weights(catalog, asked["enhancer_weights"])
+        catalog, asked["enhancer_weights"] = add_enhancer_weights(catalog, asked["enhancer_weights"])
     for name in ("unlabelled", "high_source"):
         root = getattr(extra, name)
         if name in asked:
-            catalog, asked[name] = catalog.placed(asked[name], root, _data_flag(name))
+            catalog, asked[name] = catalog.with_folder(asked[name], root, _data_flag(name))
         elif root is not None:
             flag = f"--{name.replace('_', '-')}"
             raise ElrError(f"{_data_flag(name)} {root} has no effect without {flag}; add {flag} NAME")
@@ -90,8 +90,8 @@ def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "-
 
     None for a dataset drawn by code. flag: the option that sets `given`, for errors.
     """
-    if dataset in catalog.places:
-        return catalog.places[dataset]
+    if dataset in catalog.folders:
+        return catalog.folders[dataset]
     spec = catalog.datasets[ComponentName.parse(dataset).base]
     if spec.embedded:
         if given is not None:

@@ -96,7 +96,7 @@ class DatasetSpec(Spec):
         """Whether it is a set of unlabelled clips: extra training data for a labelled dataset, never scored."""
         return not self.classes and self.at is None
 
-    def place(self, path: Path) -> DatasetSpec:
+    def at_folder(self, path: Path) -> DatasetSpec:
         """Return the dataset of a template at `path`, named TEMPLATE:FOLDER."""
         assert self.at is not None
         placed: DatasetSpec = self.load(self.at)(path)

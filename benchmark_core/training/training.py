@@ -147,10 +147,10 @@ class Training(RunStages):
         if enhancer is not None:
             module.enhancer.load_state_dict(enhancer.state_dict())
             module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
-        placed: Recognizer = self.place(module)
+        placed: Recognizer = self.to_device(module)
         return placed
 
-    def place(self, module: Any) -> Any:
+    def to_device(self, module: Any) -> Any:
         """Return `module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU)."""
         placed = module.to(self.device)
         if self.components.backbone.dims == 2:

@@ -44,7 +44,7 @@ def train_with_attention(
     teacher.eval().requires_grad_(False)
     trained: list[nn.Module] = [student]
     if measure is not None and any(True for _ in measure.parameters()):
-        trained.append(training.place(measure))
+        trained.append(training.to_device(measure))
     frozen = freeze_norms(student.backbone, str(options["freeze_bn"]))
     external = [float(options[key]) for key in ("w_ce", "w_sat", "w_tat")]
     views = training.views("train", low=True, high=True, unlabelled=bool(unlabelled))

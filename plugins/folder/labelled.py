@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark_core import DatasetSpec
 from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError
-from benchmark_core.names import placed_name
+from benchmark_core.names import folder_dataset_name
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Fold, FrameFolder, Index, VideoFile
 from elrbench_plugins.folder import FOLDER
@@ -34,7 +34,7 @@ def at(path: Path) -> DatasetSpec:
         raise ElrError(f"folder:{path}: {hard[0]!r} cannot be a class name; use printable characters")
     return replace(
         FOLDER,
-        name=placed_name(FOLDER.name, path.name),
+        name=folder_dataset_name(FOLDER.name, path.name),
         summary=f"your own clips, {len(classes)} classes",
         classes=classes,
         index=functools.partial(read, classes=classes),

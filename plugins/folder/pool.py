@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark_core import DatasetSpec
 from benchmark_core.errors import ElrError
-from benchmark_core.names import placed_name
+from benchmark_core.names import folder_dataset_name
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Index, VideoFile
 from elrbench_plugins.folder import VIDEOS
@@ -19,7 +19,7 @@ from elrbench_plugins.folder.files import is_video, shown
 
 def at(path: Path) -> DatasetSpec:
     """Return the unlabelled dataset at `path`."""
-    return replace(VIDEOS, name=placed_name(VIDEOS.name, path.name), summary="clips without labels", at=None)
+    return replace(VIDEOS, name=folder_dataset_name(VIDEOS.name, path.name), summary="clips without labels", at=None)
 
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:

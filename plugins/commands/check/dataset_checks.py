@@ -22,7 +22,7 @@ def check_dataset(spec: DatasetSpec, catalog: Catalog, data: Mapping[str, Path],
         yield "its folder is given"
         if spec.name not in data:
             raise CheckSkipped("its folder is not known; pass --data DIR")
-        spec = spec.place(data[spec.name])
+        spec = spec.at_folder(data[spec.name])
     yield "classes and protocols"
     unique = len(set(spec.classes)) == len(spec.classes)
     require(unique and (spec.unlabelled or bool(spec.classes)), "its class names repeat, or it has none")

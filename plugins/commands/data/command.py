@@ -67,7 +67,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
     catalog = load_catalog(extra=plugins)
     if name not in catalog.datasets:  # a template such as `folder` is described without a folder, too
-        catalog, name = catalog.placed(name)
+        catalog, name = catalog.with_folder(name)
     facts = describe(catalog.datasets[name if name in catalog.datasets else ComponentName.parse(name).base])
     if as_json:
         print_json(facts)
@@ -217,7 +217,7 @@ def find(
     from benchmark_core.clips.classes import pick_classes, with_classes
     from benchmark_core.plans.resolve import with_options
 
-    catalog, name = catalog.placed(name, data)
+    catalog, name = catalog.with_folder(name, data)
     found, options = with_options(catalog, "dataset", name)
     spec = cast("DatasetSpec", found)
     root = data_root(catalog, name, data)

@@ -76,7 +76,7 @@ def command(
     name = finished.record["plan"]["dataset"]
     catalog, dataset = load_catalog(extra=plugins), name
     if data is not None:
-        catalog, dataset = catalog.placed(name, data)
+        catalog, dataset = catalog.with_folder(name, data)
         data_root(catalog, dataset, data)  # an explicit --data must exist
     report = make_report(
         finished,
@@ -116,6 +116,6 @@ def data_folder(catalog: Catalog, dataset: str, data: Path | None) -> Path | Non
     folder.
     """
     base = catalog.datasets[ComponentName.parse(dataset).base]
-    if data is None and base.at is not None and dataset not in catalog.places:
+    if data is None and base.at is not None and dataset not in catalog.folders:
         raise ElrError(f"the record does not name the folder of dataset '{dataset}'; pass --data DIR")
     return data_root(catalog, dataset, data)

@@ -17,7 +17,7 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
-from benchmark_core.weights_file import PREFIX, place_enhancer_weights, place_weights
+from benchmark_core.weights_file import PREFIX, add_enhancer_weights, add_weights
 from elrbench_plugins.commands.suite.suite import Suite, SuiteRow
 
 # Field -> fields of a row that no longer apply if the user overrides it.
@@ -122,22 +122,22 @@ def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> 
         )
     names: dict[str, str] = {}
     for text in sorted(datasets):
-        catalog, names[text] = catalog.placed(text, asked.data)
+        catalog, names[text] = catalog.with_folder(text, asked.data)
     pools = {
         str(asked.fields.get("unlabelled", row.fields["unlabelled"])) for row in rows if "unlabelled" in row.fields
     }
     for text in sorted(pools):
         if asked.extra.unlabelled is not None or "unlabelled" in asked.fields or not _without_folder(catalog, text):
-            catalog, names[text] = catalog.placed(text, asked.extra.unlabelled, "--unlabelled-data")
+            catalog, names[text] = catalog.with_folder(text, asked.extra.unlabelled, "--unlabelled-data")
     sources = {str({**row.fields, **asked.fields}.get("high_source", "self")) for row in rows}
     for text in sorted(sources - {"self"}):
-        catalog, names[text] = catalog.placed(text, asked.extra.high_source, "--high-source-data")
+        catalog, names[text] = catalog.with_folder(text, asked.extra.high_source, "--high-source-data")
     for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
-        catalog, names[text] = place_weights(catalog, text)
+        catalog, names[text] = add_weights(catalog, text)
     fields = [asked.fields, *({**row.fields, **asked.fields} for row in rows if not _other_weights(asked))]
     files = {each["enhancer_weights"] for each in fields if "enhancer_weights" in each}
     for text in sorted(map(str, files)):
-        catalog, names[text] = place_enhancer_weights(catalog, text)
+        catalog, names[text] = add_enhancer_weights(catalog, text)
     return catalog, names
 
 

@@ -160,7 +160,7 @@ def load_records(folder: PathLike = "leaderboards") -> pd.DataFrame:
 
     root = Path(folder)
     if not root.is_dir():
-        raise ElrError(f"there is no folder {root}; pass the leaderboards folder")
+        raise ElrError(f"the folder {root} does not exist; pass the leaderboards folder")
     frame: pd.DataFrame = pd.DataFrame([_row(read_record(path), path) for path in run_files(root)])
     return frame
 

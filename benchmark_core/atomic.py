@@ -50,17 +50,17 @@ def sweep_parts(folder: Path, *, older: float = 0.0) -> None:
 
 def unwritable(path: Path, error: OSError) -> RunFailed:
     """Return the error for a file that cannot be written."""
-    return RunFailed(f"{path} cannot be written: {error.strerror or error}; choose a writable folder with enough space")
+    return RunFailed(f"{path} cannot be written: {error.strerror or error}; use a writable folder with enough space")
 
 
 def check_writable(folder: Path, flags: str = "--out or --cache") -> None:
     """Raise ElrError if `folder` cannot be made or written. Makes nothing. flags: options that name another folder."""
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    advice = f"choose another with {flags}"
+    advice = f"pass another folder with {flags}"
     if not nearest.is_dir():
-        raise ElrError(f"the folder {folder} cannot be made: {nearest} is a file; {advice}")
+        raise ElrError(f"the folder {folder} cannot be created: {nearest} is a file; {advice}")
     try:
         with tempfile.TemporaryFile(dir=nearest):  # access bits do not cover read-only file systems
             pass
     except OSError as error:
-        raise ElrError(f"nothing can be written in {nearest} ({error.strerror or error}); {advice}") from error
+        raise ElrError(f"the folder {nearest} is not writable ({error.strerror or error}); {advice}") from error

@@ -132,7 +132,7 @@ def _same(one: Path, other: Path) -> bool:
 
 def _two_folders(name: str, one: Path, other: Path) -> ElrError:
     return ElrError(
-        f"the folders {one} and {other} would both be named '{name}'; rename one, or make a symlink with another name"
+        f"the folders {one} and {other} give one dataset name '{name}'; rename one or use a link with another name"
     )
 
 

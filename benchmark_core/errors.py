@@ -1,4 +1,4 @@
-"""Errors that are printed as one line without traceback: what is wrong, whose part it is, what to do next."""
+"""Errors that are printed as one line without traceback: what is wrong, in which file or plugin, what to do next."""
 
 from __future__ import annotations
 
@@ -31,5 +31,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ElrError:
-    """Return an error such as `unknown method 'cstatt'. Did you mean 'cstat'?`."""
-    return ElrError(f"unknown {kind} '{name}'. {did_you_mean(name, known)}")
+    """Return an error such as `unknown method 'cstatt'. Did you mean 'cstat'?`. A quoted `kind` gets a colon."""
+    colon = ":" if kind.endswith("'") else ""
+    return ElrError(f"unknown {kind}{colon} '{name}'. {did_you_mean(name, known)}")

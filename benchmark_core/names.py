@@ -24,7 +24,7 @@ class ComponentName:
         base, colon, rest = text.partition(":")
         variants = tuple(rest.split("+")) if colon else ()
         if not base or any(not variant for variant in variants):
-            raise ElrError(f"'{text}' is not a component's name; write NAME or NAME:VARIANT+VARIANT")
+            raise ElrError(f"'{text}' is not a component name; use NAME or NAME:VARIANT+VARIANT")
         return cls(base, variants)
 
     def __str__(self) -> str:
@@ -55,5 +55,5 @@ def file_name(text: str) -> str:
     """Return `text` as a file name: `:`, `+` and other unsafe characters become `-`. Never empty, never a dot file."""
     safe = _UNSAFE.sub("-", text).lstrip(".").rstrip("-")
     if not safe:
-        raise ElrError(f"{text!r} cannot name a file")
+        raise ElrError(f"{text!r} cannot be a file name; use letters and digits")
     return safe[:120]

@@ -143,7 +143,7 @@ def _register(manager: pluggy.PluginManager, owner: Owner, module: ModuleType) -
             )
     try:
         if manager.register(module, name=owner.plugin) is None:
-            raise ElrError(f"plugin {owner} is blocked")
+            raise ElrError(f"plugin {owner} is blocked; remove it from ELRBENCH_BLOCK")
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         wrong = [name for name in vars(module) if manager.parse_hookimpl_opts(module, name) and name not in hooks]
@@ -151,4 +151,4 @@ def _register(manager: pluggy.PluginManager, owner: Owner, module: ModuleType) -
         manager.unregister(module)  # otherwise the next plugin's check would fail for this one
         raise ElrError(f"plugin {owner}: {what}") from error
     except ValueError as error:
-        raise ElrError(f"plugin {owner} is given twice; remove one") from error
+        raise ElrError(f"plugin {owner} is loaded twice; remove one --plugin") from error

@@ -79,7 +79,7 @@ def refuse_absent(recorded: Mapping[str, PluginFields], catalog: Catalog) -> Non
             release = " ".join(filter(None, (owner["distribution"], owner["version"])))
             raise ElrError(
                 f"{kind} '{owner['name']}' is from the plugin '{owner['plugin']}' ({release}), which is not installed; "
-                "install it, or give --plugin FILE"
+                "install it or pass --plugin FILE"
             )
 
 

@@ -89,11 +89,11 @@ def named_file(flag: str, text: str) -> tuple[str, WeightsFile]:
     """
     path = Path(text).expanduser()
     if text.startswith(PREFIX) and not path.is_file():
-        raise ElrError(f"{flag} {text} is the name of a file in a plan; give the path of the file: {flag} PATH")
+        raise ElrError(f"{flag} {text} is a file name from a plan; pass the path of the file: {flag} PATH")
     if path.is_dir():
-        raise ElrError(f"{flag} {text} is a folder; give a checkpoint in it, one of {', '.join(SUFFIXES)}")
+        raise ElrError(f"{flag} {text} is a folder; pass a checkpoint in it, one of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise ElrError(f"{flag} {text}: there is no such file")
+        raise ElrError(f"{flag} {text}: the file does not exist")
     if path.suffix not in SUFFIXES:
         raise ElrError(f"{flag} {text} is not a checkpoint: its name must end in one of {', '.join(SUFFIXES)}")
     file = WeightsFile(path=path.resolve(), digest=digest_of_bytes(_read(path)))

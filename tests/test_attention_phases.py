@@ -79,9 +79,9 @@ def test_stat_transfers_attention_alone_there(toy_catalog: Catalog, tmp_path: Pa
 
 @pytest.mark.parametrize("method", ["cstat:ut", "stat:ut"])
 def test_a_pool_that_is_asked_for_and_not_given_is_named(toy_catalog: Catalog, method: str) -> None:
-    with pytest.raises(ElrError, match=f"method '{method}' with method.unlabelled=attention.* add e.g. --unlabelled"):
+    with pytest.raises(ElrError, match=f"method '{method}' with method.unlabelled=attention.* pass e.g. --unlabelled"):
         plan_of(toy_catalog, method)
-    with pytest.raises(ElrError, match="'toy'; leave out --unlabelled"):
+    with pytest.raises(ElrError, match="'toy'; remove --unlabelled"):
         plan_of(toy_catalog, method.partition(":")[0], unlabelled="toy")
 
 

@@ -198,7 +198,7 @@ def test_a_cache_of_counts_alone_is_a_cache(call: Call, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(call: Call) -> None:
     code, _, err = call("ls", "--cache", "/nowhere")
-    assert (code, err) == (2, "elrbench: error: there is no cache folder /nowhere; pass --cache DIR\n")
+    assert (code, err) == (2, "elrbench: error: the cache folder /nowhere does not exist; pass --cache DIR\n")
 
 
 # -- verify
@@ -441,14 +441,14 @@ def test_it_asks_first(cache: Path, call: Call, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "nothing selected; name clips or stages, or select with --stage, --recipe, --unfinished or --older-than"),
+        ([], "nothing is selected; pass clips, stages, --stage, --recipe, --unfinished or --older-than"),
         (["stage"], "unknown part of the cache 'stage'. Did you mean 'stages'?"),
         (
             ["stages", "--older-than", "soon"],
             "--older-than soon is not an age; pass hours, days or weeks: 12h, 30d, 8w",
         ),
-        (["clips", "--unfinished"], "--stage or --unfinished selects stages, but only clips was named; add it"),
-        (["stages", "--recipe", "ab"], "--recipe selects clips, but only stages was named; add it"),
+        (["clips", "--unfinished"], "--stage or --unfinished selects stages, but only clips was passed; add stages"),
+        (["stages", "--recipe", "ab"], "--recipe selects clips, but only stages was passed; add clips"),
     ],
 )
 def test_a_selection_that_is_none(cache: Path, call: Call, argv: list[str], message: str) -> None:

@@ -164,7 +164,7 @@ def test_a_broken_degradation_is_named(tmp_path, made, check, detail):
 
 @pytest.mark.parametrize(
     ("fitted", "detail"),
-    [("net", "training made no update"), ("training.views('test')", "a method asked for views of 'test' clips")],
+    [("net", "training made no update"), ("training.views('test')", "method 'method' asked for views of 'test' clips")],
 )
 def test_a_broken_method_is_named(tmp_path, fitted, detail):
     found = failure(tmp_path, METHOD.format(fitted=fitted))

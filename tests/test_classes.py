@@ -70,7 +70,7 @@ def test_a_plan_of_fewer_classes_survives_json_and_says_so() -> None:
 
 
 def test_a_plan_with_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ElrError, match="missing or unknown fields: colour; it was made by another version"):
+    with pytest.raises(ElrError, match="missing or unknown fields: colour; .* another version"):
         Plan.from_json({**FEWER.to_json(), "colour": "red"})
 
 
@@ -83,9 +83,9 @@ def test_classes_keep_the_datasets_order() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("left,rigth", "unknown class of dataset 'toy' 'rigth'. Did you mean 'right'?"),
-        ("left,", "unknown class of dataset 'toy' ''. Known: left, moves, right."),
-        ("left", "--classes leaves only the class 'left' of dataset 'toy'"),
+        ("left,rigth", "unknown class of dataset 'toy': 'rigth'. Did you mean 'right'?"),
+        ("left,", "unknown class of dataset 'toy': ''. Known: left, moves, right."),
+        ("left", "--classes selects only class 'left' of dataset 'toy'"),
     ],
 )
 def test_what_is_refused(toy_catalog: Catalog, asked: str, message: str) -> None:

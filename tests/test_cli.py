@@ -240,8 +240,8 @@ HELP = "see 'elrbench {} --help'"
         (["show", "backbone", "resnet43"], "unknown backbone 'resnet43'. Did you mean 'resnet34'?"),
         (["show", "a", "b", "c"], "'elrbench show' takes one component, as NAME or KIND NAME, not 3 words"),
         (["list", "backbon"], "unknown kind of component 'backbon'. Did you mean 'backbones'?"),
-        (["run", "--dataset", "puppets"], "which method? Give --method NAME; 'elrbench list methods' names them"),
-        (["run", "--method", "cstat"], "which dataset? Give --dataset NAME; 'elrbench list datasets' names them"),
+        (["run", "--dataset", "puppets"], "no method is given: pass --method NAME; "),
+        (["run", "--method", "cstat"], "no dataset is given: pass --dataset NAME; "),
         (["run", "--method", "cstatt", "--dataset", "puppets"], "unknown method 'cstatt'. Did you mean 'cstat'?"),
         (
             ["run", "--method", "cstat", "--dataset", "puppets", "--set", "method.epoch=3"],
@@ -253,15 +253,15 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb"],
-            "dataset 'jhmdb' lies in a folder: give --data ROOT, or ELRBENCH_DATA, the one above it",
+            "dataset 'jhmdb' needs its files: pass --data DIR or set ELRBENCH_DATA ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb", "--data", "/nowhere"],
-            "dataset 'jhmdb' is not at /nowhere: there is no such folder; --data ROOT names another",
+            "dataset 'jhmdb': the folder /nowhere does not exist; pass --data DIR ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "puppets", "--data", "/"],
-            "dataset 'puppets' is drawn by code and reads no folder; leave out --data /",
+            "dataset 'puppets' is drawn by code and reads no folder; remove --data /",
         ),
         (
             ["publish", "../x"],
@@ -269,9 +269,9 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["publish", "abcd", "--out", "/nowhere"],
-            "there is no run 'abcd' in /nowhere, and no such folder. There are none.",
+            "there is no folder 'abcd', and no run 'abcd' in /nowhere. ",
         ),
-        (["leaderboard", "--folder", "/nowhere"], "there is no folder /nowhere; pass --folder "),
+        (["leaderboard", "--folder", "/nowhere"], "the folder /nowhere does not exist; pass --folder "),
         (["cost", "--classes", "3"], "--backbone is missing: "),
         (["cost", "--backbone", "resnet18"], "--classes is missing: "),
         (
@@ -289,7 +289,7 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb", "--classes", "catch,wav"],
-            "unknown class of dataset 'jhmdb' 'wav'. Did you mean 'wave'?",
+            "unknown class of dataset 'jhmdb': 'wav'. Did you mean 'wave'?",
         ),
         (["check", "nothing"], "unknown plugin 'nothing'. "),
         (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: the file does not exist"),
@@ -425,7 +425,7 @@ def test_a_run_folder_is_for_one_plan(finished, call, monkeypatch):
     monkeypatch.chdir(folder)
     code, _, err = call(*SMALL_RUN, "--seed", "1", "--cache", "cache", "--out", told["folder"])
     digest = told["record"]["digest"]
-    what = f"{told['folder']} holds the run {digest} of another plan (supervised-{digest}.json); give another --out"
+    what = f"{told['folder']} holds the run {digest} of another plan (supervised-{digest}.json); pass another --out"
     assert (code, err) == (2, f"elrbench: error: {what}\n")
 
 
@@ -444,7 +444,7 @@ def test_data_root_comes_from_the_environment(catalog, monkeypatch, tmp_path):
     assert data_root(catalog, "jhmdb", tmp_path) == tmp_path
     assert data_root(catalog, "puppets", None) is None
     monkeypatch.setenv("ELRBENCH_DATA", str(tmp_path / "other"))
-    with pytest.raises(ElrError, match="is not at"):
+    with pytest.raises(ElrError, match="does not exist"):
         data_root(catalog, "jhmdb", None)
 
 

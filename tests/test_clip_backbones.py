@@ -178,7 +178,7 @@ def test_i3ds_flow_checkpoint_is_taken_as_it_is(folder, catalog: Catalog):
 def test_projections_of_the_other_shortcut_are_refused(folder, catalog: Catalog):
     torch.save(public("resnet3d-18", 400), folder / "r3d18.pth")
     placed, named = add_weights(catalog, str(folder / "r3d18.pth"))
-    with pytest.raises(ElrError, match=r"18 are left over \(first: layer2.0.downsample.0.weight\)"):
+    with pytest.raises(ElrError, match=r"18 tensors are not in the network \(first: layer2.0.downsample.0.weight\)"):
         build_backbone(placed.backbones["resnet3d-18"], 400, {"shortcut": "A"}, weights=named)
     del placed
     bare = {key: value for key, value in public("resnet3d-18", 400).items() if ".downsample." not in key}

@@ -97,7 +97,7 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, stored_format: StoredFormat
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[:-1], "emptied": b"", "scribbled": b"\xff" * len(whole)}[harm])
     assert clipfile.read_header(path) is None
-    with pytest.raises(ElrError, match="not in the clip store"):
+    with pytest.raises(ElrError, match="removed from the clip store"):
         store.reader(stored_format).count(clip)
     assert store.ensure([clip], [stored_format]).built == 1
     assert path.read_bytes() == whole
@@ -224,7 +224,7 @@ def test_a_file_damaged_within_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match=r"clip 'clip-1': its file .* is damaged .*delete .*\.clip and run again"):
         store.reader(HIGH).frames(clip, range(6))
     path.unlink()
-    with pytest.raises(ElrError, match="not in the clip store.*run again"):
+    with pytest.raises(ElrError, match="removed from the clip store.*run again"):
         store.reader(HIGH).frames(clip, range(6))
 
 

@@ -72,7 +72,7 @@ def test_backbones_and_enhancers(catalog: Catalog, backbone: str, enhancer: str,
 def test_backbones_on_clips(catalog: Catalog, backbone: str, method: str, tmp_path: Path) -> None:
     """Their default sampling is windows, whose number depends on the clip: refused without --sampling."""
     asked = {"method": method, "dataset": "puppets", "backbone": backbone}
-    with pytest.raises(ElrError, match="a fixed number of intervals, but windows-16 .* --sampling 4x16"):
+    with pytest.raises(ElrError, match="a fixed number of intervals, but with windows-16 .* --sampling 4x16"):
         tried(catalog, tmp_path, **asked)
     assert list(tried(catalog, tmp_path, **asked, sampling="2x4")) == ["teacher-tam", "student", "joint"]
 

@@ -165,7 +165,7 @@ def test_first_digits_of_several_and_of_none(tmp_path: Path, call: Call) -> None
     folder = tmp_path / "records/acts/split1/average-12x16"
     (folder / f"mine-{digests[0][:4]}ffffffffffff.json").write_text("{}")
     line = refused(call(digests[0][:4], digests[1]))
-    assert f"2 digests start with '{digests[0][:4]}': mine-" in line and "give more digits" in line
+    assert f"2 runs have a digest that starts with '{digests[0][:4]}': mine-" in line and "pass more digits" in line
 
 
 def test_a_method_of_a_track_is_its_row(tmp_path: Path, call: Call) -> None:

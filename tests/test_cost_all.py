@@ -152,7 +152,7 @@ def test_options_of_a_setting_are_built_and_described(catalog: Catalog):
     plain = Subject(catalog.enhancers["d-dbpn"], dataclasses.replace(deep, options={}))
     fewer, seven = (count_parameters(each.build())["total"] for each in (subject, plain))
     assert fewer < seven == 5_953_526
-    for wrong, says in (({"unit": 3}, "unknown option of enhancer 'd-dbpn' 'unit'"), ({"units": 99}, "is above 10")):
+    for wrong, says in (({"unit": 3}, "unknown option of enhancer 'd-dbpn': 'unit'"), ({"units": 99}, "is above 10")):
         with pytest.raises(ElrError, match=says):
             Subject(catalog.enhancers["d-dbpn"], dataclasses.replace(deep, options=wrong)).describe()
 
@@ -318,7 +318,7 @@ def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
         ("cost --only resnet34", "--only needs --all"),
         ("cost --refresh --backbone resnet34", "--refresh needs --all"),
         ("cost --all --only resnet43", "unknown backbone or enhancer 'resnet43'. Did you mean 'resnet34'?"),
-        ("cost --all --publish --folder nowhere", "no leaderboards folder nowhere: pass --folder"),
+        ("cost --all --publish --folder nowhere", "the folder nowhere does not exist; pass --folder"),
     ],
 )
 def test_what_does_not_go_together_is_refused(flags, says, capsys, monkeypatch, catalog: Catalog):

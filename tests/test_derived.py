@@ -71,7 +71,7 @@ def test_each_clip_is_asked_for_once(toy_catalog: Catalog, tmp_path: Path) -> No
     assert sorted(features.asked) == sorted(clip.id for clip in data.train) and len(derived) == 24
     again, none, _ = derive(data, parts)
     assert none.asked == [] and len(again) == 24
-    stored = next(recipe for recipe in read_cache(tmp_path).recipes if recipe.kind == "derived")
+    stored = next(one for one in read_cache(tmp_path).formats if one.kind == "derived")
     assert stored.clips == 24
     next((tmp_path / "clips" / stored.key).rglob("*.clip")).unlink()
     _, one, _ = derive(data, parts)
@@ -143,7 +143,7 @@ def test_values_of_any_shape_survive_storage(shape: tuple[int, ...]) -> None:
 
 def test_what_cannot_be_kept_is_refused(toy_catalog: Catalog, tmp_path: Path) -> None:
     data, parts = data_of(toy_catalog, tmp_path)
-    with pytest.raises(ElrError, match=r"'clip000' have shape \(8, 8\), expected \(8, 9\)"):
+    with pytest.raises(ElrError, match=r"'clip000' are \(8, 8\), not \(8, 9\)"):
         derive(data, parts, shape=(9,))
     with pytest.raises(ElrError, match="'features' .*views.*whole=True"):
         derive(data, parts, of=data.training_views(low=True, high=False, seed=0))

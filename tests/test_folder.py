@@ -191,7 +191,7 @@ def test_a_template_needs_its_folder(catalog: Catalog, text: str, message: str) 
     with pytest.raises(ElrError) as caught:
         catalog.with_folder(text)
     assert message in str(caught.value)
-    with pytest.raises(ElrError, match="stands for a folder that is not in the catalog"):
+    with pytest.raises(ElrError, match="is a folder that is not in the catalog"):
         resolve_plan(catalog, PlanRequest(method="supervised", dataset=text.rstrip(":")))
 
 

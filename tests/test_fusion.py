@@ -236,7 +236,7 @@ def test_an_absent_stream_is_named(made: RunResult, tmp_path: Path) -> None:
     alone.mkdir()
     for path in made.folder.iterdir():
         (alone / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(ElrError, match=f"there is no run folder .*{made.record['fused'][0]}"):
+    with pytest.raises(ElrError, match=f"the run folder .*{made.record['fused'][0]}"):
         publish(alone, tmp_path / "board")
     assert not (tmp_path / "board").exists()
 
@@ -333,4 +333,4 @@ def test_cost_of_a_bare_backbone_for_flow(call) -> None:
     code, error = call(f"{bare} rgb+flow")
     assert code == 2 and "unknown modality of a backbone 'rgb+flow'" in error
     code, error = call(f"{bare} flow --enhancer bicubic --low 12x16")
-    assert code == 2 and "leave out --enhancer and --low" in error
+    assert code == 2 and "remove --enhancer and --low" in error

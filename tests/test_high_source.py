@@ -230,17 +230,17 @@ def other_task(catalog: Catalog) -> Catalog:
     ("source", "changes", "message"),
     [
         ("virat-crop", {}, "unknown dataset 'virat-crop'. Did you mean 'virat-crops'?"),
-        ("tinyvirat", {}, "--high-source tinyvirat is the dataset itself"),
-        ("one-label", {}, "--high-source one-label is single-label, and dataset 'tinyvirat' is multi-label"),
+        ("tinyvirat", {}, "--high-source tinyvirat is the run's own dataset"),
+        ("one-label", {}, "--high-source one-label is single-label; pass a multi-label dataset"),
         ("strange", {}, "2 of its 5 classes are not classes of dataset 'tinyvirat' (first: 'Jumping')"),
         (
             "virat-crops",
             {"method": "supervised"},
-            "uses high views of another dataset; leave out --high-source",
+            "uses high views of another dataset; remove --high-source",
         ),
-        ("virat-crops", {"degradation": "average-12x16"}, "--high-source is for clips taken as recorded"),
-        ("self", {"method": "supervised"}, "--high-source self is for methods that need high views"),
-        ("self", {"degradation": "average-12x16"}, "--high-source self is for methods that need high views"),
+        ("virat-crops", {"degradation": "average-12x16"}, "remove --high-source"),
+        ("self", {"method": "supervised"}, "remove --high-source self"),
+        ("self", {"degradation": "average-12x16"}, "remove --high-source self"),
     ],
 )
 def test_an_unusable_hr_source_is_refused(
@@ -254,5 +254,5 @@ def test_an_unusable_hr_source_is_refused(
 def test_an_hr_source_needs_labels(toy_catalog: Catalog, tmp_path: Path) -> None:
     write_planes(tmp_path / "a.mp4", random_planes(2, 24, 32), "yuv420p", codec="libx264")
     catalog, name = toy_catalog.with_folder(f"videos:{tmp_path}")
-    with pytest.raises(ElrError, match=r"has no labels, and dataset 'tinyvirat' is multi-label"):
+    with pytest.raises(ElrError, match=r"has no labels; pass a multi-label dataset"):
         resolve_plan(catalog, asked(source=name))

@@ -130,7 +130,7 @@ def test_a_dataset_without_its_test_clips() -> None:
 
 def test_what_cannot_be_parted_is_refused() -> None:
     clips = [labelled(number, number % 2, "the one subject") for number in range(8)]
-    with pytest.raises(ElrError, match=r"letters: --holdout 0.1 holds out no clip of fold 1: its groups"):
+    with pytest.raises(ElrError, match=r"letters: --holdout 0.1 selects no clip of fold 1: its groups"):
         with_validation_split(spec(clips), 0.1, "one", "1").read_index(None, "one", {})
 
 

@@ -92,7 +92,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_torn(toy_catalog: Catalog, t
         folder = tmp_path / str(number)
         with pytest.MonkeyPatch.context() as patch:
             full_at(patch, number)
-            with pytest.raises(RunFailed, match="cannot be written: No space left on device; choose a folder that can"):
+            with pytest.raises(RunFailed, match="cannot be written: No space left on device; use a writable folder"):
                 go(toy_plan, toy_catalog, folder)
         assert verify(read_cache(folder / "cache"), reporter=Silent()).broken == ()
         assert not [path for path in folder.rglob(".*.part")]

@@ -85,7 +85,7 @@ def test_absent_code_is_an_error_before_clips_are_read(
         ({"classes": ("a", "b", "a")}, "dataset 'mine': class 'a' is listed twice"),
         ({"task": "multi-label", "metric": "top1"}, "unknown metric of dataset 'mine', which is multi-label: 'top1'"),
         ({"metric": "accuracy"}, "unknown metric of dataset 'mine', which is single-label: 'accuracy'"),
-        ({"task": "multilabel"}, "unknown task of dataset 'mine' 'multilabel'. Did you mean 'multi-label'?"),
+        ({"task": "multilabel"}, "unknown task of dataset 'mine': 'multilabel'. Did you mean 'multi-label'?"),
     ],
     ids=lambda value: "" if isinstance(value, str) else str(value),
 )

@@ -196,7 +196,7 @@ def test_another_dataset_of_the_same_classes(call: Call, folder: Path, tmp_path:
     told = json.loads(out)
     assert (code, told["dataset"], told["clips"]) == (0, "tinyvirat", 2) and told["scores"]["f1_macro"]["n"] == 2
     line = refused(call(folder, "--data", other, "--dataset", "tinyvirat", "--split", "pool"))
-    assert line == f"dataset 'tinyvirat' lists no unlabelled clips under {other}; --split test takes its test clips"
+    assert line == f"dataset 'tinyvirat' lists no unlabelled clips under {other}; pass --split test for test clips"
 
 
 def test_another_dataset_does_not_need_the_plugin_of_the_runs_dataset(
@@ -257,7 +257,7 @@ def test_an_oracle_predicts_high_views(toy_catalog: Catalog, tmp_path: Path, cal
 
 def test_a_run_folder_without_a_run(call: Call, tmp_path: Path) -> None:
     line = refused(call(tmp_path / "gone"))
-    assert line.startswith(f"there is no run folder {tmp_path / 'gone'}")
+    assert line.startswith(f"the run folder {tmp_path / 'gone'} does not exist")
     assert f"{tmp_path} holds 0 run records" in refused(call(tmp_path))
 
 
@@ -266,7 +266,7 @@ def test_weights_of_another_structure(call: Call, folder: Path, data: Path) -> N
     head = next(name for name, value in state.items() if value.shape == (26, 8))
     save_file({**state, head: torch.zeros(12, 8)}, folder / WEIGHTS)
     line = refused(call(folder, "--data", data))
-    assert f"have another structure than the record's plan: 1 of {len(state)} tensors" in line
+    assert f"do not match the structure of the record's plan: 1 of {len(state)} tensors" in line
     assert f"(first: {head}, found 12x8, expected 26x8); run the plan again" in line
     save_file({name: value for name, value in state.items() if name != head}, folder / WEIGHTS)
     assert f"first: {head}, found none, expected 26x8" in refused(call(folder, "--data", data))
@@ -280,7 +280,7 @@ def test_damaged_or_absent_weights(call: Call, folder: Path, data: Path) -> None
         (folder / WEIGHTS).write_bytes(torn)
         assert f"the weights {folder / WEIGHTS} cannot be read (" in refused(call(folder, "--data", data))
     (folder / WEIGHTS).unlink()
-    assert f"there are no weights {folder / WEIGHTS}" in refused(call(folder, "--data", data))
+    assert f"the weights {folder / WEIGHTS} do not exist" in refused(call(folder, "--data", data))
 
 
 def test_a_record_that_was_changed(call: Call, folder: Path, data: Path) -> None:
@@ -392,5 +392,5 @@ def test_a_drawn_dataset_needs_no_folder(toy_catalog: Catalog, toy_plan: Any, tm
     assert isinstance(index.clips[0].source, Drawn)
     code, told, _ = call(out, "--json")
     assert code == 0 and json.loads(told)["scores"] == read_record(find_record(out))["scores"]
-    assert "'toy' lists no unlabelled clips; --split test" in refused(call(out, "--split", "pool"))
+    assert "'toy' lists no unlabelled clips; pass --split test" in refused(call(out, "--split", "pool"))
     assert "reads no folder" in refused(call(out, "--data", tmp_path, "--split", "test"))

@@ -133,7 +133,7 @@ def test_without_clips_the_rest_is_written(call: Call, cstat: RunResult, tmp_pat
     assert code == 0
     page = read(folder / "report.html")
     panels = "attention, enhanced, features, extremes"
-    assert f"not shown: {panels}: there are no weights {folder / 'recognizer.safetensors'}" in out
+    assert f"not shown: {panels}: the weights {folder / 'recognizer.safetensors'} do not exist" in out
     assert "not shown: curves: log.json is not in the run folder" in out
     assert page.words.count("Not shown: the weights") == 4 and page.count("img") == 0
     assert np.sum(page.plots["matrix"]["counts"]) == 12
@@ -241,7 +241,7 @@ def test_clips_with_several_labels(call: Call, catalog_of_tests: Catalog, tmp_pa
     code, out, _ = call(made.folder, cache_of(made))
     assert code == 0 and "extremes: dataset 'tinyvirat-v2' needs its files: pass --data DIR" in out
     gone = call(made.folder, cache_of(made), "--data", tmp_path / "gone")
-    assert refused(gone).startswith("dataset 'tinyvirat-v2' needs its files, and ")
+    assert refused(gone).startswith("dataset 'tinyvirat-v2': the folder ")
 
 
 @needs_extra
@@ -273,7 +273,7 @@ def test_two_streams_lead_to_their_own_reports(
     assert f"report of {flow.name}" in page.words and f"elrbench report {made.streams[0].folder} writes" in page.words
     shutil.rmtree(made.streams[0].folder)
     assert call(made.folder, cache_of(made))[0] == 0
-    assert f"there is no run folder {made.streams[0].folder}" in read(made.folder / "report.html").words
+    assert f"the run folder {made.streams[0].folder} does not exist" in read(made.folder / "report.html").words
 
 
 # -- what stops it
@@ -282,7 +282,9 @@ def test_two_streams_lead_to_their_own_reports(
 def test_a_folder_that_is_gone_and_a_digest_of_none(call: Call, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(extras, "check_extra", lambda: None)
     assert refused(call("elrbench-runs/gone", tmp_path)).startswith("'elrbench-runs/gone' is neither a run folder nor")
-    assert refused(call("abcdef", tmp_path)).startswith("there is no run 'abcdef' in elrbench-runs")
+    assert refused(call("abcdef", tmp_path)).startswith(
+        "there is no folder 'abcdef', and no run 'abcdef' in elrbench-runs"
+    )
     (tmp_path / "empty").mkdir()
     assert "holds 0 run records" in refused(call("empty", tmp_path))
 

@@ -34,9 +34,9 @@ def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> Non
         (tmp_path / folder / f"method-{digest}.json").write_text(json.dumps({}))
     assert find_run("abcd0", tmp_path) == tmp_path / "mine"
     assert find_run(str(tmp_path / "other"), tmp_path) == tmp_path / "other"
-    with pytest.raises(ElrError, match=r"'abcd' begins .* 2 runs: abcd0.*mine.*abcd1.*other"):
+    with pytest.raises(ElrError, match=r"2 runs have a digest that starts with 'abcd': abcd0.*mine.*abcd1.*other"):
         find_run("abcd", tmp_path)
-    with pytest.raises(ElrError, match=r"there is no run 'ffff' in .*, and no such folder. Known: abcd0"):
+    with pytest.raises(ElrError, match=r"no run 'ffff' in .* Known: abcd0"):
         find_run("ffff", tmp_path)
     for name in ("abcd0" + "0" * 11, "abcd0" + "0" * 11 + "-again"):  # the folder named by the digest is preferred
         (tmp_path / name).mkdir()
@@ -114,7 +114,7 @@ def test_a_suite_does_not_reuse_a_run_of_other_clips(
     assert "1 of 1 runs are done" in suite(here, "--dry-run")[1]
     assert "0 of 1 runs are done" in suite(there, "--dry-run")[1]
     code, _, err = suite(there)
-    assert code == 1 and "elrbench: failed: student: " in err and "holds that run; give another --out" in err
+    assert code == 1 and "elrbench: failed: student: " in err and "holds that run; pass another --out" in err
     code, _, err = suite(there, "--out", "others")  # the published run is not reused either
     assert code == 0 and "(the clips of folder:clips differ from " in err
     records = [read_record(find_record(next(Path(out).iterdir()))) for out in ("elrbench-runs", "others")]
@@ -139,7 +139,7 @@ def test_other_versions_of_plugins_are_reported():
 def test_an_absent_plugin_is_named(toy_catalog: Catalog, catalog: Catalog, toy_plan: Plan):
     recorded = plugins_of(toy_catalog, components_of(toy_catalog, toy_plan))
     refuse_absent(recorded, toy_catalog)  # type: ignore[arg-type]
-    with pytest.raises(ElrError, match=r"dataset 'toy' is from the plugin 'toy' \(toy.py\), .* give --plugin FILE"):
+    with pytest.raises(ElrError, match=r"dataset 'toy' is from the plugin 'toy' \(toy.py\), .* pass --plugin FILE"):
         refuse_absent(recorded, catalog)  # type: ignore[arg-type]
     own = {"name": "folder:mine", "plugin": "folder", "distribution": "elrbench", "version": "0.1.0"}
     low = {**own, "name": "average-12x16", "plugin": "degradations"}

@@ -23,7 +23,7 @@ def test_texts_round_trip(text: str) -> None:
     "text", ["", "4", "x1", "4x", "0x1", "4x0", "4x1s0", "windows", "windows-0", "4X1", "4x1 ", "a"]
 )
 def test_other_texts_are_named(text: str) -> None:
-    with pytest.raises(ElrError, match=f"sampling '{text}' is not KxT"):
+    with pytest.raises(ElrError, match=f"sampling '{text}' is not valid; use KxT"):
         Sampling.parse(text)
 
 

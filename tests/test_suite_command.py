@@ -297,14 +297,14 @@ def test_show_and_list(call):
     ("argv", "message"),
     [
         (("run", "cstat-tabel4"), "unknown suite 'cstat-tabel4'. Did you mean 'cstat-table4'?"),
-        (("run", "mine"), "unknown suite 'mine'; to use the file of that name, type mine.yaml"),
+        (("run", "mine"), "unknown suite 'mine'; to use the file mine.yaml, pass mine.yaml"),
         (("run", "no.yaml"), "no.yaml cannot be read: No such file or directory"),
         (("run", "cstat-table4", "--seeds", "0,x"), "--seeds 0,x is not a list of whole numbers"),
         (("run", "cstat-table4"), "dataset 'ucf101' needs its files: pass --data DIR"),
         (("run", "cstat-table5", "--only", "pot"), "suite 'cstat-table5' has nothing to run: pot: printed only"),
         (("run", "cstat-table4", "--dataset", "puppets", "--only", "cstat-rc-ut-resnet34"), "needs --unlabelled"),
         (("run", "cstat-table4", "--dataset", "puppets", "--device", "cudda"), "device 'cudda' cannot be used"),
-        (("run", "cstat-table4", "--publish"), "there is no folder leaderboards to publish into"),
+        (("run", "cstat-table4", "--publish"), "the folder leaderboards does not exist"),
         (("rnu", "cstat-table4"), "unknown command 'suite rnu'. Did you mean 'suite run'?"),
     ],
 )  # fmt: skip

@@ -153,7 +153,7 @@ def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
     assert sr.plans[0].settings["enhancer.weights"] == name and sr.differs["enhancer.weights"] == ("fit", name)
     assert "enhancer.weights" not in kd.plans[0].settings and not kd.failed
     assert planned.remarks == ("--enhancer-weights is not applied to kd-hmdb51: no such option",)
-    with pytest.raises(ElrError, match="--enhancer-weights is for enhancers with public checkpoints, but no row"):
+    with pytest.raises(ElrError, match="no row has an enhancer with a public checkpoint; remove --enhancer-weights"):
         plan_suite(shipped(library, "purwanto-table2"), catalog, library, replace(asked, only=("kd-hmdb51",)))
 
     rows = f"{{row: sr, method: supervised, enhancer: dbpn-s, enhancer_weights: {path}}}"
@@ -253,7 +253,7 @@ def test_a_matrix_is_every_combination(library: Library, toy_catalog: Catalog):
         ("rows: [{row: x, methd: a}]", "row x: unknown key 'methd'. Did you mean 'method'?"),
         ("rows: [{row: x, method: [a]}]", "row x: 'method' is ['a'], not one name"),
         ("rows: [{row: x, run: none}]", "row x: 'run: none' needs a printed figure"),
-        ("rows: [{row: x, run: never}]", "row x: 'run' is 'never'; expected none"),
+        ("rows: [{row: x, run: never}]", "row x: 'run' is 'never'; expected 'none'"),
         ("rows: [{row: x, method: a, dataset: b}, {row: x, method: c, dataset: b}]", "two rows have the name 'x'"),
         ("seeds: [-1]\nrows: [{row: x, method: a, dataset: b}]", "'seeds' is [-1]; expected whole numbers from 0"),
         ("common: {teacher: x}\nrows: [{row: x}]", "common: unknown key 'teacher'"),
@@ -274,9 +274,9 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
     def plan(text: str, **asked: object) -> PlannedSuite:
         return plan_suite(of(text), toy_catalog, library, SuiteRequest(**asked))  # type: ignore[arg-type]
 
-    with pytest.raises(ElrError, match="unknown row of suite 'mine' 'stdent'. Did you mean 'student'"):
+    with pytest.raises(ElrError, match="unknown row of suite 'mine': 'stdent'. Did you mean 'student'"):
         plan(f"{COMMON}\n{ROWS}", only=("stdent",))
-    with pytest.raises(ElrError, match="unknown row of suite 'mine' '\\*-hmdb51'"):
+    with pytest.raises(ElrError, match="unknown row of suite 'mine': '\\*-hmdb51'"):
         plan(f"{COMMON}\n{ROWS}", only=("*-hmdb51",))
     assert [row.row.name for row in plan(f"{COMMON}\n{ROWS}", only=("s*t",)).rows] == ["student"]
     with pytest.raises(ElrError, match="suite 'mine', row supervised#1: unknown printed figure"):

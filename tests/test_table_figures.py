@@ -241,5 +241,5 @@ def test_a_track_that_shares_its_file_with_another_is_named(tmp_path: Path) -> N
 def test_a_figure_of_no_possible_track_is_named(tmp_path: Path) -> None:
     made = build_tables(tmp_path, library(PAPER.replace("protocol: split9", "protocol: '...'")))
     (problem,) = made.problems
-    assert "acme-2024/table3/ours/said" in problem and "cannot name a file" in problem
+    assert "acme-2024/table3/ours/said" in problem and "cannot be a file name" in problem
     assert tmp_path / f"{PAGE}.md" in made.files

@@ -61,7 +61,7 @@ def test_the_paper_budget_is_section_v_b(catalog: Catalog, variant: str, enhance
 
 def test_the_bare_name_is_the_whole_system(catalog: Catalog) -> None:
     assert plan_of(catalog) == plan_of(catalog, "tinyvirat:prog-dvsr-att")
-    with pytest.raises(ElrError, match="'tinyvirat:dvsr' stands for enhancer dvsr; leave out --enhancer bicubic"):
+    with pytest.raises(ElrError, match="'tinyvirat:dvsr' fixes enhancer dvsr; remove --enhancer bicubic"):
         plan_of(catalog, "tinyvirat:dvsr", enhancer="bicubic")
 
 
@@ -313,13 +313,13 @@ def test_a_crop_of_the_high_source_with_another_class_ends_it_too(
 @pytest.mark.parametrize(
     ("method", "source", "message"),
     [
-        ("tinyvirat", "puppets", "--high-source puppets is single-label, and dataset 'tinyvirat' is multi-label"),
+        ("tinyvirat", "puppets", "--high-source puppets is single-label; pass a multi-label dataset"),
         (
             "tinyvirat",
             "tiny-puppets",
-            "--high-source tiny-puppets: 12 of its 12 classes are none of dataset 'tinyvirat'",
+            "--high-source tiny-puppets: 12 of its 12 classes are not classes of dataset 'tinyvirat'",
         ),
-        ("tinyvirat:classifier", "virat-crops", "uses high views of another dataset; leave out --high-source"),
+        ("tinyvirat:classifier", "virat-crops", "uses high views of another dataset; remove --high-source"),
     ],
 )
 def test_a_high_source_of_other_classes_is_refused(catalog: Catalog, method: str, source: str, message: str) -> None:

@@ -234,7 +234,7 @@ def test_a_need_that_no_stage_trained_is_named(make: Make) -> None:
     training = make()
     with pytest.raises(ElrError, match="stage 'b' needs a Recognizer that no stage has trained"):
         training.stage("b", lambda net: None, training.recognizer(), needs=(training.recognizer("x"),))
-    with pytest.raises(ElrError, match="unknown need of stage 'b' 'epoch'. Did you mean 'epochs'?"):
+    with pytest.raises(ElrError, match="unknown need of stage 'b': 'epoch'. Did you mean 'epochs'?"):
         training.stage("b", lambda net: None, training.recognizer(), needs=("epoch",))
 
 

@@ -50,7 +50,9 @@ def asked(dataset: str = "toy", *settings: str, **changes: Any) -> PlanRequest:
 
 
 def test_a_method_that_needs_unlabelled_clips_requires_the_flag(toy_catalog: Catalog) -> None:
-    with pytest.raises(ElrError, match=r"'cstat:\S+' with method.unlabelled=attention .*add e.g. --unlabelled videos:"):
+    with pytest.raises(
+        ElrError, match=r"'cstat:\S+' with method.unlabelled=attention .*pass e.g. --unlabelled videos:"
+    ):
         resolve_plan(toy_catalog, asked("toy", ASKS))
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     assert plan.unlabelled == "puppets" and plan.to_json()["unlabelled"] == "puppets"
@@ -60,13 +62,13 @@ def test_a_method_that_needs_unlabelled_clips_requires_the_flag(toy_catalog: Cat
 
 @pytest.mark.parametrize("method", ["cstat", "supervised"])
 def test_unused_unlabelled_clips_are_refused(toy_catalog: Catalog, method: str) -> None:
-    with pytest.raises(ElrError, match=f"method '{method}.*'puppets'; leave out --unlabelled"):
+    with pytest.raises(ElrError, match=f"method '{method}.*'puppets'; remove --unlabelled"):
         resolve_plan(toy_catalog, asked(method=method, unlabelled="puppets"))
 
 
 @pytest.mark.parametrize("row", ["teacher", "student"])
 def test_unlabelled_clips_that_the_scored_network_does_not_use_are_refused(toy_catalog: Catalog, row: str) -> None:
-    with pytest.raises(ElrError, match=rf"{row} alone .*'puppets'; leave out --unlabelled and method.unlabelled$"):
+    with pytest.raises(ElrError, match=rf"{row} alone .*'puppets'; remove --unlabelled and method.unlabelled$"):
         resolve_plan(toy_catalog, asked(method=f"cstat:{row}+ut", unlabelled="puppets"))
 
 
@@ -74,9 +76,9 @@ def test_unlabelled_clips_that_the_scored_network_does_not_use_are_refused(toy_c
     ("name", "message"),
     [
         ("pupets", "unknown dataset 'pupets'. Did you mean 'puppets'?"),
-        ("ixmas-11:eplf", "unknown variant of dataset 'ixmas-11' 'eplf'"),
-        ("videos", "dataset 'videos' stands for a folder"),
-        ("videos:Not a name", "dataset 'videos:Not a name' stands for a folder"),
+        ("ixmas-11:eplf", "unknown variant of dataset 'ixmas-11': 'eplf'"),
+        ("videos", "dataset 'videos' is a folder"),
+        ("videos:Not a name", "dataset 'videos:Not a name' is a folder"),
     ],
 )
 def test_an_unknown_unlabelled_set_is_named(toy_catalog: Catalog, name: str, message: str) -> None:
@@ -86,7 +88,7 @@ def test_an_unknown_unlabelled_set_is_named(toy_catalog: Catalog, name: str, mes
 
 
 def test_a_natively_low_track_takes_only_natively_low_unlabelled_clips(toy_catalog: Catalog) -> None:
-    with pytest.raises(ElrError, match="--unlabelled hmdb51: its clips are recorded at full size"):
+    with pytest.raises(ElrError, match="--unlabelled hmdb51 has clips of full size"):
         resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="hmdb51"))
     assert resolve_plan(toy_catalog, asked("tiny-puppets", ASKS, unlabelled="tinyvirat-v2")).high_source == "self"
 
@@ -104,9 +106,9 @@ def test_two_folders_cannot_share_a_name(toy_catalog: Catalog, tmp_path: Path) -
     for side in ("a", "b"):
         film(tmp_path / side / "clips" / "one.mp4", 40)
     catalog, name = toy_catalog.with_folder(f"videos:{tmp_path / 'a' / 'clips'}")
-    with pytest.raises(ElrError, match=r"a/clips and .*b/clips would both be named 'videos:clips'"):
+    with pytest.raises(ElrError, match=r"a/clips and .*b/clips give one dataset name 'videos:clips'"):
         catalog.with_folder(f"videos:{tmp_path / 'b' / 'clips'}")
-    with pytest.raises(ElrError, match="would both be named 'videos:clips'"):
+    with pytest.raises(ElrError, match="give one dataset name 'videos:clips'"):
         catalog.with_folder(name, tmp_path / "b" / "clips")
     assert catalog.with_folder(f"videos:{tmp_path / 'a' / 'clips'}")[1] == name
 
@@ -208,7 +210,7 @@ def test_bad_clips_covers_absent_clips_of_a_labelled_dataset_used_as_unlabelled(
     pool = clip_set(toy_catalog, "tinyvirat-v2", root, "")
     with pytest.raises(ElrError, match="tinyvirat-v2: 3 of 5 listed clips are not under"):
         list_unlabelled(pool, plan, "fail")
-    with pytest.raises(ElrError, match="'tinyvirat-v2' has no unlabelled clip to train on under .*, of 0 listed"):
+    with pytest.raises(ElrError, match="'tinyvirat-v2': none of the 0 unlabelled clips under .*"):
         list_unlabelled(pool, plan, "skip")
 
 
@@ -299,7 +301,7 @@ def test_an_unlabelled_set_of_only_test_clips_is_refused(
     toy_catalog: Catalog, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     shutil.rmtree(folders[1] / "deep")
-    with pytest.raises(ElrError, match="'videos:kinetics' has no unlabelled clip to train on under .*, of 1 listed"):
+    with pytest.raises(ElrError, match="'videos:kinetics': none of the 1 unlabelled clips under .*"):
         go(toy_catalog, folders, tmp_path)
 
 
@@ -380,17 +382,17 @@ def test_flags_name_the_unlabelled_set_and_its_folder(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "also learns from unlabelled clips, but none are given; add e.g. --unlabelled videos:PATH"),
+        ((), "also learns from unlabelled clips, but the plan has none; pass e.g. --unlabelled videos:PATH"),
         (("--unlabelled", "videos:/nowhere/at-all"), "the folder /nowhere/at-all does not exist"),
         (("--unlabelled", "jhmdb"), "'jhmdb' needs its files: pass --unlabelled-data DIR or set ELRBENCH_DATA"),
         (
             ("--unlabelled", "jhmdb", "--unlabelled-data", "/nowhere"),
-            "does not exist: pass --unlabelled-data DIR",
+            "does not exist; pass --unlabelled-data DIR",
         ),
         (("--unlabelled-data", "/tmp"), "--unlabelled-data /tmp has no effect without --unlabelled"),
         (("--high-source-data", "/tmp"), "--high-source-data /tmp has no effect without --high-source"),
         (("--unlabelled", "puppets", "--unlabelled-data", "/tmp"), "reads no folder; remove --unlabelled-data /tmp"),
-        (("--unlabelled", "puppets", "--teacher", "/nowhere"), "there is no run folder /nowhere"),
+        (("--unlabelled", "puppets", "--teacher", "/nowhere"), "the run folder /nowhere does not exist"),
     ],
 )
 def test_one_line_for_each_mistake(

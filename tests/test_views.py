@@ -256,7 +256,7 @@ def test_degrading_again_averages_and_stops_at_eight_pixels() -> None:
 def test_errors_while_reading_reach_the_loop(store: ClipStore) -> None:
     unknown = Views([*clips(), drawn(99)], store, AFTER, sampling=Sampling.parse("4x1"), classes=3)
     seen = []
-    with pytest.raises(ElrError, match="'clip-99' is not in the clip store"):
+    with pytest.raises(ElrError, match="'clip-99' was removed from the clip store"):
         for batch in unknown.batches(7):
             seen.append(len(batch.ids))
     assert seen == [7]

@@ -64,12 +64,12 @@ def command(
     if every:
         _refuse_plan(planfile, low, settings, fields, refresh=refresh, keep=keep)
     elif only is not None or refresh:
-        raise ElrError(f"{'--refresh' if only is None else '--only'} needs --all")
+        raise ElrError(f"{'--refresh' if only is None else '--only'} needs --all; pass --all")
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
     if keep and not folder.is_dir():
-        raise ElrError(f"no leaderboards folder {folder}: pass --folder FOLDER or run in the checkout")
+        raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")
     from benchmark_core.training.device import pick_device
 
     if every:
@@ -111,9 +111,9 @@ def _refuse_plan(
     given = [f"--{name.replace('_', '-')}" for name, value in fields.items() if value is not None]
     given += ["--plan"] * (planfile is not None) + ["--low"] * (low is not None) + ["--set"] * bool(settings)
     if given:
-        raise ElrError(f"{given[0]} describes a single network and cannot be used with --all")
+        raise ElrError(f"{given[0]} describes a single network; remove it or --all")
     if refresh and not keep:
-        raise ElrError("--refresh needs --all --publish; without --publish everything is measured")
+        raise ElrError("--refresh needs --all --publish; pass --publish or remove --refresh")
 
 
 def _all(
@@ -167,7 +167,7 @@ def _bare(
     if modality not in (known := [name for name in MODALITIES if len(streams(name)) == 1]):
         raise unknown("modality of a backbone", modality, known)
     if kind(modality) == "flow" and enhancer:
-        raise ElrError("a flow network takes no enhancer: leave out --enhancer and --low")
+        raise ElrError("a flow network takes no enhancer; remove --enhancer and --low")
     describe = describe_bare(
         backbone,
         classes=int(classes),

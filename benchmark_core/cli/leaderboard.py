@@ -25,7 +25,7 @@ def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> Non
     1 if a record was left out, or with --check if a table is stale.
     """
     if not folder.is_dir():
-        raise ElrError(f"there is no folder {folder}; pass --folder DIR or run in the checkout")
+        raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")
     from benchmark_core.tables import build_tables, check_tables, write_tables
 
     tables = build_tables(folder)

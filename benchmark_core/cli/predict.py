@@ -75,7 +75,7 @@ def command(
     catalog, name = catalog.with_folder(dataset or record["plan"]["dataset"], data)
     root = data_root(catalog, name, data)
     if out is not None and out.is_dir():
-        raise ElrError(f"--out {out} is a folder; name the file to write")
+        raise ElrError(f"--out {out} is a folder; pass a file name")
 
     from benchmark_core.atomic import check_writable
     from benchmark_core.runs.loaded_run import load_run, predict_clips
@@ -128,7 +128,7 @@ def not_the_dataset(catalog: Catalog, plan: PlanFields, data: Path) -> str:
         index = list_clips(spec, plan["protocol"], options | own, data=data, bad_clips="skip")
     except ElrError as error:
         return f"it does not have the layout of the run's dataset ({error})"
-    return "" if index.clips else f"it holds none of the clips that dataset '{spec.name}' lists"
+    return "" if index.clips else f"it has no clip that dataset '{spec.name}' lists"
 
 
 def unlabelled_template(catalog: Catalog) -> str:

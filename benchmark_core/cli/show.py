@@ -50,7 +50,7 @@ def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
         raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
     if len(found) > 1:
         kinds = " and ".join(spec.kind for spec in found)
-        raise ElrError(f"'{name}' is a {kinds}; name the kind: elrbench show KIND {name}")
+        raise ElrError(f"'{name}' is a {kinds}; pass the kind: elrbench show KIND {name}")
     return found[0]
 
 

@@ -29,7 +29,7 @@ class BadClips(ElrError):
         more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
         super().__init__(
             f"{len(listed)} of {of} clips cannot be decoded: {shown}{more}; "
-            "--bad-clips skip leaves them out and lists them"
+            "pass --bad-clips skip to run without these clips"
         )
         self.listed = tuple(listed)
         self.of = of

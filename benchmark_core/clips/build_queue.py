@@ -176,7 +176,7 @@ def store_unwritable(root: Path, error: OSError) -> RunFailed:
     """Return the error for a file of the store that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunFailed(
-            f"no space is left for the clip store under {root}; free some space or choose another cache folder "
+            f"no space is left for the clip store under {root}; free some space or pass another --cache DIR "
             "(complete clips are kept)"
         )
-    return RunFailed(f"the clip store under {root} cannot be written: {error.strerror or error}")
+    return RunFailed(f"the clip store {root} cannot be written ({error.strerror or error}); pass another --cache DIR")

@@ -25,8 +25,8 @@ def pick_classes(spec: DatasetSpec, requested: Sequence[str]) -> tuple[str, ...]
             raise unknown(f"class of dataset '{spec.name}'", name, spec.classes)
     picked = tuple(name for name in spec.classes if name in set(requested))
     if len(picked) < (2 if spec.task == "single-label" else 1):
-        left = f"only the class '{picked[0]}'" if picked else "no class"
-        raise ElrError(f"--classes leaves {left} of dataset '{spec.name}'; give two or more: --classes A,B")
+        left = f"only class '{picked[0]}'" if picked else "no class"
+        raise ElrError(f"--classes selects {left} of dataset '{spec.name}'; pass two or more: --classes A,B")
     return () if picked == spec.classes else picked
 
 

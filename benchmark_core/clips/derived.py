@@ -78,10 +78,10 @@ def ensure_derived(
                 expected = (batch.mask.shape[1], *shape)
                 if tuple(values.shape) != expected:
                     raise ElrError(
-                        f"derived values of clip '{clip.id}' have shape {tuple(values.shape)}, expected {expected}"
+                        f"derived values of clip '{clip.id}' are {tuple(values.shape)}, not {expected}; correct `fn`"
                     )
                 if not bool(torch.isfinite(values.half()).all()):
-                    raise ElrError(f"derived values of clip '{clip.id}' are not finite in float16")
+                    raise ElrError(f"derived values of clip '{clip.id}' are not finite in float16; correct `fn`")
                 writer.add(as_bytes(values))
             writer.close()
         finally:

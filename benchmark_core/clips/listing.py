@@ -15,12 +15,12 @@ def list_clips(
 ) -> Index:
     """Return the index of a dataset. Raises ElrError if its folder, its lists or (with "fail") any clip is missing."""
     if dataset.embedded and data is not None:
-        raise ElrError(f"dataset '{dataset.name}' is drawn by code; leave out --data")
+        raise ElrError(f"dataset '{dataset.name}' is drawn by code and reads no folder; remove --data")
     if not dataset.embedded:
         if data is None:
             folder = dataset.folder or dataset.name
             raise ElrError(
-                f"dataset '{dataset.name}' needs its files: pass --data DIR, or set ELRBENCH_DATA to the parent of a "
+                f"dataset '{dataset.name}' needs its files: pass --data DIR or set ELRBENCH_DATA to the parent of a "
                 f"folder '{folder}'; expected in it: {dataset.layout}. Where to get it: `elrbench data info "
                 f"{dataset.name}`"
             )
@@ -47,5 +47,5 @@ def refuse_missing(dataset: DatasetSpec, index: Index, data: Path | None) -> Non
         listed = found + len(index.missing)
         raise ElrError(
             f"{dataset.name}: {len(index.missing)} of {listed} listed clips are not under {data} "
-            f"(first: {index.missing[0]}); --bad-clips skip runs on the {found} found"
+            f"(first: {index.missing[0]}); pass --bad-clips skip to run on the {found} found"
         )

@@ -103,6 +103,5 @@ def _abandoned(path: Path) -> bool:
 
 def _no_locks(root: Path) -> RunFailed:
     return RunFailed(
-        f"the file system of {root} does not support file locks, which the clip store needs; choose another "
-        "cache folder"
+        f"the file system of {root} does not support file locks, which the clip store needs; pass another --cache DIR"
     )

@@ -45,7 +45,7 @@ class Sampling:
             return cls("intervals", k, t, stride)
         if found := _WINDOWS.fullmatch(text):
             return cls("windows", 1, int(found[1]))
-        raise ElrError(f"sampling '{text}' is not KxT (such as 4x1), KxTsSTRIDE (4x5s2) or windows-T (windows-16)")
+        raise ElrError(f"sampling '{text}' is not valid; use KxT (4x1), KxTsSTRIDE (4x5s2) or windows-T (windows-16)")
 
     def __str__(self) -> str:
         if self.kind == "windows":

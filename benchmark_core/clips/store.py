@@ -251,4 +251,4 @@ class ClipReader:
         return known
 
     def _gone(self, clip: Clip, path: Path) -> ElrError:
-        return ElrError(f"clip '{clip.id}' is not in the clip store ({path}); it was removed while in use: run again")
+        return ElrError(f"clip '{clip.id}' was removed from the clip store during the run ({path}); run again")

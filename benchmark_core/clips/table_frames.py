@@ -80,7 +80,7 @@ def _columns(file: TextIO, source: TableFrames) -> list[int]:
 def _pixels(line: str, cells_of: list[int], path: Path, number: int) -> npt.NDArray[np.float64]:
     cells = line.rstrip("\n").split(",")
     if len(cells) <= max(cells_of):
-        raise BadClip(str(path), f"row {number} has {len(cells)} cells, {max(cells_of) + 1} are expected")
+        raise BadClip(str(path), f"row {number} has {len(cells)} cells, expected {max(cells_of) + 1}")
     try:
         values = np.array([float(cells[cell]) for cell in cells_of])
     except ValueError as error:

@@ -24,7 +24,7 @@ def read_validation_fraction(text: str | float) -> float:
         fraction = math.nan
     if not 0 <= fraction <= MOST:
         raise ElrError(
-            f"--holdout '{text}' is not a fraction of the training clips from 0 to {MOST:g}; give for example 0.1"
+            f"--holdout '{text}' is not a fraction of the training clips from 0 to {MOST:g}; pass e.g. --holdout 0.1"
         )
     return fraction
 
@@ -58,8 +58,8 @@ class _ValidationIndex:
         held = validation_ids(clips, self.fraction)
         if train and not held:
             raise ElrError(
-                f"{self.whole.name}: --holdout {self.fraction:g} holds out no clip of fold {self.fold}: its groups "
-                "(such as subjects or films) are too large for this fraction, or each class has only one group"
+                f"{self.whole.name}: --holdout {self.fraction:g} selects no clip of fold {self.fold}: its groups "
+                "(subjects, films) are too large, or each class has only one group; pass a larger --holdout"
             )
         fold = Fold(
             train=tuple(key for key in train if key not in held), test=tuple(key for key in train if key in held)

@@ -94,8 +94,8 @@ def build_recognizer(
     intervals, frames = sampling
     if backbone_spec.dims == 2 and frames != 1:
         raise ElrError(
-            f"backbone '{backbone_spec.name}' sees single frames and cannot take {intervals}x{frames}; "
-            f"ask for --sampling {intervals}x1 or a backbone that sees {frames} frames"
+            f"backbone '{backbone_spec.name}' takes single frames, but sampling is {intervals}x{frames}; "
+            f"pass --sampling {intervals}x1 or use a 3D backbone"
         )
     backbone: Any  # built first, so that other parts do not change its random initialisation
     backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
@@ -157,7 +157,7 @@ def build_backbone(
     if weights == "scratch":
         return with_channels(backbone, channels), weights
     if weights not in spec.weights:
-        raise unknown(f"weights of backbone '{spec.name}':", weights, ["scratch", *spec.weights])
+        raise unknown(f"weights of backbone '{spec.name}'", weights, ["scratch", *spec.weights])
     target = spec.weights[weights]
     if isinstance(target, WeightsFile):
         backbone = with_channels(backbone, channels)
@@ -190,7 +190,7 @@ def load_enhancer(
         spec.load(spec.public)(module),
         spec.files[weights],
         owner=f"enhancer '{spec.name}' from {low_text} to {size_text}",
-        advice="choose another --enhancer or scale, or other --enhancer-weights",
+        advice="pass another --enhancer, another scale or other --enhancer-weights",
     )
     return f"{weights} ({said})"
 

@@ -27,7 +27,7 @@ def with_channels(module: nn.Module, channels: int) -> nn.Module:
     found = first_convolution(module)
     if found is None:
         raise ElrError(
-            f"{type(module).__name__} has no convolution on {COLOURS} channels, so it cannot take {channels}"
+            f"{type(module).__name__} has no convolution on {COLOURS} channels to adapt; use another --backbone"
         )
     _, conv = found
     shape = (conv.out_channels, channels, *conv.kernel_size)

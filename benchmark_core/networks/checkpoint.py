@@ -54,7 +54,7 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
     counters = [key for key in missing if key.endswith(COUNTER)]
     if counters:
         notes.append(f"{len(counters)} counts of batches start at 0")
-    advice = "choose another --backbone, or other --weights"
+    advice = "pass another --backbone or other --weights"
     _check(file, f"backbone '{backbone}'", given, expected, [key for key in missing if key not in counters], advice)
     module.load_state_dict({**expected, **given})
     return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
@@ -90,21 +90,21 @@ def read_state(file: WeightsFile) -> State:
     except pickle.UnpicklingError as error:
         if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise ElrError(
-                f"the weights {file.path} hold more than tensors ({code[1]}), which could run code when read; where "
-                "you trust the file, save only its state_dict, as .safetensors"
+                f"the weights {file.path} contain an object that is not a tensor ({code[1]}) and could run code when "
+                "loaded; if you trust the file, save its state_dict as .safetensors and pass the new file"
             ) from error
-        raise ElrError(f"the weights {file.path} are not a PyTorch checkpoint, or are damaged") from error
+        raise ElrError(f"the weights {file.path} are not a PyTorch checkpoint or are damaged") from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError) as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise ElrError(f"the weights {file.path} are not a checkpoint, or are damaged: {reason}") from error
+        raise ElrError(f"the weights {file.path} are not a checkpoint or are damaged: {reason}") from error
     while isinstance(plain, Mapping) and (inner := [plain[key] for key in WRAPPERS if _holds(plain.get(key))]):
         plain = inner[0]
     state = {str(key): value for key, value in plain.items() if isinstance(value, Tensor)} if _holds(plain) else {}
     if not state:
         top = ", ".join(map(str, list(plain)[:6])) if isinstance(plain, Mapping) else type(plain).__name__
         raise ElrError(
-            f"the weights {file.path} hold no tensors by name, neither at the top ({top or 'nothing'}) nor under "
-            f"{' or '.join(WRAPPERS)}"
+            f"the weights {file.path} contain no named tensors, neither at the top ({top or 'nothing'}) nor under "
+            f"{' or '.join(WRAPPERS)}; save a state_dict and pass its file"
         )
     if all(key.startswith(PARALLEL) for key in state):
         state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
@@ -145,19 +145,19 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
     misshapen = [key for key in given if key in expected and given[key].shape != expected[key].shape]
     faults = []
     if missing:
-        faults.append(f"{len(missing)} of {len(expected)} are missing (first: {missing[0]})")
+        faults.append(f"{len(missing)} of {len(expected)} tensors are missing (first: {missing[0]})")
     if left_over:
-        faults.append(f"{len(left_over)} are left over (first: {left_over[0]})")
+        faults.append(f"{len(left_over)} tensors are not in the network (first: {left_over[0]})")
     if misshapen:
         key = misshapen[0]
         faults.append(
-            f"{len(misshapen)} differ in shape (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
+            f"{len(misshapen)} shapes differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
         )
     if faults:
-        raise ElrError(f"the weights {file.path} do not fit {owner}: of its tensors, {', '.join(faults)}; {advice}")
+        raise ElrError(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}; {advice}")
     spoilt = [key for key, value in given.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if spoilt:
-        raise ElrError(f"the weights {file.path} are not finite in {len(spoilt)} tensors (first: {spoilt[0]})")
+        raise ElrError(f"the weights {file.path}: {len(spoilt)} tensors are not finite (first: {spoilt[0]}); {advice}")
 
 
 def _shape(value: Tensor) -> str:

@@ -152,7 +152,7 @@ class Recognizer(nn.Module):
         if self.size is not None and seen.shape[-2:] != self.size:
             raise ElrError(
                 f"the enhancer returns views of {seen.shape[-2]}x{seen.shape[-1]}, expected "
-                f"{self.size[0]}x{self.size[1]}; fix the enhancer's plugin"
+                f"{self.size[0]}x{self.size[1]}; correct the enhancer's plugin"
             )
         if box is not None:
             seen = cut(seen, box.repeat_interleave(intervals, 0), flow=self.flow)

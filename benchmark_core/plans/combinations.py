@@ -66,35 +66,35 @@ RULES: tuple[Rule, ...] = (
         "2d-needs-one-frame",
         lambda plan, components: components.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
         "backbone '{plan.backbone}' is 2D and takes one frame per interval, but sampling is {plan.sampling}; "
-        "use e.g. 4x1",
+        "use e.g. --sampling 4x1",
     ),
     Rule(
         "stages-needed",
         lambda plan, components: "stages" in components.method.needs and not components.backbone.stages,
-        "method '{plan.method}' reads stage maps, which backbone '{plan.backbone}' does not offer",
+        "method '{plan.method}' reads stage maps, but backbone '{plan.backbone}' has none; use another --backbone",
     ),
     Rule(
         "modality",
         lambda plan, components: components.backbone.modality not in ("rgb", kind(plan.modality)),
-        "modality {plan.modality} does not fit backbone '{plan.backbone}', which takes {components.backbone.modality}",
+        "backbone '{plan.backbone}' takes {components.backbone.modality}, not {plan.modality}; use another --backbone",
     ),
     Rule(
         "native-needs-native",
         lambda plan, components: components.degradation.crop == "none" and not components.dataset.natively_low,
         "degradation '{plan.degradation}' takes clips as recorded, but dataset '{plan.dataset}' is not natively low; "
-        "use e.g. average-12x16",
+        "use e.g. --degradation average-12x16",
     ),
     Rule(
         "no-oracle-on-native",
         lambda plan, components: components.method.oracle and components.degradation.crop == "none",
-        "method '{plan.method}' is scored on high views, but a native track has none; use supervised",
+        "method '{plan.method}' is scored on high views, but a native track has none; use --method supervised",
     ),
     Rule(
         "fixed-intervals",
         lambda plan, components: (
             "intervals" in components.method.needs and Sampling.parse(plan.sampling).kind == "windows"
         ),
-        "method '{plan.method}' needs a fixed number of intervals, but {plan.sampling} gives longer clips more; "
+        "method '{plan.method}' needs a fixed number of intervals, but with {plan.sampling} long clips have more; "
         "use e.g. --sampling 4x{frames}",
     ),
     Rule(
@@ -105,13 +105,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "one-value-a-batch",
         lambda plan, components: plan.settings.get("method.batch") == 1 and Sampling.parse(plan.sampling).k == 1,
-        "batch normalisation cannot average over one clip with one interval; raise method.batch",
+        "batch normalisation cannot average over one clip with one interval; set method.batch to 2 or more",
     ),
     Rule(
         "flow-of-stored-views",
         lambda plan, components: kind(plan.modality) == "flow" and _low_views_change(plan, components),
-        "optical flow is computed once from stored views, but with '{plan.method}' degradation '{plan.degradation}' "
-        "makes new low views in each epoch; use e.g. average-12x16",
+        "optical flow is computed once, but '{plan.method}' with degradation '{plan.degradation}' makes new low views "
+        "in each epoch; use e.g. --degradation average-12x16",
     ),
     Rule(
         "flow-enhancer",
@@ -124,37 +124,37 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "one-teacher",
         lambda plan, components: bool(plan.teacher) and len(plan.streams) > 1,
-        "--teacher is one network for one modality, but {plan.modality} needs two; run each modality with its own "
-        "--teacher, or leave it out",
+        "--teacher gives one network, but {plan.modality} needs two; run each modality with its own --teacher or "
+        "remove --teacher",
     ),
     Rule(
         "unlabelled-needed",
         lambda plan, components: not plan.unlabelled and bool(reads_unlabelled(plan, components)),
-        "method '{plan.method}' with {reading} also learns from unlabelled clips, but none are given; add e.g. "
+        "method '{plan.method}' with {reading} also learns from unlabelled clips, but the plan has none; pass e.g. "
         "--unlabelled videos:PATH",
     ),
     Rule(
         "unlabelled-unused",
         lambda plan, components: bool(plan.unlabelled) and not reads_unlabelled(plan, components),
-        "method '{plan.method}' with these options does not use unlabelled clips such as '{plan.unlabelled}'; leave "
-        "out --unlabelled",
+        "method '{plan.method}' with these options does not use the unlabelled clips '{plan.unlabelled}'; "
+        "remove --unlabelled",
     ),
     Rule(
         "teacher-unused",
         lambda plan, components: bool(plan.teacher) and "teacher" not in components.method.takes,
-        "method '{plan.method}' does not use a trained teacher; leave out --teacher",
+        "method '{plan.method}' does not use a trained teacher; remove --teacher",
     ),
     Rule(
         "source-unused",
         lambda plan, components: bool(plan.hr_source) and not components.takes_hr_source,
-        "neither method '{plan.method}' nor enhancer '{plan.enhancer}' uses high views of another dataset; leave out "
+        "neither method '{plan.method}' nor enhancer '{plan.enhancer}' uses high views of another dataset; remove "
         "--high-source",
     ),
     Rule(
         "source-for-native",
         lambda plan, components: bool(plan.hr_source) and components.degradation.crop != "none",
-        "degradation '{plan.degradation}' makes low views from the dataset's own high views; --high-source is for "
-        "clips taken as recorded, with --degradation native",
+        "degradation '{plan.degradation}' makes low views from the dataset's own high views; remove --high-source "
+        "or pass --degradation native",
     ),
 )
 

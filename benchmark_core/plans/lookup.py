@@ -21,7 +21,7 @@ def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
     spec = section[name.base]
     if isinstance(spec, DatasetSpec) and spec.at is not None:
         raise ElrError(
-            f"dataset '{text}' stands for a folder that is not in the catalog; Catalog.with_folder('{text}') adds it"
+            f"dataset '{text}' is a folder that is not in the catalog; call Catalog.with_folder('{text}') first"
         )
     for variant in name.variants:
         if variant not in spec.variants:
@@ -49,7 +49,7 @@ def _merged(spec: Spec, name: ComponentName) -> dict[str, Value]:
             if key in setter and merged[key] != value:
                 raise ElrError(
                     f"variants '{setter[key]}' and '{variant}' of {spec.kind} '{spec.name}' set {key} to different "
-                    "values; give one of them"
+                    "values; use one of them"
                 )
             setter[key], merged[key] = variant, value
     return merged

@@ -92,7 +92,7 @@ class Plan:
         if set(plain) | _LATER != known:
             wrong = sorted((set(plain) | _LATER) ^ known)
             raise ElrError(
-                f"the plan has missing or unknown fields: {', '.join(wrong)}; it was made by another version"
+                f"the plan has missing or unknown fields: {', '.join(wrong)}; it is from another version of elrbench"
             )
         height, width = plain["size"]
         classes = tuple(plain.get("classes", ()))

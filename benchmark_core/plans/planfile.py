@@ -70,9 +70,9 @@ def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, An
         known = text.startswith(PREFIX) or (name == "teacher" and text)
         flag = f"--{name.replace('_', '-')}"
         if known and name not in given:
-            raise ElrError(f"the plan uses {text}, but holds only its name and digest: give its path with {flag} PATH")
+            raise ElrError(f"the plan names the file {text} without its path; pass {flag} PATH")
         if not known and name in given:
-            raise ElrError(f"the plan does not use {flag}; leave out {given[name]}")
+            raise ElrError(f"the plan does not use {flag}; remove {flag} {given[name]}")
     if "enhancer_weights" in given:
         del plain["set"]["enhancer.weights"]
     return read_fields({**plain, **given}, "the record's plan")

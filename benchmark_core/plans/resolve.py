@@ -104,7 +104,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     dataset, dataset_name = find(catalog.datasets, request.dataset)
     if dataset.unlabelled:
         raise ElrError(
-            f"dataset '{dataset_name}' has no labels, so nothing can be trained or scored on it alone; give a labelled "
+            f"dataset '{dataset_name}' has no labels, so nothing can be trained or scored on it alone; pass a labelled "
             f"--dataset, and --unlabelled {dataset_name} if the method learns from unlabelled clips"
         )
     classes = _classes(dataset, request.classes)
@@ -115,7 +115,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
     if method.budgets and request.budget not in method.budgets:
         raise ElrError(
-            f"method '{method.name}' declares no budget '{request.budget}'; it has {', '.join(method.budgets)}"
+            f"method '{method.name}' has no budget '{request.budget}'; use one of {', '.join(method.budgets)}"
         )
 
     budget, fixed = split_budget(method, method_name, budget)
@@ -129,10 +129,10 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         asked = getattr(request, field_name)
         usual = fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback)))
         if asked is not None and asked != fixed.get(field_name, asked):
-            raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; leave out --{field_name} {asked}")
+            raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; remove --{field_name} {asked}")
         found = str(usual if asked is None else asked)
         if not found:
-            raise ElrError(f"method '{method.name}' has no default {field_name}; give one with --{field_name}")
+            raise ElrError(f"method '{method.name}' has no default {field_name}; pass --{field_name}")
         return found
 
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
@@ -161,7 +161,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     components = replace(components, dataset=with_validation_split(dataset, holdout, protocol, fold))
     weights = pick("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
-        raise unknown(f"initialisation of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
+        raise unknown(f"weights of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
     modality = pick("modality", "rgb")
     if modality not in MODALITIES:
         raise unknown("modality", modality, MODALITIES)
@@ -172,7 +172,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
     if request.seed < 0:
-        raise ElrError(f"--seed {request.seed} is negative; give a whole number from 0")
+        raise ElrError(f"--seed {request.seed} is negative; pass a whole number from 0")
     names = {
         "dataset": dataset_name,
         "degradation": degradation_name,

@@ -20,8 +20,8 @@ def unlabelled_name(catalog: Catalog, asked: str | None, degradation: Degradatio
     spec, name = _extra_dataset(catalog, asked)
     if degradation.crop == "none" and spec is not None and not spec.unlabelled and not spec.natively_low:
         raise ElrError(
-            f"--unlabelled {name}: its clips are recorded at full size, and degradation '{degradation.name}' takes "
-            "clips as recorded; name a set that is natively low"
+            f"--unlabelled {name} has clips of full size, but degradation '{degradation.name}' takes clips as "
+            "recorded; pass a natively low dataset"
         )
     return str(name)
 
@@ -41,21 +41,21 @@ def hr_source_name(
         return own
     if asked == "self":
         raise ElrError(
-            "--high-source self is for methods that need high views of clips taken as recorded; leave it out with "
-            f"'{components.method.name}' and '{components.degradation.name}'"
+            f"method '{components.method.name}' with degradation '{components.degradation.name}' does not use high "
+            "views of clips taken as recorded; remove --high-source self"
         )
     source, name = _extra_dataset(catalog, asked)
     target, target_name = dataset
     if name.base == target_name.base:
-        raise ElrError(f"--high-source {name} is the dataset itself, whose high views are the default; leave it out")
+        raise ElrError(f"--high-source {name} is the run's own dataset, which is the default; remove --high-source")
     if source is not None:
         if source.unlabelled or source.task != target.task:
             has = "has no labels" if source.unlabelled else f"is {source.task}"
-            raise ElrError(f"--high-source {name} {has}, and dataset '{target_name}' is {target.task}")
+            raise ElrError(f"--high-source {name} {has}; pass a {target.task} dataset like '{target_name}'")
         if foreign := [one for one in source.classes if one not in target.classes]:
             raise ElrError(
                 f"--high-source {name}: {len(foreign)} of its {len(source.classes)} classes are not classes of "
-                f"dataset '{target_name}' (first: '{foreign[0]}'); name a dataset with the same classes"
+                f"dataset '{target_name}' (first: '{foreign[0]}'); pass a dataset with the same classes"
             )
     return str(name)
 

@@ -29,7 +29,7 @@ def resolve_settings(
     }
     for key in overrides.keys() - settings.keys():
         owners = " or ".join(specs[kind].name for kind in ("method", "dataset", "enhancer"))
-        raise ElrError(f"a budget of {owners} sets '{key}', but none of them has this option")
+        raise ElrError(f"a budget of {owners} sets '{key}', an option that none of them has")
     for text in asked:
         key, equals, value = text.partition("=")
         key = key.strip()
@@ -68,7 +68,7 @@ def weights_setting(enhancer: EnhancerSpec, name: str | None) -> tuple[str, ...]
     if not name:
         return ()
     if enhancer.public is None:
-        raise ElrError(f"enhancer '{enhancer.name}' does not take --enhancer-weights; leave it out")
+        raise ElrError(f"enhancer '{enhancer.name}' has no public checkpoint; remove --enhancer-weights")
     return (f"enhancer.weights={name}",)
 
 

@@ -13,7 +13,7 @@ from benchmark_core.scoring.statistics import Hits
 def clip_hits(record: RunRecord) -> Hits:
     """Return which test clips are classified correctly, sorted by clip id: bool (N,). ElrError for multi-label."""
     if record["hits"] is None:
-        raise ElrError(f"{record['digest']} is {record['track']['task']} and has no per-clip hits; compare intervals")
+        raise ElrError(f"run {record['digest']} is {record['track']['task']} and has no hits; compare intervals")
     return unpack_hits(record["hits"], record["scores"][record["primary"]]["n"])
 
 
@@ -21,7 +21,7 @@ def clip_decisions(record: RunRecord) -> Decisions:
     """Return labels and predictions of each test clip, sorted by clip id. ElrError if the record does not have them."""
     if "decisions" not in record:
         raise ElrError(
-            f"{record['digest']} is {record['track']['task']} and has no per-clip decisions; compare intervals"
+            f"run {record['digest']} is {record['track']['task']} and has no per-clip decisions; compare intervals"
         )
     n, classes = record["scores"][record["primary"]]["n"], record["dataset"]["classes"]
     packed = record["decisions"]

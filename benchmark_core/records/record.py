@@ -33,7 +33,7 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
 def find_record(run_folder: Path) -> Path:
     """Return the path of the run record in a run folder. ElrError if there is not exactly one."""
     if not run_folder.is_dir():
-        raise ElrError(f"there is no run folder {run_folder}; pass the output folder of 'elrbench run'")
+        raise ElrError(f"the run folder {run_folder} does not exist; pass the output folder of 'elrbench run'")
     contents = {path: read_json(path) for path in sorted(run_folder.glob("*.json"))}
     runs = [path for path, content in contents.items() if isinstance(content, dict) and content.get("kind") == "run"]
     if len(runs) != 1:

@@ -191,4 +191,4 @@ def store_extra(
 
 def _no_clip(given: ClipSet, label: str, listed: int) -> ElrError:
     where = "" if given.root is None else f" under {given.root}"
-    return ElrError(f"'{given.name}' has no {label} clip to train on{where}, of {listed} listed")
+    return ElrError(f"dataset '{given.name}': none of the {listed} {label} clips{where} can be used for training")

@@ -33,10 +33,10 @@ def find_run(text: str, runs: Path = RUNS) -> Path:
     named = {digest: record.parent for record in records if (digest := _digest_of(record))}
     found = sorted(digest for digest in named if digest.startswith(text))
     if not found:
-        raise ElrError(f"there is no run '{text}' in {runs}, and no such folder. {did_you_mean(text, named)}")
+        raise ElrError(f"there is no folder '{text}', and no run '{text}' in {runs}. {did_you_mean(text, named)}")
     if len(found) > 1:
         several = ", ".join(f"{digest} ({named[digest]})" for digest in found)
-        raise ElrError(f"'{text}' begins the digests of {len(found)} runs: {several}; give more digits")
+        raise ElrError(f"{len(found)} runs have a digest that starts with '{text}': {several}; pass more digits")
     return named[found[0]]
 
 
@@ -44,7 +44,7 @@ def refuse_other_plan(folder: Path, digest: str) -> None:
     """Raise ElrError if `folder` holds the run of another plan, whose files would be overwritten."""
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         if (found := _digest_of(path)) and found != digest:
-            raise ElrError(f"{folder} holds the run {found} of another plan ({path.name}); give another --out")
+            raise ElrError(f"{folder} holds the run {found} of another plan ({path.name}); pass another --out")
 
 
 def refuse_other_data(plan: Plan, catalog: Catalog, context: RunContext) -> None:
@@ -62,7 +62,7 @@ def refuse_other_data(plan: Plan, catalog: Catalog, context: RunContext) -> None
     if record["digest"] != plan.digest:
         return
     if difference := other_data(record, plan, catalog, context):
-        raise ElrError(f"{difference}, and {folder} holds that run; give another --out, or remove it")
+        raise ElrError(f"{difference}, and {folder} holds that run; pass another --out or remove the folder")
 
 
 def _digest_of(path: Path) -> str:

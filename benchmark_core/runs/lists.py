@@ -83,7 +83,7 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
             )
         if unlisted := (set(fold.train) | set(fold.test)) - index.by_id.keys():
             raise ElrError(
-                f"{dataset.name}: fold {plan.fold} names '{min(unlisted)}', which is not among the listed clips"
+                f"{dataset.name}: fold {plan.fold} contains the unknown clip '{min(unlisted)}'; correct the list"
             )
     if fold is None or not fold.train or not fold.test:
         raise ElrError(

@@ -105,7 +105,7 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
     if components.dataset.classes and components.dataset.classes != classes:
         raise ElrError(
             f"the recognizer in {folder} has {len(classes)} classes (first: {classes[0]}), which are not those of "
-            f"dataset '{components.dataset.name}'; give a dataset with the same classes, or one without labels"
+            f"dataset '{components.dataset.name}'; pass a dataset with the same classes or without labels"
         )
     # An unlabelled set has no classes. Its clips are taken to be natively low if those of the run were.
     low = components.dataset.natively_low or (not components.dataset.classes and components.degradation.crop == "none")
@@ -141,7 +141,7 @@ def _on_dataset(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
 def restore(recognizer: Recognizer, path: Path) -> None:
     """Load the weights in `path`. ElrError unless names and shapes of all tensors equal the recognizer's."""
     if not path.is_file():
-        raise ElrError(f"there are no weights {path}; run the plan again")
+        raise ElrError(f"the weights {path} do not exist; run the plan again")
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -151,7 +151,7 @@ def restore(recognizer: Recognizer, path: Path) -> None:
     if differ:
         name = differ[0]
         raise ElrError(
-            f"the weights {path} have another structure than the record's plan: {len(differ)} of {len(own)} tensors "
+            f"the weights {path} do not match the structure of the record's plan: {len(differ)} of {len(own)} tensors "
             f"differ (first: {name}, found {_shape(found, name)}, expected {_shape(own, name)}); run the plan again"
         )
     recognizer.load_state_dict(found)
@@ -225,7 +225,7 @@ def _clips(index: Index, loaded: LoadedRun, split: str, data: Path | None) -> tu
     under = "" if data is None else f" under {data}"
     if split == "pool":
         if not index.unlabelled:
-            raise ElrError(f"dataset '{name}' lists no unlabelled clips{under}; --split test takes its test clips")
+            raise ElrError(f"dataset '{name}' lists no unlabelled clips{under}; pass --split test for test clips")
         return tuple(index.by_id[key] for key in index.unlabelled)
     clips = index.split(plan.fold, "test") if plan.fold in index.folds else ()
     if not clips:

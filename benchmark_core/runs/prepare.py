@@ -74,7 +74,7 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
     if plan.holdout and (without := classes_not_held_out(clips["train"], clips["test"])):
         names = ", ".join(components.dataset.classes[label] for label in without)
         reporter.warn(
-            f"--holdout {plan.holdout} holds out no clip of {names}: their groups are larger than that fraction"
+            f"--holdout {plan.holdout} selects no clip of {names}: their groups are larger than this fraction"
         )
 
     def extra(listed: Listed | None) -> ExtraSet | None:

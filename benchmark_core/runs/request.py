@@ -105,7 +105,7 @@ def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "-
     else:
         raise ElrError(f"dataset '{spec.name}' needs its files: {where}")
     if not root.is_dir():
-        raise ElrError(f"dataset '{spec.name}' needs its files, and {root} does not exist: {where}")
+        raise ElrError(f"dataset '{spec.name}': the folder {root} does not exist; {where}")
     return root
 
 

@@ -179,7 +179,7 @@ def _fit(plan: Plan, components: Components, training: Training) -> Recognizer:
     if not isinstance(recognizer, Recognizer):
         raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
     if plan.teacher and not training.used_external_teacher:
-        raise ElrError(f"method '{plan.method}' did not use the teacher {plan.teacher}; leave out --teacher")
+        raise ElrError(f"method '{plan.method}' did not use the teacher {plan.teacher}; remove --teacher")
     return recognizer
 
 

@@ -58,7 +58,7 @@ def teacher_name(folder: Path) -> str:
     record = read_record(find_record(folder))
     if fused := record.get("fused"):
         streams = " or ".join(str(part_folder(folder, record["digest"], stream)) for stream in fused)
-        raise ElrError(f"--teacher {folder} is the mean of two runs and has no network; give {streams}")
+        raise ElrError(f"--teacher {folder} is the mean of two runs and has no network; pass --teacher {streams}")
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ElrError(f"--teacher {folder} holds a record but no {WEIGHTS}; run its plan again")
@@ -73,10 +73,10 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
     if not plan.teacher:
         return None
     if folder is None:
-        raise ElrError(f"the plan's teacher is {plan.teacher}: give its run folder with --teacher RUNFOLDER")
+        raise ElrError(f"the plan needs its teacher {plan.teacher}; pass the teacher's run folder: --teacher RUNFOLDER")
     name = teacher_name(folder)
     if name != plan.teacher:
-        raise ElrError(f"the plan's teacher is {plan.teacher}, but {folder} holds {name}; give the folder of the first")
+        raise ElrError(f"--teacher {folder} holds {name}; pass the run folder of the plan's teacher {plan.teacher}")
     record = read_record(find_record(folder))
     check_teacher(f"--teacher {folder}", record, plan, components, catalog)
     try:
@@ -95,7 +95,7 @@ def check_teacher(where: str, record: RunRecord, plan: Plan, components: Compone
     theirs = Plan.from_json(record["plan"])
     if not record["privileged"]:
         raise ElrError(
-            f"{where} is a run of '{theirs.method}', whose network sees low views, but a teacher sees high views; give "
+            f"{where} is a run of '{theirs.method}', whose network sees low views, but a teacher sees high views; pass "
             "the run of a method that is scored on high views"
         )
     _check_classes(where, tuple(record["per_class"]["classes"]), components.dataset.classes)
@@ -111,7 +111,7 @@ def check_teacher(where: str, record: RunRecord, plan: Plan, components: Compone
     }
     for what, (found, expected) in pairs.items():
         if found != expected:
-            raise ElrError(f"{where} is a teacher with another {what}: {found}, but this plan has {expected}")
+            raise ElrError(f"{where} has another {what} than the plan: {found}, not {expected}; use another teacher")
     _check_fold(where, theirs, plan, components, "a teacher")
 
 
@@ -167,12 +167,12 @@ def _check_fold(where: str, theirs: Plan, plan: Plan, components: Components, wh
     if (theirs.protocol, theirs.fold) != (plan.protocol, plan.fold):
         raise ElrError(
             f"{where} was trained on fold {theirs.fold} of {theirs.protocol}, which contains test clips of fold "
-            f"{plan.fold} of {plan.protocol}; give {what} of this fold"
+            f"{plan.fold} of {plan.protocol}; use {what} trained on fold {plan.fold}"
         )
     if theirs.holdout != plan.holdout:
         found, expected = (f"--holdout {each.holdout}" if each.holdout else "no --holdout" for each in (theirs, plan))
         raise ElrError(
-            f"{where} was trained with {found}, but this plan has {expected}; give {what} trained with {expected}"
+            f"{where} was trained with {found}, but this plan has {expected}; use {what} trained with {expected}"
         )
 
 
@@ -190,8 +190,8 @@ def _check_classes(where: str, found: tuple[str, ...], expected: tuple[str, ...]
         return
     first, other = next((a, b) for a, b in zip_longest(found, expected, fillvalue="none") if a != b)
     raise ElrError(
-        f"{where} is a teacher for other classes: it has {len(found)}, this plan {len(expected)} (first difference: "
-        f"'{first}' instead of '{other}')"
+        f"{where} has other classes than this plan: {len(found)} instead of {len(expected)} (first difference: "
+        f"'{first}' instead of '{other}'); pass a teacher with the same classes"
     )
 
 

@@ -38,7 +38,7 @@ def predict(
             if found.ndim != 2 or found.shape != (len(batch.ids), views.classes):
                 raise RunFailed(
                     f"the recognizer returns logits of shape {tuple(found.shape)} for {len(batch.ids)} clips of "
-                    f"{views.classes} classes; fix the head of the method"
+                    f"{views.classes} classes; correct the head of the method"
                 )
             if not bool(torch.isfinite(found).all()):
                 raise RunFailed(

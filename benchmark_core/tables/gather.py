@@ -67,7 +67,7 @@ def gather(leaderboards: Path, library: Library | None = None, *, whole: bool = 
         ElrError: if `leaderboards` does not exist, or holds tables but no records.
     """
     if not leaderboards.is_dir():
-        raise ElrError(f"there is no folder {leaderboards}; pass the folder that holds {RECORDS}/")
+        raise ElrError(f"the folder {leaderboards} does not exist; pass the folder that holds {RECORDS}/")
     if (leaderboards / TABLES).is_dir() and not any((leaderboards / each).is_dir() for each in (RECORDS, COSTS)):
         raise ElrError(
             f"{leaderboards} has {TABLES}/ but no {RECORDS}/, so its tables were not made by elrbench; "
@@ -106,7 +106,7 @@ def _pages(
         measured = _track_of(table.track) if table else None
         track, figures = reported.tracks.get(path, (measured or {}, ()))
         if measured is not None and measured != track:
-            problems.append(f"reported figure {figures[0].id} is of another track with the file name of {measured}")
+            problems.append(f"reported figure {figures[0].id} is not of {measured}, a track with the same file name")
             track, figures = measured, ()
         pages[path] = TrackPage(track, table, matcher.rows(figures, table), urls)
     return pages

@@ -91,7 +91,7 @@ def group_by_track(library: Library) -> ReportedFigures:
         if named == track:
             figures.append(figure)
         else:
-            problems.append(f"reported figure {figure.id} is of another track with the file name of {figures[0].id}")
+            problems.append(f"reported figures {figure.id} and {figures[0].id} are of two tracks with one file name")
     return ReportedFigures(
         library=library,
         tracks={path: (track, tuple(figures)) for path, (track, figures) in tracks.items()},

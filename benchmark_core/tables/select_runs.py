@@ -78,14 +78,14 @@ def _run(path: Path) -> SelectedRuns:
 def _published(digest: str, leaderboards: Path) -> Path:
     """Return the record under `leaderboards` whose digest starts with `digest`. File names contain the digests."""
     if not leaderboards.is_dir():
-        raise ElrError(f"there is no folder {leaderboards}; pass --folder DIR or run in the checkout")
+        raise ElrError(f"the folder {leaderboards} does not exist; pass --folder DIR or run in the checkout")
     files = {path.stem.rpartition("-")[2]: path for path in run_files(leaderboards)}
     found = sorted(name for name in files if name.startswith(digest))
     if len(found) == 1:
         return files[found[0]]
     if found:
         candidates = ", ".join(files[name].stem for name in found)
-        raise ElrError(f"{len(found)} digests start with '{digest}': {candidates}; give more digits")
+        raise ElrError(f"{len(found)} runs have a digest that starts with '{digest}': {candidates}; pass more digits")
     raise ElrError(f"no run '{digest}' is published under {leaderboards / RECORDS}. {did_you_mean(digest, files)}")
 
 

@@ -100,7 +100,7 @@ class Training(RunStages):
         whole: not augmented, at interval centres or in all windows, in listed order, for `derive`.
         """
         if split != "train":
-            raise ElrError(f"a method asked for views of '{split}' clips; it may read training clips only")
+            raise ElrError(f"method '{self.plan.method}' asked for views of '{split}' clips; use 'train'")
         if unlabelled and not self.plan.unlabelled:
             raise ElrError(
                 f"method '{self.plan.method}' asked for unlabelled clips, but its plan names none; list the options "
@@ -213,7 +213,7 @@ class Training(RunStages):
         if logits.shape != (len(target), self.classes):
             raise RunFailed(
                 f"method '{self.plan.method}' has logits of shape {tuple(logits.shape)} for {len(target)} clips of "
-                f"{self.classes} classes"
+                f"{self.classes} classes; correct the head of the method"
             )
         smoothing = float(self.options.get("label_smoothing", 0.0))
         return task_loss(self.components.dataset.task, smoothing)(logits.float(), target)

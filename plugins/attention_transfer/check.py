@@ -35,5 +35,5 @@ def check(plan: Plan, components: Components) -> None:
         if named and flag not in ALONE[deployed]:
             also = " and method.unlabelled" if flag == "--unlabelled" else ""
             raise ElrError(
-                f"method '{plan.method}' trains its {deployed} alone and does not use '{named}'; leave out {flag}{also}"
+                f"method '{plan.method}' trains its {deployed} alone and does not use '{named}'; remove {flag}{also}"
             )

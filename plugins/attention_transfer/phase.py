@@ -172,6 +172,6 @@ def out_of_range(means: Sequence[float]) -> str:
     if not outside:
         return ""
     return (
-        f"the trained confidence map's mean left ({ALIVE[0]}, {ALIVE[1]}) in {len(outside)} of {len(means)} epochs "
-        f"({means[-1]:.3g} in the last): the map hardly distinguishes areas"
+        f"the mean of the trained confidence map was outside ({ALIVE[0]}, {ALIVE[1]}) in {len(outside)} of "
+        f"{len(means)} epochs ({means[-1]:.3g} in the last): the map hardly distinguishes areas"
     )

@@ -42,7 +42,7 @@ def read_splits(
     Raises ElrError if the folder, a list or all listed clips are missing, or a line cannot be read.
     """
     if root is None:
-        raise ElrError(f"{spec.name} needs its folder: pass --data DIR; expected in it: {spec.layout}")
+        raise ElrError(f"dataset '{spec.name}' needs its files: pass --data DIR; expected in it: {spec.layout}")
     for folder in (root / videos, root / splits):
         if not folder.is_dir():
             raise ElrError(f"{spec.name}: the folder {folder} does not exist; expected in {root}: {spec.layout}")
@@ -69,7 +69,10 @@ def read_splits(
         folds[number] = Fold(train=tuple(parts["1"]), test=tuple(parts["2"]))
     if not clips:
         first = next(iter(missing), "-")
-        raise ElrError(f"{spec.name}: none of the {len(missing)} listed clips is in {root / videos} (first: {first})")
+        raise ElrError(
+            f"{spec.name}: none of the {len(missing)} listed clips is in {root / videos} (first: {first}); "
+            f"expected in {root}: {spec.layout}"
+        )
     files = {path for found in on_disk.values() for path in found.values()}
     return Index(
         clips=tuple(clips.values()),

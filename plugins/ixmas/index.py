@@ -52,7 +52,7 @@ def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str) -> I
     Raises ElrError if the folder has no clip of the release, a truth file cannot be read, or a video exists twice.
     """
     if root is None:
-        raise ElrError(f"{spec.name} needs its folder: pass --data DIR; expected in it: {spec.layout}")
+        raise ElrError(f"dataset '{spec.name}' needs its files: pass --data DIR; expected in it: {spec.layout}")
     notes: list[str] = []
     shots = list(_videos(spec, root) if release == "epfl" else _pictures(spec, root, notes))
     of_spec = [shot for shot in shots if shot.actor in ACTORS and shot.action in spec.classes]

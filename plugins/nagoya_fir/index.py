@@ -43,7 +43,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
     annotation has a wrong number of people.
     """
     if root is None:
-        raise ElrError(f"nagoya-fir needs its folder: pass --data DIR; expected in it: {NAGOYA_FIR.layout}")
+        raise ElrError(f"dataset 'nagoya-fir' needs its files: pass --data DIR; expected in it: {NAGOYA_FIR.layout}")
     coldest, hottest = float(options["coldest"]), float(options["hottest"])
     if coldest >= hottest:
         raise ElrError(f"dataset.coldest={coldest} is not below dataset.hottest={hottest}; change one of them")

@@ -42,11 +42,11 @@ def check_system(plan: Plan, components: Components) -> None:
     if options["kd"]:
         return
     if plan.teacher:
-        raise ElrError(f"method '{plan.method}' has no distillation and does not use a teacher; leave out --teacher")
+        raise ElrError(f"method '{plan.method}' has no distillation and does not use a teacher; remove --teacher")
     if plan.hr_source and not components.enhancer.needs_high:
         raise ElrError(
             f"method '{plan.method}' has no distillation, and enhancer '{plan.enhancer}' is not trained: neither uses "
-            f"high views of '{plan.hr_source}'; leave out --high-source"
+            f"high views of '{plan.hr_source}'; remove --high-source"
         )
 
 

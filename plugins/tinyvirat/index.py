@@ -50,7 +50,7 @@ def _read(spec: DatasetSpec, root: Path | None, train: Part, test: Part, pool: P
     Raises ElrError if a list is missing, an entry cannot be used, or there is neither a labelled video nor a pool.
     """
     if root is None:
-        raise ElrError(f"{spec.name} needs its folder: pass --data DIR; expected in it: {spec.layout}")
+        raise ElrError(f"dataset '{spec.name}' needs its files: pass --data DIR; expected in it: {spec.layout}")
     clips: dict[str, Clip] = {}
     missing: dict[str, tuple[int, ...]] = {}
     parts: dict[Part, list[str]] = {train: [], test: []}

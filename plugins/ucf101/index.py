@@ -26,7 +26,7 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
     Raises ElrError if the folder, a list or every listed clip is missing, or a line cannot be read.
     """
     if root is None:
-        raise ElrError(f"ucf101 needs its folder: pass --data DIR; expected in it: {UCF101.layout}")
+        raise ElrError(f"dataset 'ucf101' needs its files: pass --data DIR; expected in it: {UCF101.layout}")
     for folder in (root / VIDEOS, root / LISTS):
         if not folder.is_dir():
             raise ElrError(f"ucf101: the folder {folder} does not exist; expected in {root}: {UCF101.layout}")
@@ -56,7 +56,10 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
         folds[number] = Fold(train=tuple(parts["train"]), test=tuple(parts["test"]))
     if not clips:
         first = next(iter(missing), "-")
-        raise ElrError(f"ucf101: none of the {len(missing)} listed clips is in {root / VIDEOS} (first: {first})")
+        raise ElrError(
+            f"ucf101: none of the {len(missing)} listed clips is in {root / VIDEOS} (first: {first}); "
+            f"expected in {root}: {UCF101.layout}"
+        )
     files = {path for found in on_disk for path in found.values()}
     return Index(
         clips=tuple(clips.values()),

@@ -150,13 +150,12 @@ def _wanted(parts: tuple[str, ...], of_stages: bool, of_clips: bool, aged: bool)
     implied = {part for part, meant in (("stages", of_stages), ("clips", of_clips)) if meant}
     if not parts:
         if not implied and not aged:
-            raise ElrError(
-                "nothing selected; name clips or stages, or select with --stage, --recipe, --unfinished or --older-than"
-            )
+            raise ElrError("nothing is selected; pass clips, stages, --stage, --recipe, --unfinished or --older-than")
         return implied or set(PARTS)
     if implied - set(parts):
-        flag = "--recipe" if "clips" in implied - set(parts) else "--stage or --unfinished"
-        raise ElrError(f"{flag} selects {(implied - set(parts)).pop()}, but only {' '.join(parts)} was named; add it")
+        part = (implied - set(parts)).pop()
+        flag = "--recipe" if part == "clips" else "--stage or --unfinished"
+        raise ElrError(f"{flag} selects {part}, but only {' '.join(parts)} was passed; add {part}")
     return set(parts)
 
 

@@ -161,7 +161,7 @@ def read_cache(root: Path) -> Cache:
     Entries that are links, or whose names a cache does not use, are left out.
     """
     if not root.is_dir():
-        raise ElrError(f"there is no cache folder {root}; pass --cache DIR")
+        raise ElrError(f"the cache folder {root} does not exist; pass --cache DIR")
     entries = {name: _folders(root / name) for name in ("clips", "stages")}
     formats = [path for path in entries["clips"] if FORMAT.fullmatch(path.name)]
     stages = [path for path in entries["stages"] if STAGE.fullmatch(path.name)]

@@ -146,7 +146,7 @@ class ComponentChecks:
             require(hasattr(built, name), f"its module has no '{name}'")
         frames = Sampling.parse(spec.sampling).t
         time = (frames,) if spec.dims == 3 else ()
-        require(spec.dims == 3 or frames == 1, f"it is 2D, but its sampling is {spec.sampling}")
+        require(spec.dims == 3 or frames == 1, f"it is 2D, but its sampling is {spec.sampling}; use e.g. 4x1")
         picture = minimal.noise(BATCH, 3, *time, *SIZE)
 
         def logits(module: Any) -> Tensor:

@@ -66,9 +66,9 @@ def draw_picture(catalog: Catalog, name: str, path: Path, asked: dict[str, Any])
     from elrbench_plugins.commands.data.command import find
 
     if path.suffix.lower() != ".png":
-        raise ElrError(f"--out {path} is not a .png file; name it FILE.png")
+        raise ElrError(f"--out {path} is not a .png file; pass --out FILE.png")
     if path.is_dir():
-        raise ElrError(f"--out {path} is a folder; name a file in it")
+        raise ElrError(f"--out {path} is a folder; pass a file name")
     check_writable(path.parent, "--out")
     cache = cache_folder(asked["cache"])
     check_writable(cache, "--cache")
@@ -78,7 +78,7 @@ def draw_picture(catalog: Catalog, name: str, path: Path, asked: dict[str, Any])
         raise unknown(f"protocol of dataset '{dataset.name}'", protocol, dataset.protocols)
     made, numbers = with_options(catalog, "degradation", asked["degradation"] or dataset.degradation)
     if asked["enhancer"] and cast("DegradationSpec", made).crop == "none":
-        raise ElrError(f"clips of this dataset are shown as recorded; leave out --enhancer {asked['enhancer']}")
+        raise ElrError(f"dataset '{dataset.name}' is shown as recorded; remove --enhancer {asked['enhancer']}")
     enhancer, settings = with_options(catalog, "enhancer", asked["enhancer"] or usual_enhancer(catalog))
 
     from elrbench_plugins.commands.contact_sheet.sheet import contact_sheet

@@ -117,11 +117,11 @@ def contact_sheet(
     would be too large.
     """
     if not dataset.classes:
-        raise ElrError(f"dataset '{dataset.name}' is a pool of clips without labels, so it has no classes to draw")
+        raise ElrError(f"dataset '{dataset.name}' has no labels, so there are no classes to draw")
     refuse_native(dataset, degradation)
     native = degradation.crop == "none"
     if enhancer.fit is not None and not native:
-        raise ElrError(f"enhancer '{enhancer.name}' has to be trained first; pass another --enhancer")
+        raise ElrError(f"enhancer '{enhancer.name}' must be trained first; pass another --enhancer")
     size = size or (BOX if degradation.low is None else _multiple(degradation.low))
     stock = view_plan(degradation, degradation_options, size=size)
     lettering()  # fail before any clip is decoded

@@ -67,7 +67,7 @@ def fill(
     )
     clips = [index.by_id[key] for key in wanted]
     if not clips:
-        raise ElrError(f"{dataset.name}: {data} has no clip of protocol {protocol}")
+        raise ElrError(f"{dataset.name}: {data} has no clip of protocol {protocol}; expected in it: {dataset.layout}")
     formats = view_plan(degradation, degradation_options, size=size).formats(low=views != "high", high=views != "low")
     with reporter.steps("clips", len(clips)) as advance:
         report = ensure_views(
@@ -80,6 +80,6 @@ def refuse_native(dataset: DatasetSpec, degradation: DegradationSpec) -> None:
     """Raise ElrError if clips that are not natively low would be used as recorded."""
     if degradation.crop == "none" and not dataset.natively_low:
         raise ElrError(
-            f"degradation '{degradation.name}' uses clips as recorded, but dataset '{dataset.name}' is not natively "
-            "low; use another degradation, such as average-12x16"
+            f"degradation '{degradation.name}' takes clips as recorded, but dataset '{dataset.name}' is not natively "
+            "low; use e.g. --degradation average-12x16"
         )

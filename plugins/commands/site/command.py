@@ -34,7 +34,7 @@ def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
     from elrbench_plugins.commands.site.pages import build_site
 
     if not folder.is_dir():
-        raise ElrError(f"there is no folder {folder}; pass --folder DIR or run in the checkout")
+        raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")
     check_folder(out)
     made = build_site(folder)
     write_site(out, made.files)

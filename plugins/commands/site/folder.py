@@ -53,7 +53,7 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ElrError(f"--out {folder} is a file; pass a new or empty folder, or an earlier site")
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise ElrError(f"--out {folder} contains the current folder and would be replaced; pass another folder")
+        raise ElrError(f"--out {folder} contains the current folder and would be replaced; pass another --out")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / MARK).is_file():
@@ -62,10 +62,10 @@ def check_folder(folder: Path) -> None:
     try:
         written = set(json.loads((folder / MARK).read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise ElrError(f"{folder / MARK} was edited; delete the site or pass another folder") from error
+        raise ElrError(f"{folder / MARK} was edited; delete the site or pass another --out") from error
     if extra := sorted(on_disk - written - {MARK}):
         raise ElrError(
-            f"--out {folder} has {extra[0]}, which is not part of the site; move it away: the folder is replaced"
+            f"--out {folder} has {extra[0]}, which is not part of the site and would be deleted; move it away"
         )
 
 

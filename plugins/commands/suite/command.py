@@ -199,7 +199,7 @@ def run(
     """
     _, planned = _planned(name, flags)
     if publish_to and not folder.is_dir():
-        raise ElrError(f"there is no folder {folder} to publish into; pass --folder DIR or run in the checkout")
+        raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")
 
     from elrbench_plugins.commands.suite.plan_runner import PlanRunner, publish_earlier
     from elrbench_plugins.commands.suite.results import lines_of
@@ -270,7 +270,7 @@ def _read(name: str, library: Library) -> Suite:
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         return read_suite(read_yaml(path), str(path), path.stem)
     if name not in library.suites and (extra := Path(f"{name}.yaml")).is_file():
-        raise ElrError(f"unknown suite '{name}'; to use the file of that name, type {extra}")
+        raise ElrError(f"unknown suite '{name}'; to use the file {extra}, pass {extra}")
     file = library.suite(name)
     return read_suite(parse_yaml(file.text, file.where), file.where, name)
 

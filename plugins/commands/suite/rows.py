@@ -274,7 +274,7 @@ def _settings_remarks(rows: Sequence[PlannedRow], asked: SuiteRequest) -> tuple[
         have = [row for row in able if row.components is not None and key in _options(row.components)]
         said = "--enhancer-weights" if text.startswith(f"enhancer.weights={PREFIX}") else f"--set {text}"
         if able and not have and said == "--enhancer-weights":
-            raise ElrError("--enhancer-weights is for enhancers with public checkpoints, but no row has one")
+            raise ElrError("no row has an enhancer with a public checkpoint; remove --enhancer-weights")
         if able and not have:
             known = {option for row in able if row.components is not None for option in _options(row.components)}
             raise unknown("setting", key, known)

@@ -107,7 +107,7 @@ def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> S
         if key not in (*ROW, "set", *FIELDS):
             raise ElrError(f"{at}: {unknown('key', str(key), (*ROW, 'set', *FIELDS))}")
     if plain.get("run", "plan") not in ("plan", "none"):
-        raise ElrError(f"{at}: 'run' is {plain['run']!r}; expected none, for a figure that is only printed")
+        raise ElrError(f"{at}: 'run' is {plain['run']!r}; expected 'none', which marks a figure that is only printed")
     figures = plain.get("figure", [])
     for key in common:
         if key not in ("set", *FIELDS):

@@ -356,7 +356,7 @@ def test_a_run_starts_from_another_runs_recognizer(toy_catalog: Catalog, finishe
 
 def test_a_file_of_another_network_stops_a_run_before_data_is_touched(toy_catalog: Catalog, tmp_path: Path):
     placed, name = add_weights(toy_catalog, str(saved(tmp_path, small(1).state_dict()).path))
-    with pytest.raises(ElrError, match=r"backbone 'toynet': .* 24 of 30 tensors are missing"):
+    with pytest.raises(ElrError, match=r"backbone 'toynet': 24 of 30 tensors are missing"):
         toy_run(placed, tmp_path / "out", tmp_path / "cache", weights=name)
     assert not list((tmp_path / "cache" / "clips").glob("*")) and not list((tmp_path / "out").glob("*.json"))
 

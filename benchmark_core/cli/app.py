@@ -42,11 +42,11 @@ class Commands(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Core commands first, then those of plugins by name."""
+        """Return the core commands, then the commands of plugins by name."""
         return [*COMMANDS, *self._plugin_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The click command, or None if there is none of that name."""
+        """Return the click command with this name, or None."""
         if cmd_name in COMMANDS:
             found: click.Command = importlib.import_module(f"benchmark_core.cli.{cmd_name}").command
             return found
@@ -82,7 +82,7 @@ class Commands(click.Group):
 
     @staticmethod
     def _plugin_commands(ctx: click.Context) -> Mapping[str, CommandSpec]:
-        """Commands by name, loaded once per invocation. A plugin that cannot be loaded hides its own commands only."""
+        """Return commands by name, loaded once. A plugin that cannot be loaded hides its own commands only."""
         if "elrbench.commands" not in ctx.meta:
             from benchmark_core.catalog import load_commands
 
@@ -127,7 +127,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def _one_line(error: click.ClickException) -> str:
-    """A usage error in the form of this project: what is wrong, then what to do."""
+    """Return a usage error in the form of this project: what is wrong, then what to do."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "elrbench"
     if isinstance(error, click.NoSuchOption) and context:

@@ -244,7 +244,7 @@ def as_text(record: dict[str, Any]) -> str:
 
 
 def _latency(latency: dict[str, Any]) -> list[tuple[str, str]]:
-    """Rows for one clip, for a batch, and for both in other precisions and compiled."""
+    """Return rows for one clip, for a batch, and for both in other precisions and compiled."""
     rows = [("latency per clip", _timed(latency["single"]))]
     if "throughput" in latency:
         rows.append((f"  batch of {latency['throughput']['batch']}", _timed(latency["throughput"])))

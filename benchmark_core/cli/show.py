@@ -168,7 +168,7 @@ def _settings(entry: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """The value as `--set` takes it; floats with four digits."""
+    """Return the value as `--set` takes it; floats with four digits."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)

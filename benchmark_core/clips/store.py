@@ -94,7 +94,7 @@ class ClipStore:
     ) -> StoreReport:
         """Make the missing files of the clips in all formats, with one decode per clip. Existing files are kept.
 
-        Any number of processes may do so at the same time: each clip is made by one of them, the others wait for it.
+        Several processes may call this at the same time: one process makes each clip, the others wait for it.
 
         Args:
             clips: the clips to store.

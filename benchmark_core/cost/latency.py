@@ -209,7 +209,7 @@ def _quartiles(times: list[float]) -> dict[str, float]:
 
 
 def time_flow(stream: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """Median milliseconds of one flow field at `size` (H, W), in one thread; None if OpenCV is not installed.
+    """Return median milliseconds of one flow field at `size` (H, W), in one thread; None if OpenCV is not installed.
 
     The two pictures are smooth noise, one shifted. The content changes the time of DIS little; TV-L1 stops when it has
     converged.

@@ -139,7 +139,7 @@ HEAVY = _names(
 
 @cache
 def rule_of(name: str) -> tuple[str, Rule] | None:
-    """Kind and rule of an aten operator, or None."""
+    """Return kind and rule of an aten operator, or None."""
     if (own := RULES.get(name.removesuffix("_"))) is not None:
         return own
     formula = flop_registry.get(getattr(torch.ops.aten, name, None))

@@ -26,7 +26,7 @@ def count_parameters(recognizer: Recognizer, low: Low | None = None) -> dict[str
 
 
 def _idle(recognizer: Recognizer, low: Low) -> set[Tensor]:
-    """Parameters of the backbone that the recognizer does not use: no call of their layer, no effect on the logits.
+    """Return the backbone's parameters that the recognizer does not use: layer not called, no effect on the logits.
 
     Found by a pass on meta tensors. If the network cannot run on them, no parameter is idle.
     """
@@ -60,7 +60,7 @@ def _idle(recognizer: Recognizer, low: Low) -> set[Tensor]:
 
 
 def _leaves(result: Tensor) -> set[Tensor]:
-    """Leaf tensors with requires_grad that `result` is computed from."""
+    """Return the leaf tensors with requires_grad that `result` is computed from."""
     found: set[Tensor] = set()
     seen = {result.grad_fn}
     queue = [result.grad_fn]

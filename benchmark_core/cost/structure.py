@@ -102,7 +102,7 @@ def describe_alone(
 
 
 def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
-    """Options that differ from the default; of methods and enhancers only those that shape the recognizer."""
+    """Return options that differ from the default; for methods and enhancers, only those that shape the recognizer."""
     usual = defaults(spec)
     named = spec.recognizer_options if isinstance(spec, (MethodSpec, EnhancerSpec)) else None
     shaping = tuple(options) if named is None else named
@@ -110,7 +110,7 @@ def _changed(spec: Spec, options: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def structure_key(describe: Mapping[str, Any]) -> str:
-    """Readable key with a digest, e.g. `resnet34-bicubic-mean-logits-256x340-4x1-from-12x16-101-5f0c2a9e`."""
+    """Return a readable key with a digest, e.g. `resnet34-bicubic-mean-logits-256x340-4x1-from-12x16-101-5f0c2a9e`."""
     height, width = describe["size"]
     low = describe["low"]
     words = [

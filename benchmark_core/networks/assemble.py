@@ -42,7 +42,7 @@ class ResizeIfNeeded(nn.Module):
 def recognizer_of(plan: Plan, components: Components, *, high: bool = False, head: str | None = None) -> Recognizer:
     """Return the plan's recognizer, a function of the plan and torch's random state.
 
-    high: the network for high views, without an enhancer; a network for flow has none, either. head: a core head
+    high: return the network for high views. Networks for high views or flow have no enhancer. head: a core head
     instead of the method's own.
     """
     if len(plan.streams) > 1:
@@ -180,7 +180,7 @@ def load_enhancer(
 ) -> str:
     """Load the file that the plan calls `weights` into an enhancer's module. Returns its name and what matched.
 
-    low, size: what the module was built for. Raises ElrError if the file does not fit, such as that of another scale.
+    low, size: what the module was built for. Raises ElrError if the file does not fit, for example in scale.
     """
     assert spec.public is not None
     if weights not in spec.files:

@@ -29,9 +29,9 @@ State = dict[str, Tensor]
 def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, channels: int = 3) -> str:
     """Load `file` into `module` and return what matched: "302 of 304 tensors; classifier fresh: 400 -> 101 classes".
 
-    A classifier for another number of classes keeps its initialisation. The first convolution on `channels` may be that
-    of images (it is inflated) or of other channels (it is averaged); see `adapt_first_convolution`. BatchNorm's batch
-    counts may be missing. No other tensor may be missing, be left over or differ in shape.
+    A classifier for another number of classes keeps its initialisation. The file's first convolution may be 2D (it is
+    inflated) or have a number of channels other than `channels` (it is averaged); see `adapt_first_convolution`.
+    BatchNorm's batch counts may be missing. No other tensor may be missing, be left over or differ in shape.
     backbone: its name, for errors. Raises ElrError, naming the file and the first tensors that do not fit.
     """
     expected: State = module.state_dict()

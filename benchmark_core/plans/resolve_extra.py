@@ -13,7 +13,7 @@ from benchmark_core.specs import DatasetSpec, DegradationSpec
 def unlabelled_name(catalog: Catalog, asked: str | None, degradation: DegradationSpec) -> str:
     """Return the canonical name of the unlabelled set asked for, "" for none. Labels of a labelled dataset are ignored.
 
-    ElrError if its clips are larger than the degradation, which takes clips as recorded, allows.
+    ElrError if the degradation takes clips as recorded and the set is not natively low.
     """
     if not asked:
         return ""

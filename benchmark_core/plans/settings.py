@@ -49,7 +49,7 @@ def split_budget(
 ) -> tuple[dict[str, Value], dict[str, Value]]:
     """Split a budget into settings and into plan fields that the variants of `name` fix.
 
-    A key `VARIANT:FIELD` of the budget replaces what that variant fixes; the other keys hold for every variant.
+    A key `VARIANT:FIELD` of the budget replaces what that variant fixes; the other keys apply to every variant.
     """
     fixed = variant_fields(method, name)
     for key, value in budget.items():

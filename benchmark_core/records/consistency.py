@@ -103,7 +103,7 @@ def _check_hits(record: RunRecord) -> None:
 
 
 def _check_decisions(record: RunRecord) -> None:
-    """Check that the primary score is the one of the decisions."""
+    """Check that the decisions give the primary score."""
     primary, found = record["primary"], clip_decisions(record)
     if record["hits"] is not None or record["decisions"]["threshold"] != THRESHOLDS.get(primary):
         raise ElrError(f"'decisions' do not belong to '{primary}' of a {record['track']['task']} task")

@@ -43,9 +43,9 @@ class ClipSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """The clips that a set offers; clips that the run is tested on are still among them.
+    """The clips that a set lists, including clips that the run is tested on.
 
-    manifest: digest of the set's index. label: what messages call the clips.
+    manifest: digest of the set's index. label: name of the clips in messages.
     """
 
     origin: ClipSet
@@ -76,7 +76,7 @@ class ExtraSet:
 
 
 def clip_set(catalog: Catalog, name: str, root: Path | None, flag: str) -> ClipSet:
-    """Return the set that a plan names. ElrError if it stands for a folder and `flag` does not give the folder."""
+    """Return the set that a plan names. ElrError if the set needs a folder and `root`, the value of `flag`, is None."""
     if name not in catalog.datasets and catalog.datasets[ComponentName.parse(name).base].at is not None:
         catalog, name = catalog.with_folder(name, root, flag)
     spec, options = with_options(catalog, "dataset", name)
@@ -86,9 +86,9 @@ def clip_set(catalog: Catalog, name: str, root: Path | None, flag: str) -> ClipS
 def list_unlabelled(given: ClipSet, plan: Plan, bad_clips: str) -> Listed:
     """List the clips of a set as unlabelled clips, without their labels.
 
-    The clips are those outside all folds, if the set has any. Otherwise they are training clips: of the plan's fold if
-    the set is the plan's dataset, of the first fold of the first protocol if it is another.
-    ElrError if the lists are absent or name no such clip.
+    Clips outside all folds are used if the set has any. Otherwise training clips are used: for the plan's own dataset
+    those of the plan's fold, for another dataset those of the default protocol's first fold.
+    ElrError if the lists are absent or have no such clip.
     """
     own = ComponentName.parse(plan.dataset).base == ComponentName.parse(given.name).base
     protocol, fold = (plan.protocol, plan.fold) if own else (given.spec.default_protocol, "")
@@ -129,7 +129,7 @@ def clips_digest(clips: Sequence[Clip], store: ClipStore) -> str:
 
 
 def readable(clips: Sequence[Clip], store: ClipStore) -> list[Clip]:
-    """Leave out clips whose files cannot be read. Reads every file whose digest is not known yet; decodes nothing."""
+    """Return the clips whose files can be read. Reads every file whose digest is not known yet; decodes nothing."""
     found = []
     for clip in clips:
         with suppress(BadClip):
@@ -139,9 +139,9 @@ def readable(clips: Sequence[Clip], store: ClipStore) -> list[Clip]:
 
 
 def without_tested(clips: Sequence[Clip], test: Sequence[Clip], store: ClipStore) -> list[Clip]:
-    """Leave out clips that have the content or the id of a test clip.
+    """Return the clips that have neither the content nor the id of a test clip.
 
-    An id counts whichever set lists it: JHMDB contains HMDB51's clips, compressed again.
+    Ids are compared across sets, because JHMDB contains HMDB51's clips, compressed again.
     """
     contents = {store.content_key(clip.source) for clip in readable(test, store)}
     ids = {clip.id for clip in test}

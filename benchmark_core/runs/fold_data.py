@@ -57,8 +57,8 @@ class Data:
         whole: as in testing, without augmentation, at interval centres or in all windows, in listed order.
         enhancer: low views are its output, read from the store; outputs that are missing are computed first.
 
-        High views are of the hr source's clips if the plan names one. A low view of such a clip is then scaled to the
-        shorter side of one of the training clips.
+        If the plan names an hr source, high views show its clips. The low views of these clips are then scaled to the
+        shorter side of one training clip each.
         """
         clips = self.train
         sides: tuple[int, ...] = ()
@@ -93,7 +93,7 @@ class Data:
 
     @cached_property
     def _shorter_sides(self) -> tuple[int, ...]:
-        """Shorter side of each training clip as recorded, in pixels, in ascending order."""
+        """Return the shorter side of each training clip as recorded, in pixels, in ascending order."""
         assert self.view_plan.low is not None
         reader = self.store.reader(self.view_plan.low)
         return tuple(sorted(min(reader.size(clip)) for clip in self.train))

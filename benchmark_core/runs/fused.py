@@ -33,7 +33,7 @@ SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "data
 def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]]) -> RunRecord | None:
     """Return the record of `plan` in `folder` if the run is finished and can be reused, otherwise None.
 
-    It can be reused if its predictions file is unchanged and its plugins equal `plugins`, the result of `plugins_of`.
+    A run can be reused if its predictions file is unchanged and its plugins equal `plugins`, from `plugins_of`.
     `fuse_runs` compares the clips of the runs.
     """
     if not folder.is_dir():

@@ -33,7 +33,7 @@ class Listing:
         return test + self.barred(plan)
 
     def barred(self, plan: Plan) -> tuple[Clip, ...]:
-        """Return the clips that --holdout takes out of the fold, the dataset's own test clips among them."""
+        """Return the clips that --holdout removes from the fold, including the dataset's own test clips."""
         if not plan.holdout:
             return ()
         index = self.index

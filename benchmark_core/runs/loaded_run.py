@@ -41,7 +41,7 @@ WEIGHTS = "recognizer.safetensors"
 class LoadedRun:
     """A trained recognizer with its plan. `components.dataset` has the classes and task of the run.
 
-    recognizer: a `torch.nn.Module`: low views, float (B, K, 3, T, h, w) in [0, 1], to logits (B, C).
+    recognizer: a `torch.nn.Module` from low views, float (B, K, 3, T, h, w) in [0, 1], to logits (B, C).
     """
 
     plan: Plan

@@ -35,7 +35,7 @@ def view_plan_of(plan: Plan, components: Components) -> ViewPlan:
 
 
 def frames_at_once(plan: Plan, components: Components) -> int:
-    """Return how many frames the plan's enhancer takes at once: 1 for flow, which is computed of enlarged frames."""
+    """Return how many frames the plan's enhancer takes at once: 1 for flow, which is computed from enlarged frames."""
     return 1 if kind(plan.modality) == "flow" else components.enhancer.frames
 
 

@@ -21,7 +21,7 @@ NATIVE = 48  # pixels: assumed side of natively low clips
 
 @dataclass(frozen=True, kw_only=True)
 class RandomViews:
-    """As many steps as the real views have.
+    """Random batches, as many per epoch as the real views have.
 
     clips: number of clips. derived: shape of an interval's derived values, which a batch then holds instead of views.
     intervals: intervals per clip of derived values.
@@ -47,7 +47,7 @@ class RandomViews:
         return max(1, self.clips // batch)
 
     def batch(self, device: torch.device) -> Batch:
-        """Return a batch of `CLIPS` clips; on the device "meta", one without content."""
+        """Return a batch of `CLIPS` clips; on the device "meta", a batch without content."""
         ids = tuple(map(str, range(CLIPS)))
         if self.derived is not None:
             mask = torch.ones(CLIPS, self.intervals, device=device)

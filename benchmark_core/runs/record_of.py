@@ -100,13 +100,13 @@ def record_of(
 
 
 def _extra_data(data: Data, teacher: Teacher | None) -> Mapping[str, Any]:
-    """Entries of the extra data that the plan names; the others are left out."""
+    """Return the record's entries for the extra data that the plan names."""
     entries = {"unlabelled": data.unlabelled, "high_source": data.hr_source, "teacher": teacher}
     return {key: entry.to_json() for key, entry in entries.items() if entry is not None}
 
 
 def _stages(training: Training) -> Mapping[str, Any]:
-    """Updates and stages in training order, and notes if there are any."""
+    """Return updates and stages in training order, and notes if there are any."""
     fields = ("name", "key", "reused", "seconds", "device")
     return {
         "updates": {stage["name"]: stage["updates"] for stage in training.stages},

@@ -26,9 +26,9 @@ def make_plan(
     """Resolve a plan from `fields` and `settings` ("KEY=VALUE"), which override those of `planfile`.
 
     data: folder of the dataset. extra: folders of the unlabelled and the HR dataset, if given.
-    Returns the catalog, to which datasets at a folder (`folder:PATH`) and weight files are added; the plan; and `extra`
-    with the folder of the teacher's run. No clip is read.
-    Raises ElrError for an unknown name, a number out of bounds, or components that do not go together.
+    Returns the catalog with datasets at a folder (`folder:PATH`) and weight files added, the plan, and `extra` with the
+    folder of the teacher's run. No clip is read.
+    Raises ElrError for an unknown name, a number out of bounds, or components that cannot be combined.
     """
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.weights_file import add_enhancer_weights, add_weights
@@ -72,7 +72,7 @@ def make_plan(
 
 
 def located(catalog: Catalog, plan: Plan, extra: ExtraPaths) -> ExtraPaths:
-    """`extra` completed: each extra dataset of the plan that has no folder yet gets its default one."""
+    """Return `extra` with the default folder of each extra dataset of the plan that has no folder yet."""
     roots = {
         field: data_root(catalog, name, getattr(extra, field), _data_flag(field))
         for field, name in (("unlabelled", plan.unlabelled), ("high_source", plan.hr_source))
@@ -86,7 +86,7 @@ def _data_flag(field: str) -> str:
 
 
 def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "--data") -> Path | None:
-    """The folder of a dataset: where the catalog has it, else `given`, else its own under ELRBENCH_DATA.
+    """Return the folder of a dataset: the catalog's, else `given`, else the dataset's folder under ELRBENCH_DATA.
 
     None for a dataset drawn by code. flag: the option that sets `given`, for errors.
     """
@@ -110,7 +110,7 @@ def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "-
 
 
 def cache_folder(given: Path | None) -> Path:
-    """`given`, else $ELRBENCH_CACHE, else ~/.cache/elrbench."""
+    """Return `given`, else $ELRBENCH_CACHE, else ~/.cache/elrbench."""
     if given is not None:
         return given
     named = os.environ.get("ELRBENCH_CACHE")

@@ -46,7 +46,7 @@ class Teacher:
         return {"name": self.network.name, "run": self.record["digest"], "recipe": digest_of(plan)}
 
     def check_lists(self, plan: Plan, components: Components, manifest: str) -> None:
-        """Raise ElrError if it was trained on other lists of the plan's dataset, which may contain test clips."""
+        """Raise ElrError if the teacher was trained on other lists of the plan's dataset: they may have test clips."""
         _check_lists(f"the teacher {self.network.name}", self.record, plan, components, manifest)
 
 

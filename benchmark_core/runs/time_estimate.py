@@ -34,16 +34,16 @@ from benchmark_core.training.training import Training
 
 STEPS = 3  # per loop; the first warms up
 HOUR = 3600.0
-# Digests before clips are decoded: no key made of them is in the cache.
+# Placeholders for digests until clips are decoded. A key that contains them is never in the cache.
 NO_INPUTS = StageInputs(clips="", low="", high="", crop="", owners=dict.fromkeys(KINDS, ""))
 
 
 class StageTimer(StageRunner):
     """A `StageRunner` whose loops run `STEPS` steps, and which extrapolates their time.
 
-    clips: number of training clips. pool: of unlabelled clips. source: of clips of the high source. Both default to
-    `clips`. frames: mean frames per clip; by default those of one view.
-    cache: where stages are looked up; None: no stage is taken as cached.
+    clips: number of training clips. pool, source: numbers of unlabelled and of high-source clips; by default `clips`.
+    frames: mean frames per clip; by default those of one view.
+    cache: folder in which stages are looked up; None: no stage counts as cached.
     seconds: estimated seconds per stage or derived data set; 0 if cached.
     """
 
@@ -114,7 +114,7 @@ class StageTimer(StageRunner):
         return dataclasses.replace(views, derived=derivation.shape, intervals=self._intervals)
 
     def extrapolate(self, name: str, compute: Callable[[], object], times: float) -> None:
-        """Add to `seconds` what `times` calls of `compute` take, by the second of two calls."""
+        """Add the time of `times` calls of `compute` to `seconds`, extrapolated from the second of two calls."""
         took = 0.0
         for _ in range(2):
             began = time.monotonic()
@@ -160,7 +160,7 @@ def estimate_times(
     """Return estimated training seconds on `device` per stage or derived data set; 0 if it is cached.
 
     Decoding and testing are not included. The arguments are those of `StageTimer`. Without `inputs`, which need decoded
-    clips, no stage is taken as cached; the estimate then needs no more than the number of clips.
+    clips, no stage counts as cached; the estimate then needs only the number of clips.
     """
     look_up = inputs is not None and not refit
     timer = StageTimer(

@@ -21,7 +21,7 @@ def bootstrap_sum(each: Whole, confidence: float = 0.95) -> tuple[int, int]:
     """Return the percentile interval of the sum of n values drawn from `each` (n,) with replacement.
 
     low is the smallest t with P(sum <= t) >= (1 - confidence) / 2, and high is the largest t with P(sum >= t) >= the
-    same. The interval of `-each` is therefore the mirror image.
+    same probability. The interval of `-each` is therefore the mirror image.
     """
     sums, chance = _sum_distribution(each)
     low, high = _interval(chance, confidence)

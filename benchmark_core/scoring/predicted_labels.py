@@ -14,7 +14,7 @@ def predicted_labels(logits: npt.NDArray[Any], classes: Sequence[str], *, multi_
     """Return the columns "label" and "probability" of clips with logits (N, C).
 
     Single-label: the likeliest class and its softmax probability. Multi-label: every class whose sigmoid probability is
-    above 0.5, joined by ";", and their probabilities also; both are empty if there is no such class.
+    above 0.5, joined by ";", and their probabilities also; both are empty if no class is.
     """
     scores = np.asarray(logits, dtype=np.float64)
     if multi_label:

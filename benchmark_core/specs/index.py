@@ -19,7 +19,7 @@ from benchmark_core.specs.target import Target
 class VideoFile:
     """A clip stored as one video file: `VideoFile(path)`.
 
-    Stored as two texts, where all clips of a folder share one: a hundred thousand `Path`s would take too much memory.
+    The path is stored as two texts, and clips of one folder share the first: many `Path`s would take too much memory.
     """
 
     folder: str
@@ -51,7 +51,7 @@ class FrameFolder:
 class TableFrames:
     """A clip stored as rows of a CSV table, one frame per row: temperatures of a thermal array.
 
-    first, last: row numbers from 0, both included. prefix: of the column names, for example `P` for `P000` to `P255`.
+    first, last: row numbers from 0, both included. prefix: start of the column names, such as `P` for `P000` to `P255`.
     shape: (rows, columns) of a frame. coldest, hottest: values that become grey levels 0 and 255.
     """
 

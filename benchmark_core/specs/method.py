@@ -48,6 +48,6 @@ class MethodSpec(Spec):
     controls: tuple[str, ...] = ()
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
-        """Return the spec for given options: `oracle` is set if one of them says so (see `oracle_when`)."""
+        """Return the spec for given options: `oracle` is set if `oracle_when` lists one of their values."""
         oracle = any(options[key] in values for key, values in self.oracle_when.items())
         return replace(self, oracle=True) if oracle else self

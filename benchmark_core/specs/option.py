@@ -21,7 +21,7 @@ class Option:
     unspecified: the paper does not state the value; the default is this project's choice, and `help` says so.
     added: the option was added after plans were published, and its default changes nothing. A plan leaves it out at its
         default, so that the digests of earlier plans, rows and stages stay valid.
-    neutral: the option does not change the trained result, only for example memory use. A stage may read it without
+    neutral: the option changes only, for example, memory use, not the trained result. A stage may read it without
         naming it in its needs.
     """
 

@@ -1,4 +1,4 @@
-"""Decide which measured rows are the system of a reported figure, by the plans that suites give for the figure."""
+"""Match measured rows with the system of a reported figure, by the plans that suites list for the figure."""
 
 from __future__ import annotations
 

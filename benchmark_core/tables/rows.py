@@ -43,7 +43,7 @@ class TableRow:
 
     @cached_property
     def shared_plan(self) -> str:
-        """The plan without the method and its own settings, and the data. A matched control has the same."""
+        """The plan without the method and its settings, and the data: equal for a row and its matched control."""
         plan: dict[str, Any] = {**self.first["plan"]}
         settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
         own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")

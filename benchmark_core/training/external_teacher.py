@@ -14,7 +14,7 @@ HEAD = "head."  # prefix of the tensors of a recognizer that may be trained on t
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalTeacher:
-    """name: METHOD@DIGEST, as in the plan. state: its recognizer's tensors by name."""
+    """Weights of an external teacher. name: METHOD@DIGEST, as in the plan. state: the recognizer's tensors by name."""
 
     name: str
     state: Mapping[str, Tensor]

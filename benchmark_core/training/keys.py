@@ -22,12 +22,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class StageInputs:
-    """What a stage reads in addition to the plan, as digests.
+    """Digests of what a stage reads in addition to the plan.
 
-    clips: of the training clips' ids, targets and contents in the store; skipped clips are left out.
-    low, high: keys of the stored views, which hold size, crop, degradation, decoder and revisions.
-    unlabelled: of the unlabelled clips, like `clips`; "" if the plan has none. source: of the clips of another dataset
-    that provide the high views; "" if there are none.
+    clips: digest of ids, targets and contents of the stored training clips; skipped clips are left out.
+    low, high: keys of the stored views, which contain size, crop, degradation, decoder and revisions.
+    unlabelled, source: the same digest for the unlabelled clips, and for the clips of another dataset that provide the
+    high views; "" if the plan has none.
     crop: when the augmentation box is cut. owners: kind of component -> its distribution, or its file's digest.
     """
 
@@ -71,9 +71,9 @@ def stage_numbers(
 
     needs: "low", "high", "unlabelled", and names of the method's options. stages: keys of the stages that it builds on.
     module: the names and shapes of its parameters and buffers stand for its structure, head included.
-    scope: whose stage it is. The numbers of an enhancer's stage leave out the plan's sampling, and the backbone unless
-        the stage needs a "classifier". Of the enhancer's options they hold those in `needs`. Two enhancers whose
-        training is equal therefore share a stage.
+    scope: component that the stage trains. The numbers of an enhancer stage include its options in `needs`, but
+        not the plan's sampling, and the backbone only if the stage needs a "classifier". Two enhancers whose training
+        is equal therefore share a stage.
     """
     if scope == "enhancer":
         kinds = {"dataset"} | ({"degradation"} if "low" in needs else set())
@@ -130,7 +130,7 @@ def stage_function(identity: str) -> Callable[[Function], Function]:
 
 
 def function_name(fn: Callable[..., Any]) -> str:
-    """Return "module:qualname" of a stage's function, or what `stage_function` says.
+    """Return "module:qualname" of a stage's function, or the identity that `stage_function` sets.
 
     Keywords bound by `functools.partial` are part of it; positional arguments are not.
     """

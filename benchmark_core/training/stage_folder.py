@@ -121,5 +121,5 @@ def packed(module: nn.Module) -> bytes:
 
 
 def _json(plain: Mapping[str, Any]) -> bytes:
-    """Return JSON with keys in their order, so that the log of a reused stage is byte for byte that of its training."""
+    """Return JSON with keys in their order, so that a reused stage has the log of its training byte for byte."""
     return json.dumps(plain, indent=1).encode()

@@ -194,7 +194,7 @@ class StageTrainer(StageRunner):
         return () if self._loop is None else tuple(self._loop.history)
 
     def _views_seed(self) -> int:
-        """Return a new seed for each views of a stage, so that a later loop sees other orders and boxes."""
+        """Return a new seed for each `views` call of a stage, so that a later loop gets other orders and boxes."""
         if self._loop is None:
             return seed_of(self.seed, "", "views")
         number, self._loop.views = self._loop.views, self._loop.views + 1

@@ -93,7 +93,7 @@ class Training(RunStages):
     ) -> Views:
         """Return augmented views of the training clips, shuffled by the plan's seed and the stage's name.
 
-        If the plan has a high source, high views, alone or with low ones, are of its clips and have its labels.
+        If the plan names a high source, views that include high views show that source's clips, with their labels.
         unlabelled: views of the unlabelled clips instead; targets are then -1, or zeros on a multi-label dataset.
         sampling: instead of the plan's, for an enhancer that is trained on a number of frames of its own. Low and high
             views then both have T frames; with the plan's sampling, low views have the frames that the enhancer takes.
@@ -162,7 +162,7 @@ class Training(RunStages):
     # -- the enhancer
 
     def _trained_enhancer(self) -> nn.Module | None:
-        """Return the plan's enhancer as its own `fit` leaves it, trained once a run; None if it is not learnt."""
+        """Return the plan's enhancer, trained by its own `fit` once per run; None if it is not learnt."""
         spec, plan = self.components.enhancer, self.plan
         if spec.fit is None or kind(plan.modality) == "flow":
             return None

@@ -31,7 +31,7 @@ class Selection:
     unfinished: bool = False
 
     def of(self, cache: Cache) -> Cache:
-        """Return the selected part of `cache`. Raises ElrError for a name or key that the cache does not have."""
+        """Return the selected part of `cache`. Raises ElrError for an unknown name or key."""
         for name in self.names:
             if not any(_is_called(stage, name) for stage in cache.stages):
                 raise unknown("stage", name, {stage.name for stage in cache.stages})

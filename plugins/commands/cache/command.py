@@ -27,7 +27,7 @@ def command(ctx: click.Context) -> None:
     List, verify and clear the cache folder. It holds decoded and degraded clips, and stages: training results that runs
     share.
 
-    Whatever is removed is made again when a run needs it.
+    A run that needs a removed file makes it again.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -205,14 +205,14 @@ def _format(path: Path) -> StoredFormat:
 
 
 def _clips(folder: Path) -> list[Path]:
-    """Clip files in one of a format's folders; the folder is named by the first two digits of its files."""
+    """Return the clip files in one of a format's folders; the folder is named by the first two digits of its files."""
     with os.scandir(folder) as entries:
         found = [(CLIP.fullmatch(entry.name), entry) for entry in entries if entry.is_file(follow_symlinks=False)]
     return [Path(entry.path) for name, entry in found if name is not None and name[1] == folder.name]
 
 
 def stage_files(path: Path) -> list[Path]:
-    """The files of a stage, without its lock."""
+    """Return the files of a stage, without its lock."""
     named = [path / name for name in STAGE_FILES]
     return [file for file in (*named, *path.glob(f".*{PART}")) if file.is_file() and not file.is_symlink()]
 
@@ -240,7 +240,7 @@ def _stage(path: Path) -> StoredStage:
 
 
 def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
-    """(last finished epoch, from 1; number of epochs) of a stage's last training loop."""
+    """Return (last finished epoch, from 1; number of epochs) of a stage's last training loop."""
     if not checkpoint.is_file():
         return None
     from benchmark_core.training.stage_folder import read_checkpoint
@@ -253,7 +253,7 @@ def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
 
 
 def _folders(path: Path) -> list[Path]:
-    """Folders in a folder; links are left out."""
+    """Return the folders in a folder, without links."""
     if not _plain(path):
         return []
     with os.scandir(path) as entries:
@@ -265,7 +265,7 @@ def _plain(path: Path) -> bool:
 
 
 def _changed(*paths: Path) -> float:
-    """Modification time of the first of `paths` that exists."""
+    """Return the modification time of the first of `paths` that exists."""
     for path in paths:
         with contextlib.suppress(OSError):
             return path.lstat().st_mtime

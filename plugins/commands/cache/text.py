@@ -105,7 +105,7 @@ def clear_text(freed: Freed) -> str:
 
 
 def size(count: float) -> str:
-    """`13 B`, `1.2 MiB`."""
+    """Return a size in bytes as text: `13 B`, `1.2 MiB`."""
     units = ["B", "KiB", "MiB", "GiB", "TiB"]
     while count >= 1000 and len(units) > 1:
         count /= 1024
@@ -114,14 +114,14 @@ def size(count: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """`42 s`, `12 min`, `3.1 h`."""
+    """Return seconds as text: `42 s`, `12 min`, `3.1 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def ago(seconds: float) -> str:
-    """`just now`, `12 min ago`, `3 days ago`."""
+    """Return an age as text: `just now`, `12 min ago`, `3 days ago`."""
     if seconds < 90:
         return "just now"
     days = seconds / 86400

@@ -45,7 +45,7 @@ def check_plugin(catalog: Catalog, plugin: str, *, work: Path, data: Mapping[str
 
 
 def _follow(spec: Spec, steps: Iterator[str]) -> Iterator[Finding]:
-    """Findings of one component, until a check fails.
+    """Yield the findings of one component, until a check fails.
 
     `steps` yields the name of a check before making it, so an error belongs to the last name yielded.
     """

@@ -58,7 +58,7 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
 def _findings(
     catalog: Catalog, plugin: str, module: ModuleType, work: Path, data: Mapping[str, Path]
 ) -> Iterator[Finding]:
-    """The import check of the plugin, then the checks of its components."""
+    """Yield the import check of the plugin, then the checks of its components."""
     from elrbench_plugins.commands.check.check import Finding, check_plugin
     from elrbench_plugins.commands.check.imports import author_of, importable_name, torch_import
 
@@ -72,7 +72,7 @@ def _findings(
 
 
 def _dataset_folders(catalog: Catalog, data: Path | None) -> dict[str, Path]:
-    """Dataset name -> its folder, for datasets whose folder exists: `data`, else one under ELRBENCH_DATA."""
+    """Return dataset name -> folder, for datasets whose folder exists: `data`, else one under ELRBENCH_DATA."""
     folders = {}
     for name, spec in catalog.datasets.items():
         if data is not None or "ELRBENCH_DATA" in os.environ:

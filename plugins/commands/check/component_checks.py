@@ -188,7 +188,7 @@ class ComponentChecks:
         yield from self.smoke_run(plan)
 
     def plan(self, **asked: str | None) -> Plan:
-        """A smoke plan of the minimal components, with the component under test in its place."""
+        """Return a smoke plan of the minimal components, one of them replaced by the component under test."""
         method = self.catalog.methods[asked.get("method") or minimal.METHOD.name]
         request = {
             "method": method.name,
@@ -210,6 +210,6 @@ class ComponentChecks:
 
 
 def _names(whole: nn.Module, part: nn.Module) -> tuple[str, ...]:
-    """Names in `whole` of the parameters of `part`."""
+    """Return the names in `whole` of the parameters of `part`."""
     inside = {id(parameter) for parameter in part.parameters()}
     return tuple(name for name, parameter in whole.named_parameters() if id(parameter) in inside)

@@ -71,7 +71,7 @@ def check_index(spec: DatasetSpec, protocol: str, index: Index) -> None:
 
 
 def budget_options(spec: DatasetSpec, budget: str) -> dict[str, Any]:
-    """The dataset's own options under a budget."""
+    """Return the dataset's own options under a budget."""
     return {
         key.partition(".")[2]: value
         for key, value in spec.budgets.get(budget, {}).items()

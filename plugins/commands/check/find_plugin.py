@@ -20,7 +20,7 @@ BLOCK = "ELRBENCH_BLOCK"
 
 
 def find_plugin(text: str) -> tuple[Catalog, Owner, ModuleType]:
-    """The catalog with the plugin in it, its owner, and its module.
+    """Return the catalog with the plugin in it, its owner, and its module.
 
     text: the name of an installed plugin, a FILE.py, or a module. If a file or module is itself an installed plugin,
     the installed plugin is checked. If it is another copy of one, the installed copy is left out.
@@ -42,7 +42,7 @@ def find_plugin(text: str) -> tuple[Catalog, Owner, ModuleType]:
 
 
 def _owner(catalog: Catalog, name: str) -> tuple[Owner, ModuleType]:
-    """The owner of that name, and the plugin's module, which is loaded."""
+    """Return the owner with that name, and the loaded module of the plugin."""
     owners = {owner.plugin: owner for owner in catalog.plugins}
     if name not in owners:
         raise unknown("plugin", name, owners)
@@ -54,7 +54,7 @@ def _owner(catalog: Catalog, name: str) -> tuple[Owner, ModuleType]:
 
 
 def _importable(name: str) -> bool:
-    """Whether there is a module of that name. For a package, only its own name is looked up."""
+    """Return whether a module has this name. For a package, only its own name is looked up."""
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
@@ -62,7 +62,7 @@ def _importable(name: str) -> bool:
 
 
 def _module_name(file: str) -> str:
-    """What the module in `file` is called when its package is installed."""
+    """Return the name of the module in `file` when its package is installed."""
     path = Path(file)
     return path.absolute().parent.name if path.name == "__init__.py" else path.stem
 
@@ -78,7 +78,7 @@ def _same_file(point: EntryPoint, file: str) -> bool:
 
 @contextmanager
 def _blocked(names: list[str]) -> Iterator[None]:
-    """Leave out installed plugins by name."""
+    """Block installed plugins by name."""
     before = os.environ.get(BLOCK)
     if names:
         os.environ[BLOCK] = ",".join([*filter(None, [before]), *names])

@@ -38,7 +38,7 @@ for name in sys.argv[2:]:
 
 
 def torch_import(modules: Sequence[str], author: Path) -> str:
-    """FILE:LINE that imports torch, directly or through another module, while `modules` are imported; "" if none does.
+    """Return FILE:LINE that imports torch, directly or not, while `modules` are imported; "" if torch is not imported.
 
     The import runs in a new process, so that modules that are loaded here do not hide it.
     modules: module names or .py files. author: the author's file or folder; its innermost line is named.
@@ -57,11 +57,11 @@ def torch_import(modules: Sequence[str], author: Path) -> str:
 
 
 def importable_name(module: ModuleType) -> str:
-    """What `torch_import` takes for a loaded module: its name, or its file if it was loaded from a file."""
+    """Return the argument of `torch_import` for a loaded module: its name, or its file if it was loaded from a file."""
     return str(module.__file__) if module.__name__.startswith("elrbench_plugin_") else module.__name__
 
 
 def author_of(module: ModuleType) -> Path:
-    """The author's folder if the module is a package, else its file."""
+    """Return the author's folder if the module is a package, else its file."""
     path = Path(str(module.__file__)).resolve()
     return path.parent if path.name == "__init__.py" else path

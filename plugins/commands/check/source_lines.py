@@ -19,7 +19,7 @@ MAIN_TARGETS = ("index", "on_clip", "on_device", "factory", "fit", "command")  #
 
 
 def definition_of(spec: Spec) -> str:
-    """FILE:LINE of the function or class that defines the component, or "" if it has none in Python."""
+    """Return FILE:LINE of the function or class that defines the component; "" if none is in Python."""
     targets: Mapping[str, Target] = spec.targets
     for name in MAIN_TARGETS:
         if name not in targets:
@@ -36,7 +36,7 @@ def definition_of(spec: Spec) -> str:
 
 
 def raised_at(error: BaseException, spec: Spec) -> str:
-    """FILE:LINE in the author's code that `error` passed through last, or "" if it passed through none."""
+    """Return the last FILE:LINE in the author's code that `error` passed through; "" if there is none."""
     folders = author_folders(spec)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if any(Path(frame.filename).is_relative_to(folder) for folder in folders):
@@ -45,7 +45,7 @@ def raised_at(error: BaseException, spec: Spec) -> str:
 
 
 def author_folders(spec: Spec) -> set[Path]:
-    """Files and folders that hold the code of a component: its modules, or the packages that hold them."""
+    """Return the files and folders with the code of a component: its modules, or their packages."""
     found = set()
     for target in spec.targets.values():
         name = target.partition(":")[0] if isinstance(target, str) else target.__module__
@@ -56,7 +56,7 @@ def author_folders(spec: Spec) -> set[Path]:
 
 
 def _location(module: str) -> Path | None:
-    """A package's folder, or a module's file."""
+    """Return a package's folder, or a module's file."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return None
@@ -65,6 +65,6 @@ def _location(module: str) -> Path | None:
 
 
 def place(file: str, line: int) -> str:
-    """FILE:LINE, with the file relative to the working folder if it is inside."""
+    """Return FILE:LINE, with the file relative to the working folder if it is inside."""
     path, here = os.path.realpath(file), os.getcwd()
     return f"{os.path.relpath(path, here) if Path(path).is_relative_to(here) else path}:{line}"

@@ -156,7 +156,7 @@ def _runs(pairing: Pairing, side: int) -> dict[str, Any]:
 
 
 def _plan_differences(selected: tuple[SelectedRuns, SelectedRuns]) -> dict[str, list[Any]]:
-    """Return plan fields other than the method and its settings that differ; they may explain a difference."""
+    """Return the plan fields, without the method and its settings, in which A and B differ."""
     plans = []
     for runs in selected:
         plan: dict[str, Any] = {**runs.first["plan"]}

@@ -45,7 +45,7 @@ class FoldCounts:
 
     @property
     def mismatch(self) -> str:
-        """What differs from the official counts; empty if nothing does."""
+        """The difference from the official counts as text; empty if they are equal."""
         if self.official is not None and self.official != (self.train, self.test):
             train, test = self.official
             return f"{self.train} train and {self.test} test clips found; published: {train} and {test}"
@@ -183,7 +183,7 @@ def _folds(dataset: DatasetSpec, protocol: str, index: Index) -> dict[str, FoldC
 
 
 def _by_class(classes: tuple[str, ...], train: tuple[Clip, ...], test: tuple[Clip, ...]) -> dict[str, tuple[int, int]]:
-    """Class -> (training clips, test clips); a clip with several labels counts for each of them."""
+    """Return class -> (training clips, test clips); a clip with several labels counts for each of them."""
     counters: list[Counter[int]] = []
     for clips in (train, test):
         counter: Counter[int] = Counter()

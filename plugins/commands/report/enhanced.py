@@ -11,12 +11,12 @@ from elrbench_plugins.commands.report.run_clips import RunClips, clip_of, even_f
 
 
 def is_trained(run_clips: RunClips) -> bool:
-    """Whether the run's enhancer has parameters. One without is plain interpolation."""
+    """Return whether the run's enhancer has parameters. An enhancer without parameters is plain interpolation."""
     return any(True for _ in run_clips.loaded.recognizer.enhancer.parameters())
 
 
 def enhanced_of(run_clips: RunClips, batches: Sequence[Batch]) -> tuple[dict[str, list[AttentionRow]], str]:
-    """Return rows by clip id: low, enhanced, foreground and high frames; and why there is no foreground, or "".
+    """Return rows by clip id: low, enhanced, foreground and high frames. Also return why there is no foreground, or "".
 
     batches: one clip each.
     """

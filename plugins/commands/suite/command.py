@@ -127,7 +127,7 @@ def show(name: str, no_cost: bool, cache: Path | None, as_json: bool, **flags: A
 
 
 def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
-    """Row -> counts of its first run. root: the cache folder."""
+    """Return row -> counts of the row's first run. root: the cache folder."""
     from elrbench_plugins.commands.suite.counts import CountCache
 
     cache = CountCache(root)

@@ -39,12 +39,12 @@ class Estimate:
 
     @property
     def training_macs(self) -> float | None:
-        """Sum over all stages, or None if it is unknown."""
+        """The sum over all stages, or None if it is unknown."""
         return None if self.unknown else sum(self.stages.values())
 
 
 def training_clips(plan: Plan, components: Components) -> int | None:
-    """Number of training clips in the plan's fold; None if it is not known without the dataset's folder."""
+    """Return the number of training clips in the plan's fold; None if it is not known without the dataset's folder."""
     dataset, options = components.dataset, components.options(plan, "dataset")
     if dataset.embedded:
         return len(dataset.read_index(None, plan.protocol, options).split(plan.fold, "train"))
@@ -59,7 +59,7 @@ class CountCache:
         self.folder = root / FOLDER
 
     def read(self, plan: Plan, components: Components) -> Estimate | None:
-        """The estimate of `plan`, or None if there is none or its file is damaged."""
+        """Return the estimate of `plan`, or None if it is missing or its file is damaged."""
         try:
             found = json.loads(self._path(plan).read_bytes())
             if found.pop("key") != _key(plan, components):
@@ -71,7 +71,7 @@ class CountCache:
             return None
 
     def write(self, plan: Plan, components: Components, estimate: Estimate) -> None:
-        """Raises RunFailed if the folder cannot be written."""
+        """Write an estimate. Raises RunFailed if the folder cannot be written."""
         content = {"key": _key(plan, components), **asdict(estimate)}
         write_whole(self._path(plan), json.dumps(content).encode(), durable=False)
 
@@ -85,13 +85,13 @@ def _is_sound(found: Estimate) -> bool:
 
 
 def _key(plan: Plan, components: Components) -> str:
-    """Digest of all that an estimate depends on: structures, number of clips, code and package versions."""
+    """Return the digest of all that an estimate depends on: structures, number of clips, code and package versions."""
     structures = [describe_plan(stream, components) for stream in plan.streams]
     return digest_of([plan.digest, structures, training_clips(plan, components), _code_of(components), versions()])
 
 
 def _code_of(components: Components) -> dict[str, str]:
-    """Digest of the source of the core and of each package that brings a component."""
+    """Return the digest of the source of the core and of each package that brings a component."""
     specs: tuple[Spec, ...] = (
         components.dataset,
         components.degradation,
@@ -108,7 +108,7 @@ def _code_of(components: Components) -> dict[str, str]:
 
 @functools.cache
 def _source(package: str) -> str:
-    """Digest of the Python files of a package or module; empty if there is no such package."""
+    """Return the digest of the Python files of a package or module; empty if there is no such package."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         return ""

@@ -142,7 +142,7 @@ def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> 
 
 
 def _as_setting(asked: SuiteRequest, names: Mapping[str, str]) -> SuiteRequest:
-    """Turn `enhancer_weights` into a setting, as in a plan: not every row has that option."""
+    """Return the request with `enhancer_weights` as a setting, which applies only to rows with that option."""
     fields = {key: value for key, value in asked.fields.items() if key != "enhancer_weights"}
     setting = f"enhancer.weights={names[str(asked.fields['enhancer_weights'])]}"
     return replace(asked, fields=fields, settings=(*asked.settings, setting))
@@ -222,7 +222,7 @@ def _plans(
 def _differs(
     catalog: Catalog, own: Mapping[str, Any], settings: tuple[str, ...], plan: Plan
 ) -> dict[str, tuple[str, str]]:
-    """Return fields of `plan` that differ from the row without overrides; nothing if that is not a valid plan."""
+    """Return the fields in which `plan` differs from the row without overrides; empty if that row is no valid plan."""
     try:
         plain = resolve_plan(catalog, PlanRequest(**own, settings=settings)).to_json()
     except ElrError:

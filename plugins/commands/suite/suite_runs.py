@@ -50,7 +50,7 @@ def failed_runs(runs: Sequence[SuiteRun], failures: Mapping[str, str]) -> list[s
 def runs_of(rows: Iterable[PlannedRow]) -> tuple[SuiteRun, ...]:
     """Return each plan once, ordered by seed, then fold, then oracles first, then the order of rows.
 
-    So the first seed is complete before the second starts, and shared stages are trained by the first row.
+    With this order, the first seed is complete before the second starts, and the first row trains shared stages.
     """
     plans: dict[str, Plan] = {}
     names: dict[str, list[str]] = {}
@@ -70,7 +70,7 @@ def runs_of(rows: Iterable[PlannedRow]) -> tuple[SuiteRun, ...]:
 def finished_runs(runs: Sequence[SuiteRun], out: Path, leaderboards: Path | None) -> dict[str, RunRecord]:
     """Return the records of finished runs by digest: of run folders in `out`, and published in `leaderboards`.
 
-    Raises ElrError that names a record that cannot be read.
+    Raises ElrError, naming the file, if a record cannot be read.
     """
     wanted = {one.plan.digest for one in runs}
     found: dict[str, RunRecord] = {}

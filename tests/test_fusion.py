@@ -288,7 +288,7 @@ def test_runs_of_other_clips_are_not_fused(
         go(plan, toy_catalog, tmp_path)
     said = str(caught.value)
     assert f"different {message} (" in said and str(second) in said and "\n" not in said
-    assert said.endswith(f"run them again with --refit, or remove the older, {first}")
+    assert said.endswith(f"--refit, or remove the older run folder {first}")
 
 
 # -- the command line

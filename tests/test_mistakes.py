@@ -130,7 +130,7 @@ def test_lists_that_cannot_be_read(toy_catalog: Catalog, tmp_path: Path) -> None
 
 def test_a_method_must_return_a_recognizer(toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path) -> None:
     catalog = replaced(toy_catalog, "methods", "supervised", fit=lambda training: None)
-    with pytest.raises(RunFailed, match="method 'supervised': its fit returned NoneType, not a Recognizer"):
+    with pytest.raises(RunFailed, match="method 'supervised': `fit` returned NoneType, not a Recognizer"):
         made(catalog, toy_plan, tmp_path / "none")
 
     def narrow(training: Any) -> Any:

@@ -365,7 +365,7 @@ def test_two_of_one_name_are_refused_with_both_who_bring_them(tmp_path, monkeypa
 def test_a_package_that_is_broken_is_blamed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     install(monkeypatch, "nowhere")
-    with pytest.raises(ElrError, match="papers 'nowhere' .* there is no package nowhere.* ELRBENCH_BLOCK=nowhere"):
+    with pytest.raises(ElrError, match="papers 'nowhere' .* package nowhere does not exist.* ELRBENCH_BLOCK=nowhere"):
         load_library()
     install(monkeypatch, package(tmp_path, "broken", acme_2024=FILE.replace("40.5", "405")))
     with pytest.raises(ElrError, match=r"acme-2024.yaml of 'broken' .*405 is not a percentage"):
@@ -382,7 +382,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_loaded(tmp_path, monkeypatc
     assert list(library.papers) == ["good-2024"] and list(library.suites) == ["s"]
     assert len(told) == 2 and not any("\n" in line for line in told)
     assert any("row alone, column net18: 405 is not a percentage" in line for line in told)
-    assert any("there is no package nowhere" in line for line in told)
+    assert any("the package nowhere does not exist" in line for line in told)
 
 
 def test_the_reader_loads_neither_torch_nor_plugins():

@@ -187,7 +187,7 @@ def test_a_fused_record_is_the_mean_of_its_runs(tmp_path: Path) -> None:
     assert problems(good, tmp_path) == ["its predictions are not the mean of the runs that it fuses"]
     paths[1].unlink()
     found = verify_record(good, tmp_path)
-    assert found.problems == () and "fused mean was not checked" in found.notes[0]
+    assert found.problems == () and "was not checked" in found.notes[0]
 
 
 def test_a_record_in_another_tracks_folder(tmp_path: Path, call: Call) -> None:

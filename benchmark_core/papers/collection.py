@@ -132,7 +132,7 @@ def _folder(owner: PapersOwner) -> Traversable:
     try:
         spec = importlib.util.find_spec(owner.package)
         if spec is None or spec.loader is None and not spec.submodule_search_locations:
-            raise ModuleNotFoundError(f"there is no package {owner.package}")
+            raise ModuleNotFoundError(f"the package {owner.package} does not exist")
         return files(importlib.util.module_from_spec(spec))
     except Exception as error:  # a parent package's code may raise anything
         raise ElrError(
@@ -150,7 +150,7 @@ def _yaml_files(folder: Traversable, owner: PapersOwner) -> Iterator[DataFile]:
             continue
         if not NAME.fullmatch(name):
             raise ElrError(
-                f"papers {owner}: file {entry.name!r}: use lower-case letters, digits, '.', '+' and '-' in its name"
+                f"papers {owner}: file name {entry.name!r} is not valid; use lower-case letters, digits, '.', '+', '-'"
             )
         try:
             yield DataFile(name, entry.read_text(encoding="utf-8"), owner)

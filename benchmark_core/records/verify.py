@@ -133,7 +133,7 @@ def _check_fusion(path: Path, record: RunRecord, stored: Predictions, notes: lis
         folders = (path.parent, part_folder(path.parent, record["digest"], digest))
         found = [file for folder in folders for file in sorted(folder.glob(f"*-{digest}.json"))]
         if not found:
-            notes.append(f"its part {digest} was not found next to it, so the fused mean was not checked")
+            notes.append(f"the fused run {digest} was not found, so the mean of the predictions was not checked")
             return
         parts.append(stored_predictions(read_record(found[0]), found[0].parent))
     if not parts:

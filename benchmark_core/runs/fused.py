@@ -123,8 +123,8 @@ def _refuse_different(streams: Mapping[Path, RunRecord]) -> None:
             each = "; ".join(f"{folder}: {text}" for folder, text in found.items())
             older = min(streams, key=lambda folder: streams[folder]["finished"])
             raise ElrError(
-                f"the runs to fuse have different {what} ({each}); run them again with --refit, or remove the older, "
-                f"{older}"
+                f"the runs to fuse have different {what} ({each}); run them again with --refit, or remove the older "
+                f"run folder {older}"
             )
 
 

@@ -177,7 +177,7 @@ def _fit(plan: Plan, components: Components, training: Training) -> Recognizer:
     """Run the method's `fit`. Raises if it returns no Recognizer or ignores the teacher that the plan names."""
     recognizer = components.method.load(components.method.fit)(training)
     if not isinstance(recognizer, Recognizer):
-        raise RunFailed(f"method '{plan.method}': its fit returned {type(recognizer).__name__}, not a Recognizer")
+        raise RunFailed(f"method '{plan.method}': `fit` returned {type(recognizer).__name__}, not a Recognizer")
     if plan.teacher and not training.used_external_teacher:
         raise ElrError(f"method '{plan.method}' did not use the teacher {plan.teacher}; remove --teacher")
     return recognizer

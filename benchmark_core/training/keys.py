@@ -151,8 +151,8 @@ class NamedOptions(dict[str, Value]):
         """Return the option's value. Raises ElrError if the stage's `needs` do not name it."""
         if key in self and key not in self._named:
             raise ElrError(
-                f"stage '{self._stage}' reads the option '{key}', which is not in its `needs`; add it, or a run with "
-                f"another {key} would reuse the weights of this one"
+                f"stage '{self._stage}' reads the option '{key}', which is not in the stage's `needs`; add it there. "
+                f"Otherwise a run with another {key} would reuse these weights"
             )
         return super().__getitem__(key)
 

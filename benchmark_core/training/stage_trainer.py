@@ -90,8 +90,8 @@ class StageTrainer(StageRunner):
         name = stage.key.name
         if self._loop is not None:
             raise ElrError(
-                f"stage '{name}' begins inside stage '{self._loop.name}'; train it before that stage and pass its "
-                "module in `needs`"
+                f"stage '{name}' starts inside stage '{self._loop.name}'; train '{name}' first and pass its "
+                f"module in the `needs` of '{self._loop.name}'"
             )
         resumed = None if self._refit else folder.load_checkpoint()
         folder.begin()

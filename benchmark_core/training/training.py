@@ -103,8 +103,8 @@ class Training(RunStages):
             raise ElrError(f"method '{self.plan.method}' asked for views of '{split}' clips; use 'train'")
         if unlabelled and not self.plan.unlabelled:
             raise ElrError(
-                f"method '{self.plan.method}' asked for unlabelled clips, but its plan names none; list the options "
-                "that ask for them in the method's `unlabelled`"
+                f"method '{self.plan.method}' asked for unlabelled clips, but the plan has none; add the options "
+                "that use unlabelled clips to the method's `unlabelled`"
             )
         return self._runner.views(
             ViewRequest(

@@ -87,8 +87,8 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
     pool = asked.fields.get("unlabelled", asked.extra.unlabelled)
     if pool and not any("unlabelled" in row.fields for row in rows):
         raise ElrError(
-            f"suite '{suite.name}': unlabelled clips {pool} are given, but no selected row uses any; such rows have "
-            "'unlabelled: videos:NAME'"
+            f"suite '{suite.name}': no selected row uses unlabelled clips such as {pool}; remove --unlabelled or "
+            "select rows with 'unlabelled: videos:NAME'"
         )
     catalog, names = _placed(catalog, asked, rows)
     if "enhancer_weights" in asked.fields:
@@ -106,8 +106,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
     root = asked.extra.high_source
     if root is not None and not any(plan.hr_source for row in planned for plan in row.plans):
         raise ElrError(
-            f"suite '{suite.name}': --high-source-data {root} is given, but no row has a high source; pass "
-            "--high-source NAME, too"
+            f"suite '{suite.name}': no row has a high source, but --high-source-data is {root}; pass --high-source NAME"
         )
     return PlannedSuite(suite=suite, rows=tuple(planned), catalog=catalog, remarks=tuple(remarks))
 

@@ -36,7 +36,7 @@ INSTEAD: Mapping[str, str] = {
 
 
 class Group(click.Group):
-    """Sub-commands in the order of declaration, such as those of `elrbench data`, with a suggestion for a wrong name."""
+    """Sub-commands in the order of declaration, such as those of `elrbench data`; a wrong name gets a suggestion."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of declaration."""

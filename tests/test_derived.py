@@ -71,7 +71,7 @@ def test_each_clip_is_asked_for_once(toy_catalog: Catalog, tmp_path: Path) -> No
     assert sorted(features.asked) == sorted(clip.id for clip in data.train) and len(derived) == 24
     again, none, _ = derive(data, parts)
     assert none.asked == [] and len(again) == 24
-    stored = next(recipe for recipe in read_cache(tmp_path).recipes if recipe.kind == "derived")
+    stored = next(each for each in read_cache(tmp_path).formats if each.kind == "derived")
     assert stored.clips == 24
     next((tmp_path / "clips" / stored.key).rglob("*.clip")).unlink()
     _, one, _ = derive(data, parts)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import derived
 from benchmark_core.clips.derived import DerivedViews, as_bytes
@@ -21,6 +20,7 @@ from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.time_estimate import StageTimer
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training, build_training
+from elrbench import ElrError
 from elrbench_plugins.commands.cache.contents import read_cache
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

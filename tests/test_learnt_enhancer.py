@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.clips.enhanced import AT_ONCE, Enhanced, Enhancer, enhanced_view_plan, ensure_enhanced
 from benchmark_core.clips.sampling import Sampling
@@ -29,6 +28,7 @@ from benchmark_core.runs.loaded_run import load_run, predict_clips
 from benchmark_core.runs.prepare import prepare, view_plan_of
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import StageTimer, estimate_times
+from elrbench import ElrError
 
 HERE = Path(__file__).parent
 CPU = torch.device("cpu")

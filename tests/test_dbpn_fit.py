@@ -336,7 +336,7 @@ def test_the_flag(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> 
         ),
         (
             ("--enhancer", "bicubic", "--enhancer-weights", "{}"),
-            "enhancer 'bicubic' is not of those that take --enhancer-weights; leave it out",
+            "enhancer 'bicubic' does not take --enhancer-weights; leave it out",
         ),
     ],
 )

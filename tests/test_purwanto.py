@@ -103,7 +103,7 @@ def test_super_resolution_leads_to_the_networks_size(catalog: Catalog) -> None:
 def test_a_row_stands_for_its_enhancer(catalog: Catalog, budget: str) -> None:
     stands = "d-dbpn" if budget == "paper" else "dbpn-s"
     assert plan_of(catalog, "purwanto", budget=budget, enhancer=stands).enhancer == stands
-    with pytest.raises(ElrError, match=f"'purwanto:sr.kd.sa' stands for enhancer {stands}; leave out --enhancer bicub"):
+    with pytest.raises(ElrError, match=f"'purwanto:sr.kd.sa' .*enhancer {stands}; leave out --enhancer bicub"):
         plan_of(catalog, "purwanto", budget=budget, enhancer="bicubic")
     assert plan_of(catalog, "purwanto:kd+sa", budget=budget, enhancer="bicubic").enhancer == "bicubic"
 
@@ -142,7 +142,7 @@ def test_flow_is_of_the_same_frames_in_all_rows(catalog: Catalog, budget: str) -
             "unknown variant in a budget of method 'purwanto': 'rs'. Known: kd, .*, sr, two-stream",
         ),
         ({"sr:enhancre": "dbpn"}, "unknown plan field in a budget .* 'enhancre'. Did you mean 'enhancer'?"),
-        ({"sr:enhancer.scael": 4}, "a budget of .* sets 'enhancer.scael', which none of them has"),
+        ({"sr:enhancer.scael": 4}, "a budget of .* sets 'enhancer.scael'"),
     ],
 )
 def test_what_a_budget_says_of_variants_is_checked(catalog: Catalog, changes: dict[str, Any], message: str) -> None:
@@ -447,7 +447,7 @@ def test_a_flow_stream_without_the_extra(
             "'purwanto:sa'.*enhancer 'bicubic'.*'virat-crops'; leave out --high-source",
         ),
         ("purwanto:kd+sr", {"budget": "small", "size": "60x80"}, None),  # brought to any size
-        ("purwanto:kd", {"teacher": "teacher@0123456789abcdef"}, "a fitted teacher sees one modality"),
+        ("purwanto:kd", {"teacher": "teacher@0123456789abcdef"}, "--teacher .* rgb.flow"),
         ("st-mhsa", {"teacher": "teacher@0123456789abcdef"}, "does not use a trained teacher; leave out --teacher"),
     ],
 )

@@ -49,8 +49,10 @@ def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
     if not found:
         raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
     if len(found) > 1:
-        kinds = " and ".join(spec.kind for spec in found)
-        raise ElrError(f"'{name}' is a {kinds}; pass the kind: elrbench show KIND {name}")
+        kinds = ", ".join(spec.kind for spec in found)
+        raise ElrError(
+            f"'{name}' names components of several kinds ({kinds}); pass the kind: elrbench show KIND {name}"
+        )
     return found[0]
 
 

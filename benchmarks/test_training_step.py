@@ -22,6 +22,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
+from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training, build_training
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -90,7 +91,7 @@ def test_a_step_through_the_harness(training: Training, capsys: pytest.CaptureFi
             recipe.step(loss)
             training.log(loss=loss)
 
-    training.stage("bench", fit, training.recognizer())
+    training.stage("bench", fit, training.recognizer(), needs=("low", *RECIPE))
     pairs = list(zip(took["by hand"][1:], took["harness"][2:], strict=False))  # the first epoch of each warms up
     ratio = statistics.median(harness / plain for plain, harness in pairs)
     with capsys.disabled():

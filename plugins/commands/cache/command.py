@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from benchmark_core.cli.app import Group
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import cache_flag, json_flag
-from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.runs.request import cache_folder
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from benchmark_core.cli.app import Group
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import bad_clips_flag, cache_flag, json_flag, plugin_flag
-from benchmark_core.cli.group import Group
 from benchmark_core.errors import unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.plan import read_size

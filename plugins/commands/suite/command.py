@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark_core.cli.app import Group
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import (
     PLAN,
@@ -20,7 +21,6 @@ from benchmark_core.cli.flags import (
     json_flag,
     plugin_flag,
 )
-from benchmark_core.cli.group import Group
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths
 from benchmark_core.runs.request import cache_folder

@@ -241,8 +241,8 @@ HELP = "see 'elrbench {} --help'"
         (["show", "backbone", "resnet43"], "unknown backbone 'resnet43'. Did you mean 'resnet34'?"),
         (["show", "a", "b", "c"], "'elrbench show' takes one component, as NAME or KIND NAME, not 3 words"),
         (["list", "backbon"], "unknown kind of component 'backbon'. Did you mean 'backbones'?"),
-        (["run", "--dataset", "puppets"], "no method is given: pass --method NAME; 'elrbench list methods'"),
-        (["run", "--method", "cstat"], "no dataset is given: pass --dataset NAME; 'elrbench list datasets'"),
+        (["run", "--dataset", "puppets"], "no method is given: pass --method NAME; 'elrbench list methods' "),
+        (["run", "--method", "cstat"], "no dataset is given: pass --dataset NAME; 'elrbench list datasets' "),
         (["run", "--method", "cstatt", "--dataset", "puppets"], "unknown method 'cstatt'. Did you mean 'cstat'?"),
         (
             ["run", "--method", "cstat", "--dataset", "puppets", "--set", "method.epoch=3"],
@@ -254,11 +254,11 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb"],
-            "dataset 'jhmdb' needs its files: pass --data DIR or set ELRBENCH_DATA",
+            "dataset 'jhmdb' needs its files: pass --data DIR or set ELRBENCH_DATA ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "jhmdb", "--data", "/nowhere"],
-            "dataset 'jhmdb' needs its files, and /nowhere does not exist: pass --data DIR",
+            "dataset 'jhmdb' needs its files, and /nowhere does not exist: pass --data DIR ",
         ),
         (
             ["run", "--method", "supervised", "--dataset", "puppets", "--data", "/"],

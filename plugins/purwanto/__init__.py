@@ -86,7 +86,7 @@ def elr_methods() -> list[MethodSpec]:
                 "input of optical flow: low frames enlarged bicubically, in all rows; the teacher's high frames as "
                 "they are. 'Two-stream I3D using SR videos' (section 3.2) may mean flow of super-resolved frames, "
                 "which is not done here",
-                "flow algorithm: dense inverse search; TV-L1 with --modality rgb+flow:tvl1",
+                "flow algorithm: dense inverse search (DIS); TV-L1 with --modality rgb+flow:tvl1",
                 "weights of distillation: see kd. The student starts from the backbone's initialisation and is trained "
                 "as long as without a teacher",
                 "late fusion: the mean of the streams' probabilities",

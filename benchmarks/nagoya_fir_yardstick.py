@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark_core import load_catalog
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
+from elrbench import load_catalog
 
 FRAMES = 8
 PENALTY = 1e-2  # C of the usual formula

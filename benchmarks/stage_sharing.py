@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
+from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 ROWS = (
     "teacher",

@@ -16,7 +16,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmark_core import load_catalog
 from benchmark_core.clips.augment import cut
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
@@ -24,6 +23,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training, build_training
+from elrbench import load_catalog
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 CLIPS, BATCH, ROUNDS = 192, 16, 5

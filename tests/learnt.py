@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark_core import EnhancerSpec, MethodSpec, Option, hookimpl
 from benchmark_core.errors import ElrError
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench import EnhancerSpec, MethodSpec, Option, hookimpl
 
 OPTIONS = {
     "train": Option(default=False, help="goes on learning with the recognizer"),

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark_core import ElrError, RunFailed
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -21,6 +20,7 @@ from benchmark_core.runs.runner import run
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.training.keys import StageInputs
+from elrbench import ElrError, RunFailed
 from elrbench_plugins.attention_transfer import phase
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

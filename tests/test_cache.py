@@ -16,7 +16,6 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.clips import clipfile
@@ -30,6 +29,7 @@ from benchmark_core.runs.runner import run
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.training_loop import TrainingLoop
+from elrbench import ElrError
 from elrbench_plugins.commands.cache.clearing import Selection, clear
 from elrbench_plugins.commands.cache.contents import StoredStage, held, read_cache
 from elrbench_plugins.commands.cache.reading import CacheReport, verify

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import Catalog, ElrError, load_catalog, plugin_loading
+from benchmark_core import plugin_loading
+from elrbench import Catalog, ElrError, load_catalog
 
 GOOD = """
-from benchmark_core import EnhancerSpec, hookimpl
+from elrbench import EnhancerSpec, hookimpl
 
 @hookimpl
 def elr_enhancers():

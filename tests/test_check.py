@@ -19,7 +19,7 @@ HEAD = """
 import numpy as np
 import torch
 from torch import nn
-from benchmark_core import BackboneSpec, CommandSpec, DegradationSpec, EnhancerSpec, MethodSpec, TrackerSpec, hookimpl
+from elrbench import BackboneSpec, CommandSpec, DegradationSpec, EnhancerSpec, MethodSpec, TrackerSpec, hookimpl
 """
 NETWORK = """
 class Net(nn.Module):
@@ -215,7 +215,7 @@ def test_a_broken_contract_names_the_definition(tmp_path):
 # -- torch stays out
 
 SPECS_ONLY = """
-from benchmark_core import DegradationSpec, hookimpl
+from elrbench import DegradationSpec, hookimpl
 {top}
 
 @hookimpl

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from videos import drawn
 
-from benchmark_core import DatasetSpec, ElrError, Protocol
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, restrict, with_classes
 from benchmark_core.plans.budgets import changed_from_budget
@@ -22,6 +21,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.specs.index import Clip, Fold, Index
+from elrbench import DatasetSpec, ElrError, Protocol
 
 PLAN = Plan(
     method="supervised",

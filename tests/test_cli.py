@@ -215,7 +215,7 @@ def test_show_fills_in_a_template(call):
 def test_show_asks_which_of_two_kinds(call, tmp_path):
     plugin = tmp_path / "two.py"
     plugin.write_text(
-        "from benchmark_core import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"
+        "from elrbench import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"
         '    return [MethodSpec(name="nearest", summary="", fit="x:y")]\n'
     )
     code, _, err = call("show", "nearest", "--plugin", str(plugin))
@@ -495,7 +495,7 @@ def test_doctor_tells_what_stands_in_the_way(call, tmp_path, monkeypatch):
 def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
     plugin = tmp_path / "again.py"
     plugin.write_text(
-        "from benchmark_core import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"
+        "from elrbench import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"
         '    return [MethodSpec(name="cstat", summary="", fit="x:y")]\n'
     )
     code, out, _ = call("doctor", "--cache", str(tmp_path), "--plugin", str(plugin), "--json")

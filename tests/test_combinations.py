@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.combinations import RULES
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
+from elrbench import ElrError
 
 PAGE = Path(__file__).parents[1] / "docs" / "running.md"
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

@@ -19,11 +19,11 @@ from test_cli import built_ins
 from test_folder import touch
 from videos import labelled
 
-from benchmark_core import Catalog, DatasetSpec, EnhancerSpec, Protocol, hookimpl
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.specs.index import Clip, Drawn, Fold, Index
+from elrbench import Catalog, DatasetSpec, EnhancerSpec, Protocol, hookimpl
 from elrbench_plugins.commands.contact_sheet.drawing import MOST, Block, Layout, draw, drawable
 from elrbench_plugins.commands.contact_sheet.sheet import pick
 

@@ -40,7 +40,7 @@ OWNER = Owner("p", "elrbench-p", "1.0")
 TOY = Path(__file__).with_name("toy.py")
 LEARNT = Path(__file__).with_name("learnt.py")
 BROKEN = """
-from benchmark_core import BackboneSpec, EnhancerSpec, Published, hookimpl
+from elrbench import BackboneSpec, EnhancerSpec, Published, hookimpl
 
 
 def raises(*asked):

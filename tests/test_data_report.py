@@ -10,7 +10,6 @@ import pytest
 from test_folder import touch
 from videos import film, random_planes, write_planes
 
-from benchmark_core import DatasetSpec, Protocol
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
@@ -19,6 +18,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.progress import Silent
 from benchmark_core.specs import defaults
 from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
+from elrbench import DatasetSpec, Protocol
 from elrbench_plugins.commands.data.fill import Filled, fill
 from elrbench_plugins.commands.data.verify import DataReport, DecodedClip, decode_clip, parallel_map, verify
 

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
@@ -29,6 +28,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.training import Training, build_training
 from benchmark_core.weights_file import add_enhancer_weights, digest_of_bytes
+from elrbench import ElrError
 from elrbench_plugins.commands.check.check import check_plugin
 from elrbench_plugins.dbpn import fit
 from elrbench_plugins.dbpn.enhancer import dbpn_s

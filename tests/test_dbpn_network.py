@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.cost.macs import count_macs
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
+from elrbench import ElrError
 from elrbench_plugins.dbpn.enhancer import d_dbpn, dbpn, dbpn_s
 from elrbench_plugins.dbpn.network import Block, Dbpn, DownProjection, UpProjection
 from elrbench_plugins.dbpn.scales import scale_of, source_of

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import derived
 from benchmark_core.clips.derived import DerivedViews, as_bytes
@@ -21,6 +20,7 @@ from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.time_estimate import StageTimer
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training, build_training
+from elrbench import ElrError
 from elrbench_plugins.commands.cache.contents import read_cache
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -71,7 +71,7 @@ def test_each_clip_is_asked_for_once(toy_catalog: Catalog, tmp_path: Path) -> No
     assert sorted(features.asked) == sorted(clip.id for clip in data.train) and len(derived) == 24
     again, none, _ = derive(data, parts)
     assert none.asked == [] and len(again) == 24
-    stored = next(recipe for recipe in read_cache(tmp_path).recipes if recipe.kind == "derived")
+    stored = next(each for each in read_cache(tmp_path).formats if each.kind == "derived")
     assert stored.clips == 24
     next((tmp_path / "clips" / stored.key).rglob("*.clip")).unlink()
     _, one, _ = derive(data, parts)

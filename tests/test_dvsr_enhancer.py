@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.views import Batch
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
+from elrbench import ElrError
 from elrbench_plugins.dvsr.enhancer import Attended, SuperResolution, attended, resized, super_resolution
 from elrbench_plugins.dvsr.pairs import large, pairs_of
 from elrbench_plugins.dvsr.scales import scale_for, scales_of

@@ -14,7 +14,6 @@ from run_records import PLAN, bits, make_record
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from benchmark_core import ElrError
 from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.plan import Plan
@@ -38,6 +37,7 @@ from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.rows import group_rows
 from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
 from benchmark_core.weights_file import add_weights
+from elrbench import ElrError
 
 NUMBERS = ("method.batch=12", "method.epochs=1")
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from test_flow import BICUBIC, INSIDE, SIZE, moving, opencv
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.clips import flow_format
 from benchmark_core.clips.augment import WHOLE, cut
@@ -31,10 +30,11 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import view_plan_of
 from benchmark_core.runs.runner import run
+from elrbench import ElrError
 
 __all__ = ["opencv"]  # a fixture
 LEARNT = """
-from benchmark_core import EnhancerSpec, hookimpl
+from elrbench import EnhancerSpec, hookimpl
 
 
 @hookimpl

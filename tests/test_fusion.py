@@ -13,7 +13,6 @@ import torch
 from run_records import PLAN, make_record
 from test_flow import opencv
 
-from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
@@ -34,6 +33,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.fusion import fuse, mean_of_sigmoids, mean_of_softmax
 from benchmark_core.scoring.predictions import Predictions, read_predictions, write_predictions
 from benchmark_core.tables.build import build_tables
+from elrbench import ElrError
 
 __all__ = ["opencv"]  # a fixture
 CLASSES = ("a", "b", "c")

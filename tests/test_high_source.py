@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from tiny_virat import FILM, write_crops, write_first
 from videos import random_planes, write_planes
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.classes import with_classes
 from benchmark_core.clips.degraded import degrade_to
@@ -30,6 +29,7 @@ from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.keys import StageInputs
+from elrbench import ElrError
 from elrbench_plugins.tinyvirat import CLASSES
 
 STAGES = ["teacher-tam", "student", "joint", "target"]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from videos import drawn
 
-from benchmark_core import DatasetSpec, ElrError, Protocol
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.validation import (
     classes_not_held_out,
@@ -30,6 +29,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.specs.index import Clip, Fold, Index
 from benchmark_core.tables import build_tables
+from elrbench import DatasetSpec, ElrError, Protocol
 
 
 def labelled(number: int, target: int | tuple[int, ...] | None, group: str = "") -> Clip:

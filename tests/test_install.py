@@ -152,6 +152,17 @@ def test_the_demos_run(elrbench, place: Path):
         assert 0 <= told["record"]["scores"]["top1"]["value"] <= 1
 
 
+def test_a_run_from_python(place: Path):
+    code = (
+        "import elrbench\n"
+        "few = {'dataset.train': 12, 'dataset.test': 12}\n"
+        "result = elrbench.run(method='supervised', dataset='puppets', budget='smoke', cache='cache', settings=few)\n"
+        "print(result.record['scores']['top1']['n'], elrbench.load_run(result.folder).low_size)"
+    )
+    done = run(place / "venv" / "bin" / "python", "-c", code, cwd=place)
+    assert done.stdout == "12 (12, 16)\n"
+
+
 def test_make_demo_ends_with_its_table(place: Path, tmp_path: Path):
     """On fewer clips and a smaller budget; make does not build `.venv`."""
     board, binaries = tmp_path / "leaderboards", place / "venv" / "bin"

@@ -16,7 +16,6 @@ from test_supervised import watch_stages
 from tiny_virat import write_first
 from torch import Tensor
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.networks.losses import soft_loss, task_loss
 from benchmark_core.plans.plan import Plan
@@ -28,6 +27,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.teachers import teacher_name
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.training import Training, build_training
+from elrbench import ElrError
 from elrbench_plugins.distillation.teacher import weighted
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

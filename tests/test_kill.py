@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from benchmark_core import RunFailed
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import clipfile
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
+from elrbench import RunFailed
 from elrbench_plugins.commands.cache.contents import read_cache
 from elrbench_plugins.commands.cache.reading import verify
 

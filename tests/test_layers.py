@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import Catalog
+from elrbench import Catalog
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "benchmark_core"

@@ -16,7 +16,6 @@ from conftest import BUILTINS
 from listening import Listening
 from videos import film
 
-from benchmark_core import Catalog, ElrError, RunFailed
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Section, load_catalog
 from benchmark_core.cli import main
@@ -29,6 +28,7 @@ from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import DatasetSpec, MethodSpec, Option, Protocol
 from benchmark_core.specs.index import Index
+from elrbench import Catalog, ElrError, RunFailed
 from elrbench_plugins.commands.check.check import check_plugin
 
 ASKED: dict[str, Any] = {

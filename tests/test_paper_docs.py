@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmark_core import Catalog
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.strict_yaml import parse_yaml
+from elrbench import Catalog
 from elrbench_plugins.commands.suite.suite import FIELDS, read_suite
 
 PAGE = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")

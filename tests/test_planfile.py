@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import ElrError
 from benchmark_core.plans.planfile import read_planfile
+from elrbench import ElrError
 
 
 def test_fields_and_settings(tmp_path: Path) -> None:

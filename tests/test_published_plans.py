@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import Catalog, MethodSpec, Option
 from benchmark_core.catalog import Section
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.planfile import fields_of
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from elrbench import Catalog, MethodSpec, Option
 
 RECORDS = sorted((Path(__file__).parents[1] / "leaderboards" / "records").rglob("*.json"))
 

@@ -16,7 +16,6 @@ import pytest
 import torch
 from test_purwanto_attention import peak
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips import flow_format
 from benchmark_core.clips.view_plan import ViewPlan
@@ -32,6 +31,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training, build_training
+from elrbench import ElrError
 from elrbench_plugins.purwanto.attention import SpatialTemporalAttention
 from elrbench_plugins.purwanto.fit import features
 

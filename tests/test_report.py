@@ -28,7 +28,6 @@ from test_flow import opencv
 from tiny_virat import write_second
 from videos import labelled
 
-from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.records.checksum import add_checksum
@@ -37,6 +36,7 @@ from benchmark_core.records.record import find_record
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.runner import RunResult
 from benchmark_core.scoring.predictions import write_predictions
+from elrbench import ElrError
 from elrbench_plugins.commands.report import extras
 
 __all__ = ["call", "catalog_of_tests", "cstat", "opencv"]  # fixtures

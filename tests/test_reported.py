@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import ElrError
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.papers.reported import read_reported
+from elrbench import ElrError
 
 FILE = """
 paper: acme-2024

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.budgets import at_budget, changed_from_budget
 from benchmark_core.plans.combinations import check_combination, check_extras
@@ -17,6 +16,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
+from elrbench import ElrError
 
 
 def plan_of(catalog: Catalog, **asked: object) -> Plan:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from videos import labelled
 
-from benchmark_core import Catalog
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
@@ -20,6 +19,7 @@ from benchmark_core.records.record import find_record, read_record
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.folder import find_run
 from benchmark_core.runs.runner import RunResult, run
+from elrbench import Catalog
 
 SETTINGS = ("method.batch=4", "method.epochs=1")
 SUITE = """

@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmark_core import ElrError
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
@@ -28,6 +27,7 @@ from benchmark_core.runs.preview import SAMPLE, preview
 from benchmark_core.runs.record_of import is_control
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.scoring.predictions import read_predictions
+from elrbench import ElrError
 
 
 def go(plan: Plan, catalog: Catalog, folder: Path, **asked: Any) -> RunResult:
@@ -214,7 +214,7 @@ def test_two_plugin_files_of_one_name_have_different_identities(tmp_path: Path) 
         path = tmp_path / folder / "mine.py"
         path.parent.mkdir()
         path.write_text(
-            "from benchmark_core import EnhancerSpec, hookimpl\n\n\n@hookimpl\ndef elr_enhancers():\n"
+            "from elrbench import EnhancerSpec, hookimpl\n\n\n@hookimpl\ndef elr_enhancers():\n"
             f"    return [EnhancerSpec(name='sharp', summary='{text}', factory=print)]\n"
         )
         loaded = load_catalog([str(path)], entry_points=False)

@@ -11,7 +11,6 @@ from run_records import make_record
 from suite_rows import COMMON, FOUR, NINE, ROWS, TWO, of
 from tiny_virat import write_crops, write_first
 
-from benchmark_core import Catalog
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import load_catalog
 from benchmark_core.cli import main
@@ -19,6 +18,7 @@ from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record, write_record
+from elrbench import Catalog
 from elrbench_plugins.commands.suite import counts
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.commands.suite.results import ScoreLine, lines_of

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from suite_rows import COMMON, FOUR, NINE, ROWS, TWO, of
 
-from benchmark_core import Catalog, ElrError
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.runs.context import ExtraPaths
 from benchmark_core.weights_file import digest_of_bytes
+from elrbench import Catalog, ElrError
 from elrbench_plugins.commands.suite.counts import training_clips
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.commands.suite.rows import PlannedSuite, SuiteRequest, plan_suite

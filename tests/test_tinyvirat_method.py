@@ -15,7 +15,6 @@ import torch
 from test_high_source import write_crops
 from tiny_virat import write_first, write_list
 
-from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
@@ -29,6 +28,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.training import Training, build_training
+from elrbench import ElrError
 from elrbench_plugins.commands.suite.estimate import Estimator
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

@@ -16,7 +16,6 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark_core import ElrError, RunFailed
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.clips.views import Views
 from benchmark_core.plans.plan import Plan
@@ -32,6 +31,7 @@ from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.stage_trainer import StageTrainer
 from benchmark_core.training.training import Training, build_training
+from elrbench import ElrError, RunFailed
 
 Make = Callable[..., Training]
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
@@ -89,8 +89,8 @@ def weights(net: nn.Module) -> torch.Tensor:
 def test_the_surface_is_frozen() -> None:
     public = {name for name in dir(Training) if not name.startswith("_")}
     assert " ".join(sorted(public)) == (
-        "autocast classifier derive epochs history log note place recipe recognizer rng soft_loss stage task_loss "
-        "teacher teacher_stage views"
+        "autocast classifier derive epochs history log note recipe recognizer rng soft_loss stage task_loss "
+        "teacher teacher_stage to_device views"
     )
     assert str(inspect.signature(Training.stage)) == (
         "(self, name: 'str', fn: 'Callable[[Any], object]', module: 'Any', *, "

@@ -15,7 +15,6 @@ from conftest import BUILTINS, TOY
 from tiny_virat import spread, write_part, write_second
 from videos import film
 
-from benchmark_core import ElrError
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
@@ -34,6 +33,7 @@ from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.specs.index import VideoFile
 from benchmark_core.training.keys import StageInputs, stage_numbers
+from elrbench import ElrError
 
 ASKS = "method.unlabelled=attention"
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")

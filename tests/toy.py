@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmark_core import BackboneSpec, DatasetSpec, Option, Protocol, hookimpl
 from benchmark_core.clips.frames import Frames
 from benchmark_core.specs.index import Clip, Drawn, Fold, Index
+from elrbench import BackboneSpec, DatasetSpec, Option, Protocol, hookimpl
 
 CLASSES = ("left", "right", "moves")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark_core import Option
 from benchmark_core.specs import Value
+from elrbench import Option
 
 EXTERNAL: Mapping[str, Option] = {  # eq. 4, section IV.E and IV.H
     "w_ce": Option(default=1 / 3, low=0.0, help="W_ce of eq. 4 (Table I's best: a third each)"),

@@ -1,6 +1,6 @@
 """C3D: eight 3x3x3 convolutions on clips, with the parameter names of its public PyTorch checkpoints."""
 
-from benchmark_core import BackboneSpec, Option, Published, hookimpl
+from elrbench import BackboneSpec, Option, Published, hookimpl
 
 GREY_LEVEL = 1 / 255
 

@@ -1,6 +1,6 @@
 """CSTAT: confident spatial-temporal attention transfer (Bai et al., arXiv 1909.03580; IJCV 2023)."""
 
-from benchmark_core import MethodSpec, hookimpl
+from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.attention_transfer.options import (
     ATTENTION,
     DEPLOYS_VARIANTS,

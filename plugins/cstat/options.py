@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark_core import Option
+from elrbench import Option
 
 CONFIDENCE: Mapping[str, Option] = {
     "confidence": Option(

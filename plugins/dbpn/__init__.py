@@ -1,6 +1,6 @@
 """Super-resolution by back-projection: up- and down-sampling in turns, each corrected by the projection error."""
 
-from benchmark_core import EnhancerSpec, Option, Published, hookimpl
+from elrbench import EnhancerSpec, Option, Published, hookimpl
 from elrbench_plugins.dbpn.options import FITTING, SHAPE, UNITS, USE, budgets
 
 CITATION = "Haris et al., Deep Back-Projection Networks for Super-Resolution, CVPR 2018 (arXiv 1803.02735)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DegradationSpec, Option, hookimpl
+from elrbench import DegradationSpec, Option, hookimpl
 
 AVERAGE = DegradationSpec(
     name="average-HxW",

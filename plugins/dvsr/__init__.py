@@ -1,6 +1,6 @@
 """TinyVIRAT's video super-resolution: trained end to end, grown progressively, or with foreground attention."""
 
-from benchmark_core import EnhancerSpec, Published, hookimpl
+from elrbench import EnhancerSpec, Published, hookimpl
 from elrbench_plugins.dvsr.options import END_TO_END, GROWTH, JOINT, RECONSTRUCTION, SHAPE, budgets
 
 CITATION = "Demir et al., TinyVIRAT: Low-resolution Video Action Recognition, ICPR 2020 (arXiv 2007.07355)"

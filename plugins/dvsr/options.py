@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark_core import Option
 from benchmark_core.specs import Value
+from elrbench import Option
 
 SHAPE: Mapping[str, Option] = {  # structure of the module
     "scale": Option(

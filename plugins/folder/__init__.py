@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Protocol, hookimpl
+from elrbench import DatasetSpec, Protocol, hookimpl
 
 FOLDER = DatasetSpec(
     name="folder",

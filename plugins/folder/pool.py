@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark_core import DatasetSpec
 from benchmark_core.errors import ElrError
 from benchmark_core.names import folder_dataset_name
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Index, VideoFile
+from elrbench import DatasetSpec
 from elrbench_plugins.folder import VIDEOS
 from elrbench_plugins.folder.files import VIDEOS as VIDEO_SUFFIXES
 from elrbench_plugins.folder.files import is_video, shown

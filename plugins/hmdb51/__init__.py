@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Protocol, hookimpl
+from elrbench import DatasetSpec, Protocol, hookimpl
 
 CLASSES = (  # sorted; the index is the label. class_list.txt has another order
     "brush_hair",

@@ -1,6 +1,6 @@
 """I3D: Inception-v1 inflated to clips, RGB or flow, with the parameter names of piergiaj's public checkpoints."""
 
-from benchmark_core import BackboneSpec, Option, Published, hookimpl
+from elrbench import BackboneSpec, Option, Published, hookimpl
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Enhancers without parameters: interpolation to network size."""
 
-from benchmark_core import EnhancerSpec, Published, hookimpl
+from elrbench import EnhancerSpec, Published, hookimpl
 
 PUBLISHED = (
     Published(low=(12, 16), size=(256, 340)),  # STAT, CSTAT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
+from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 ACTIONS = {  # number in the truth files -> name; 0 is no action, 13 and 14 are throws, which papers leave out
     1: "check-watch",

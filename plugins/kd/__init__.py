@@ -1,6 +1,6 @@
 """Distillation from high to low views (Hinton et al., 2015), as in Purwanto et al. (ICCV Workshops 2019), sec. 3.1."""
 
-from benchmark_core import MethodSpec, hookimpl
+from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.kd.budgets import BUDGETS, DEFAULTS, OPTIONS
 
 

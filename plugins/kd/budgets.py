@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmark_core import Option
 from benchmark_core.specs import Value
+from elrbench import Option
 from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.supervised.budgets import JOINT_BUDGETS, JOINT_OPTIONS
 

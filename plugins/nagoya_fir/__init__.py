@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
+from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 CLASSES = ("walk", "sitdown", "standup", "falling", "sit", "lie", "stand")
 DAYS = {  # recording day -> letters of its subjects, from the description of the release

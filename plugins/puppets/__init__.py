@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Option, Protocol, hookimpl
+from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 PUPPETS_CLASSES = (
     "phone",

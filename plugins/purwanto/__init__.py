@@ -1,6 +1,6 @@
 """Purwanto et al., ICCV Workshops 2019: super-resolution, distillation and spatial-temporal self-attention."""
 
-from benchmark_core import MethodSpec, hookimpl
+from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.purwanto.options import (
     ATTENTION_BUDGETS,
     ATTENTION_OPTIONS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmark_core import Option
 from benchmark_core.specs import Value
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench import Option
 from elrbench_plugins.kd.budgets import DEFAULTS as KD_DEFAULTS
 from elrbench_plugins.kd.budgets import OPTIONS as KD_OPTIONS
 from elrbench_plugins.supervised.budgets import JOINT_BUDGETS

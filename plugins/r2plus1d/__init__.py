@@ -1,6 +1,6 @@
 """R(2+1)D for short clips, in the layouts of mmaction2 (matches the figures of STAT and CSTAT) and torchvision."""
 
-from benchmark_core import BackboneSpec, Option, Published, hookimpl
+from elrbench import BackboneSpec, Option, Published, hookimpl
 
 CITATION = "Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018"
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # 64, 128, 256, 512 channels; strides in time 1, 2, 4, 8

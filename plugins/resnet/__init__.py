@@ -1,6 +1,6 @@
 """ResNet-18 and ResNet-34 on single frames."""
 
-from benchmark_core import BackboneSpec, Published, hookimpl
+from elrbench import BackboneSpec, Published, hookimpl
 
 CITATION = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016"
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # strides 4, 8, 16, 32; 64, 128, 256, 512 channels

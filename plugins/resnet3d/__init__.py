@@ -1,6 +1,6 @@
 """3D residual networks for clips, plain and wide, with the parameter names of Hara's public checkpoints."""
 
-from benchmark_core import BackboneSpec, Option, Published, hookimpl
+from elrbench import BackboneSpec, Option, Published, hookimpl
 
 CITATION = "Hara et al., Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?, CVPR 2018"
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # strides 4, 8, 16, 32 in space and 2, 4, 8, 16 in time

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmark_core import MethodSpec, Option, hookimpl
+from elrbench import MethodSpec, Option, hookimpl
 from elrbench_plugins.attention_transfer.options import (
     ATTENTION,
     DEPLOYS_VARIANTS,

@@ -1,6 +1,6 @@
 """Distillation from high to low views with a modern training recipe: the baseline for low-resolution methods."""
 
-from benchmark_core import MethodSpec, hookimpl
+from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.strong_kd.budgets import BUDGETS, DEFAULTS, OPTIONS
 
 

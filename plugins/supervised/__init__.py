@@ -1,6 +1,6 @@
 """Baselines of every transfer method: the student alone, and the teacher on high views."""
 
-from benchmark_core import MethodSpec, Option, hookimpl
+from elrbench import MethodSpec, Option, hookimpl
 from elrbench_plugins.supervised.budgets import BUDGETS, DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS, OPTIONS
 
 

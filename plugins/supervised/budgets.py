@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark_core import Option
 from benchmark_core.specs import Value
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench import Option
 
 # CSTAT, section IV.B: SGD, batch 256, momentum 0.9, learning rate 0.001 divided by 10 every 20 epochs, 5 epochs of
 # warm-up, 50 in total; ResNet-34 on 8 intervals of one frame at 256x340. It names no weight decay and no clipping.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Protocol, hookimpl
+from elrbench import DatasetSpec, Protocol, hookimpl
 
 CLASSES = (  # order of the release's class_map.json, and of the columns of a submission
     "Opening",

@@ -1,6 +1,6 @@
 """TinyVIRAT's system: a video classifier on super-resolved video (Demir et al., ICPR 2020; arXiv 2007.07355)."""
 
-from benchmark_core import MethodSpec, hookimpl
+from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.tinyvirat_method.budgets import BUDGETS, CODE, DEFAULTS, OPTIONS
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmark_core import Option
 from benchmark_core.specs import Value
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench import Option
 from elrbench_plugins.supervised.budgets import SMALL as PLAIN
 
 # Section V.B: Adam with betas 0.5 and 0.9 and a learning rate of 0.0002, for enhancer and classifier alike; 16 frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core import DatasetSpec, Protocol, hookimpl
+from elrbench import DatasetSpec, Protocol, hookimpl
 
 CLASSES = (  # order of classInd.txt, which counts from 1
     "ApplyEyeMakeup",

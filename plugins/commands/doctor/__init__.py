@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark_core import CommandSpec, hookimpl
+from elrbench import CommandSpec, hookimpl
 
 
 @hookimpl

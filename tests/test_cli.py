@@ -204,7 +204,7 @@ def test_show_for_people_marks_judgement(call):
     assert code == 0
     line = next(line for line in out.splitlines() if line.strip().startswith("confidence_threshold "))
     assert "0.5 *" in line and "(0 to 1)" in line
-    assert "* not given by the paper" in out
+    assert "* not specified by the source" in out
 
 
 def test_show_fills_in_a_template(call):

@@ -172,7 +172,7 @@ def as_text(facts: Mapping[str, Any]) -> str:
             lines = ((name, _settings(entry)) for name, entry in value.items())
             blocks.append(f"{label}\n{columns(lines, '  ')}")
         elif key == "unspecified":
-            blocks.append("unspecified by the paper\n" + "\n".join(f"  - {line}" for line in value))
+            blocks.append("not specified by the source\n" + "\n".join(f"  - {line}" for line in value))
         elif key == "low":
             rows.append((label, "x".join(map(str, value))))
         elif key == "crop":
@@ -219,5 +219,5 @@ def _options(options: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append((key, f"{_value(option['default'])}{mark}", option["help"] + _bounds(option)))
     text = columns(lines, "  ")
     if any(option.get("unspecified") for option in options.values()):
-        text += "\n  * not given by the paper; the default is this project's choice"
+        text += "\n  * not specified by the source; the default is this project's choice"
     return text

@@ -61,7 +61,7 @@ def test_the_paper_budget_is_section_v_b(catalog: Catalog, variant: str, enhance
 
 def test_the_bare_name_is_the_whole_system(catalog: Catalog) -> None:
     assert plan_of(catalog) == plan_of(catalog, "tinyvirat:prog-dvsr-att")
-    with pytest.raises(ElrError, match="'tinyvirat:dvsr' stands for enhancer dvsr; leave out --enhancer bicubic"):
+    with pytest.raises(ElrError, match="'tinyvirat:dvsr' .*enhancer dvsr; leave out --enhancer bicubic"):
         plan_of(catalog, "tinyvirat:dvsr", enhancer="bicubic")
 
 
@@ -110,7 +110,7 @@ def test_the_small_budget_is_supervised_small_but_for_adams_decays(catalog: Cata
 def test_the_ceiling_sees_high_views_and_has_none_on_natively_low_clips(catalog: Catalog) -> None:
     plan = plan_of(catalog, "tinyvirat:high", dataset="hmdb51", degradation="bicubic-14x14")
     assert components_of(catalog, plan).method.oracle and not catalog.methods["tinyvirat"].oracle
-    with pytest.raises(ElrError, match="'tinyvirat:high' is scored on high views, and a native track has none"):
+    with pytest.raises(ElrError, match="'tinyvirat:high' is scored on high views, .* native track has none"):
         plan_of(catalog, "tinyvirat:high")
 
 
@@ -317,7 +317,7 @@ def test_a_crop_of_the_high_source_with_another_class_ends_it_too(
         (
             "tinyvirat",
             "tiny-puppets",
-            "--high-source tiny-puppets: 12 of its 12 classes are none of dataset 'tinyvirat'",
+            "--high-source tiny-puppets: 12 of its 12 classes are not classes of dataset 'tinyvirat'",
         ),
         ("tinyvirat:classifier", "virat-crops", "uses high views of another dataset; leave out --high-source"),
     ],

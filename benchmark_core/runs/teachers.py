@@ -73,7 +73,7 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
     if not plan.teacher:
         return None
     if folder is None:
-        raise ElrError(f"the plan's teacher is {plan.teacher}: give its run folder with --teacher RUNFOLDER")
+        raise ElrError(f"the plan's teacher is {plan.teacher}: give its run folder with --teacher DIR")
     name = teacher_name(folder)
     if name != plan.teacher:
         raise ElrError(f"the plan's teacher is {plan.teacher}, but {folder} holds {name}; give the folder of the first")

@@ -204,7 +204,7 @@ def test_show_for_people_marks_judgement(call):
     assert code == 0
     line = next(line for line in out.splitlines() if line.strip().startswith("confidence_threshold "))
     assert "0.5 *" in line and "(0 to 1)" in line
-    assert re.search(r"^  \* .*paper", out, re.M)
+    assert "* not specified by the source" in out
 
 
 def test_show_fills_in_a_template(call):
@@ -219,8 +219,8 @@ def test_show_asks_which_of_two_kinds(call, tmp_path):
         '    return [MethodSpec(name="nearest", summary="", fit="x:y")]\n'
     )
     code, _, err = call("show", "nearest", "--plugin", str(plugin))
-    assert code == 2 and err.count("\n") == 1
-    assert "'nearest'" in err and "enhancer" in err and "method" in err and "elrbench show KIND nearest" in err
+    assert code == 2
+    assert re.match(r"elrbench: error: 'nearest' .*enhancer.*method.*: elrbench show KIND nearest\n$", err)
     assert call("show", "method", "nearest", "--plugin", str(plugin))[0] == 0
 
 
@@ -241,8 +241,8 @@ HELP = "see 'elrbench {} --help'"
         (["show", "backbone", "resnet43"], "unknown backbone 'resnet43'. Did you mean 'resnet34'?"),
         (["show", "a", "b", "c"], "'elrbench show' takes one component, as NAME or KIND NAME, not 3 words"),
         (["list", "backbon"], "unknown kind of component 'backbon'. Did you mean 'backbones'?"),
-        (["run", "--dataset", "puppets"], "no method is given: pass --method NAME; "),
-        (["run", "--method", "cstat"], "no dataset is given: pass --dataset NAME; "),
+        (["run", "--dataset", "puppets"], "no method is given: pass --method NAME; 'elrbench list methods' "),
+        (["run", "--method", "cstat"], "no dataset is given: pass --dataset NAME; 'elrbench list datasets' "),
         (["run", "--method", "cstatt", "--dataset", "puppets"], "unknown method 'cstatt'. Did you mean 'cstat'?"),
         (
             ["run", "--method", "cstat", "--dataset", "puppets", "--set", "method.epoch=3"],

@@ -210,7 +210,7 @@ def test_an_ambiguous_method_is_refused_with_the_candidates(tmp_path: Path, call
     [
         (("ourz", "plain", *TRACK), "unknown method in acts/split1/average-12x16 'ourz'. Did you mean 'ours'?"),
         (("ours@", "gone@ab", *TRACK), "unknown method in acts/split1/average-12x16 'gone'"),
-        (("ours", "plain"), "pass its track: --track DATASET/PROTOCOL/DEGRADATION"),
+        (("ours", "plain"), "--track DATASET/PROTOCOL/DEGRADATION"),
         (("ours", "plain", "--track", "acts/split1"), "unknown track (DATASET/PROTOCOL/DEGRADATION) under"),
         (("ours", "plain", "--track", "acts/split2/average-12x16"), "Did you mean 'acts/split1/average-12x16'?"),
         (("ours", "plain", "--track", "../../etc"), "unknown track"),

@@ -288,7 +288,7 @@ def test_a_folder_without_its_weights_or_run(
     (bare / WEIGHTS).unlink()
     with pytest.raises(ElrError, match=f"holds a record but no {WEIGHTS}; run its plan again"):
         teacher_name(bare)
-    with pytest.raises(ElrError, match="--teacher RUNFOLDER"):
+    with pytest.raises(ElrError, match="--teacher DIR"):
         load_teacher(None, cstat(), components_of(toy_catalog, cstat()), toy_catalog)
 
 

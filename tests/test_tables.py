@@ -27,7 +27,7 @@ MARK
 
 # acts · split1 · average-12x16
 
-single-label, 1 fold, 2 classes, data `feed`.
+single-label, 1 fold, 2 classes, digest of the clips `feed`.
 
 | # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
 |:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|

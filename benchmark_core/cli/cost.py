@@ -1,4 +1,4 @@
-"""`elrbench cost`: parameters and multiply-adds of the deployed recognizer, and its latency on a GPU."""
+"""`elrbench cost`: parameters and MACs of the deployed recognizer, and its latency on a GPU."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weig
 
 @click.command("cost")
 @plan_flags
-@click.option("--low", metavar="HxW", help="Input size of --enhancer, or of clips that keep their recorded size.")
+@click.option("--low", metavar="HxW", help="Low size: input of --enhancer, or size of natively low clips.")
 @device_flag
 @click.option("--all", "every", is_flag=True, help="Measure every backbone and enhancer in its published settings.")
 @click.option("--only", metavar="NAME,NAME", help="With --all: only these components.")
-@click.option("--refresh", is_flag=True, help="With --all --publish: also measure what has a current record.")
-@click.option("--publish", "keep", is_flag=True, help="Write the cost records into the leaderboards.")
+@click.option("--refresh", is_flag=True, help="With --all --publish: measure again what has a current record.")
+@click.option("--publish", "keep", is_flag=True, help="Write the cost records into the leaderboards folder.")
 @board_flag
 @json_flag
 @click.pass_context
@@ -52,10 +52,10 @@ def command(
 ) -> None:
     """elrbench cost --backbone resnet34 --classes 101 --sampling 1x1 --size 256x340
 
-    Count parameters and multiply-adds, and measure latency if there is a GPU. Needs no data and no weights.
+    Count parameters and multiply-adds (MACs), and measure latency if there is a GPU. Needs no data and no weights.
 
     To measure one backbone, pass --backbone and --classes N. To measure the recognizer of a plan, pass --method,
-    --dataset and other flags of 'elrbench run'. To measure every backbone and enhancer, pass --all.
+    --dataset and other options of 'elrbench run'. To measure every backbone and enhancer, pass --all.
 
     With --all, a component that fails is reported in one line, the others continue, and the exit code is 1. With --all
     --publish, each record is written as soon as it is measured. A record of the same structure, device and versions is
@@ -227,8 +227,8 @@ def as_text(record: dict[str, Any]) -> str:
         *([("sum of", f"{len(record['streams'])} networks")] if "streams" in record else []),
         ("parameters", f"{params['total']:,} ({params['total'] / 1e6:.2f} M)"),
         *((f"  {name}", f"{count:,}") for name, count in params.items() if name != "total" and count),
-        ("multiply-adds per view", f"{macs['view'] / 1e9:.4f} G"),
-        ("multiply-adds per clip", f"{macs['clip'] / 1e9:.4f} G"),
+        ("MACs per view", f"{macs['view'] / 1e9:.4f} G"),
+        ("MACs per clip", f"{macs['clip'] / 1e9:.4f} G"),
     ]
     if macs["enhancer"]:
         rows.append(("  enhancer, per view", f"{macs['enhancer'] / 1e9:.4f} G"))

@@ -45,7 +45,7 @@ class CostOutcome:
         return {key: value for key, value in fields.items() if value}
 
     def cells(self) -> list[str]:
-        """Return the cells of a table row: component, setting, parameters, multiply-adds, latency, state."""
+        """Return the cells of a table row: component, setting, parameters, MACs, latency, state."""
         figures = ["-"] * 3
         if self.record:
             latency = self.record["latency"]
@@ -119,7 +119,7 @@ def _free(device: torch.device) -> None:
 
 def as_text(outcomes: list[CostOutcome], device: str) -> str:
     """Format a row for each outcome, and the number of outcomes by state."""
-    heading = ["component", "setting", "parameters", "multiply-adds per view", "latency", "state"]
+    heading = ["component", "setting", "parameters", "MACs per view", "latency", "state"]
     count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("measured", "kept", "failed")}
     total = ", ".join(f"{number} {state}" for state, number in count.items() if number)
     table = columns([heading, *(outcome.cells() for outcome in outcomes)])

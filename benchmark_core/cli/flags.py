@@ -20,9 +20,9 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--classes",), "A,B,C", "Use only these classes. Default: all."),
     (("--protocol",), "NAME", "Train/test protocol. Default: the first of the dataset."),
     (("--fold", "--split"), "NAME", "Fold of the protocol. Default: the first."),
-    (("--holdout",), "SHARE", "Test on this fraction of the training clips (whole groups) instead of the test clips."),
-    (("--degradation",), "NAME", "How low views are made: average-12x16. Default: the dataset's."),
-    (("--enhancer",), "NAME", "Brings low views to network size. Default: the method's."),
+    (("--holdout",), "FRACTION", "Test on this fraction of the training clips (whole groups), not on the test clips."),
+    (("--degradation",), "NAME", "Degradation that makes low views: average-12x16. Default: the dataset's."),
+    (("--enhancer",), "NAME", "Enhancer that brings low views to network size. Default: the method's."),
     (("--enhancer-weights",), "FILE", "Load the enhancer from a public checkpoint instead of training it."),
     (("--backbone",), "NAME", "Feature extractor. Default: the method's."),
     (("--weights",), "NAME|FILE", "Initialisation: scratch, imagenet, or a checkpoint. Default: the backbone's."),
@@ -31,8 +31,8 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--sampling",), "KxT", "Intervals x frames of a view: 4x1; with stride 2: 4x1s2."),
     (("--precision",), "NAME", "fp32 or bf16."),
     (("--unlabelled",), "NAME", "Unlabelled clips for methods that use them: videos:PATH."),
-    (("--teacher",), "RUNFOLDER", "Use the network of this finished run as the teacher."),
-    (("--high-source",), "NAME", "Dataset of larger clips that gives high views to natively low clips."),
+    (("--teacher",), "DIR", "Run folder of a finished run; its network is the teacher."),
+    (("--high-source",), "NAME", "Dataset of larger clips, which gives high views to natively low clips."),
     (("--budget",), "NAME", "paper, small or smoke. Default: paper."),
 )
 
@@ -63,7 +63,7 @@ def extra_data_flags(function: F) -> F:
 
 
 def plugin_flag(function: F) -> F:
-    """Add `--plugin FILE.py|MODULE`, repeatable."""
+    """Add `--plugin FILE|MODULE`, repeatable."""
     text = "Load a plugin that is not installed. Repeatable."
     return click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE", help=text)(function)
 

@@ -21,8 +21,10 @@ def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> Non
     """elrbench leaderboard --check
 
     Regenerate all tables: Markdown and CSV for every track, costs, and reported figures. They are made from the records
-    and the installed papers; torch, plugins and datasets are not loaded. An unusable record is named and left out. Exit
-    1 if a record was left out, or with --check if a table is stale.
+    and from the figures of papers in installed packages; torch, plugins and datasets are not loaded. An unusable record
+    is named and left out.
+
+    Exit code: 1 if a record was left out, or with --check if a table is stale, else 0.
     """
     if not folder.is_dir():
         raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")

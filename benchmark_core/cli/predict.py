@@ -1,4 +1,4 @@
-"""`elrbench predict RUNFOLDER`: predict test clips or unlabelled clips with a finished run's recognizer."""
+"""`elrbench predict DIR`: predict test clips or unlabelled clips with a finished run's recognizer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 
 
 @click.command("predict")
-@click.argument("runfolder", type=PATH)
+@click.argument("runfolder", type=PATH, metavar="DIR")
 @click.option(
     "--data",
     type=PATH,
@@ -36,7 +36,9 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 )
 @bad_clips_flag
 @device_flag
-@click.option("--out", type=PATH, metavar="FILE", help=f"Default: {TABLE} or {ANSWER} in the run folder.")
+@click.option(
+    "--out", type=PATH, metavar="FILE", help=f"File to write. Default: {TABLE} or {ANSWER} in the run folder."
+)
 @cache_flag
 @plugin_flag
 @json_flag
@@ -55,8 +57,8 @@ def command(
     """elrbench predict elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
 
     Predict clips with the recognizer of a finished run, and write label, probability and logits of each clip as CSV.
-    Labelled clips are scored. For the unlabelled test clips of a challenge, the challenge's answer file is written. A
-    folder that does not hold the run's dataset is read as unlabelled videos, at any depth.
+    DIR is the run folder. Labelled clips are scored. For the unlabelled test clips of a challenge, the challenge's
+    answer file is written. If --data is not the run's dataset, all videos below it are read as unlabelled clips.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.provenance import refuse_absent

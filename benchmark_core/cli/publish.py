@@ -1,4 +1,4 @@
-"""`elrbench publish DIGEST|FOLDER`: copy a finished run to the leaderboards."""
+"""`elrbench publish DIGEST|DIR`: copy a finished run to the leaderboards."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from benchmark_core.errors import ElrError
 
 
 @click.command("publish")
-@click.argument("run", metavar="DIGEST|FOLDER")
+@click.argument("run", metavar="DIGEST|DIR")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     default=Path("elrbench-runs"),
     show_default=True,
-    help="Folder with the run folder DIGEST/.",
+    help="Parent of run folders, in which DIGEST is looked up.",
 )
 @board_flag
 @json_flag
@@ -27,7 +28,7 @@ def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
 
     Copy record, predictions and costs of a finished run to the leaderboards folder, which is created if needed. Then
     run 'elrbench leaderboard' to update the tables. Name the run by its digest, by the first digits of the digest if
-    they are unique, or by its folder.
+    they are unique, or by its run folder.
     """
     from benchmark_core.runs.folder import find_run
 

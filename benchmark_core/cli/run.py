@@ -39,7 +39,7 @@ PATH = click.Path(path_type=Path)
 @cache_flag
 @click.option("--publish", "publish_to", is_flag=True, help="Copy record and predictions into the leaderboards folder.")
 @board_flag
-@click.option("--refit", is_flag=True, help="Train every stage again, also those in the cache.")
+@click.option("--refit", is_flag=True, help="Train every stage again, even if it is in the cache.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and exit.")
 @json_flag
 def command(
@@ -64,6 +64,9 @@ def command(
 
     Train a recognizer, score it on the test clips, and write record and predictions into the run folder. A run is one
     fold and one seed. A run that was interrupted continues from its last finished epoch.
+
+    The recognizer sees low views: clips in extreme low resolution. High views are the same frames in full resolution; a
+    teacher may see them in training. An enhancer brings low views to the input size of the backbone, the network size.
     """
     from benchmark_core.catalog import load_catalog
 

@@ -16,6 +16,29 @@ if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog, Owner
     from benchmark_core.specs import Option, Spec
 
+# Keys of `describe` -> labels in the text, where the key is not plain. JSON keeps the keys.
+LABELS: Mapping[str, str] = {
+    "needs_high": "needs high views",
+    "privileged": "scored on high views",
+    "controls": "control variants",
+    "takes": "optional inputs",
+    "own_head": "has its own head",
+    "learnt": "trained",
+    "frames": "frames per call",
+    "dims": "dimensions",
+    "stages": "stage maps",
+    "sampling": "default sampling",
+    "published": "published settings",
+    "embedded": "drawn by code",
+    "metric": "primary metric",
+    "degradation": "default degradation",
+    "low": "low size",
+    "crop": "cropped",
+    "protocols": "protocols (name, folds, summary)",
+    "extra": "needs the extra",
+}
+CROPS: Mapping[str, str] = {"after": "after enhancement", "before": "before degradation", "none": "no"}
+
 
 @click.command("show")
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
@@ -49,10 +72,8 @@ def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
     if not found:
         raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
     if len(found) > 1:
-        kinds = ", ".join(spec.kind for spec in found)
-        raise ElrError(
-            f"'{name}' names components of several kinds ({kinds}); pass the kind: elrbench show KIND {name}"
-        )
+        kinds = " and ".join(f"{'an' if spec.kind[0] in 'aeiou' else 'a'} {spec.kind}" for spec in found)
+        raise ElrError(f"'{name}' is {kinds}; pass the kind: elrbench show KIND {name}")
     return found[0]
 
 
@@ -141,7 +162,7 @@ def as_text(facts: Mapping[str, Any]) -> str:
     for key, value in facts.items():
         if key in ("kind", "name", "summary", "plugin"):
             continue
-        label = key.replace("_", " ")
+        label = LABELS.get(key, key.replace("_", " "))
         if key == "options":
             blocks.append(f"{label} (--set {facts['kind']}.KEY=VALUE)\n{_options(value)}")
         elif key == "protocols":
@@ -151,7 +172,11 @@ def as_text(facts: Mapping[str, Any]) -> str:
             lines = ((name, _settings(entry)) for name, entry in value.items())
             blocks.append(f"{label}\n{columns(lines, '  ')}")
         elif key == "unspecified":
-            blocks.append("unspecified by the paper\n" + "\n".join(f"  - {line}" for line in value))
+            blocks.append("not specified by the source\n" + "\n".join(f"  - {line}" for line in value))
+        elif key == "low":
+            rows.append((label, "x".join(map(str, value))))
+        elif key == "crop":
+            rows.append((label, CROPS[value]))
         elif isinstance(value, list):
             rows.append((label, ", ".join(map(str, value))))
         else:
@@ -194,5 +219,5 @@ def _options(options: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append((key, f"{_value(option['default'])}{mark}", option["help"] + _bounds(option)))
     text = columns(lines, "  ")
     if any(option.get("unspecified") for option in options.values()):
-        text += "\n  * not given by the paper; the default is the judgement of this project"
+        text += "\n  * not specified by the source; the default is this project's choice"
     return text

@@ -24,9 +24,11 @@ PATH = click.Path(path_type=Path)
 def command(ctx: click.Context, records: tuple[Path, ...], folder: Path, as_json: bool) -> None:
     """elrbench verify leaderboards/records
 
-    Verify records. Score each record's predictions again, and compare every score, interval, per-class score and hit.
-    Also check checksums, the digests of plans and predictions, and the location of each file. RECORD is a record file,
-    or a folder of records or runs. Default: all published records. Exit 1 if a record fails.
+    Verify records. Score each record's predictions again, and compare every score, interval, per-class score and
+    per-clip result. Also check checksums, the digests of plans and predictions, and the location of each file. RECORD
+    is a record file, or a folder of records or runs. Default: all published records.
+
+    Exit code: 1 if a record fails, else 0.
     """
     from benchmark_core.records.verify import record_files, verify_record
 

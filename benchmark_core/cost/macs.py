@@ -30,10 +30,10 @@ from benchmark_core.networks.recognizer import Recognizer
 class Macs:
     """Work of a forward pass on one clip of K intervals; a view is one interval.
 
-    clip: multiply-adds of the clip. view: clip / K. enhancer: the enhancer's part of view.
+    clip: MACs of the clip. view: clip / K. enhancer: the enhancer's part of view.
     kinds: view by kind of operator ("conv", "linear", "batch_norm", …). extras: lighter work of a view by kind, in
     operations. uncounted: operators without a rule, with the number of calls for the clip.
-    heavy: uncounted operators that take much work; if there are any, the multiply-adds are a lower bound.
+    heavy: uncounted operators that take much work; if there are any, the MACs are a lower bound.
     """
 
     clip: float

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 Rule = Callable[[Sequence[Any], Any], int]
 
-# Lighter work, in operations. Reported next to the multiply-adds, never added to them.
+# Lighter work, in operations. Reported next to the MACs, never added to them.
 EXTRAS = ("interpolation", "activation", "pooling", "elementwise")
 # Convolutions and matrix products: what a training estimate counts.
 PRODUCTS = ("conv", "linear", "addmm", "matmul", "bmm", "attention")
@@ -128,7 +128,7 @@ MOVEMENT = _names(
     "floor_divide remainder nonzero argmax",
 )
 
-# Operators without a rule that take much work: while a network uses one, its multiply-adds are a lower bound.
+# Operators without a rule that take much work: while a network uses one, its MACs are a lower bound.
 HEAVY = _names(
     "aten::addr aten::conv_tbc aten::_trilinear aten::_cdist_forward aten::_euclidean_dist aten::mkldnn_rnn_layer",
     "aten::_cudnn_rnn aten::miopen_rnn aten::_thnn_fused_lstm_cell aten::_thnn_fused_gru_cell aten::_int_mm",

@@ -136,7 +136,7 @@ def cost_of(
     *,
     thorough: bool = False,
 ) -> dict[str, Any]:
-    """Return an unsealed cost record: parameters, multiply-adds, and on a GPU latency and peak memory.
+    """Return an unsealed cost record: parameters, MACs, and on a GPU latency and peak memory.
 
     low_size: (h, w) of the counted clip: describe["low"], or the dataset's median if clips differ in size.
     thorough: also time bf16 and compiled variants, which takes about a minute; otherwise only plain fp32.

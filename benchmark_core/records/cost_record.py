@@ -103,7 +103,7 @@ class CostRecord(_CostRecord, total=False):
     """Cost of one structure on one device.
 
     Attributes:
-        kinds: multiply-adds of a view by kind of operator.
+        kinds: MACs of a view by kind of operator.
         plugins: owner of each measured component, by kind.
     """
 

@@ -73,7 +73,7 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
     if not plan.teacher:
         return None
     if folder is None:
-        raise ElrError(f"the plan needs its teacher {plan.teacher}; pass the teacher's run folder: --teacher RUNFOLDER")
+        raise ElrError(f"the plan needs its teacher {plan.teacher}; pass its run folder: --teacher DIR")
     name = teacher_name(folder)
     if name != plan.teacher:
         raise ElrError(f"--teacher {folder} holds {name}; pass the run folder of the plan's teacher {plan.teacher}")

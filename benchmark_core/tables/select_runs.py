@@ -139,7 +139,7 @@ def _not_found(text: str, leaderboards: Path, track: str | None) -> ElrError:
         methods = {record["plan"]["method"] for record in _of_track(leaderboards, track).values()}
         return unknown(f"method in {track}", text, sorted(methods))
     return ElrError(
-        f"'{text}' is not a record file, run folder or digest; to select a method, pass its track: "
+        f"'{text}' is not a record file, run folder or digest of a published run. In 'elrbench compare', methods need "
         "--track DATASET/PROTOCOL/DEGRADATION"
     )
 

@@ -24,7 +24,7 @@ RECIPE: Mapping[str, Option] = {
         added=True,
         help="beta2 of adam and adamw: decay of the mean squared gradient",
     ),
-    "weight_decay": Option(default=0.0, low=0.0, help="weight decay, not applied to biases and norms"),
+    "weight_decay": Option(default=0.0, low=0.0, help="weight decay, not applied to biases and normalisation layers"),
     "batch": Option(default=256, low=1, help="clips per update"),
     "epochs": Option(default=50, low=1, help="passes over the training clips"),
     "schedule": Option(
@@ -33,6 +33,6 @@ RECIPE: Mapping[str, Option] = {
     "warmup_epochs": Option(default=5, low=0, help="epochs of linear warm-up (not used by one-cycle)"),
     "step_epochs": Option(default=20, low=1, help="epochs between steps of the schedule 'step'"),
     "step_factor": Option(default=0.1, low=0.0, high=1.0, help="factor on the learning rate at each step"),
-    "clip_norm": Option(default=0.0, low=0.0, help="largest gradient norm; 0: no clipping"),
+    "clip_norm": Option(default=0.0, low=0.0, help="largest gradient norm (clipping); 0: no clipping"),
     "label_smoothing": Option(default=0.0, low=0.0, high=0.9, help="label smoothing of the cross-entropy"),
 }

@@ -73,7 +73,7 @@ class Derivation:
 class StageRunner(ABC):
     """Execute what a method asks of `Training`.
 
-    Real training (`StageTrainer`), time estimates and counts of multiply-adds differ in the four abstract operations
+    Real training (`StageTrainer`), time estimates and counts of MACs differ in the four abstract operations
     alone. The other operations do nothing unless a runner records them.
 
     seed: the plan's. stages: one row per finished stage, in order of use. notes: sentences for the record.

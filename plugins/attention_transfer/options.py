@@ -24,8 +24,8 @@ INTERNAL: Mapping[str, Option] = {
         default="none",
         choices=("none", "cstat-per-stage", "cstat-printed", "stat"),
         unspecified=True,
-        help="block weights over training. none: fixed; cstat-per-stage: eq. 5, each stage's weights sum to 1 (variant "
-        "rc of cstat); cstat-printed: eq. 5 with the printed divisor; stat: STAT's lists",
+        help="block weights over training. none: fixed; cstat-per-stage: eq. 5, the weights of each period of "
+        "training sum to 1 (variant rc of cstat); cstat-printed: eq. 5 with the printed divisor; stat: STAT's lists",
     ),
     "inner": Option(
         default="equal",
@@ -37,8 +37,8 @@ INTERNAL: Mapping[str, Option] = {
         choices=("once", "fifths"),
         unspecified=True,
         added=True,
-        help="when rolling weights change. once: training is divided into as many equal stages as blocks; fifths: "
-        "every fifth of the training (10 of 50 epochs), in a cycle",
+        help="when rolling weights change. once: training is divided into as many equal periods as there are blocks; "
+        "fifths: every fifth of the training (10 of 50 epochs), in a cycle",
     ),
 }
 ATTENTION: Mapping[str, Option] = {
@@ -46,7 +46,8 @@ ATTENTION: Mapping[str, Option] = {
         default="keep",
         choices=("keep", "mean"),
         unspecified=True,
-        help="time axis of a 3D backbone's attention maps. keep: part of the positions; mean: averaged",
+        help="time axis of a 3D backbone's attention maps. keep: time steps count as positions; mean: average over "
+        "time",
     ),
     "tam_width": Option(default=64, low=1, help="width of the temporal attention module's first layer"),
     "tam_activation": Option(

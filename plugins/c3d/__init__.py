@@ -11,7 +11,8 @@ def elr_backbones() -> list[BackboneSpec]:
     return [
         BackboneSpec(
             name="c3d",
-            summary="C3D, 80.0 M parameters, for 16 frames of 112x112, names of public PyTorch checkpoints (Sports-1M)",
+            summary="C3D, 80.0 M parameters, for 16 frames of 112x112, parameter names of public checkpoints "
+            "(Sports-1M)",
             citation="Tran et al., Learning Spatiotemporal Features with 3D Convolutional Networks, ICCV 2015",
             licence="MIT (public PyTorch code; the weights state no licence)",
             factory="elrbench_plugins.c3d.c3d:c3d",

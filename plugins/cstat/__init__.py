@@ -58,19 +58,20 @@ def elr_methods() -> list[MethodSpec]:
                 "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
                 "weight decay and gradient clipping: none",
                 "state of the teacher in the joint phase: frozen, in evaluation mode",
-                "temporal attention module of the student before the joint phase: none; it takes the mean over "
-                "intervals (in Fig. 9 its interval weights are all equal). The joint phase adds the module",
+                "temporal attention module of the student before the joint phase: none; the student takes the mean "
+                "over intervals (in Fig. 9 its interval weights are all equal). The joint phase adds the module",
                 "Q of eq. 2: it spans one interval; the terms are averaged over intervals, then over clips",
-                "the norm P = 2 of eq. 2 and 3: its argument is one number, so it is the magnitude",
+                "the norm P = 2 of eq. 2 and 3: its argument is one number, so the norm is the absolute value",
                 "block weights without rolling: equal, with sum 1 (best in Table I)",
-                "divisor of eq. 5: the sum over blocks, so that a stage's weights sum to 1; stages of equal length",
+                "divisor of eq. 5: the sum over blocks, so that the weights of each period of training (the paper's "
+                "stage) sum to 1; periods of equal length",
                 "activation in the temporal attention module: ReLU. Eq. 3 compares its second layer before softmax",
                 "the MLP extractor: channels 3 -> 16 -> 1 with ReLU. Its input is both images as the backbones get "
-                "them, in [0, 1]. The student's optimiser trains it",
+                "them, in [0, 1]. It is trained by the student's optimizer",
                 "normalisation of the information loss. MLP: sigmoid around the interval's median, in units of the "
                 "mean absolute deviation. Difference and gradient: divided by the interval's largest value",
-                "binary (section III.C.1) or scaling (III.C.2) confidence map: it scales attention where it reaches "
-                "the threshold",
+                "confidence map, binary in section III.C.1 and scaling in III.C.2: it scales attention where it "
+                "reaches the threshold, and sets it to 0 elsewhere",
                 "confidence threshold: 0.5, straight-through in training, applied before the map is averaged down to "
                 "the size of a stage map",
                 "temporal confidence: mean confidence in the area that reaches the threshold; it has no gradient",

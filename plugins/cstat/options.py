@@ -23,14 +23,15 @@ CONFIDENCE: Mapping[str, Option] = {
         default=16,
         low=1,
         unspecified=True,
-        help="mlp: filters of the extractor's first 3x3 convolution; the second has 1",
+        help="mlp: filters of the first 3x3 convolution of the extractor; the second has 1",
     ),
     "confidence_normalise": Option(
         default="median",
         choices=("median", "min-max", "max"),
         unspecified=True,
         help="how a difference becomes an information loss in [0, 1]. median: sigmoid around the interval's median, "
-        "which cannot collapse; min-max; max: divided by the interval's largest, so that no difference is no loss",
+        "which cannot collapse; min-max: scaled to [0, 1]; max: divided by the interval's largest value, so that no "
+        "difference gives no loss",
     ),
     "confidence_grey": Option(
         default="bt601",
@@ -44,7 +45,7 @@ CONFIDENCE: Mapping[str, Option] = {
         low=0.0,
         high=255.0,
         added=True,
-        help="difference: smaller differences, in grey levels, count as 0",
+        help="difference: differences below this number of grey levels count as 0",
     ),
     "gradient_sigma": Option(
         default=1.0,
@@ -62,7 +63,11 @@ CONFIDENCE: Mapping[str, Option] = {
         help="gradient: blur the image before its gradient is taken, or the gradient before it is dilated",
     ),
     "gradient_operator": Option(
-        default="sobel", choices=("sobel", "scharr"), unspecified=True, added=True, help="gradient: operator"
+        default="sobel",
+        choices=("sobel", "scharr"),
+        unspecified=True,
+        added=True,
+        help="gradient: operator that computes the gradient",
     ),
     "gradient_dilations": Option(
         default=10,

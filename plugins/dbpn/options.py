@@ -11,7 +11,7 @@ SHAPE: Mapping[str, Option] = {  # structure of the module
     "scale": Option(
         default=0,
         choices=(0, 2, 4, 8),
-        help="2, 4 or 8; 0: the scale from the low size to network size, or 4 for clips as recorded",
+        help="2, 4 or 8; 0: the scale from the low size to network size, or 4 for natively low clips",
     ),
     "resize": Option(
         default=False,
@@ -24,7 +24,7 @@ SHAPE: Mapping[str, Option] = {  # structure of the module
     ),
 }
 
-UNITS = Option(default=7, low=2, high=10, help="T, number of up-projections; 10 and dense is the authors' DBPN-LL")
+UNITS = Option(default=7, low=2, high=10, help="T, number of up-projections; d-dbpn with 10 is the authors' DBPN-LL")
 
 FITTING: Mapping[str, Option] = {
     "lr": Option(default=1e-4, low=0.0, help="learning rate of Adam; a tenth of it in the second half of the epochs"),
@@ -38,8 +38,8 @@ FITTING: Mapping[str, Option] = {
         low=0.0,
         high=1.0,
         unspecified=True,
-        help="clips as recorded: smallest size of a high view to train on, as a share of the network's output size; if "
-        "no clip of a batch reaches it, the largest is used",
+        help="natively low clips: smallest size of a high view to train on, as a share of the network's output size; "
+        "if no clip of a batch reaches it, the largest is used",
     ),
     "micro_batch": Option(
         default=0,

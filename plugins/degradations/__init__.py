@@ -6,7 +6,7 @@ from elrbench import DegradationSpec, Option, hookimpl
 
 AVERAGE = DegradationSpec(
     name="average-HxW",
-    summary="Area average of the centre crop (3:4, or the aspect of the low size), with lens blur and Gaussian noise",
+    summary="area average of the centre crop (3:4, or the aspect of the low size), with lens blur and Gaussian noise",
     citation="Bai et al., Extreme Low-Resolution Activity Recognition with Confident Spatial-Temporal Attention "
     "Transfer, 2021",
     on_clip="elrbench_plugins.degradations.average:degrade",
@@ -35,13 +35,13 @@ AVERAGE = DegradationSpec(
 
 BICUBIC = DegradationSpec(
     name="bicubic-HxW",
-    summary="Bicubic down-sampling of the cropped high view",
+    summary="bicubic down-sampling of the cropped high view",
     track="{low}-centre{size}",
     citation="Demir et al., TinyVIRAT, ICPR 2020",
     on_device="elrbench_plugins.degradations.bicubic:degrade",
 )
 
-NATIVE = DegradationSpec(name="native", summary="Clips as recorded, for natively extreme-low-resolution data")
+NATIVE = DegradationSpec(name="native", summary="clips as recorded, for natively low datasets")
 
 
 @hookimpl

@@ -9,11 +9,11 @@ LAYOUT = (
     "locpg2.py, mode 3D, without normalisation)"
 )
 PAIRS = (
-    "high views of the pairs: the training clips', or those of the high source if there is one. A clip's low and high "
+    "high views of the pairs: those of the training clips, or of --high-source if it is given. A clip's low and high "
     "view are flipped together and not cropped"
 )
 ONE_LAYOUT = (
-    "structure of the network trained end to end: that of the grown one, which section IV.A.2 calls similar. The "
+    "structure of the network trained end to end: as the grown one; section IV.A.2 calls them similar. The "
     "authors' code (g6.py) has four blocks, 16 frames throughout, spectral normalisation and does not add the enlarged "
     "input; variant code does not copy this"
 )
@@ -84,12 +84,13 @@ def elr_enhancers() -> list[EnhancerSpec]:
                 LAYOUT,
                 PAIRS,
                 LENGTH,
-                "structure of the branch: from the authors' code. Its input is the encoder's features before the skip",
+                "structure of the attention branch: from the authors' code. Its input is the encoder's features "
+                "before the skip",
                 "coefficients of eq. 2 and 3: lambda_att weights the classification, option sparsity the mean "
                 "attention",
-                "gradients: attention gets none from eq. 1, the reconstruction gets none from eq. 2",
-                "alternation of branch and classifier: one update each. The classifier comes first and sees the "
-                "reconstruction without attention. It starts from the backbone's own weights and is not deployed",
+                "gradients: attention gets none from eq. 1, and the reconstruction none from eq. 2",
+                "alternation of attention branch and classifier: one update each. The classifier comes first and sees "
+                "the reconstruction without attention. It starts from the backbone's own weights and is not deployed",
             ),
         ),
     ]

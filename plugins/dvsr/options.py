@@ -11,13 +11,13 @@ SHAPE: Mapping[str, Option] = {  # structure of the module
     "scale": Option(
         default=0,
         choices=(0, 4, 8),
-        help="4 or 8; 0: the scale from the low size to network size, or both for clips as recorded",
+        help="4 or 8; 0: the scale from the low size to network size, or both for natively low clips",
     ),
     "native_input": Option(
         default="by-size",
         choices=("by-size", "fixed-14", "fixed-28"),
         unspecified=True,
-        help="size to which a clip as recorded is resized, bicubically. fixed-14: 14x14; fixed-28: 28x28; by-size: a "
+        help="size to which a natively low clip is resized, bicubically. fixed-14: 14x14; fixed-28: 28x28; by-size: a "
         "quarter or an eighth of network size, one network each, by the smallest scale that reaches network size",
     ),
 }
@@ -27,20 +27,20 @@ RECONSTRUCTION: Mapping[str, Option] = {
         default=1.0,
         low=0.0,
         high=1.0,
-        help="clips as recorded: smallest size of a high view to train on, as a share of network size (1: the paper's "
+        help="natively low clips: smallest size of a high view to train on, as a share of network size (1: the paper's "
         "112 pixels); if no clip of a batch reaches it, the largest is used",
     ),
     "pair_low": Option(
         default="bicubic",
         choices=("bicubic", "degraded"),
         added=True,  # earlier code had "degraded"; its stages have an older revision
-        help="clips as recorded: low view of a pair. bicubic: the high view, resized bicubically to the network's "
+        help="natively low clips: low view of a pair. bicubic: the high view, resized bicubically to the network's "
         "input (section V.A); degraded: the clip area-averaged to the size of a training clip (with --high-source) or "
         "by a factor of 1 to 4, then resized",
     ),
     "lr": Option(default=2e-4, low=0.0, help="learning rate of Adam"),
-    "beta1": Option(default=0.5, low=0.0, high=0.9999, help="Adam's first beta"),
-    "beta2": Option(default=0.9, low=0.0, high=0.9999, help="Adam's second beta"),
+    "beta1": Option(default=0.5, low=0.0, high=0.9999, help="beta1 of Adam"),
+    "beta2": Option(default=0.9, low=0.0, high=0.9999, help="beta2 of Adam"),
     "weight_decay": Option(
         default=0.0,
         low=0.0,
@@ -54,8 +54,9 @@ RECONSTRUCTION: Mapping[str, Option] = {
         unspecified=True,
         help="clips per backward pass; gradients are accumulated to one update; 0: all at once. Without attention the "
         "update is the same. Peak memory for 8 clips from 16x14x14 to 112x112: 2.7 GiB (from 28x28: 3.6 GiB), with "
-        "micro_batch 1 for any batch: 1.6 GiB. With attention, at least two clips are taken, and branch and classifier "
-        "normalise over these; peak with I3D and 8 clips: 3.5 GiB, with 2: 1.5 GiB",
+        "micro_batch 1 for any batch: 1.6 GiB. With attention, at least two clips are taken, and batch normalisation "
+        "in the attention branch and the classifier runs over these; peak with I3D and 8 clips: 3.5 GiB, with 2: 1.5 "
+        "GiB",
     ),
     "checkpoint": Option(
         default=False,
@@ -91,7 +92,8 @@ GROWTH: Mapping[str, Option] = {
         default=40,
         low=1,
         unspecified=True,
-        help="epochs of the last step (authors' code: up to 460; it keeps the best by its test clips)",
+        help="epochs of the last step (authors' code: up to 460, and it keeps the epoch that is best on its test "
+        "clips)",
     ),
     "fade": Option(
         default="updates",
@@ -130,12 +132,14 @@ JOINT: Mapping[str, Option] = {
         default="grey",
         choices=("grey", "black"),
         unspecified=True,
-        help="classifier input at attention 0. grey: 0 in [-1, 1] (authors' code); black: 0 in [0, 1]",
+        help="value of the classifier's input at attention 0. grey: 0 in [-1, 1] (authors' code); black: 0 in [0, 1]",
     ),
-    "classifier_lr": Option(default=2e-4, low=0.0, help="learning rate of the classifier that trains the branch"),
-    "classifier_beta1": Option(default=0.5, low=0.0, high=0.9999, help="first beta of the classifier's Adam"),
+    "classifier_lr": Option(
+        default=2e-4, low=0.0, help="learning rate of the classifier that trains the attention branch"
+    ),
+    "classifier_beta1": Option(default=0.5, low=0.0, high=0.9999, help="beta1 of the classifier's Adam"),
     "classifier_beta2": Option(
-        default=0.9, low=0.0, high=0.9999, help="second beta of the classifier's Adam (authors' code: 0.9 and 0.999)"
+        default=0.9, low=0.0, high=0.9999, help="beta2 of the classifier's Adam (authors' code: 0.9 and 0.999)"
     ),
 }
 

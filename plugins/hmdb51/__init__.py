@@ -62,7 +62,7 @@ COUNTS = {number: SPLIT for number in "123"}
 
 HMDB51 = DatasetSpec(
     name="hmdb51",
-    summary="6,766 clips of 51 actions from films and web videos, 240 rows, three official splits",
+    summary="6,766 clips of 51 actions from films and web videos, 240 pixels high, three official splits",
     citation="Kuehne et al., HMDB: A Large Video Database for Human Motion Recognition, ICCV 2011",
     licence="research use",
     where="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",

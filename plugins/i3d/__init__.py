@@ -9,7 +9,8 @@ def elr_backbones() -> list[BackboneSpec]:
     return [
         BackboneSpec(
             name="i3d",
-            summary="inflated Inception-v1, 12.7 M parameters, names of public checkpoints (Kinetics, Charades)",
+            summary="inflated Inception-v1, 12.7 M parameters, parameter names of public checkpoints (Kinetics, "
+            "Charades)",
             citation="Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, "
             "CVPR 2017",
             licence="Apache-2.0 (DeepMind's weights and their conversion)",

@@ -30,7 +30,7 @@ CLASSES = (
 
 JHMDB = DatasetSpec(
     name="jhmdb",
-    summary="928 trimmed clips of 21 of HMDB51's classes, 320x240, 15 to 40 frames",
+    summary="928 trimmed clips of 21 of HMDB51's classes, 240x320 pixels, 15 to 40 frames",
     citation="Jhuang et al., Towards Understanding Action Recognition, ICCV 2013",
     licence="research use",
     classes=CLASSES,

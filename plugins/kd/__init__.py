@@ -25,17 +25,17 @@ def elr_methods() -> list[MethodSpec]:
                 "experiments and say that considerably less is often better",
                 "factor T² on the soft-label loss: yes, as Hinton et al. say, so that alpha means the same at any T. "
                 "The teacher's entropy, a constant, is subtracted, so that equal outputs have loss 0",
-                "multi-label datasets, of which the paper has none: T² times the mean over classes of the divergence "
-                "of two Bernoulli distributions, each softened by T",
+                "multi-label datasets (the paper has none): T² times the mean over classes of the KL divergence of two "
+                "Bernoulli distributions, each softened by T",
                 "initial weights of the student. Paper budget: the backbone's initialisation (Table 1: Kinetics and "
                 "ImageNet; pass --weights FILE). Other budgets: the student trained on labels, as in cstat, so that "
                 "supervised:matched has as many updates. The control of kd with method.start=fresh is supervised",
                 "training of the teacher: as the student's, with Table 1's numbers, on labels alone. It is then "
                 "frozen, in evaluation mode",
                 "batch, schedule and weight decay: 16 clips, constant learning rate, none",
-                "network size: 224x224, I3D's, to which the whole view is resized; without super-resolution, low views "
+                "network size: 224x224, as I3D; the whole view is resized to it. Without super-resolution, low views "
                 "are enlarged bilinearly",
-                "frames: training draws 64 consecutive ones, testing averages the logits of all windows of 64; a "
+                "frames: training draws 64 consecutive frames; testing averages the logits of all windows of 64; a "
                 "shorter clip repeats its last frame",
                 "blur and noise of the low views: see the degradation",
             ),

@@ -44,7 +44,7 @@ def elr_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="puppets",
-            summary="an articulated figure in 12 actions, nine of which differ in a small object or a hand",
+            summary="drawn by code: a figure in 12 actions; nine of them differ in a small object or a hand",
             licence="drawn by this project's code",
             classes=PUPPETS_CLASSES,
             protocols={"subjects": _SUBJECTS},
@@ -63,7 +63,8 @@ def elr_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="tiny-puppets",
-            summary="people and vehicles in one or several of 12 activities at once, crops of 10 to 128 pixels",
+            summary="drawn by code: people and vehicles in one or several of 12 activities at once, crops of 10 to "
+            "128 pixels",
             licence="drawn by this project's code",
             task="multi-label",
             metric="f1_macro",

@@ -25,11 +25,11 @@ HEAD = (
     "place of the ReLU (Table 1): after the convolution",
     "the classifier of N_s x (W*H*F), where N_s differs between clips: one layer applied to each time step, and the "
     "mean of its logits",
-    "dropout, 0.9 'as' Vaswani et al., who drop 0.1: 0.1. It is applied where they apply it, to the attention term "
-    "before the residual is added (variant literal: 0.9)",
+    "dropout: 0.1. The paper prints 0.9 and cites Vaswani et al., who use 0.1. It is applied where they apply it, to "
+    "the attention term before the residual is added (variant literal: 0.9)",
     "augmentation of features: none. Features are computed once per clip, from the whole view and all chunks, by a "
     "frozen backbone",
-    "batch, schedule and weight decay of the attention network: 16 clips; the backbone's schedule; none",
+    "batch, schedule and weight decay of the attention network: 16 clips, the backbone's schedule, none",
     "clip lengths that are not a multiple of 64 frames: the last chunk repeats the last frame",
     "training of the backbone: a random chunk of each clip, batch 16, no schedule, no weight decay, from scratch "
     "unless --weights FILE names the paper's Kinetics and ImageNet weights",
@@ -86,7 +86,7 @@ def elr_methods() -> list[MethodSpec]:
                 "input of optical flow: low frames enlarged bicubically, in all rows; the teacher's high frames as "
                 "they are. 'Two-stream I3D using SR videos' (section 3.2) may mean flow of super-resolved frames, "
                 "which is not done here",
-                "flow algorithm: dense inverse search; TV-L1 with --modality rgb+flow:tvl1",
+                "flow algorithm: dense inverse search (DIS); TV-L1 with --modality rgb+flow:tvl1",
                 "weights of distillation: see kd. The student starts from the backbone's initialisation and is trained "
                 "as long as without a teacher",
                 "late fusion: the mean of the streams' probabilities",

@@ -25,14 +25,14 @@ SHAPE: Mapping[str, Option] = {  # structure of the head
         default="printed",
         choices=("printed", "mean", "softmax", "none"),
         help="printed: eq. 2 without softmax; mean: its sum divided by the number of positions, as in non-local "
-        "networks; softmax: of the scaled products, as in Vaswani et al.; none: without the first term of eq. 2 (a "
-        "control)",
+        "networks; softmax: softmax of the scaled products, as in Vaswani et al.; none: without the first term of eq. "
+        "2 (a control)",
     ),
     "projections": Option(
         default="shared",
         choices=("shared", "own"),
         unspecified=True,
-        help="B1, B2 and B3: shared by the heads, as eq. 2 prints them, or own to each head",
+        help="B1, B2 and B3: shared by the heads, as eq. 2 prints them, or separate for each head",
     ),
     "activation": Option(
         default="relu",
@@ -52,13 +52,13 @@ SHAPE: Mapping[str, Option] = {  # structure of the head
         low=0.0,
         high=0.99,
         unspecified=True,
-        help="dropout of the first term of eq. 2; the paper has 0.9 'as' Vaswani et al., who use 0.1 (variant literal: "
-        "0.9)",
+        help="dropout of the first term of eq. 2; the paper prints 0.9 and cites Vaswani et al., who use 0.1 (variant "
+        "literal: 0.9)",
     ),
 }
 TRAINING: Mapping[str, Option] = {  # Table 1, "Spatial-Temporal Self-Attentions"
     "head_lr": Option(
-        default=2e-4, low=0.0, help="learning rate of the attention network; optimiser: method.optimiser"
+        default=2e-4, low=0.0, help="learning rate of the attention network; its optimizer is method.optimiser"
     ),
     "head_epochs": Option(default=100, low=1, help="epochs of the attention network"),
     "head_batch": Option(default=16, low=1, unspecified=True, help="clips per update of the attention network"),

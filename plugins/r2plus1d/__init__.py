@@ -6,7 +6,7 @@ CITATION = "Tran et al., A Closer Look at Spatiotemporal Convolutions for Action
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # 64, 128, 256, 512 channels; strides in time 1, 2, 4, 8
 INFERRED = (
     "layout: STAT and CSTAT name the network only; this layout has CSTAT's 33.43 M parameters with 400 classes, and "
-    "its 28.99 G multiply-adds except for the share of activations and pooling"
+    "its 28.99 G MACs except for the share of activations and pooling"
 )
 STAT = Published(size=(256, 340), sampling="4x5")  # intervals of STAT and CSTAT, UCF101
 AS_COUNTED = Published(size=(256, 340), sampling="4x5", classes=400)  # has CSTAT's number of parameters

@@ -70,22 +70,23 @@ def elr_methods() -> list[MethodSpec]:
             unspecified=(
                 "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
                 "initial weights: the paper starts from ImageNet or Kinetics, and says elsewhere that low-resolution "
-                "networks cannot. Here: the backbone's own initialisation, from scratch if it has none",
-                "phase with frozen batch normalisation and clipped gradients: while attention is transferred, in the "
-                "student, whose statistics are trained by then. Frozen from scratch they would not normalise. Teacher "
-                "and student are trained alone as in CSTAT, so that both methods share these stages",
+                "networks cannot start from them. Here: the backbone's own initialisation, from scratch if it has none",
+                "phase in which batch normalisation is frozen and gradients are clipped: while attention is "
+                "transferred, in the student. Its running statistics are trained by then; frozen at their initial "
+                "values, they would not normalise. Teacher and student are trained alone as in CSTAT, so that both "
+                "methods share these stages",
                 "the clipped norm: 20, from TSN's recipe, which also freezes normalisation",
                 "weight decay: none",
                 "state of the teacher in the joint phase: frozen, in evaluation mode",
-                "temporal attention module of the student before the joint phase: none; it takes the mean over "
-                "intervals. The joint phase adds the module",
+                "temporal attention module of the student before the joint phase: none; the student takes the mean "
+                "over intervals. The joint phase adds the module",
                 "Q of eq. 2: it spans one interval; the terms are averaged over intervals, then over clips",
                 "whether the norms are squared: no, as eq. 2 and 3 are printed. The text squares them: variant squared",
                 "block weights without rolling: equal, with sum 1 (best in Table 1)",
                 "rolling weights in the last 10 of 50 epochs, after four lists of 10 epochs each: the first list "
                 "again, as the two lists of the temporal part alternate. Other budgets change lists every fifth too",
                 "activation in the temporal attention module: ReLU. Eq. 3 compares its second layer before softmax",
-                "phase on unlabelled clips (without labels): after the student's own training and before the joint "
+                "phase on unlabelled clips: after the student's own training and before the joint "
                 "phase, of the same length as the joint phase, with its own rolling weights",
                 "blur and noise of the low views: see the degradation",
             ),

@@ -30,13 +30,13 @@ def elr_methods() -> list[MethodSpec]:
             needs_high=True,
             takes=("teacher", "high_source"),
             unspecified=(
-                "there is no single paper: every number is this project's choice",
-                "the teacher: as in kd and the method teacher, by the options that they share (optimiser, lr, schedule "
-                "and so on). kd and strong-kd differ only in how the student is trained. The teacher has no label "
-                "smoothing, which would remove what its soft labels say about wrong classes",
-                "the student: AdamW, warm-up, half a cosine to 0, label smoothing, one phase of epochs + joint_epochs, "
-                "so that supervised:matched has as many updates (variant from-student: joint_epochs, after the student "
-                "trained alone)",
+                "all numbers: the method follows no single paper, so that each is this project's choice",
+                "the teacher: trained as in kd and in the method teacher, by the options that they share (optimiser, "
+                "lr, schedule and others). kd and strong-kd differ only in how the student is trained. The teacher "
+                "has no label smoothing, which would remove what its soft labels say about wrong classes",
+                "the student: AdamW, warm-up, cosine schedule to 0, label smoothing, one phase of epochs + "
+                "joint_epochs, so that supervised:matched has as many updates (variant from-student: joint_epochs, "
+                "after the student trained alone)",
                 "freezing normalisation and clipping gradients on few clips, as STAT does: options student_freeze_bn "
                 "and student_clip_norm; both are off",
                 "augmentation, in addition to the crop of all methods: brightness, contrast and saturation, one erased "
@@ -45,8 +45,8 @@ def elr_methods() -> list[MethodSpec]:
                 "scored weights: the moving average of the student's weights and running statistics, with decay "
                 "min(ema_decay, n / (9 + n)) at update n",
                 "losses on features or attention: none; only outputs are compared",
-                "high views from another dataset: the student is finally trained on the target's own low views with "
-                "the same recipe, without a teacher",
+                "high views from another dataset: the student is finally trained on the low views of the plan's "
+                "dataset, with the same recipe, without a teacher",
             ),
         )
     ]

@@ -64,7 +64,7 @@ STUDENT: Mapping[str, Option] = {
         low=0.0,
         high=8.0,
         unspecified=True,
-        help="a of the distribution Beta(a, a) of a clip's share in its mixture with another clip; 0: no mixup",
+        help="a of the distribution Beta(a, a) from which the weights of two mixed clips are drawn; 0: no mixup",
     ),
     "ema_decay": Option(
         default=0.999,

@@ -31,7 +31,7 @@ def elr_methods() -> list[MethodSpec]:
             oracle_when={"sees": ("high",)},
             unspecified=(
                 "batch and epochs of the classifier: 32 clips and 50 epochs. The authors' code has 14 to 64 clips and "
-                "500 epochs, and keeps the best epoch by its test clips, which is not done here",
+                "500 epochs, and keeps the epoch that is best on its test clips; elrbench does not",
                 "learning rate schedule: constant, as in the code for training with attention (variant code). "
                 "Elsewhere the code multiplies the rate by 0.999 each epoch (variants ...-code)",
                 "Adam's betas of the classifier: 0.5 and 0.9, as for the enhancer. The code has 0.9 and 0.999 on "
@@ -39,14 +39,14 @@ def elr_methods() -> list[MethodSpec]:
                 "differences that the code variants do not copy, because they belong to a backbone or to sampling: "
                 "I3D's first pooling and skipped frames (both below)",
                 "weight decay, label smoothing and clipping: none",
-                "frames: 16 consecutive ones from a random place. The code skips every second frame in half of its "
-                "draws. Testing averages the logits of all consecutive windows of 16, as the code does on UCF101 and "
-                "HMDB51",
+                "frames: 16 consecutive frames from a random position. The code skips every second frame in half of "
+                "its draws. Testing averages the logits of all consecutive windows of 16, as the code does on UCF101 "
+                "and HMDB51",
                 "F1 in the tables of TinyVIRAT: the code's test script computes f1_macro_logit0.5, the mean over "
                 "classes with a threshold of 0.5 on the logit, not on its sigmoid. During training it logs "
                 "f1_samples_logit0.5. Records hold both, and f1_macro, by which tables rank",
-                "initial weights: the paper starts I3D from Charades and the ResNets from Kinetics. Pass such files by "
-                "--weights FILE; otherwise the backbone is trained from scratch",
+                "initial weights: the paper starts I3D from Charades and the ResNets from Kinetics. Pass such files "
+                "with --weights FILE; otherwise the backbone is trained from scratch",
                 "I3D at 112x112: as published. The code leaves out the first pooling (backbone.first_pool)",
                 "the classifier that trains the attention branch: discarded. The deployed classifier starts from the "
                 "same initial weights as without super-resolution (section V.C)",

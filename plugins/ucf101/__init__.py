@@ -111,7 +111,7 @@ COUNTS = {"1": (9537, 3783), "2": (9586, 3734), "3": (9624, 3696)}  # train and 
 
 UCF101 = DatasetSpec(
     name="ucf101",
-    summary="13,320 clips of 101 actions from web videos, 320x240, 25 fps, three official splits",
+    summary="13,320 clips of 101 actions from web videos, 240x320 pixels, 25 fps, three official splits",
     citation="Soomro et al., UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild, 2012",
     licence="research use",
     where="https://www.crcv.ucf.edu/data/UCF101.php",

@@ -40,7 +40,7 @@ def index(root, protocol, options):
     with (root / "clips.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["action"] not in ACTIONS or row["part"] not in parts:
-                raise ElrError(f"{root / 'clips.csv'}: no such action or part: {row}")
+                raise ElrError(f"{root / 'clips.csv'}: unknown action or part: {row}")
             if not (root / row["file"]).is_file():
                 missing.append(row["file"])  # --bad-clips decides whether the run continues
                 continue
@@ -102,12 +102,10 @@ def check(plan, components):
 
 def scale(low, size):
     """Return the whole number by which (h, w) is enlarged to (H, W). low is None if clips differ in size."""
-    by = size[0] // low[0] if low else 0
-    if not by or (low[0] * by, low[1] * by) != tuple(size):
-        raise ElrError(
-            f"enhancer 'espcn' enlarges by a whole number; {low} to {size} is not one. Choose another --size"
-        )
-    return by
+    factor = size[0] // low[0] if low else 0
+    if not factor or (low[0] * factor, low[1] * factor) != tuple(size):
+        raise ElrError(f"enhancer 'espcn' enlarges by a whole number, but not {low} to {size}: choose another --size")
+    return factor
 
 
 def espcn(low, size, options):
@@ -119,12 +117,12 @@ def espcn(low, size, options):
     class Espcn(nn.Module):
         def __init__(self):
             super().__init__()
-            by, width = scale(low, size), options["width"]
+            factor, width = scale(low, size), options["width"]
             self.body = nn.Sequential(
                 nn.Conv2d(3, width, 5, padding=2),
                 nn.Tanh(),
-                nn.Conv2d(width, 3 * by * by, 3, padding=1),
-                nn.PixelShuffle(by),
+                nn.Conv2d(width, 3 * factor * factor, 3, padding=1),
+                nn.PixelShuffle(factor),
             )
 
         def forward(self, view):
@@ -145,13 +143,13 @@ def learn(training, net):
 
     options = training.options
     views = training.views("train", low=True, high=True)
-    optimiser = torch.optim.Adam(net.parameters(), lr=options["lr"])
-    for batch in training.epochs(views, options["epochs"], state=[net, optimiser]):
+    optimizer = torch.optim.Adam(net.parameters(), lr=options["lr"])
+    for batch in training.epochs(views, options["epochs"], state=[net, optimizer]):
         low, high = (view.transpose(2, 3).flatten(0, 2) for view in (batch.low, batch.high))  # (B*K*T, 3, …)
         with training.autocast():
-            made = net(low)
-        loss = (made.float() - high).abs().mean()
-        optimiser.zero_grad()
+            enhanced = net(low)
+        loss = (enhanced.float() - high).abs().mean()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         training.log(loss=loss)

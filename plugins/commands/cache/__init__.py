@@ -1,4 +1,4 @@
-"""`elrbench cache`: list, verify and clear what the cache folder holds."""
+"""`elrbench cache`: list, verify and clear the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def elr_commands() -> Iterable[CommandSpec]:
     return [
         CommandSpec(
             name="cache",
-            summary="List, verify and clear what the cache folder holds.",
+            summary="List, verify and clear the cache folder.",
             command="elrbench_plugins.commands.cache.command:command",
         )
     ]

@@ -27,7 +27,7 @@ def command(ctx: click.Context) -> None:
     List, verify and clear the cache folder. It holds decoded and degraded clips, and stages: training results that runs
     share.
 
-    A run that needs a removed file makes it again.
+    What is removed is rebuilt when a run needs it.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -39,7 +39,7 @@ def command(ctx: click.Context) -> None:
 def ls(cache: Path | None, as_json: bool) -> None:
     """elrbench cache ls
 
-    List stored clips by format and stages, last used first. Print sizes, the training time and device of each stage,
+    List stored clips by format, and stages, last used first. Print sizes, the training time and device of each stage,
     and the epoch that an unfinished stage has reached.
     """
     from elrbench_plugins.commands.cache.contents import read_cache
@@ -53,7 +53,7 @@ def ls(cache: Path | None, as_json: bool) -> None:
 
 
 @command.command("verify", short_help="Read every clip and every stage; list the broken ones.")
-@click.option("--remove", is_flag=True, help="Remove what is broken. The next run makes it again.")
+@click.option("--remove", is_flag=True, help="Remove what is broken. It is rebuilt when a run needs it.")
 @cache_flag
 @json_flag
 @click.pass_context

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument("plugin", metavar="NAME|FILE.py|MODULE")
+@click.argument("plugin", metavar="NAME|FILE|MODULE")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the plugin's dataset.")
 @json_flag
 @click.pass_context
 def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -> None:
     """elrbench check resnet
 
-    Test every component of a plugin. The plugin is installed, or is a file or a module.
+    Test every component of a plugin: an installed plugin by its NAME, or a FILE or MODULE that is not installed.
 
     A component must build, return the right shapes, pass gradients to every parameter, restore its state, and train in
     a short run. A command must load and have a help page. Loading the plugin must not import torch.

@@ -30,7 +30,7 @@ _DIGITS = 8
 @click.option(
     "--track",
     metavar="DATASET/PROTOCOL/DEGRADATION",
-    help="Track whose table holds the methods A and B; compares all their seeds and folds.",
+    help="Compare the rows of methods A and B in the table of this track, with all seeds and folds.",
 )
 @board_flag
 @json_flag

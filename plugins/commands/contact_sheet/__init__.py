@@ -1,4 +1,4 @@
-"""`elrbench contact-sheet`: draw classes of a dataset as one picture, high and low views."""
+"""`elrbench contact-sheet`: draw high and low views of a dataset as one picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def elr_commands() -> Iterable[CommandSpec]:
     return [
         CommandSpec(
             name="contact-sheet",
-            summary="Draw classes of a dataset as one picture, high and low views.",
+            summary="Draw high and low views of a dataset as one picture.",
             command="elrbench_plugins.commands.contact_sheet.command:command",
         )
     ]

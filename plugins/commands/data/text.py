@@ -47,7 +47,13 @@ def describe(spec: DatasetSpec) -> dict[str, Any]:
 
 def info_text(facts: Mapping[str, Any]) -> str:
     """Return the text for people of what `describe` returns."""
-    labels = {"where": "where to get it", "natively_low": "natively low", "embedded": "drawn by code"}
+    labels = {
+        "where": "where to get it",
+        "metric": "primary metric",
+        "natively_low": "natively low",
+        "embedded": "drawn by code",
+        "degradation": "default degradation",
+    }
     plain = {True: "yes", False: "no"}
     rows = [
         (labels.get(key, key), plain[value] if isinstance(value, bool) else str(value))

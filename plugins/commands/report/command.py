@@ -30,7 +30,7 @@ PATH = click.Path(path_type=Path)
     metavar="N",
     default=4,
     show_default=True,
-    help="Best and worst clips; 0: none.",
+    help="Number of best and of worst clips; 0: none.",
 )
 @cache_flag
 @plugin_flag
@@ -50,8 +50,8 @@ def command(
     Write a finished run as one HTML page that opens from disk: training curves, confusion matrix, attention maps,
     enhanced frames, features, best and worst clips, cost and plan.
 
-    Panels with clips need the dataset. Attention maps of a stage need its network in the cache. A panel that cannot be
-    drawn says why. The page contains frames of the dataset, so its licence may not allow you to share the page.
+    Panels with clips need the dataset. Attention maps need the networks of the run's stages in the cache. A panel that
+    cannot be drawn says why. The page contains frames of the dataset, whose licence may not allow you to share them.
 
     Needs the extra 'report'.
     """

@@ -17,7 +17,7 @@ from elrbench_plugins.commands.report.figures import first_class
 from elrbench_plugins.commands.report.run_clips import RunClips, batch_size, trace_batch
 
 CLIPS = 240  # at most
-MACS = 6e11  # at most, in multiply-adds without a GPU: about ten seconds on two cores
+MACS = 6e11  # at most, in MACs without a GPU: about ten seconds on two cores
 FEWEST = 6  # clips; fewer have no meaningful layout
 FEW = 24  # clips that are used whatever they cost
 PERPLEXITY = 30.0  # default of scikit-learn; less for few clips

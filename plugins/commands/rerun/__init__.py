@@ -1,4 +1,4 @@
-"""`elrbench rerun`: run the plan of a record again and compare the two."""
+"""`elrbench rerun`: run the plan of a record again and compare the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def elr_commands() -> Iterable[CommandSpec]:
     return [
         CommandSpec(
             name="rerun",
-            summary="Run the plan of a record again and compare the two.",
+            summary="Run the plan of a record again and compare the results.",
             command="elrbench_plugins.commands.rerun.command:command",
         )
     ]

@@ -72,7 +72,7 @@ def command(
 ) -> None:
     """elrbench rerun 098902fa --refit
 
-    Run the plan of a record again and compare the two runs: scores, predictions per clip, versions, plugins, devices.
+    Run the plan of a record again and compare both runs: scores, predictions per clip, versions, plugins, devices.
 
     RECORD is a record file, a run folder, or the digest of a published run (its first digits are enough). Nothing is
     published.

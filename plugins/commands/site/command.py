@@ -28,7 +28,9 @@ def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
 
     Write the leaderboards as web pages. Tables can be sorted and filtered. Plots show accuracy over cost, scores per
     class and scores over resolution. Each row opens to show its plan, its records and the command that repeats it. The
-    pages open from disk and need no network. Exit 1 if a record was left out.
+    pages open from disk and need no network.
+
+    Exit code: 1 if a record was left out, else 0.
     """
     from elrbench_plugins.commands.site.folder import check_folder, write_site
     from elrbench_plugins.commands.site.pages import build_site

@@ -1,4 +1,4 @@
-"""Plot accuracy over multiply-adds, with the Pareto front."""
+"""Plot accuracy over MACs, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def front_block(cells: TrackCells, primary: str) -> list[Block]:
         heading("Accuracy and cost", key="cost"),
         {
             "kind": "front",
-            "label": f"{primary} in % over multiply-adds of a clip in billions",
+            "label": f"{primary} in % over MACs per clip in billions",
             "score": primary,
             "points": shown,
             "front": front(

@@ -95,10 +95,10 @@ def _run(record: RunRecord, board: str) -> Block:
 
 
 def rerun_command(record: RunRecord, board: str) -> str:
-    """Return the command that repeats a run. FILE and RUNFOLDER stand for files that the plan knows only by digest."""
+    """Return the command that repeats a run. FILE and DIR stand for files that the plan knows only by digest."""
     file = PurePosixPath(board) / RECORDS / track_path(record["track"]) / record_name(record)
     plan = record["plan"]
     files = [" --weights FILE"] if plan["weights"].startswith(_FILE) else []
     files += [" --enhancer-weights FILE"] if str(plan["settings"].get("enhancer.weights", "")).startswith(_FILE) else []
-    files += [" --teacher RUNFOLDER"] if plan.get("teacher") else []
+    files += [" --teacher DIR"] if plan.get("teacher") else []
     return f"elrbench rerun {shlex.quote(file.as_posix())}{''.join(files)}"

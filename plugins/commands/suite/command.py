@@ -105,15 +105,16 @@ def list_(as_json: bool) -> None:
 @command.command("show", short_help="Show the rows of a suite: printed figures, plans, cost.")
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
-@click.option("--no-cost", is_flag=True, help="Do not count parameters and multiply-adds.")
+@click.option("--no-cost", is_flag=True, help="Do not count parameters and MACs.")
 @cache_flag
 @json_flag
 def show(name: str, no_cost: bool, cache: Path | None, as_json: bool, **flags: Any) -> None:
     """elrbench suite show cstat-table4
 
-    Show every row with its printed figure, its plan, and the cost of a run in multiply-adds. Needs no data.
+    Show every row with its printed figure, its plan, and its cost: parameters, and the MACs of a clip and of training.
+    Needs no data.
 
-    Counts are kept in the cache folder, and made again when code changes.
+    Counts are kept in the cache folder. They are repeated when code changes.
     """
     library, planned = _planned(name, flags)
 
@@ -170,9 +171,11 @@ def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
     help="Parent of run folders.",
 )
 @cache_flag
-@click.option("--publish", "publish_to", is_flag=True, help="Copy records and predictions into the leaderboards.")
+@click.option(
+    "--publish", "publish_to", is_flag=True, help="Copy records and predictions into the leaderboards folder."
+)
 @board_flag
-@click.option("--dry-run", is_flag=True, help="List the runs and their state, then stop.")
+@click.option("--dry-run", is_flag=True, help="List the runs and their state, and exit.")
 @json_flag
 @click.pass_context
 def run(

@@ -25,8 +25,8 @@ FOLDER = "counts"  # in the cache folder
 class Estimate:
     """Counts of one run: one seed and one fold.
 
-    params: of the deployed recognizer. clip_macs: its multiply-adds for a clip, which is all of its intervals.
-    stages: multiply-adds of training by stage key; runs that share a stage share its key. Empty if the number of
+    params: of the deployed recognizer. clip_macs: its MACs for a clip, which is all of its intervals.
+    stages: MACs of training by stage key; runs that share a stage share its key. Empty if the number of
     training clips is not known without the dataset's folder, or if the method cannot run on tensors without data.
     unknown: why `stages` is empty. pool: passes over unlabelled clips, whose number is not known, are left out.
     """

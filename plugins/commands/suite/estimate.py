@@ -69,9 +69,9 @@ class Estimator:
 
 
 class _StageCounter(StageRunner):
-    """A `StageRunner` that counts the multiply-adds of one step of each loop, on tensors without content.
+    """A `StageRunner` that counts the MACs of one step of each loop, on tensors without content.
 
-    known: multiply-adds by stage key, shared by several plans. macs: those of this plan's stages.
+    known: MACs by stage key, shared by several plans. macs: those of this plan's stages.
     pool_left_out: whether loops over unlabelled clips, whose number is not known, were counted as 0.
     """
 
@@ -137,7 +137,7 @@ def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, kno
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
-    """Return the number of parameters and the multiply-adds of a clip."""
+    """Return the number of parameters and the MACs of a clip."""
     high = components.method.oracle
     recognizer = _without_content(plan, components, high=high, head=None).eval()
     request = ViewRequest(low=not high, high=high)

@@ -198,7 +198,7 @@ def _plan_row(
         plans=plans,
         components=components_of(catalog, plans[0]),
         settings=kept,
-        left_out=f"needs --unlabelled videos:DIR, the folder of '{pool}' or of other unlabelled clips"
+        left_out=f"needs --unlabelled videos:PATH, the folder of '{pool}' or of other unlabelled clips"
         if pool and _without_folder(catalog, pool)
         else "",
         differs=differs,

@@ -24,7 +24,7 @@ from elrbench_plugins.commands.suite.results import datasets_of
 from elrbench_plugins.commands.suite.rows import PlannedRow, PlannedSuite
 
 COUNTED = (
-    "Parameters and multiply-adds: of the deployed network, for one clip with all its intervals. Training: one seed\n"
+    "Parameters and MACs: of the deployed network, for one clip with all its intervals. Training: MACs of one seed\n"
     "and fold, all stages, forward and backward. Only convolutions and matrix products are counted."
 )
 
@@ -69,7 +69,7 @@ def show_text(planned: PlannedSuite, library: Library, estimates: Mapping[str, E
     """Return one line per printed figure, and numbered notes below."""
     notes, labels = Footnotes(), PlanLabels(planned)
     several = len(datasets_of(figures_of(planned))) > 1
-    costs = ["params", "multiply-adds", "training"] if estimates else []
+    costs = ["params", "MACs", "training"] if estimates else []
     table: list[Sequence[str]] = [["row", f"paper{datasets_heading(datasets_of(figures_of(planned)))}", *costs, "plan"]]
     for row in planned.rows:
         for number, figure in enumerate(row.printed or (None,)):
@@ -86,7 +86,7 @@ def show_text(planned: PlannedSuite, library: Library, estimates: Mapping[str, E
 
 
 def training_totals(estimates: Mapping[str, Estimate]) -> tuple[float | None, float | None]:
-    """Return the multiply-adds of training all rows, with shared stages counted once and with none shared.
+    """Return the MACs of training all rows, with shared stages counted once and with none shared.
 
     Both are None if a row's count is unknown.
     """
@@ -104,11 +104,11 @@ def _counted(estimates: Mapping[str, Estimate]) -> str:
     together, apart = training_totals(estimates)
     if together is not None and apart:
         lines.append(
-            f"Training all rows takes {_big(together)} multiply-adds with shared stages, "
+            f"Training all rows takes {_big(together)} MACs with shared stages, "
             f"{together / apart:.2f} of the {_big(apart)} without sharing."
         )
     if any(cost.pool for cost in estimates.values()):
-        lines.append("+: without the passes over the unlabelled clips, whose number is not known here.")
+        lines.append("+: without the passes over the unlabelled clips, because their number is not known.")
     lines += dict.fromkeys(f"{NOTHING} {cost.unknown}." for cost in estimates.values() if cost.unknown)
     return "\n".join(lines)
 

@@ -33,7 +33,7 @@ elr.kinds.front = (block) => {
   const ticks = every.length > 7 ? every.filter((tick) => /^[125]/.test(tick.toExponential())) : every;
   const tooltip = (point) => `row ${point.number}: ${point.name}\n${point.score.toFixed(2)} (${point.low.toFixed(1)} to ${point.high.toFixed(1)}) at ${elr.short(point.macs)} G`;
   const plot = elr.plot(block.label, () => ({
-    x: { domain: [Math.min(...macs) / 1.4, best].map(Math.log10), label: "multiply-adds of a clip (G)", ticks: ticks.map(Math.log10), tickFormat: (_, at) => elr.short(ticks[at]), grid: true },
+    x: { domain: [Math.min(...macs) / 1.4, best].map(Math.log10), label: "MACs per clip (G)", ticks: ticks.map(Math.log10), tickFormat: (_, at) => elr.short(ticks[at]), grid: true },
     y: { domain: elr.span(block.points.flatMap((point) => [point.low, point.high]), 2), label: `${block.score} (%)`, grid: true },
     marks: [
       Plot.line(stairs, { x: across, y: "score", curve: "step-after", stroke: "var(--ink-1)", strokeWidth: 1.5, strokeOpacity: 0.6 }),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark_core.cli.console import print_json
+from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ def command(ctx: click.Context, records: tuple[Path, ...], folder: Path, as_json
     """
     from benchmark_core.records.verify import record_files, verify_record
 
-    found = [verify_record(path, folder) for path in record_files(records, folder)]
+    paths = list(record_files(records, folder))
+    found = []
+    with ConsoleReporter().steps("verify", len(paths), "records") as advance:
+        for path in paths:
+            found.append(verify_record(path, folder))
+            advance()
     failed = [one for one in found if one.problems]
     if as_json:
         print_json({"records": len(found), "failed": len(failed), "results": [_result(one) for one in found]})

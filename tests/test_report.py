@@ -135,7 +135,7 @@ def test_without_clips_the_rest_is_written(call: Call, cstat: RunResult, tmp_pat
     panels = "attention, enhanced, features, extremes"
     assert f"not shown: {panels}: the weights {folder / 'recognizer.safetensors'} do not exist" in out
     assert "not shown: curves: log.json is not in the run folder" in out
-    assert page.words.count(f"Not shown: there are no weights {folder}") == 4 and page.count("img") == 0
+    assert page.words.count(f"Not shown: the weights {folder}") == 4 and page.count("img") == 0
     assert np.sum(page.plots["matrix"]["counts"]) == 12
     assert "no clips were asked for (--clips 0)" in call(folder, cache_of(cstat), "--clips", "0")[1]
 

@@ -93,5 +93,5 @@ def test_records_are_rows_with_their_scores():
     frame = elrbench.load_records(ROOT / "leaderboards")
     assert len(frame) > 100 and {"digest", "method", "dataset", "seed", "score", "low", "high", "n"} <= set(frame)
     assert frame["digest"].is_unique and frame["score"].between(0, 1).all()
-    with pytest.raises(elrbench.ElrError, match="no folder"):
+    with pytest.raises(elrbench.ElrError, match="nowhere does not exist"):
         elrbench.load_records("nowhere")

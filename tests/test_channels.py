@@ -85,7 +85,7 @@ def test_the_first_on_colour_is_found_in_order_of_registration():
 
 
 def test_a_network_without_one_is_named():
-    with pytest.raises(ElrError, match="Linear has no convolution on 3 channels.* 2$"):
+    with pytest.raises(ElrError, match="Linear has no convolution on 3 channels"):
         with_channels(nn.Linear(3, 2), 2)
 
 

@@ -132,7 +132,9 @@ def test_a_bad_clip_stops_or_is_left_out(tmp_path: Path, workers: int) -> None:
     (tmp_path / "bad.avi").write_bytes(b"nothing to see")
     clips = [drawn(1), on_disk(tmp_path / "bad.avi"), on_disk(tmp_path / "absent.avi"), drawn(2)]
     store = ClipStore(tmp_path / "cache")
-    with pytest.raises(BadClips, match=r"^2 of 4 clips cannot .*'bad' \(.*'absent' \(.*; --bad-clips skip") as caught:
+    with pytest.raises(
+        BadClips, match=r"^2 of 4 clips cannot .*'bad' \(.*'absent' \(.*; pass --bad-clips skip"
+    ) as caught:
         store.ensure(clips, [LOW, HIGH], workers=workers)
     assert [name for name, _ in caught.value.listed] == ["bad", "absent"]
     assert pickle.loads(pickle.dumps(caught.value)).listed == caught.value.listed

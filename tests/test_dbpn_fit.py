@@ -285,7 +285,7 @@ def test_weights_that_are_not_finite_are_refused(toy_catalog: Catalog, tmp_path:
     save_file(state, tmp_path / "x.safetensors")
     catalog, name = add_enhancer_weights(toy_catalog, str(tmp_path / "x.safetensors"))
     plan = asked(catalog, enhancer_weights=name)
-    with pytest.raises(ElrError, match=r"are not finite in 1 tensors \(first: feat0.conv.bias\)"):
+    with pytest.raises(ElrError, match=r"1 tensors are not finite \(first: feat0.conv.bias\)"):
         run(plan, catalog, RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent()))
 
 

@@ -169,7 +169,9 @@ def test_make_demo_ends_with_its_table(place: Path, tmp_path: Path):
     few = "--set dataset.train=12 --set dataset.test=12 --budget smoke"
     run_few = f"{binaries}/elrbench run --dataset puppets {few} --cache {place}/cache --publish --folder {board}"
     variables = (f"BIN={binaries}", f"DEMO={tmp_path}", f"RUN={run_few}")
-    done = run("make", "-o", ".venv/installed", "demo", *variables, cwd=Path(__file__).parents[1])
+    done = run(
+        "make", "--no-print-directory", "-o", ".venv/installed", "demo", *variables, cwd=Path(__file__).parents[1]
+    )
     table = done.stdout.partition("The table of this run")[2]
     assert "| supervised" in table and "hmdb51" not in table
     assert (tmp_path / "site" / "index.html").is_file()

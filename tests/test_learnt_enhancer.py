@@ -227,7 +227,7 @@ def test_a_budget_of_an_enhancer_sets_its_own_options_alone(learnt_catalog: Cata
     spec = dataclasses.replace(section["framewise"], budgets={"smoke": {"size": "8x8"}})
     held = {**{name: section[name] for name in section}, "framewise": spec}
     wrong = dataclasses.replace(learnt_catalog, enhancers=type(section)(section.kind, held))
-    with pytest.raises(ElrError, match="option in a budget of enhancer 'framewise' 'size'"):
+    with pytest.raises(ElrError, match="option in a budget of enhancer 'framewise': 'size'"):
         asked(wrong)
 
 

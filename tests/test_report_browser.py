@@ -110,7 +110,7 @@ def test_it_is_read_by_keyboard(call: Call, cstat: RunResult, browser: Browser, 
         reached.append(page.value("[document.activeElement.tagName, document.activeElement.textContent]"))
         if reached[-1][0] == "SUMMARY":
             break
-    assert ["A", "Plan"] in reached and reached[-1] == ["SUMMARY", "The same as a table"]
+    assert ["A", "Plan"] in reached and reached[-1] == ["SUMMARY", "Table"]
     page.press("Enter")
     assert page.value("document.querySelector('#per_class details').open")
     page.close()

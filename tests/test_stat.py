@@ -172,7 +172,7 @@ def test_every_option_of_cstat_that_it_shares_has_cstats_default_but_for_three(c
 
 def test_what_the_paper_leaves_open_is_listed(catalog: Catalog) -> None:
     listed = "\n".join(catalog.methods["stat"].unspecified)
-    for open_question in ("initial weights", "frozen", "clipped norm", "squared", "last 10 of 50", "without labels"):
+    for open_question in ("initial weights", "frozen", "clipped norm", "squared", "last 10 of 50", "unlabelled"):
         assert open_question in listed
 
 

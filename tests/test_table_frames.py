@@ -63,12 +63,12 @@ def test_columns_are_found_by_name(tmp_path: Path, path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "text", "reason"),
     [
-        (4, "0.1,25.0,20,21,22", "row 5 has 5 cells, 8 are expected"),
+        (4, "0.1,25.0,20,21,22", "row 5 has 5 cells, expected 8"),
         (4, "0.1,25.0,20,21,warm,23,24,25", "row 5: could not convert string to float: 'warm'"),
         (4, "0.1,25.0,20,21,nan,23,24,25", "row 5: 'nan' is not a temperature"),
         (4, "0.1,25.0,20,21,22,23,24,inf", "row 5: 'inf' is not a temperature"),
         (4, "0.1,25.0,20,21,,23,24,25", "row 5: could not convert"),
-        (4, "", "row 5 has 1 cells, 8 are expected"),
+        (4, "", "row 5 has 1 cells, expected 8"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(path: Path, row: int, text: str, reason: str) -> None:

@@ -206,7 +206,7 @@ def test_a_run_to_start_from_may_have_seen_the_test_clips(toy_catalog: Catalog, 
     with pytest.raises(ElrError, match="was trained with no --holdout, but this plan has --holdout 0.25; use weights"):
         go(catalog, held, tmp_path / "held", tmp_path / "cache")
     fold = dataclasses.replace(plan, fold="2")
-    with pytest.raises(ElrError, match="fold 1 of one, which contains test clips of fold 2 of one; give weights of"):
+    with pytest.raises(ElrError, match="fold 1 of one, which contains test clips of fold 2 of one; use weights"):
         check_start(fold, components_of(catalog, fold), "manifest")
 
 

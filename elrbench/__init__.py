@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         TrackerSpec,
         VideoFile,
     )
+    from benchmark_core.training.keys import stage_function
     from benchmark_core.training.recipe_options import RECIPE
     from benchmark_core.training.training import Training
 
@@ -82,6 +83,7 @@ _HOME = {
         "TrackerSpec",
         "VideoFile",
     ),
+    "training.keys": ("stage_function",),
     "training.recipe_options": ("RECIPE",),
     "training.training": ("Training",),
 }
@@ -126,6 +128,7 @@ __all__ = [
     "load_run",
     "resolve",
     "run",
+    "stage_function",
 ]
 
 

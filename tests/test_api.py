@@ -16,6 +16,7 @@ EXPORTS = """
 RECIPE BackboneSpec Batch Catalog Clip CommandSpec Components DatasetSpec DegradationSpec Drawn ElrError EnhancerSpec
 Fold FrameFolder Frames Index LoadedRun MethodSpec Option Parts Plan Protocol Published Recognizer RunFailed RunResult
 TableFrames Trace TrackerSpec Training VideoFile __version__ hookimpl load_catalog load_records load_run resolve run
+stage_function
 """.split()  # noqa: SIM905
 PLAN = {"method": "supervised", "dataset": "puppets", "budget": "smoke", "size": "32x48"}
 

@@ -131,7 +131,7 @@ def test_on_another_datasets_high_views_it_ends_on_its_own_low_ones(toy_catalog:
         return list(estimate_times(plan, components, clips=4, inputs=INPUTS, device=device, cache=tmp_path, **more))
 
     assert stages(None) == ["teacher-tam", "student", "joint"]
-    assert stages("virat-crops", source=4) == ["teacher-tam", "student", "joint", "target"]
+    assert stages("virat-crops", hr_source=4) == ["teacher-tam", "student", "joint", "target"]
 
 
 # -- confidence maps

@@ -204,7 +204,7 @@ def test_an_estimate_counts_the_clips_that_a_stage_reads(toy_catalog: Catalog, t
     plan = resolve_plan(toy_catalog, asked())
     asking = {"inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path, "clips": 4}
     few, many = (
-        estimate_times(plan, components_of(toy_catalog, plan), source=source, **asking) for source in (4, 4000)
+        estimate_times(plan, components_of(toy_catalog, plan), hr_source=source, **asking) for source in (4, 4000)
     )
     assert list(few) == STAGES
     for name in ("teacher-tam", "joint"):

@@ -321,7 +321,9 @@ def test_an_empty_unlabelled_set_is_an_error_before_clips_are_decoded(
 def test_an_estimate_counts_the_unlabelled_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
     plan = resolve_plan(toy_catalog, asked("toy", ASKS, unlabelled="puppets"))
     asking = {"clips": 4, "inputs": INPUTS, "device": torch.device("cpu"), "cache": tmp_path}
-    few, many = (estimate_times(plan, components_of(toy_catalog, plan), pool=pool, **asking) for pool in (4, 4000))
+    few, many = (
+        estimate_times(plan, components_of(toy_catalog, plan), unlabelled=pool, **asking) for pool in (4, 4000)
+    )
     assert many["unlabelled"] > 50 * few["unlabelled"] > 0
 
 

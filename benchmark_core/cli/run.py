@@ -105,8 +105,8 @@ def command(
         published = [str(path) for path in publish(result.folder, folder, say=ConsoleReporter().say)]
     if as_json:
         parts = [{"folder": str(part.folder), "record": part.record} for part in result.streams]
-        told = {"folder": str(result.folder), "published": published, "record": result.record}
-        print_json(told | ({"parts": parts} if parts else {}))
+        payload = {"folder": str(result.folder), "published": published, "record": result.record}
+        print_json(payload | ({"parts": parts} if parts else {}))
     else:
         for part in result.streams:
             click.echo(summary(part.record, part.folder, []))

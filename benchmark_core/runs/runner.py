@@ -167,8 +167,8 @@ def _say_time(
         refit=context.refit,
         reporter=context.reporter,
         external_teacher=teacher.network if teacher else None,
-        pool=counted.unlabelled,
-        source=counted.hr_source,
+        unlabelled=counted.unlabelled,
+        hr_source=counted.hr_source,
         frames=counted.frames,
     )
 

@@ -41,7 +41,7 @@ NO_INPUTS = StageInputs(clips="", low="", high="", crop="", owners=dict.fromkeys
 class StageTimer(StageRunner):
     """A `StageRunner` whose loops run `STEPS` steps, and which extrapolates their time.
 
-    clips: number of training clips. pool, source: numbers of unlabelled and of high-source clips; by default `clips`.
+    clips: number of training clips. unlabelled, hr_source: numbers of those extra clips; by default `clips`.
     frames: mean frames per clip; by default those of one view.
     cache: folder in which stages are looked up; None: no stage counts as cached.
     seconds: estimated seconds per stage or derived data set; 0 if cached.
@@ -55,14 +55,14 @@ class StageTimer(StageRunner):
         device: torch.device,
         cache: Path | None,
         clips: int,
-        pool: int | None = None,
-        source: int | None = None,
+        unlabelled: int | None = None,
+        hr_source: int | None = None,
         frames: int | None = None,
     ) -> None:
         super().__init__(plan.seed)
         self.seconds: dict[str, float] = {}
         self._plan, self._components, self._device, self._cache = plan, components, device, cache
-        self._clips, self._pool, self._source = clips, pool, source
+        self._clips, self._unlabelled, self._hr_source = clips, unlabelled, hr_source
         self._name = ""  # of the running stage
         self._cached: set[str] = set()  # keys of stages
         self._enhanced: set[tuple[str, int | None]] = set()  # (stage key, other clips) whose time is in `seconds`
@@ -82,7 +82,13 @@ class StageTimer(StageRunner):
 
     def views(self, request: ViewRequest) -> Any:
         """Return random views; add the time to enhance all their clips if the enhancer's output is stored."""
-        others = self._pool if request.unlabelled else self._source if request.high and self._plan.hr_source else None
+        others = (
+            self._unlabelled
+            if request.unlabelled
+            else self._hr_source
+            if request.high and self._plan.hr_source
+            else None
+        )
         clips = self._clips if others is None else others
         if request.enhancer is not None:
             self._time_enhancer(request.enhancer, clips, others)
@@ -152,8 +158,8 @@ def estimate_times(
     cache: Path,
     inputs: StageInputs | None = None,
     refit: bool = False,
-    pool: int | None = None,
-    source: int | None = None,
+    unlabelled: int | None = None,
+    hr_source: int | None = None,
     frames: int | None = None,
     external_teacher: ExternalTeacher | None = None,
 ) -> dict[str, float]:
@@ -169,8 +175,8 @@ def estimate_times(
         device=device,
         cache=cache if look_up else None,
         clips=clips,
-        pool=pool,
-        source=source,
+        unlabelled=unlabelled,
+        hr_source=hr_source,
         frames=frames,
     )
     training = Training(

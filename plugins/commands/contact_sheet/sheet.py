@@ -123,7 +123,7 @@ def contact_sheet(
     if enhancer.fit is not None and not native:
         raise ElrError(f"enhancer '{enhancer.name}' must be trained first; pass another --enhancer")
     size = size or (BOX if degradation.low is None else _multiple(degradation.low))
-    stock = view_plan(degradation, degradation_options, size=size)
+    stored_views = view_plan(degradation, degradation_options, size=size)
     lettering()  # fail before any clip is decoded
     module = None if native else enhancer.build(degradation.low, size, enhancer_options).eval()
     lines = ("recorded",) if module is None else ("high", "low", enhancer.name)
@@ -136,19 +136,19 @@ def contact_sheet(
         blocks=len(present), columns=1, clips=clips, lines=len(lines), frames=frames, cell=size, gutter=gutter
     )
     store = ClipStore(cache)
-    picked, bad = _stored(store, train, sorted(present), clips, stock, reporter)
+    picked, bad = _stored(store, train, sorted(present), clips, stored_views, reporter)
     views = Views(
         train,
         store,
-        stock,
+        stored_views,
         sampling=Sampling("intervals", frames, 1),
         widen=1 if native else enhancer.frames,
         classes=len(dataset.classes),
         multi_label=dataset.task == "multi-label",
         high=not native,
     )
-    assert stock.high is not None
-    reader = store.reader(stock.high)
+    assert stored_views.high is not None
+    reader = store.reader(stored_views.high)
     shown: dict[str, tuple[SheetClip, ...]] = {}
     for label, chosen in picked.items():
         shown[dataset.classes[label]] = tuple(
@@ -205,11 +205,16 @@ def pick(listed: Sequence[Clip], label: int, count: int) -> tuple[Clip, ...]:
 
 
 def _stored(
-    store: ClipStore, train: Sequence[Clip], classes: Sequence[int], clips: int, stock: ViewPlan, reporter: Reporter
+    store: ClipStore,
+    train: Sequence[Clip],
+    classes: Sequence[int],
+    clips: int,
+    stored_views: ViewPlan,
+    reporter: Reporter,
 ) -> tuple[dict[int, tuple[Clip, ...]], dict[str, str]]:
     """Decode clips of each class. Return them by class, and the reason for each clip that failed and was replaced."""
     bad: dict[str, str] = {}
-    formats = stock.formats(low=True, high=stock.crop != "none")
+    formats = stored_views.formats(low=True, high=stored_views.crop != "none")
     while True:
         good = [clip for clip in train if clip.id not in bad]
         picked = {label: chosen for label in classes if (chosen := pick(good, label, clips))}

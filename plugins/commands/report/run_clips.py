@@ -43,11 +43,11 @@ class RunClips:
     def views(self, ids: Sequence[str], *, high: bool, low: bool = True) -> Views:
         """Return views of those of the clips `ids` that can be decoded. Raises ElrError if none can."""
         plan, components = self.loaded.plan, self.loaded.components
-        stock = view_plan_of(plan, components)
+        stored_views = view_plan_of(plan, components)
         asked = [self.clips[key] for key in ids if key in self.clips]
         with self.reporter.steps("clips for the report", len(asked)) as advance:
             report = ensure_views(
-                self.store, asked, stock.formats(low=low, high=high), bad_clips="skip", progress=follow(advance)
+                self.store, asked, stored_views.formats(low=low, high=high), bad_clips="skip", progress=follow(advance)
             )
         bad = {key for key, _ in report.bad}
         good = [clip for clip in asked if clip.id not in bad]
@@ -56,7 +56,7 @@ class RunClips:
         return Views(
             good,
             self.store,
-            stock,
+            stored_views,
             sampling=Sampling.parse(plan.sampling),
             widen=frames_at_once(plan, components),
             classes=len(components.dataset.classes),

@@ -122,12 +122,12 @@ class _StageCounter(StageRunner):
 
 
 def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, known: dict[str, float]) -> _StageCounter:
-    stock = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
+    stored_views = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
     inputs = StageInputs(
         clips="",
-        low=stock.low.key if stock.low else "",
-        high=stock.high.key if stock.high else "",
-        crop=stock.crop,
+        low=stored_views.low.key if stored_views.low else "",
+        high=stored_views.high.key if stored_views.high else "",
+        crop=stored_views.crop,
         owners={kind: owner.identity for kind, owner in owners_of(catalog, components).items()},
     )
     counter = _StageCounter(plan=plan, components=components, clips=clips, known=known)

@@ -80,7 +80,8 @@ def test_mistakes_are_elr_errors_that_name_the_field():
 
 def test_a_run_leaves_a_recognizer_that_can_be_loaded(tmp_path: Path):
     out = tmp_path / "run"
-    result = elrbench.run(**PLAN, out=out, cache=tmp_path / "cache", quiet=True)
+    few = {"dataset.train": 12, "dataset.test": 12}
+    result = elrbench.run(**PLAN, settings=few, out=out, cache=tmp_path / "cache", quiet=True)
     assert result.folder == out and 0 <= result.record["scores"]["top1"]["value"] <= 1
     loaded = elrbench.load_run(out)
     assert len(loaded.classes) == 12 and loaded.low_size == (12, 16) and loaded.task == "single-label"

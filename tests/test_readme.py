@@ -38,7 +38,11 @@ def test_every_export_of_the_python_api_is_documented():
 @pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
 def test_python_blocks_run(name: str, tmp_path: Path):
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text(encoding="utf-8"), flags=re.M | re.S)
-    code = "\n".join(blocks).replace('load_records("leaderboards")', f"load_records({str(ROOT / 'leaderboards')!r})")
+    few = '"dataset.train": 12, "dataset.test": 12'
+    code = "\n".join(blocks).replace("settings={", f"settings={{{few}, ")
+    code = code.replace('budget="smoke", out=', f'budget="smoke", settings={{{few}}}, out=')
+    assert few in code
+    code = code.replace('load_records("leaderboards")', f"load_records({str(ROOT / 'leaderboards')!r})")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -72,9 +76,10 @@ def test_every_command_that_is_shown_exists():
     shown = [line.split("#")[0].split("&&")[0] for line in lines if re.match(r"(\w+=\S+ )?elrbench \w", line)]
     calls = [line.split("elrbench ", 1)[1].split() for line in shown]
     assert len(calls) >= 6
+    known_commands, context = {*COMMANDS, *load_commands()[0]}, click.Context(cli)
     for words in calls:
-        assert words[0] in {*COMMANDS, *load_commands()[0]}, words
-        command = cli.get_command(click.Context(cli), words[0])
+        assert words[0] in known_commands, words
+        command = cli.get_command(context, words[0])
         if isinstance(command, click.Group):
             assert words[1] in command.commands, words
             command = command.commands[words[1]]

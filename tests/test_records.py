@@ -26,7 +26,7 @@ from benchmark_core.records import (
 from benchmark_core.records.clip_results import clip_hits
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import run_files, track_path
-from benchmark_core.records.record import find_record, record_name
+from benchmark_core.records.record import find_record, record_name, without_top5
 from benchmark_core.scoring.predictions import write_predictions
 from benchmark_core.scoring.scores import score
 
@@ -297,3 +297,9 @@ def test_a_runs_summary_shows_top5_from_ten_classes(classes: int, primary: str, 
     record = make_record(more={"dataset": {"manifest": "feed", "classes": classes}, "primary": primary})
     text = summary(record, Path("run"), [])
     assert "top1" in text and ("top5" in text) is shown
+
+
+def test_top5_is_printed_from_ten_classes_on():
+    scores = {"top1": 0.5, "top5": 0.9}
+    assert list(without_top5(scores, 9, "top1")) == ["top1"]
+    assert list(without_top5(scores, 10, "top1")) == ["top1", "top5"] == list(without_top5(scores, 9, "top5"))

@@ -95,7 +95,7 @@ def test_a_run_comes_out_as_it_was(call: Call, finished: Path, tmp_path: Path) -
     assert code == 0 and lines[0] == f"{record['digest']}: supervised on toy, budget smoke"
     assert lines[1].split() == ["recorded", "again", "difference"]
     assert lines[2].split() == ["top1", *shown.split(), *shown.split(), "+0.00"]
-    assert lines[4:] == [
+    assert lines[3:] == [
         "predictions: the same prediction for 12 of 12 clips; logits are equal",
         "same device, versions and plugins",
         f"run folder: {tmp_path / 'again'}",

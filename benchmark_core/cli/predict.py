@@ -62,7 +62,7 @@ def command(
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.provenance import refuse_absent
-    from benchmark_core.records.record import find_record, read_record
+    from benchmark_core.records.record import find_record, read_record, without_top5
 
     record = read_record(find_record(runfolder))
     catalog = load_catalog(extra=plugins)
@@ -109,7 +109,8 @@ def command(
     if as_json:
         print_json(result)
     else:
-        click.echo(summary(result, labels_of(loaded, predicted)))
+        printed = without_top5(scores or {}, len(loaded.classes), loaded.components.dataset.metric)
+        click.echo(summary({**result, "scores": printed}, labels_of(loaded, predicted)))
 
 
 def not_the_dataset(catalog: Catalog, plan: PlanFields, data: Path) -> str:

@@ -60,10 +60,11 @@ def read_record(path: Path) -> RunRecord:
 
 
 def printed_scores(record: Mapping[str, Any]) -> dict[str, ScoreFields]:
-    """Return the scores to print. top5 is left out below ten classes, unless it is the primary score."""
-    few = record["dataset"]["classes"] < TOP5_CLASSES
-    return {
-        name: score
-        for name, score in record["scores"].items()
-        if not (few and name == "top5" and record["primary"] != "top5")
-    }
+    """Return the scores of a record that are printed; see `without_top5`."""
+    return without_top5(record["scores"], record["dataset"]["classes"], record["primary"])
+
+
+def without_top5(scores: Mapping[str, Any], classes: int, primary: str) -> dict[str, Any]:
+    """Return `scores` without top5 below ten classes, unless it is the primary score."""
+    few = classes < TOP5_CLASSES and primary != "top5"
+    return {name: score for name, score in scores.items() if not (few and name == "top5")}

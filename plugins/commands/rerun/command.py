@@ -119,7 +119,7 @@ def command(
     if other := other_data(old, plan, catalog, context):
         raise RunFailed(f"{other}; nothing was trained. Pass --data DIR of the recorded clips")
 
-    from benchmark_core.records.record import find_record, read_record
+    from benchmark_core.records.record import find_record, read_record, without_top5
     from benchmark_core.records.stored import stored_predictions
     from benchmark_core.runs.runner import run
 
@@ -130,7 +130,8 @@ def command(
     if as_json:
         print_json(comparison)
     else:
-        click.echo(_text(comparison))
+        printed = without_top5(comparison["scores"], old["dataset"]["classes"], old["primary"])
+        click.echo(_text({**comparison, "scores": printed}))
     ctx.exit(0 if found.all_same or found.same is None or comparison["differ"] else 1)
 
 

@@ -1,21 +1,29 @@
-"""Read YAML safely and strictly: no tags that build objects, no duplicate keys, errors of one line."""
+"""Read YAML safely and strictly: no tags that build objects, no duplicate keys, a bounded size, errors of one line."""
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections import Counter
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from benchmark_core.errors import ElrError
+from benchmark_core.regular_file import read_regular
+
+LARGEST = 256 << 10  # bytes of a file, and characters of a document with its aliases expanded
+LONGEST = 40  # digits of a whole number
 
 
 def read_yaml(path: Path) -> Any:
     """Parse a file to plain names and numbers. Raises ElrError naming the file, and the line if known."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise ElrError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        text = read_regular(path, LARGEST).decode()
+    except UnicodeError as error:
+        raise ElrError(f"{path} cannot be read: {error}") from error
     return parse_yaml(text, str(path))
 
 
@@ -31,12 +39,36 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 class _Once(yaml.SafeLoader):
-    """Refuse duplicate keys: the second would silently win."""
+    """Refuse duplicate keys, of which the second would silently win, and aliases that expand to a huge document."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Compose the document as SafeLoader does, but refuse one that is too large with its aliases expanded."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _expanded(node, {}) > LARGEST:
+            reason = f"its aliases expand it to more than {LARGEST >> 10} KiB"
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Construct a mapping as SafeLoader does, but refuse duplicate keys."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
+        for key, times in Counter(key for key in keys if isinstance(key, Hashable)).items():
+            if times > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"'{key}' is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, float]) -> float:
+    """Return the number of characters of a node with its aliases expanded, infinite if it contains itself."""
+    if id(node) not in sizes:
+        sizes[id(node)] = math.inf
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag.endswith(":int") and len(node.value) > LONGEST:
+                reason = f"a whole number of {len(node.value)} digits"
+                raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+            sizes[id(node)] = 1 + len(node.value)
+        else:
+            pairs = isinstance(node, yaml.MappingNode)
+            inner = itertools.chain.from_iterable(node.value) if pairs else node.value
+            sizes[id(node)] = 1 + sum(_expanded(each, sizes) for each in inner)
+    return sizes[id(node)]

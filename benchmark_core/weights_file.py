@@ -16,6 +16,7 @@ from typing import Any
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
+from benchmark_core.regular_file import read_regular
 from benchmark_core.specs import resolve
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -38,7 +39,7 @@ class WeightsFile:
 
     def read(self) -> bytes:
         """Return its bytes. Raises ElrError if they no longer match `digest`."""
-        content = _read(self.path)
+        content = read_regular(self.path)
         if digest_of_bytes(content) != self.digest:
             raise ElrError(f"the weights {self.path} have changed since the plan was made; run the command again")
         return content
@@ -92,21 +93,14 @@ def named_file(flag: str, text: str) -> tuple[str, WeightsFile]:
         raise ElrError(f"{flag} {text} is a file name from a plan; pass the path of the file: {flag} PATH")
     if path.is_dir():
         raise ElrError(f"{flag} {text} is a folder; pass a checkpoint in it, one of {', '.join(SUFFIXES)}")
-    if not path.is_file():
+    if not path.exists():
         raise ElrError(f"{flag} {text}: the file does not exist")
     if path.suffix not in SUFFIXES:
         raise ElrError(f"{flag} {text} is not a checkpoint: its name must end in one of {', '.join(SUFFIXES)}")
-    file = WeightsFile(path=path.resolve(), digest=digest_of_bytes(_read(path)))
+    file = WeightsFile(path=path.resolve(), digest=digest_of_bytes(read_regular(path)))
     return f"{PREFIX}{file_name(path.stem)}@{file.digest}", file
 
 
 def digest_of_bytes(content: bytes) -> str:
     """Return 16 hex digits of the sha256."""
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ElrError(f"the weights {path} cannot be read: {error.strerror or error}") from error

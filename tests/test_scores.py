@@ -249,5 +249,5 @@ def test_a_truncated_predictions_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(ElrError, match="cannot be read as predictions"):
         read_predictions(path)
-    with pytest.raises(ElrError, match="cannot be read as predictions"):
+    with pytest.raises(ElrError, match="absent cannot be read"):
         read_predictions(tmp_path / "absent")

@@ -10,18 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.channels import adapt_first_convolution, first_convolution
+from benchmark_core.networks.pickles import check_pickles
 from benchmark_core.weights_file import WeightsFile
 
 WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the tensors
 PARALLEL, OWN = "module.", "backbone."  # prefixes of names in DataParallel modules and in this project's recognizers
 OTHER_PARTS = ("head.", "enhancer.")  # prefixes of a recognizer's other parts
 COUNTER = ".num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and no code here reads it
+DEEPEST = 8  # wrappers in one another
+# Complex, 8-bit float and packed types are no weights here. Integers and booleans are for buffers.
+TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+TYPES += (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 State = dict[str, Tensor]
 
@@ -44,7 +48,7 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
         given = {key: value for key, value in given.items() if key not in classifier}
     found = first_convolution(module, channels)
     stem = f"{found[0]}.weight".removeprefix(".") if found else ""
-    if stem in given and given[stem].shape != expected[stem].shape:
+    if stem in given and given[stem].shape != expected[stem].shape and given[stem].is_floating_point():
         adapted = adapt_first_convolution(given[stem].float(), expected[stem].shape)
         if adapted is not None:
             notes.append(f"first convolution {_shape(given[stem])} -> {_shape(expected[stem])}")
@@ -86,6 +90,7 @@ def read_state(file: WeightsFile) -> State:
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # about newer pickle protocols
+                check_pickles(content)
                 plain = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
@@ -94,18 +99,26 @@ def read_state(file: WeightsFile) -> State:
                 "loaded; if you trust the file, save its state_dict as .safetensors and pass the new file"
             ) from error
         raise ElrError(f"the weights {file.path} are not a PyTorch checkpoint or are damaged") from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, OSError) as error:
+    except Exception as error:  # a damaged file makes the unpickler raise errors of many kinds
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ElrError(f"the weights {file.path} are not a checkpoint or are damaged: {reason}") from error
-    while isinstance(plain, Mapping) and (inner := [plain[key] for key in WRAPPERS if _holds(plain.get(key))]):
-        plain = inner[0]
-    state = {str(key): value for key, value in plain.items() if isinstance(value, Tensor)} if _holds(plain) else {}
+    for _ in range(DEEPEST):  # not for ever: a checkpoint can contain itself
+        if isinstance(plain, Mapping) and (inner := [plain[key] for key in WRAPPERS if _holds(plain.get(key))]):
+            plain = inner[0]
+    names = [key for key in plain if isinstance(key, str)] if isinstance(plain, Mapping) else []
+    # `detach` drops attributes that the file sets on a parameter, such as another `is_floating_point`.
+    state = {key: Tensor.detach(plain[key]) for key in names if isinstance(plain[key], Tensor)}
     if not state:
-        top = ", ".join(map(str, list(plain)[:6])) if isinstance(plain, Mapping) else type(plain).__name__
+        top = ", ".join(key[:40] for key in names[:6]) if isinstance(plain, Mapping) else type(plain).__name__
         raise ElrError(
             f"the weights {file.path} contain no named tensors, neither at the top ({top or 'nothing'}) nor under "
             f"{' or '.join(WRAPPERS)}; save a state_dict and pass its file"
         )
+    for key, value in state.items():
+        if fault := _unusable(value):
+            raise ElrError(
+                f"the weights {file.path}: tensor '{key}' {fault}; save it as a dense float32 tensor and pass that file"
+            )
     if all(key.startswith(PARALLEL) for key in state):
         state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
     return state
@@ -113,6 +126,19 @@ def read_state(file: WeightsFile) -> State:
 
 def _holds(plain: object) -> bool:
     return isinstance(plain, Mapping) and len(plain) > 0
+
+
+def _unusable(value: Tensor) -> str:
+    """Return why a tensor cannot be a weight, or "". Does not read its values, which may not exist."""
+    if value.is_nested or value.layout != torch.strided or value.is_quantized:
+        return "is sparse, nested or quantised"
+    if value.is_meta:
+        return "has a shape, but no values (device 'meta')"
+    if value.dtype not in TYPES:
+        return f"has the type {_type(value)}"
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        return f"has the shape {_shape(value)}, but the file has only {value.untyped_storage().nbytes()} bytes of it"
+    return ""
 
 
 def _aligned(given: State, expected: State) -> State:
@@ -143,6 +169,12 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
     """Raise ElrError unless every tensor fits and is finite."""
     left_over = [key for key in given if key not in expected]
     misshapen = [key for key in given if key in expected and given[key].shape != expected[key].shape]
+    mistyped = [
+        key
+        for key, value in given.items()
+        if key in expected and value.is_floating_point() != expected[key].is_floating_point()
+        if not key.endswith(COUNTER)
+    ]
     faults = []
     if missing:
         faults.append(f"{len(missing)} of {len(expected)} tensors are missing (first: {missing[0]})")
@@ -153,11 +185,19 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
         faults.append(
             f"{len(misshapen)} shapes differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
         )
+    if mistyped:
+        key = mistyped[0]
+        what = f"{key}, {_type(given[key])}, expected {_type(expected[key])}"
+        faults.append(f"{len(mistyped)} tensors have another type (first: {what})")
     if faults:
         raise ElrError(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}; {advice}")
     spoilt = [key for key, value in given.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if spoilt:
         raise ElrError(f"the weights {file.path}: {len(spoilt)} tensors are not finite (first: {spoilt[0]}); {advice}")
+
+
+def _type(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _shape(value: Tensor) -> str:

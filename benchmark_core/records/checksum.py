@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,8 +15,12 @@ from typing import Any, NoReturn
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
 from benchmark_core.records.schema_check import check_schema
+from benchmark_core.regular_file import read_regular
 
 SCHEMA = 1
+LARGEST = 64 << 20  # bytes of a JSON file
+DEEPEST = 50  # levels of nesting
+_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # without U+DC80 to U+DCFF, which stand for bytes in file names
 
 
 def add_checksum(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,13 +51,18 @@ def write_with_checksum(path: Path, record: Mapping[str, Any]) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON in `path`. ElrError naming the file if it cannot be read."""
+    """Return the JSON in `path`. ElrError naming the file if it cannot be read, or holds what no record holds."""
+    content = read_regular(path, LARGEST)
     try:
-        return json.loads(path.read_bytes().decode(), parse_constant=_refuse_constant, parse_int=_parse_int)
-    except OSError as error:
-        raise ElrError(f"{path} cannot be read: {error.strerror or error}") from error
+        plain = json.loads(
+            content.decode(), parse_constant=_refuse_constant, parse_int=_parse_int, object_pairs_hook=_object
+        )
+        if b"\\u" in content or content.count(b"{") + content.count(b"[") > DEEPEST:  # else there is nothing to find
+            _check_values(plain)
     except (ValueError, RecursionError) as error:
-        raise ElrError(f"{path} is not valid JSON ({error}); restore it or run its plan again") from error
+        reason = " ".join(str(error).split())
+        raise ElrError(f"{path} is not valid JSON ({reason}); restore it or run its plan again") from error
+    return plain
 
 
 def read_with_checksum(path: Path, kind: str, hint: Any) -> dict[str, Any]:
@@ -86,3 +96,27 @@ def _parse_int(digits: str) -> int:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not valid JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
+def _check_values(plain: object) -> None:
+    """Raise ValueError for deep nesting, NUL, and surrogates other than those of file names that are not UTF-8."""
+    level, depth = [plain], 0
+    while level:
+        for value in level:
+            if isinstance(value, str) and (found := _NO_TEXT.search(value)):
+                raise ValueError(f"a text contains U+{ord(found[0]):04X}, which is no character")
+        if (depth := depth + 1) > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value if isinstance(value, list) else (*value, *value.values()))
+        ]

@@ -8,8 +8,9 @@ from pathlib import Path
 from benchmark_core.errors import ElrError
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import record_name
+from benchmark_core.regular_file import read_regular
 from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
-from benchmark_core.scoring.predictions import Predictions, read_predictions
+from benchmark_core.scoring.predictions import LARGEST, Predictions, largest_size, parse_predictions
 
 
 def stored_bytes(record: RunRecord, folder: Path) -> bytes:
@@ -22,9 +23,9 @@ def stored_bytes(record: RunRecord, folder: Path) -> bytes:
     if name != record_name(record).removesuffix(".json") + ".predictions.csv.gz":
         raise ElrError(f"the record in {folder} names a wrong predictions file, '{name}'; run its plan again")
     path = folder / name
-    if not path.is_file():
+    if not path.exists():
         raise ElrError(f"{path} does not exist; run its plan again")
-    content = path.read_bytes()
+    content = read_regular(path, LARGEST)
     if hashlib.sha256(content).hexdigest() != record["predictions"]["sha256"]:
         raise ElrError(f"{path} is not the file that its record was scored from; run its plan again")
     return content
@@ -32,20 +33,26 @@ def stored_bytes(record: RunRecord, folder: Path) -> bytes:
 
 def stored_predictions(record: RunRecord, folder: Path) -> Predictions:
     """Return the predictions of `record` in `folder`. ElrError also if their clips, classes or task differ from it."""
-    stored_bytes(record, folder)
+    content = stored_bytes(record, folder)
     path = folder / record["predictions"]["file"]
-    found = read_predictions(path)
-    n = record["scores"][record["primary"]]["n"]
+    n, classes = record["scores"][record["primary"]]["n"], record["per_class"]["classes"]
+    found = parse_predictions(content, path, largest_size(_clips(record), classes))
     task = "multi-label" if found.targets.ndim == 2 else "single-label"
     for what, actual, expected in (
         ("clips", len(found.ids), n),
-        ("classes", list(found.classes), record["per_class"]["classes"]),
+        ("classes", list(found.classes), classes),
         ("task", task, record["track"]["task"]),
     ):
         if actual != expected:
             detail = f": {actual}, but the record has {expected}" if what != "classes" else ""
             raise ElrError(f"{path} has different {what} than its record{detail}; run its plan again")
     return found
+
+
+def _clips(record: RunRecord) -> int:
+    """Return the number of clips, but not more than `hits` has bits: six per character."""
+    n = record["scores"][record["primary"]]["n"]
+    return n if record["hits"] is None else min(n, 6 * len(record["hits"]))
 
 
 def decisions_for(predictions: Predictions, metric: str) -> Decisions:

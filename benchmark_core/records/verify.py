@@ -57,11 +57,11 @@ def record_files(paths: Sequence[Path], leaderboards: Path) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths or [leaderboards / RECORDS]:
-        if path.is_file():
+        if not path.exists():
+            raise ElrError(f"{path} does not exist; pass a record file or a folder of records")
+        if not path.is_dir():
             found.append(path)
             continue
-        if not path.is_dir():
-            raise ElrError(f"{path} does not exist; pass a record file or a folder of records")
         files = sorted(each for each in path.rglob("*.json") if not each.name.startswith("."))
         runs = [each for each in files if _root(each, leaderboards) is not None or _is_run(each)]
         if not runs:

@@ -26,10 +26,12 @@ import numpy.typing as npt
 
 from benchmark_core.atomic import write_whole
 from benchmark_core.errors import ElrError
+from benchmark_core.regular_file import read_regular
 from benchmark_core.scoring.scores import Scored, score
 from benchmark_core.scoring.statistics import Floats
 
 DIGITS = ".4g"
+LARGEST = 1 << 30  # bytes of a predictions file, packed or not
 NO_COLUMNS: Mapping[str, Sequence[str]] = {}
 
 
@@ -95,11 +97,25 @@ def _cell(target: Any) -> str:
     return ";".join(map(str, np.flatnonzero(target))) if np.ndim(target) else str(int(target))
 
 
+def largest_size(clips: int, classes: Sequence[str]) -> int:
+    """Return a bound on the bytes of an unpacked predictions file: 1 KiB per clip for its id, 32 bytes per logit."""
+    return min(LARGEST, (clips + 1) * (1024 + 32 * len(classes)) + 8 * sum(map(len, classes)))
+
+
 def read_predictions(path: Path) -> Predictions:
     """Invert `write_predictions`. ElrError naming file and line if the file is not valid."""
+    return parse_predictions(read_regular(path, LARGEST), path)
+
+
+def parse_predictions(packed: bytes, path: Path, largest: int = LARGEST) -> Predictions:
+    """Return the predictions in a file's content, which may unpack to `largest` bytes. ElrError naming `path`."""
     try:
-        with gzip.open(path, "rt", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
+        with gzip.open(io.BytesIO(packed)) as file:
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise ValueError(f"it unpacks to more than {largest >> 20} MiB, too much for its number of clips")
+        text = io.StringIO(content.decode("utf-8", errors="surrogateescape"), newline="")
+        header, *rows = csv.reader(text, strict=True)
     except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
         raise ElrError(f"{path} cannot be read as predictions ({error}); run its plan again") from error
     if header[:1] != ["id"] or header[1:2] not in (["target"], ["targets"]) or len(header) < 3 or not rows:

@@ -118,7 +118,7 @@ def test_a_record_of_an_unknown_track_is_named(tmp_path: Path, change: dict[str,
     [
         ({"hits": pack_hits(np.arange(20) < 3)}, ("'hits'", "top1 0.15", "'scores' has 0.5", "run its plan again")),
         (
-            {"per_class": {"classes": ["a", "b"], "n": [24, -4], "value": [0.5, None]}},
+            {"per_class": {"classes": ["a", "b"], "n": [24, 0], "value": [0.5, None]}},
             ("'per_class.n'", "20 test clips"),
         ),
         (

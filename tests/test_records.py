@@ -101,7 +101,7 @@ def _edited(record: dict[str, Any], *path: str, to: Any = None, drop: bool = Fal
         ({"path": ["plan", "seed"], "to": 5}, True, "'digest' is [0-9a-f]{16}, but the digest of its plan is"),
         ({"path": ["track", "folds"], "to": ["2"]}, True, "'plan.fold' is '1', which is not in 'track.folds'"),
         ({"path": ["primary"], "to": "f1"}, True, "'primary' is 'f1', which is not in 'scores'"),
-        ({"path": ["scores", "top1", "high"], "to": 41.0}, True, "not a fraction"),
+        ({"path": ["scores", "top1", "high"], "to": 41.0}, True, "'scores.top1.high' is 41.0; expected 1 or less"),
         ({"path": ["per_class", "n"], "to": [1]}, True, "'per_class' does not have the 2 classes"),
         ({"path": ["notes"], "to": "alone"}, True, "'notes' is not a list"),
         ({"path": ["notes"], "to": [1]}, True, r"'notes\[0\]' is not text"),

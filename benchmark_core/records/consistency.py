@@ -42,6 +42,8 @@ def check_record(plain: Mapping[str, Any]) -> RunRecord:
     expected = [digest_of({**plan, "modality": stream}) for stream in streams(plan["modality"])]
     if record.get("fused", []) != (expected if len(expected) > 1 else []):
         raise ElrError(f"'fused' does not list the runs of modality {plan['modality']}: {', '.join(expected)}")
+    if record["primary"] not in record["scores"]:
+        raise ElrError(f"'primary' is '{record['primary']}', which is not in 'scores'")
     _check_track(record)
     return record
 
@@ -74,22 +76,18 @@ def _check_track(record: RunRecord) -> None:
 def _check_scores(record: RunRecord) -> None:
     """Check that scores are fractions of all test clips, with intervals."""
     clips, per_class, classes = record["clips"]["test"], record["per_class"], record["dataset"]["classes"]
-    if clips < 1:
-        raise ElrError(f"'clips.test' is {clips}: nothing was scored")
-    if record["primary"] not in record["scores"]:
-        raise ElrError(f"'primary' is '{record['primary']}', which is not in 'scores'")
     for name, score in record["scores"].items():
         value, low, high = score["value"], score["low"], score["high"]
-        if not all(0 <= fraction <= 1 for fraction in (value, low, high)) or low > high:
-            raise ElrError(f"'scores.{name}' is not a fraction with an interval within [0, 1]")
+        if low > high:
+            raise ElrError(f"'scores.{name}' is in no interval, because {low:.6g} is more than {high:.6g}")
         if score["interval"] == "wilson95" and not low - ROUNDING <= value <= high + ROUNDING:
             raise ElrError(f"'scores.{name}' is {value:.6g}, outside its own interval, {low:.6g} to {high:.6g}")
         if score["n"] != clips:
             raise ElrError(f"'scores.{name}' is over {score['n']} clips, but 'clips.test' is {clips}")
     if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
         raise ElrError(f"'per_class' does not have the {classes} classes of the dataset")
-    if not all(0 <= n <= clips for n in per_class["n"]):
-        raise ElrError(f"'per_class.n' is not between 0 and the {clips} test clips")
+    if any(n > clips for n in per_class["n"]):
+        raise ElrError(f"'per_class.n' is more than the {clips} test clips")
 
 
 def _check_hits(record: RunRecord) -> None:

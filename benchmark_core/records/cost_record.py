@@ -9,46 +9,46 @@ from typing import Any, Literal, TypedDict, cast
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.records.checksum import add_checksum, read_with_checksum, write_with_checksum
-from benchmark_core.records.schema_check import check_schema
+from benchmark_core.records.schema_check import Amount, Positive, Whole, check_schema
 
 
 class Params(TypedDict):
     """Number of parameters of the deployed recognizer and of its parts."""
 
-    total: int
-    backbone: int
-    enhancer: int
-    head: int
+    total: Whole
+    backbone: Whole
+    enhancer: Whole
+    head: Whole
 
 
 class MacFields(TypedDict):
     """Multiply-adds of one view, of a whole clip, and of the enhancer within a view."""
 
-    view: float
-    clip: float
-    enhancer: float
+    view: Amount
+    clip: Amount
+    enhancer: Amount
 
 
 class Quartiles(TypedDict):
     """Quartiles in milliseconds."""
 
-    median: float
-    q1: float
-    q3: float
+    median: Amount
+    q1: Amount
+    q3: Amount
 
 
 class Timed(Quartiles, total=False):
     """Latency with the number of passes and the peak memory in bytes. Old records have neither."""
 
-    passes: int
-    peak_memory: float
+    passes: Positive
+    peak_memory: Amount
 
 
 class Throughput(Timed, total=False):
     """Latency of a batch of several clips."""
 
-    batch: int
-    clips_per_second: float
+    batch: Positive
+    clips_per_second: Amount
 
 
 class _LatencyFields(TypedDict):
@@ -90,10 +90,10 @@ class _CostRecord(TypedDict):
     describe: dict[str, Any]
     params: Params
     macs: MacFields
-    uncounted: dict[str, int]
+    uncounted: dict[str, Positive]
     understated: list[str]
     latency: Latency | None
-    peak_memory: float | None
+    peak_memory: Amount | None
     device: str
     versions: dict[str, str]
     seal: str
@@ -107,7 +107,7 @@ class CostRecord(_CostRecord, total=False):
         plugins: owner of each measured component, by kind.
     """
 
-    kinds: dict[str, float]
+    kinds: dict[str, Amount]
     plugins: dict[str, dict[str, str]]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from benchmark_core.records.schema_check import Amount, Fraction, Positive, Whole
+
 
 class _PlanFields(TypedDict):
     method: str
@@ -16,11 +18,11 @@ class _PlanFields(TypedDict):
     backbone: str
     weights: str
     modality: str
-    size: list[int]  # [H, W]
+    size: list[Positive]  # [H, W]
     sampling: str
     precision: str
     budget: str
-    seed: int
+    seed: Whole
     settings: dict[str, Any]
 
 
@@ -37,7 +39,7 @@ class PlanFields(_PlanFields, total=False):
     classes: list[str]
     unlabelled: str
     teacher: str
-    holdout: float
+    holdout: Fraction
 
 
 class _Track(TypedDict):
@@ -62,10 +64,10 @@ class Track(_Track, total=False):
 class ScoreFields(TypedDict):
     """A score as a fraction, its 95 % interval, and its number of clips."""
 
-    value: float
-    low: float
-    high: float
-    n: int
+    value: Fraction
+    low: Fraction
+    high: Fraction
+    n: Positive
     interval: str
 
 
@@ -73,8 +75,8 @@ class PerClassFields(TypedDict):
     """Recall (single-label) or F1 (multi-label) of each class; null for 0/0."""
 
     classes: list[str]
-    n: list[int]
-    value: list[float | None]
+    n: list[Whole]
+    value: list[Fraction | None]
 
 
 class DecisionsFields(TypedDict):
@@ -91,17 +93,17 @@ class DecisionsFields(TypedDict):
 class Clips(TypedDict):
     """Number of training and test clips, unreadable clips, and number of clips shorter than the view (padded)."""
 
-    train: int
-    test: int
+    train: Whole
+    test: Positive
     bad: list[str]
-    padded: int
+    padded: Whole
 
 
 class Dataset(TypedDict):
     """`manifest` is `Index.digest()`: equal manifests have equal clips, targets and folds."""
 
     manifest: str
-    classes: int
+    classes: Positive
 
 
 class StageFields(TypedDict):
@@ -110,7 +112,7 @@ class StageFields(TypedDict):
     name: str
     key: str
     reused: bool
-    seconds: float
+    seconds: Amount
 
 
 class PluginFields(TypedDict):
@@ -132,9 +134,9 @@ class ExtraSetFields(TypedDict):
     """
 
     name: str
-    clips: int
+    clips: Whole
     manifest: str
-    tested: int
+    tested: Whole
     bad: list[str]
 
 
@@ -175,12 +177,12 @@ class _RunRecord(TypedDict):
     clips: Clips
     dataset: Dataset
     initialisation: str
-    updates: dict[str, int]
+    updates: dict[str, Whole]
     stages: list[StageFields]
     device: str
     versions: dict[str, str]
     plugins: dict[str, PluginFields]
-    timings: dict[str, float]
+    timings: dict[str, Amount]
     structure: str
     predictions: PredictionsFile
     finished: str

@@ -15,7 +15,6 @@ from benchmark_core.errors import ElrError
 from benchmark_core.regular_file import read_regular
 
 LARGEST = 256 << 10  # bytes of a file, and characters of a document with its aliases expanded
-LONGEST = 40  # digits of a whole number
 
 
 def read_yaml(path: Path) -> Any:
@@ -41,13 +40,11 @@ def parse_yaml(text: str, where: str) -> Any:
 class _Once(yaml.SafeLoader):
     """Refuse duplicate keys, of which the second would silently win, and aliases that expand to a huge document."""
 
-    def get_single_node(self) -> yaml.Node | None:
-        """Compose the document as SafeLoader does, but refuse one that is too large with its aliases expanded."""
-        node: yaml.Node | None = super().get_single_node()
-        if node is not None and _expanded(node, {}) > LARGEST:
-            reason = f"its aliases expand it to more than {LARGEST >> 10} KiB"
-            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
-        return node
+    def construct_document(self, node: yaml.Node) -> Any:
+        """Construct a document as SafeLoader does, but refuse one that is too large with its aliases expanded."""
+        if _expanded(node, {}) > LARGEST:
+            raise yaml.MarkedYAMLError(problem=f"its aliases expand it to more than {LARGEST >> 10} KiB")
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Construct a mapping as SafeLoader does, but refuse duplicate keys."""
@@ -62,13 +59,11 @@ def _expanded(node: yaml.Node, sizes: dict[int, float]) -> float:
     """Return the number of characters of a node with its aliases expanded, infinite if it contains itself."""
     if id(node) not in sizes:
         sizes[id(node)] = math.inf
+        inner = itertools.chain(*node.value) if isinstance(node, yaml.MappingNode) else node.value
         if isinstance(node, yaml.ScalarNode):
-            if node.tag.endswith(":int") and len(node.value) > LONGEST:
-                reason = f"a whole number of {len(node.value)} digits"
-                raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+            if node.tag.endswith(":int") and len(node.value) > 40:
+                raise yaml.MarkedYAMLError(problem="a whole number is too long", problem_mark=node.start_mark)
             sizes[id(node)] = 1 + len(node.value)
         else:
-            pairs = isinstance(node, yaml.MappingNode)
-            inner = itertools.chain.from_iterable(node.value) if pairs else node.value
             sizes[id(node)] = 1 + sum(_expanded(each, sizes) for each in inner)
     return sizes[id(node)]

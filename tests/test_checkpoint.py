@@ -167,7 +167,7 @@ def test_weights_over_images_are_inflated(tmp_path):
 def test_another_convolution_does_not_adapt(tmp_path):
     public = small(1).state_dict()
     public["mix.weight"] = torch.rand(5, 8, 1, 1)
-    with pytest.raises(ElrError, match=r"1 shapes differ \(first: mix.weight, 5x8x1x1, expected 5x6x1x1\)"):
+    with pytest.raises(ElrError, match=r"1 tensors differ \(first: mix.weight, 5x8x1x1, expected 5x6x1x1\)"):
         load(small(2), saved(tmp_path, public))
 
 
@@ -210,7 +210,7 @@ def test_another_network_is_refused_with_the_first_of_each_kind(tmp_path):
     text = refused(small(2), saved(tmp_path, public))
     for part in (
         "FILE", "backbone 'small'", "1 of 11 tensors are missing (first: mix.bias)", "(first: extra.weight)",
-        "7 shapes differ (first: stem.weight, 7x3x3x3, expected 6x3x3x3)", "--backbone", "--weights",
+        "7 tensors differ (first: stem.weight, 7x3x3x3, expected 6x3x3x3)", "--backbone", "--weights",
     ):  # fmt: skip
         assert part in text
 
@@ -219,7 +219,7 @@ def test_a_classifier_of_other_features_is_refused(tmp_path):
     public = small(1, classes=9).state_dict()
     public["fc.weight"] = torch.rand(9, 8)
     text = refused(small(2), saved(tmp_path, public))
-    assert "2 shapes differ (first: fc.weight, 9x8, expected 4x5)" in text
+    assert "2 tensors differ (first: fc.weight, 9x8, expected 4x5)" in text
 
 
 def test_half_a_classifier_is_refused(tmp_path):

@@ -262,7 +262,7 @@ def test_a_run_with_a_file(toy_catalog: Catalog, tmp_path: Path) -> None:
     [
         (
             "dbpn-s", {"scale": 4},
-            r"enhancer 'dbpn-s' from 4x4 to 8x8: 9 shapes differ \(first: "
+            r"enhancer 'dbpn-s' from 4x4 to 8x8: 9 tensors differ \(first: "
             r"up1.up_conv1.deconv.weight, 64x64x8x8, expected 64x64x6x6\); pass another --enhancer",
         ),
         ("d-dbpn", {"units": 3}, r"enhancer 'd-dbpn' .* 6 of 59 tensors are missing .first: down2.conv"),

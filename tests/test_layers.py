@@ -14,8 +14,18 @@ FILES = sorted(CORE.rglob("*.py"))
 
 # A module imports from its own layer and from earlier ones. `tables` may import nothing but what TABLES lists.
 LAYERS = (
-    ("__init__", "errors", "names", "progress", "atomic", "regular_file", "strict_yaml", "canonical", "source_text",
-     "extras"),  # fmt: skip
+    (
+        "__init__",
+        "errors",
+        "names",
+        "progress",
+        "atomic",
+        "regular_file",
+        "strict_yaml",
+        "canonical",
+        "source_text",
+        "extras",
+    ),  # fmt: skip
     ("specs", "hookspecs", "papers"),
     ("clips",),
     ("plugin_loading",),

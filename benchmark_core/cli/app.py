@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from benchmark_core.cli.visible import visible_output
 from benchmark_core.errors import ElrError, did_you_mean, unknown
 
 if TYPE_CHECKING:
@@ -156,14 +157,17 @@ def _one_line(error: click.ClickException) -> str:
 
 def fail(message: str, code: int) -> NoReturn:
     """Print a one-line error and exit."""
-    click.echo(f"elrbench: error: {message}", err=True)
+    line = message.replace("\n", "\\n")[:4000]  # names come from files
+    click.echo(f"elrbench: error: {line}", err=True, color=True)
     sys.exit(code)
 
 
+@visible_output()
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit: 0 done, 1 something fell short, 2 the user's mistake with one line on stderr."""
-    try:
-        code = cli.main(args=None if argv is None else list(argv), prog_name="elrbench", standalone_mode=False)
+    arguments = None if argv is None else list(argv)
+    try:  # with color, click does not remove escape sequences, so that they become visible
+        code = cli.main(args=arguments, prog_name="elrbench", standalone_mode=False, color=True)
     except ElrError as error:
         fail(str(error), error.exit_code)
     except click.ClickException as error:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import click
 
+from benchmark_core.cli.visible import visible
 from benchmark_core.progress import Advance, Silent, duration
 
 EVERY_S = 10.0  # seconds between two plain lines
@@ -31,11 +32,11 @@ class ConsoleReporter:
     def say(self, line: str) -> None:
         """Print a line."""
         if not self.quiet:
-            print(line, file=self.stream, flush=True)
+            print(visible(line), file=self.stream, flush=True)
 
     def warn(self, line: str) -> None:
         """Print a warning, even if quiet."""
-        print(f"elrbench: warning: {line}", file=self.stream, flush=True)
+        print(visible(f"elrbench: warning: {line}"), file=self.stream, flush=True)
 
     @contextmanager
     def steps(self, label: str, total: int, unit: str = "clips") -> Iterator[Advance]:
@@ -56,17 +57,19 @@ class ConsoleReporter:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
         )
-        with Progress(*columns, console=Console(file=self.stream), redirect_stdout=False) as progress:
-            task = progress.add_task(label, total=total, figures="")
+        stream = getattr(self.stream, "stream", self.stream)  # a bar moves the cursor
+        with Progress(*columns, console=Console(file=stream), redirect_stdout=False) as progress:
+            task = progress.add_task(visible(label), total=total, figures="")
 
             def advance(steps: int = 1, *, label: str | None = None, **figures: float) -> None:
-                progress.update(task, advance=steps, figures=_figures(figures), description=label)
+                shown = visible(label or "") or None
+                progress.update(task, advance=steps, figures=_figures(figures), description=shown)
 
             yield advance
 

@@ -22,10 +22,9 @@ WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the
 PARALLEL, OWN = "module.", "backbone."  # prefixes of names in DataParallel modules and in this project's recognizers
 OTHER_PARTS = ("head.", "enhancer.")  # prefixes of a recognizer's other parts
 COUNTER = ".num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and no code here reads it
-DEEPEST = 8  # wrappers in one another
 # Complex, 8-bit float and packed types are no weights here. Integers and booleans are for buffers.
-TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-TYPES += (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+TYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+TYPES |= {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
 State = dict[str, Tensor]
 
@@ -102,7 +101,7 @@ def read_state(file: WeightsFile) -> State:
     except Exception as error:  # a damaged file makes the unpickler raise errors of many kinds
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ElrError(f"the weights {file.path} are not a checkpoint or are damaged: {reason}") from error
-    for _ in range(DEEPEST):  # not for ever: a checkpoint can contain itself
+    for _ in range(8):  # not for ever: a checkpoint can contain itself
         if isinstance(plain, Mapping) and (inner := [plain[key] for key in WRAPPERS if _holds(plain.get(key))]):
             plain = inner[0]
     names = [key for key in plain if isinstance(key, str)] if isinstance(plain, Mapping) else []
@@ -135,7 +134,7 @@ def _unusable(value: Tensor) -> str:
     if value.is_meta:
         return "has a shape, but no values (device 'meta')"
     if value.dtype not in TYPES:
-        return f"has the type {_type(value)}"
+        return f"has the type {value.dtype}"
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         return f"has the shape {_shape(value)}, but the file has only {value.untyped_storage().nbytes()} bytes of it"
     return ""
@@ -168,13 +167,7 @@ def _fresh(classifier: set[str], given: State, expected: State) -> str:
 def _check(file: WeightsFile, owner: str, given: State, expected: State, missing: list[str], advice: str) -> None:
     """Raise ElrError unless every tensor fits and is finite."""
     left_over = [key for key in given if key not in expected]
-    misshapen = [key for key in given if key in expected and given[key].shape != expected[key].shape]
-    mistyped = [
-        key
-        for key, value in given.items()
-        if key in expected and value.is_floating_point() != expected[key].is_floating_point()
-        if not key.endswith(COUNTER)
-    ]
+    misshapen = [key for key in given if key in expected and _form(key, given[key]) != _form(key, expected[key])]
     faults = []
     if missing:
         faults.append(f"{len(missing)} of {len(expected)} tensors are missing (first: {missing[0]})")
@@ -183,12 +176,8 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
     if misshapen:
         key = misshapen[0]
         faults.append(
-            f"{len(misshapen)} shapes differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
+            f"{len(misshapen)} tensors differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
         )
-    if mistyped:
-        key = mistyped[0]
-        what = f"{key}, {_type(given[key])}, expected {_type(expected[key])}"
-        faults.append(f"{len(mistyped)} tensors have another type (first: {what})")
     if faults:
         raise ElrError(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}; {advice}")
     spoilt = [key for key, value in given.items() if value.is_floating_point() and not bool(value.isfinite().all())]
@@ -196,9 +185,10 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
         raise ElrError(f"the weights {file.path}: {len(spoilt)} tensors are not finite (first: {spoilt[0]}); {advice}")
 
 
-def _type(value: Tensor) -> str:
-    return str(value.dtype).removeprefix("torch.")
+def _form(key: str, value: Tensor) -> tuple[torch.Size, bool]:
+    """Return the shape, and whether the tensor holds fractions. Any type fits a count of batches."""
+    return value.shape, value.is_floating_point() or key.endswith(COUNTER)
 
 
 def _shape(value: Tensor) -> str:
-    return "x".join(map(str, value.shape)) or "a scalar"
+    return ("x".join(map(str, value.shape)) or "a scalar") + (f" {value.dtype}" * (not value.is_floating_point()))

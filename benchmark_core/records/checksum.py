@@ -52,16 +52,15 @@ def write_with_checksum(path: Path, record: Mapping[str, Any]) -> Path:
 
 def read_json(path: Path) -> Any:
     """Return the JSON in `path`. ElrError naming the file if it cannot be read, or holds what no record holds."""
-    content = read_regular(path, LARGEST)
+    text = read_regular(path, LARGEST)
     try:
         plain = json.loads(
-            content.decode(), parse_constant=_refuse_constant, parse_int=_parse_int, object_pairs_hook=_object
+            text.decode(), parse_constant=_refuse_constant, parse_int=_parse_int, object_pairs_hook=_object
         )
-        if b"\\u" in content or content.count(b"{") + content.count(b"[") > DEEPEST:  # else there is nothing to find
+        if b"\\u" in text or text.count(b"{") + text.count(b"[") > DEEPEST:  # else there is nothing to find
             _check_values(plain)
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ElrError(f"{path} is not valid JSON ({reason}); restore it or run its plan again") from error
+        raise ElrError(f"{path} is not valid JSON ({error}); restore it or run its plan again") from error
     return plain
 
 
@@ -105,18 +104,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_values(plain: object) -> None:
+def _check_values(value: object, depth: int = 0) -> None:
     """Raise ValueError for deep nesting, NUL, and surrogates other than those of file names that are not UTF-8."""
-    level, depth = [plain], 0
-    while level:
-        for value in level:
-            if isinstance(value, str) and (found := _NO_TEXT.search(value)):
-                raise ValueError(f"a text contains U+{ord(found[0]):04X}, which is no character")
-        if (depth := depth + 1) > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-        level = [
-            inner
-            for value in level
-            if isinstance(value, (dict, list))
-            for inner in (value if isinstance(value, list) else (*value, *value.values()))
-        ]
+    if depth > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+    if isinstance(value, str) and (found := _NO_TEXT.search(value)):
+        raise ValueError(f"a text contains U+{ord(found[0]):04X}, which is no character")
+    if isinstance(value, (dict, list)):
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check_values(inner, depth + 1)

@@ -21,11 +21,7 @@ _NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or fals
 
 
 class _Fault(Exception):
-    """What is wrong with a field, and the path to it, innermost key first."""
-
-    def __init__(self, what: str, *path: str) -> None:
-        super().__init__(what)
-        self.what, self.path = what, list(path)
+    """What is wrong with a field, then the path to it, innermost key first."""
 
 
 def check_schema(value: object, hint: Any) -> None:
@@ -33,7 +29,8 @@ def check_schema(value: object, hint: Any) -> None:
     try:
         _test(hint)(value)
     except _Fault as fault:
-        raise ElrError(f"'{''.join(reversed(fault.path)).removeprefix('.')}' {fault.what}") from fault
+        what, *path = fault.args
+        raise ElrError(f"'{''.join(reversed(path)).removeprefix('.')}' {what}") from fault
 
 
 @functools.cache
@@ -42,54 +39,53 @@ def _test(hint: Any) -> Callable[[Any], None]:
     origin, arguments = get_origin(hint), get_args(hint)
     if is_typeddict(hint):
         fields = {key: _test(inner) for key, inner in get_type_hints(hint, include_extras=True).items()}
-        needed = sorted(hint.__required_keys__, key=list(fields).index)
-        return lambda value: _test_object(value, fields, needed)
+        return lambda value: _test_object(value, fields, hint.__required_keys__)
     if origin in (list, dict):
         test = _test(arguments[-1])
         return lambda value: _test_all(value, origin, test)
     if origin is Literal:
-        return lambda value: _refuse(value not in arguments, f"is not {' or '.join(map(repr, arguments))}")
+        return lambda value: _test_literal(value, arguments)
     if origin in (Union, types.UnionType):
         (test,) = (_test(kind) for kind in arguments if kind is not type(None))
         return lambda value: None if value is None else test(value)
     if hint is Any:
         return lambda value: None
-    kind, low, high = arguments if origin is Annotated else (hint, None, None)
-    return lambda value: _test_plain(value, kind, low, high)
+    return lambda value: _test_plain(value, *(arguments if origin is Annotated else (hint,)))
 
 
-def _test_object(value: Any, fields: dict[str, Callable[[Any], None]], needed: list[str]) -> None:
+def _test_object(value: Any, fields: dict[str, Callable[[Any], None]], needed: frozenset[str]) -> None:
     _test_plain(value, dict)
-    for key in needed:
-        if key not in value:
-            raise _Fault("is missing", f".{key}")
     for key, test in fields.items():
         if key in value:
-            try:
-                test(value[key])
-            except _Fault as fault:
-                fault.path.append(f".{key}")
-                raise
+            _test_inner(value[key], test, key)
+        elif key in needed:
+            raise _Fault("is missing", f".{key}")
 
 
 def _test_all(value: Any, kind: type, test: Callable[[Any], None]) -> None:
     _test_plain(value, kind)
     for key, inner in value.items() if kind is dict else enumerate(value):
-        try:
-            test(inner)
-        except _Fault as fault:
-            fault.path.append(f".{key}" if kind is dict else f"[{key}]")
-            raise
+        _test_inner(inner, test, key)
 
 
-def _test_plain(value: Any, kind: type, low: float | None = None, high: float | None = None) -> None:
+def _test_inner(value: Any, test: Callable[[Any], None], key: str | int) -> None:
+    try:
+        test(value)
+    except _Fault as fault:
+        fault.args += (f".{key}" if isinstance(key, str) else f"[{key}]",)
+        raise
+
+
+def _test_plain(value: Any, kind: type, *limits: float) -> None:
     """Test one value. An integer is also a number, because some JSON writers turn 1.0 into 1. A boolean is neither."""
-    if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) is not (kind is bool):
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or isinstance(value, bool) is not (kind is bool):
         raise _Fault(f"is not {_NAMES[kind]}")
-    if low is not None and high is not None and not low <= value <= high:
-        raise _Fault(f"is {value}; expected {f'{low} or more' if value < low else f'{high:g} or less'}")
+    if limits and not limits[0] <= value <= limits[1]:
+        expected = f"{limits[0]} or more" if value < limits[0] else f"{limits[1]:g} or less"
+        raise _Fault(f"is {value}; expected {expected}")
 
 
-def _refuse(wrong: bool, what: str) -> None:
-    if wrong:
-        raise _Fault(what)
+def _test_literal(value: Any, choices: tuple[Any, ...]) -> None:
+    if value not in choices:
+        raise _Fault(f"is not {' or '.join(map(repr, choices))}")

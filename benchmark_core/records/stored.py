@@ -10,7 +10,7 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import record_name
 from benchmark_core.regular_file import read_regular
 from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
-from benchmark_core.scoring.predictions import LARGEST, Predictions, largest_size, parse_predictions
+from benchmark_core.scoring.predictions import LARGEST, Predictions, read_predictions
 
 
 def stored_bytes(record: RunRecord, folder: Path) -> bytes:
@@ -33,10 +33,12 @@ def stored_bytes(record: RunRecord, folder: Path) -> bytes:
 
 def stored_predictions(record: RunRecord, folder: Path) -> Predictions:
     """Return the predictions of `record` in `folder`. ElrError also if their clips, classes or task differ from it."""
-    content = stored_bytes(record, folder)
+    stored_bytes(record, folder)
     path = folder / record["predictions"]["file"]
     n, classes = record["scores"][record["primary"]]["n"], record["per_class"]["classes"]
-    found = parse_predictions(content, path, largest_size(_clips(record), classes))
+    clips = n if record["hits"] is None else min(n, 6 * len(record["hits"]))  # a character of `hits` is six clips
+    generous = (clips + 1) * (1024 + 32 * len(classes)) + 8 * sum(map(len, classes))  # bytes of ids, logits, header
+    found = read_predictions(path, min(LARGEST, generous))
     task = "multi-label" if found.targets.ndim == 2 else "single-label"
     for what, actual, expected in (
         ("clips", len(found.ids), n),
@@ -47,12 +49,6 @@ def stored_predictions(record: RunRecord, folder: Path) -> Predictions:
             detail = f": {actual}, but the record has {expected}" if what != "classes" else ""
             raise ElrError(f"{path} has different {what} than its record{detail}; run its plan again")
     return found
-
-
-def _clips(record: RunRecord) -> int:
-    """Return the number of clips, but not more than `hits` has bits: six per character."""
-    n = record["scores"][record["primary"]]["n"]
-    return n if record["hits"] is None else min(n, 6 * len(record["hits"]))
 
 
 def decisions_for(predictions: Predictions, metric: str) -> Decisions:

@@ -97,23 +97,14 @@ def _cell(target: Any) -> str:
     return ";".join(map(str, np.flatnonzero(target))) if np.ndim(target) else str(int(target))
 
 
-def largest_size(clips: int, classes: Sequence[str]) -> int:
-    """Return a bound on the bytes of an unpacked predictions file: 1 KiB per clip for its id, 32 bytes per logit."""
-    return min(LARGEST, (clips + 1) * (1024 + 32 * len(classes)) + 8 * sum(map(len, classes)))
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Invert `write_predictions`. ElrError naming file and line if the file is not valid."""
-    return parse_predictions(read_regular(path, LARGEST), path)
-
-
-def parse_predictions(packed: bytes, path: Path, largest: int = LARGEST) -> Predictions:
-    """Return the predictions in a file's content, which may unpack to `largest` bytes. ElrError naming `path`."""
+def read_predictions(path: Path, largest: int = LARGEST) -> Predictions:
+    """Invert `write_predictions`. ElrError naming file and line if the file is not valid, or above `largest` bytes."""
+    packed = io.BytesIO(read_regular(path, LARGEST))
     try:
-        with gzip.open(io.BytesIO(packed)) as file:
+        with gzip.open(packed) as file:
             content = file.read(largest + 1)
         if len(content) > largest:
-            raise ValueError(f"it unpacks to more than {largest >> 20} MiB, too much for its number of clips")
+            raise ValueError(f"it unpacks to more than {largest:,} bytes, too many for its clips and classes")
         text = io.StringIO(content.decode("utf-8", errors="surrogateescape"), newline="")
         header, *rows = csv.reader(text, strict=True)
     except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
@@ -143,11 +134,6 @@ def as_written(
     order = sorted(range(len(ids)), key=lambda row: ids[row])
     rounded = np.array([[float(format(float(logit), DIGITS)) for logit in logits[row]] for row in order])
     return Predictions(tuple(ids[row] for row in order), targets[order], rounded, tuple(classes))
-
-
-def score_predictions(path: Path) -> Scored:
-    """Return the scores of a predictions file."""
-    return read_predictions(path).scored()
 
 
 def _target(text: str, multi: bool, classes: int) -> int | list[int]:

@@ -158,7 +158,10 @@ def restore(recognizer: Recognizer, path: Path) -> None:
 
 
 def _shape(state: dict[str, Tensor], name: str) -> str:
-    return "x".join(map(str, state[name].shape)) or "one number" if name in state else "none"
+    if name not in state:
+        return "none"
+    value = state[name]
+    return ("x".join(map(str, value.shape)) or "one number") + f" {value.dtype}" * (not value.is_floating_point())
 
 
 @holds_reader_lock

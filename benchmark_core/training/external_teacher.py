@@ -28,7 +28,8 @@ class ExternalTeacher:
         expected = module.state_dict()
         missing = [name for name in expected if name not in self.state]
         unexpected = [name for name in self.state if name not in expected]
-        reshaped = [name for name in expected if name in self.state and expected[name].shape != self.state[name].shape]
+        common = expected.keys() & self.state.keys()
+        reshaped = [name for name in expected if name in common and _shape(expected, name) != _shape(self.state, name)]
         wrong = [name for name in missing if not name.startswith(HEAD)] + unexpected + reshaped
         head_in_part = missing and any(name.startswith(HEAD) for name in self.state)
         if wrong or head_in_part:
@@ -47,7 +48,8 @@ class ExternalTeacher:
 def _shape(state: Mapping[str, Tensor], name: str) -> str:
     if name not in state:
         return "absent"
-    return "x".join(map(str, state[name].shape)) or "a scalar"
+    value = state[name]
+    return ("x".join(map(str, value.shape)) or "a scalar") + f" {value.dtype}" * (not value.is_floating_point())
 
 
 def train_except_frozen(module: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
+from benchmark_core.records.checksum import read_json
 from benchmark_core.records.cost_record import CostRecord, read_cost
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record, read_record
@@ -64,8 +64,8 @@ def _log(path: Path) -> tuple[Log | None, str]:
     if not path.is_file():
         return None, f"{path.name} is not in the run folder"
     try:
-        plain = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        plain = read_json(path)
+    except ElrError as error:
         return None, f"{path.name} cannot be read ({error})"
     if not isinstance(plain, dict) or not all(_is_log(rows) for rows in plain.values()):
         return None, f"{path.name} is not a log of stages, epochs and values"

@@ -62,7 +62,10 @@ def build_site(leaderboards: Path, library: Library | None = None) -> Site:
     board = gather(leaderboards, library, whole=True)
     pages = dict(_pages(board, leaderboards.resolve().name))
     titles = {path: title for path, (title, _) in pages.items() if path in (INDEX, CURVES, COSTS, REPORTED)}
-    html = {path: _html(path, title, blocks, titles).encode() for path, (title, blocks) in pages.items()}
+    html = {
+        path: _html(path, title, blocks, titles).encode(errors="backslashreplace")
+        for path, (title, blocks) in pages.items()
+    }
     return Site(html | _assets(), board.problems)
 
 

@@ -18,6 +18,7 @@ folder; the user passes it with `--unlabelled`.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from benchmark_core.plans.planfile import read_fields
 KEYS = ("suite", "title", "about", "seeds", "common", "rows", "matrix")
 FIELDS = tuple(name for name in REQUEST if name != "teacher")  # not `teacher`: rows train their own and share it
 ROW = ("row", "figure", "run", "note")
+MOST = 5_000  # rows times seeds
 _NAME = re.compile(r"[^\s,]+")
 
 
@@ -77,15 +79,17 @@ def read_suite(plain: object, where: str, name: str) -> Suite:
     common = plain.get("common", {})
     if not isinstance(common, Mapping):
         raise ElrError(f"{where}: 'common' is {common!r}, not a mapping such as {{dataset: puppets}}")
+    seeds = _seeds(plain.get("seeds", [0]), f"{where}: 'seeds'")
     if "rows" in plain:
         rows = _listed(plain["rows"], common, where)
     else:
         rows = _product(plain["matrix"], common, where)
+    _check_count(sum(len(row.seeds or seeds) for row in rows), where)
     return Suite(
         name=name,
         title=str(plain.get("title", "")),
         about=_texts(plain.get("about", []), f"{where}: 'about'"),
-        seeds=_seeds(plain.get("seeds", [0]), f"{where}: 'seeds'"),
+        seeds=seeds,
         rows=_unique(rows, where),
     )
 
@@ -144,6 +148,7 @@ def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Suite
         axes[key] = values if isinstance(values, list) else [values]
         if not axes[key]:
             raise ElrError(f"{where}: '{key}' of the matrix is empty")
+    _check_count(math.prod(map(len, axes.values())), where)  # before the rows are made
     seeds = _seeds(axes.pop("seed"), f"{where}: the matrix's 'seed'") if "seed" in axes else ()
     named = [key for key, values in axes.items() if len(values) > 1] or ["method"]
     rows = []
@@ -153,6 +158,12 @@ def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Suite
         row = _row({"row": name, **fields}, common, where, number)
         rows.append(SuiteRow(name=name, fields=row.fields, settings=row.settings, seeds=seeds or row.seeds))
     return rows
+
+
+def _check_count(runs: int, where: str) -> None:
+    """Raise ElrError if a suite has too many rows, counted once per seed."""
+    if runs > MOST:
+        raise ElrError(f"{where} has {runs:,} rows times seeds; the limit is {MOST:,}; split it into several suites")
 
 
 def _unique(rows: list[SuiteRow], where: str) -> tuple[SuiteRow, ...]:

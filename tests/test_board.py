@@ -100,7 +100,7 @@ def test_a_copy_that_agrees_is_only_misplaced(tmp_path: Path) -> None:
         ({"protocol": "split2"}, ("'track.protocol'", "'split2'", "'split1'")),
         ({"protocol": "split1,fold=1,holdout=0.1"}, ("'split1,fold=1,holdout=0.1'", "'split1'")),
         ({"degradation": ".."}, ("track", "'..' cannot be a file name")),
-        ({"degradation": "\n"}, ("track", "'\\n' cannot be a file name")),
+        ({"degradation": "\n"}, ("'track'", "control characters")),
         ({"folds": ["2"]}, ("'plan.fold' is '1'", "'track.folds'")),
         ({"task": "captions"}, ("'track.task'", "'single-label' or 'multi-label'")),
     ],

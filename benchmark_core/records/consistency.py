@@ -63,6 +63,8 @@ def check_result(record: RunRecord) -> None:
 def _check_track(record: RunRecord) -> None:
     """Check that the track is the plan's. Dataset options are ignored, and a degradation may name its own track."""
     plan, track = record["plan"], record["track"]
+    if not (track["dataset"] + track["protocol"] + track["degradation"]).isprintable():
+        raise ElrError("'track' has a name with control characters")
     if plan["fold"] not in track["folds"]:
         raise ElrError(f"'plan.fold' is '{plan['fold']}', which is not in 'track.folds'")
     protocol = Plan.from_json(plan).protocol_name

@@ -14,7 +14,7 @@ from benchmark_core.errors import ElrError
 
 Whole = Annotated[int, 0, 2**64]
 Positive = Annotated[int, 1, 2**64]
-Amount = Annotated[float, 0, 1e300]
+Amount = Annotated[float, 0, 1e30]
 Fraction = Annotated[float, 0, 1]
 
 _NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or false", dict: "an object", list: "a list"}

@@ -262,3 +262,23 @@ def test_long_ids_and_many_classes_are_read(tmp_path: Path, call: Call) -> None:
     put_scored(tmp_path, targets, np.eye(300)[targets], classes=classes)
     code, _ = call("verify", "--folder", tmp_path)
     assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("plan.size", []), ("plan.size", [1, 2, 3]), ("per_class.n", []), ("per_class.value", []), ("primary", "f9")],
+)
+def test_lists_of_another_length_are_named(tmp_path: Path, call: Call, field: str, wrong: Any) -> None:
+    path = put_scored(tmp_path, TARGETS, LOGITS)
+    *outer, last = field.split(".")
+    edited(path, lambda record: (record[outer[0]] if outer else record).update({last: wrong}))
+    for command in ("verify", "leaderboard"):
+        code, text = call(command, "--folder", tmp_path)
+        assert code == 1 and field.partition(".")[0] in text and str(path) in text
+
+
+def test_a_predictions_file_with_a_name_too_long(tmp_path: Path, call: Call) -> None:
+    path = put_scored(tmp_path, TARGETS, LOGITS)
+    edited(path, lambda record: record["predictions"].update(file="x" * 5000))
+    assert call("compare", path, path)[0] == 0
+    assert call("verify", "--folder", tmp_path)[0] == 1

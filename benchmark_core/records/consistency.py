@@ -37,6 +37,11 @@ def check_record(plain: Mapping[str, Any]) -> RunRecord:
     check_schema(plain, RunRecord)
     record = cast(RunRecord, plain)
     plan = record["plan"]
+    classes, per_class = record["dataset"]["classes"], record["per_class"]
+    if len(plan["size"]) != 2:
+        raise ElrError(f"'plan.size' is {plan['size']}, not [H, W]")
+    if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
+        raise ElrError(f"'per_class' does not have the {classes} classes of the dataset")
     if record["digest"] != digest_of(plan):
         raise ElrError(f"'digest' is {record['digest']}, but the digest of its plan is {digest_of(plan)}")
     expected = [digest_of({**plan, "modality": stream}) for stream in streams(plan["modality"])]
@@ -77,7 +82,7 @@ def _check_track(record: RunRecord) -> None:
 
 def _check_scores(record: RunRecord) -> None:
     """Check that scores are fractions of all test clips, with intervals."""
-    clips, per_class, classes = record["clips"]["test"], record["per_class"], record["dataset"]["classes"]
+    clips, per_class = record["clips"]["test"], record["per_class"]
     for name, score in record["scores"].items():
         value, low, high = score["value"], score["low"], score["high"]
         if low > high:
@@ -86,8 +91,6 @@ def _check_scores(record: RunRecord) -> None:
             raise ElrError(f"'scores.{name}' is {value:.6g}, outside its own interval, {low:.6g} to {high:.6g}")
         if score["n"] != clips:
             raise ElrError(f"'scores.{name}' is over {score['n']} clips, but 'clips.test' is {clips}")
-    if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
-        raise ElrError(f"'per_class' does not have the {classes} classes of the dataset")
     if any(n > clips for n in per_class["n"]):
         raise ElrError(f"'per_class.n' is more than the {clips} test clips")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -147,6 +148,6 @@ def _not_found(text: str, leaderboards: Path, track: str | None) -> ElrError:
 def predictions_of(selected: SelectedRuns, record: RunRecord) -> Predictions | None:
     """Return the predictions next to a record; None if there are none. ElrError if they are not what was scored."""
     folder = selected.folders[record["digest"]]
-    if not (folder / Path(record["predictions"]["file"]).name).is_file():
+    if not os.path.isfile(folder / Path(record["predictions"]["file"]).name):  # also if the name is too long
         return None
     return stored_predictions(record, folder)

@@ -64,11 +64,7 @@ class Contents:
 
 
 def display_key(path: Path) -> bytes:
-    """Return bytes that identify how a file's first frame is turned; empty if it is shown as stored.
-
-    Thus only files with a display matrix have another key than in versions that showed all frames as stored. Only
-    formats that may have a matrix are decoded.
-    """
+    """Return bytes that identify how a file's first frame is turned; empty if it is shown as stored, as most are."""
     with path.open("rb") as file:
         if not MAY_BE_TURNED.match(file.read(1 << 16)):
             return b""

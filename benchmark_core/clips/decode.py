@@ -45,7 +45,7 @@ ALONE = {"protocol_whitelist": "none"}  # a play list must not open other files 
 
 Colour: TypeAlias = Literal["rgb", "grey", "yuv-limited", "yuv-full", "yuv709-limited", "yuv709-full"]
 Picture: TypeAlias = tuple[Colour, tuple[Plane, ...]]
-Notice: TypeAlias = Callable[[str], None]  # called with what is wrong with a packet or frame
+Notice: TypeAlias = Callable[[str], None]  # called with what is wrong with a frame
 
 _YUV = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv440p", "yuv410p"})
 _YUV_FULL = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj411p", "yuvj440p"})
@@ -54,12 +54,7 @@ _BT709 = 1  # AVCOL_SPC_BT709
 
 
 def decode(
-    source: Source,
-    chunk: int = 64,
-    seconds: float | None = None,
-    *,
-    reuse: bool = False,
-    notice: Notice | None = None,
+    source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False, notice: Notice | None = None
 ) -> Iterator[Frames]:
     """Yield the clip's frames in order, at most `chunk` at a time. `first` counts from 0.
 
@@ -70,7 +65,7 @@ def decode(
         chunk: largest number of frames per `Frames`.
         seconds: time limit, counted from the first frame requested and including the caller's work between frames.
         reuse: overwrite the memory of the last frames when the next are requested.
-        notice: called for each packet or frame of a video that the decoder marks as corrupt but does not refuse.
+        notice: called for each frame of a video that the decoder marks as corrupt but does not refuse.
 
     Raises:
         BadClip: the file is absent, cannot be decoded, has no frame or takes longer than `seconds`.
@@ -105,10 +100,7 @@ def _read(source: Source, chunk: int, seconds: float | None, reuse: bool, notice
         return _drawn(source)
     if isinstance(source, TableFrames):
         return read_table(source, chunk)
-    if isinstance(source, FrameFolder):
-        pictures = _folder(source)
-    else:
-        pictures = map(_planes, _video(source, seconds, notice))
+    pictures = _folder(source) if isinstance(source, FrameFolder) else _video(source, seconds, notice)
     return _chunks(pictures, chunk, _kept if reuse else _fresh)
 
 
@@ -171,35 +163,37 @@ class _Nameless:
 def first_turn(path: Path, seconds: float = 10.0) -> Turn:
     """Return how the first frame of a video or picture is turned; as stored if it cannot be decoded."""
     try:
-        frame = next(_video(VideoFile(path), seconds), None)
-    except BadClip:
+        with _decoding(path):
+            return turn_of(next(_frames(VideoFile(path), seconds)))
+    except (BadClip, StopIteration):
         return AS_STORED
-    return AS_STORED if frame is None else turn_of(frame)
 
 
-def _video(source: VideoFile, seconds: float | None, notice: Notice | None = None) -> Iterator[VideoFrame]:
+def _video(source: VideoFile, seconds: float | None, notice: Notice | None) -> Iterator[Picture]:
     """Yield each frame of a video file."""
-    path = str(source.path)
     with _decoding(source.path):
-        # Some containers have metadata that is not UTF-8. `timeout` ends a read that blocks. `_in_time` also checks the
-        # limit between packets, because a packet need not give a frame.
-        with (
-            source.path.open("rb") as file,
-            av.open(_Nameless(file), "r", options=ALONE, metadata_errors="replace", timeout=seconds) as container,
-        ):
-            if not container.streams.video:
-                raise BadClip(path, "it has no video stream")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise BadClip(path, "FFmpeg has no decoder for its video stream")
-            stream.codec_context.thread_count = 1  # clips are decoded in parallel; one thread each is deterministic
-            for packet in _in_time(container.demux(stream), source, seconds):
-                if notice is not None and packet.is_corrupt:
-                    notice("a packet is corrupt")
-                for frame in packet.decode():
-                    if notice is not None and frame.is_corrupt:
-                        notice("a frame is corrupt")
-                    yield frame
+        yield from _shown(_frames(source, seconds, notice))
+
+
+def _frames(source: VideoFile, seconds: float | None, notice: Notice | None = None) -> Iterator[VideoFrame]:
+    path = str(source.path)
+    # Some containers have metadata that is not UTF-8. `timeout` ends a read that blocks. `_in_time` also checks the
+    # limit between packets, because a packet need not give a frame.
+    with (
+        source.path.open("rb") as file,
+        av.open(_Nameless(file), "r", options=ALONE, metadata_errors="replace", timeout=seconds) as container,
+    ):
+        if not container.streams.video:
+            raise BadClip(path, "it has no video stream")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise BadClip(path, "FFmpeg has no decoder for its video stream")
+        stream.codec_context.thread_count = 1  # clips are decoded in parallel; one thread each is deterministic
+        for packet in _in_time(container.demux(stream), source, seconds):
+            for frame in packet.decode():
+                if notice is not None and frame.is_corrupt:
+                    notice("a frame is corrupt")
+                yield frame
 
 
 def _folder(source: FrameFolder) -> Iterator[Picture]:
@@ -216,7 +210,16 @@ def _folder(source: FrameFolder) -> Iterator[Picture]:
                 frame = next(container.decode(stream), None)
                 if frame is None:
                     raise ValueError("it has no picture")
-                yield _planes(frame)
+                yield from _shown([frame])
+
+
+def _shown(frames: Iterable[VideoFrame]) -> Iterator[Picture]:
+    """Yield each frame's colour and planes, turned as the first frame's display matrix says."""
+    turn: Turn | None = None
+    for frame in frames:
+        turn = turn_of(frame) if turn is None else turn
+        colour, planes = _planes(frame)
+        yield colour, planes if turn == AS_STORED else tuple([turned(plane, turn) for plane in planes])
 
 
 @contextmanager
@@ -230,14 +233,7 @@ def _decoding(path: Path, part: str = "") -> Iterator[None]:
 
 
 def _planes(frame: VideoFrame) -> Picture:
-    """Return a frame's colour and planes, turned for display. Planes are views of the decoder's buffers."""
-    colour, planes = _stored_planes(frame)
-    turn = turn_of(frame)
-    return colour, planes if turn == AS_STORED else tuple([turned(plane, turn) for plane in planes])
-
-
-def _stored_planes(frame: VideoFrame) -> Picture:
-    """Return a frame's colour and planes as the file stores them."""
+    """Return a frame's colour and planes as the file stores them, which are views of the decoder's buffers."""
     if max(frame.width, frame.height) > LONGEST_SIDE:
         raise ValueError(f"its frames are {frame.width}x{frame.height} pixels, more than {LONGEST_SIDE} on a side")
     name = frame.format.name

@@ -34,5 +34,4 @@ def turn_of(frame: VideoFrame) -> Turn:
 def turned(plane: Plane, turn: Turn) -> Plane:
     """Return a view of a plane (rows, columns), turned."""
     swap, up, left = turn
-    plane = plane.T if swap else plane
-    return plane[:: -1 if up else 1, :: -1 if left else 1]
+    return (plane.T if swap else plane)[:: -1 if up else 1, :: -1 if left else 1]

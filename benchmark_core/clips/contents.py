@@ -40,7 +40,8 @@ class Contents:
             return hashlib.sha256(f"table {json.dumps(numbers, sort_keys=True)}".encode()).hexdigest()
         if isinstance(source, FrameFolder):
             return hashlib.sha256(f"pictures {json.dumps(self._pictures(source))}".encode()).hexdigest()
-        return self._file_digest(source.path)
+        digest = self._file_digest(source.path)
+        return hashlib.sha256(f"whole {digest}".encode()).hexdigest() if source.whole else digest
 
     def save(self) -> None:
         """Write the digests that were computed since the last call."""

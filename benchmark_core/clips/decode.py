@@ -71,9 +71,10 @@ def decode(
         BadClip: the file is absent, cannot be decoded, has no frame or takes longer than `seconds`.
     """
     count = 0
+    whole = isinstance(source, VideoFile) and source.whole
     for frames in _in_time(_read(source, chunk, seconds, reuse, notice), source, seconds):
         if len(frames):
-            yield dataclasses.replace(frames, first=count)
+            yield dataclasses.replace(frames, first=count, whole=whole)
             count += len(frames)
     if not count:
         raise BadClip(_where(source), "it has no frame")

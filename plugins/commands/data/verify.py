@@ -157,13 +157,14 @@ def verify(
     missing: dict[str, None] = {}
     indices: dict[str, Index] = {}
     failed: list[ElrError] = []
+    skipped: dict[str, ElrError] = {}
     protocols = tuple(protocols)
     for name in protocols or dataset.protocols:
         try:
             index = list_clips(dataset, name, options, data=data, bad_clips="skip")
         except ElrError as error:
             if dataset.protocols[name].optional and not protocols:
-                report.notes.append(f"{name} was not verified: {error}")
+                skipped[name] = error
                 continue
             failed.append(error)
             report.counts.append(f"{name}: {error}")
@@ -173,8 +174,10 @@ def verify(
         missing |= dict.fromkeys(index.missing)
         report.pool = max(report.pool, len(index.unlabelled))
         report.notes += [note for note in index.notes if note not in report.notes]
-    if failed and not indices:
-        raise failed[0]
+    if not indices:
+        raise [*failed, *skipped.values()][0]
+    if skipped:
+        report.notes.append(f"not verified: {', '.join(skipped)} ({next(iter(skipped.values()))})")
     report.clips, report.missing = len(clips), list(missing)
     report.unlisted = min(index.unlisted for index in indices.values())
     for name, index in indices.items():

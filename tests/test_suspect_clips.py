@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av.logging
 import pytest
+from scripts import load_script
 from test_cli_data import Call, call
 from test_data_report import dataset_of, hold
 from test_frame_folder import pictures
@@ -156,3 +157,10 @@ def test_no_real_clip_is_suspect() -> None:
     paths = [path for name in ("ucf101", "hmdb51") for path in (root / name).rglob("*.avi")]
     paths += sorted((root / "jhmdb").rglob("*.avi"))[::20]
     assert len(paths) > 50 and {state(on_disk(path).source.path) for path in paths} == {"whole"}
+
+
+def test_the_benchmark_counts_damage_that_is_reported(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load_script("damage_detection").main([str(video.parent), "--clips", "1"]) == 0
+    lines = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    assert lines["none"] == "0 of 1 reported" and lines["cut at a random place"] == "5 of 5 reported"
+    assert sum(int(text.split()[2]) for text in lines.values()) == 1 + 5 + 10 + 4

@@ -2,8 +2,7 @@
 
 Planes are kept as decoded. A clip is decoded completely, or it is bad: if a packet cannot be decoded, the frames before
 it do not count as a shorter clip, because scores on such clips would not be comparable. FFmpeg conceals other damage
-without an error (damaged blocks, a file truncated between packets); `data verify` reports some of it. Frames are turned
-as their display matrix says.
+without an error (damaged blocks, a file truncated between packets). Frames are turned as their display matrix says.
 
 libswscale is used only to convert unusual pixel formats (10 bits, palettes, alpha) to 8-bit planes of the same size; it
 never scales.
@@ -45,7 +44,7 @@ ALONE = {"protocol_whitelist": "none"}  # a play list must not open other files 
 
 Colour: TypeAlias = Literal["rgb", "grey", "yuv-limited", "yuv-full", "yuv709-limited", "yuv709-full"]
 Picture: TypeAlias = tuple[Colour, tuple[Plane, ...]]
-Notice: TypeAlias = Callable[[str], None]  # called with what is wrong with a frame
+Notice: TypeAlias = Callable[[str], None] | None
 
 _YUV = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv440p", "yuv410p"})
 _YUV_FULL = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj411p", "yuvj440p"})
@@ -54,7 +53,7 @@ _BT709 = 1  # AVCOL_SPC_BT709
 
 
 def decode(
-    source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False, notice: Notice | None = None
+    source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False, notice: Notice = None
 ) -> Iterator[Frames]:
     """Yield the clip's frames in order, at most `chunk` at a time. `first` counts from 0.
 
@@ -96,7 +95,7 @@ def _in_time(items: Iterable[Item], source: Source, seconds: float | None) -> It
         yield item
 
 
-def _read(source: Source, chunk: int, seconds: float | None, reuse: bool, notice: Notice | None) -> Iterator[Frames]:
+def _read(source: Source, chunk: int, seconds: float | None, reuse: bool, notice: Notice) -> Iterator[Frames]:
     if isinstance(source, Drawn):
         return _drawn(source)
     if isinstance(source, TableFrames):
@@ -170,13 +169,13 @@ def first_turn(path: Path, seconds: float = 10.0) -> Turn:
         return AS_STORED
 
 
-def _video(source: VideoFile, seconds: float | None, notice: Notice | None) -> Iterator[Picture]:
+def _video(source: VideoFile, seconds: float | None, notice: Notice) -> Iterator[Picture]:
     """Yield each frame of a video file."""
     with _decoding(source.path):
         yield from _shown(_frames(source, seconds, notice))
 
 
-def _frames(source: VideoFile, seconds: float | None, notice: Notice | None = None) -> Iterator[VideoFrame]:
+def _frames(source: VideoFile, seconds: float | None, notice: Notice = None) -> Iterator[VideoFrame]:
     path = str(source.path)
     # Some containers have metadata that is not UTF-8. `timeout` ends a read that blocks. `_in_time` also checks the
     # limit between packets, because a packet need not give a frame.
@@ -218,9 +217,9 @@ def _shown(frames: Iterable[VideoFrame]) -> Iterator[Picture]:
     """Yield each frame's colour and planes, turned as the first frame's display matrix says."""
     turn: Turn | None = None
     for frame in frames:
-        turn = turn_of(frame) if turn is None else turn
+        turn = turn or turn_of(frame)
         colour, planes = _planes(frame)
-        yield colour, planes if turn == AS_STORED else tuple([turned(plane, turn) for plane in planes])
+        yield colour, planes if turn == AS_STORED else turned(planes, turn)
 
 
 @contextmanager

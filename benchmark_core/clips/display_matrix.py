@@ -31,7 +31,7 @@ def turn_of(frame: VideoFrame) -> Turn:
     return swap, down < 0, right < 0
 
 
-def turned(plane: Plane, turn: Turn) -> Plane:
-    """Return a view of a plane (rows, columns), turned."""
+def turned(planes: tuple[Plane, ...], turn: Turn) -> tuple[Plane, ...]:
+    """Return views of planes (rows, columns), turned."""
     swap, up, left = turn
-    return (plane.T if swap else plane)[:: -1 if up else 1, :: -1 if left else 1]
+    return tuple([(plane.T if swap else plane)[:: -1 if up else 1, :: -1 if left else 1] for plane in planes])

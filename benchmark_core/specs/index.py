@@ -129,16 +129,11 @@ class Index:
 
     def digest(self) -> str:
         """Return 16 hex digits over ids, targets, groups, folds, `contents`, keys of drawn clips and `whole`."""
+        whole = [clip.id for clip in self.clips if isinstance(clip.source, VideoFile) and clip.source.whole]
         listing = [
-            [clip.id, clip.target, clip.group, _mark(clip.source)]
+            [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
             for clip in sorted(self.clips, key=lambda clip: clip.id)
         ]
         folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}
-        plain = [listing, folds, self.contents] if self.contents else [listing, folds]
+        plain = [listing, folds, *([self.contents] if self.contents else []), *([sorted(whole)] if whole else [])]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _mark(source: Source) -> str:
-    if isinstance(source, Drawn):
-        return source.key
-    return "whole" if isinstance(source, VideoFile) and source.whole else ""

@@ -37,7 +37,7 @@ def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
         "https://www.epfl.ch/labs/cvlab/data/data-ixmas10/ (original IXMAS ROIs, which papers on low resolution use)",
         unspecified=(
             "number of actions: papers give 11 actions and 1,800 videos, but 1,800 videos are 12 actions. The public "
-            "code of Chen et al. (WACV 2017) has all twelve, as ixmas-12. ixmas-11 has INRIA's eleven, without 'point'. "
+            "code of Chen et al. (WACV 2017) has all twelve, as ixmas-12. ixmas-11 has INRIA's eleven (no 'point'). "
             "Scores of the two are not comparable",
             "clips: the same code reads EPFL's release, in which the actor fills the frame, and resizes whole frames. "
             "So does ixmas-12:epfl. INRIA's pictures show the room; they are cropped to the aspect of the low view",

@@ -40,8 +40,8 @@ def _spec(name: str, classes: tuple[str, ...], summary: str, index: str) -> Data
         index=f"elrbench_plugins.nagoya_fir.index:{index}",
         degradation="native",
         natively_low=True,
-        # Those of loso-6 were counted in the files. The fourth day was not at hand; published confusion matrices of all
-        # nine subjects have 2,520 clips, 360 of each of seven classes.
+        # Those of loso-6 were counted in the files. The fourth day was not available; published confusion matrices of
+        # all nine subjects have 2,520 clips, 360 of each of seven classes.
         counts={
             protocol: dict.fromkeys(subjects, (_CLIPS * (len(subjects) - 1), _CLIPS))
             for protocol, subjects in SUBJECTS.items()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.cli import main
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench import Catalog
-from elrbench_plugins.attention_transfer.attention import TemporalAttention
 from elrbench_plugins.attention_transfer.confidence import straight_through_threshold, video_score
-from elrbench_plugins.attention_transfer.gate import gate, gated_logits
 from elrbench_plugins.attention_transfer.phase import refuse_empty
 from elrbench_plugins.cstat import reference
 from elrbench_plugins.cstat.difference_map import Difference
@@ -151,81 +151,6 @@ def test_absolute_extractor_has_a_gradient_at_any_difference() -> None:
     assert d.grad is not None and d.grad.tolist() == [pytest.approx([-1, -math.exp(-1), -math.exp(-10)], rel=1e-5)]
 
 
-# -- the classification loss as the extractor's
-
-
-class Backbone(nn.Module):
-    """Average pooling and an affine classifier."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc = nn.Linear(2, 2).double()
-
-    def pool(self, stage: Tensor) -> Tensor:
-        return stage.flatten(2).mean(2)
-
-
-def test_gate_by_hand() -> None:
-    """Features (1, 2, 3, 4) and (0, 0, 0, 8) under C = (1, 0, 0, 3) / 4: means 13/4 and 6; without C 5/2 and 2."""
-    stage = doubles([[[1, 2], [3, 4]], [[0, 0], [0, 8]]])  # (1, 2, 2, 2)
-    kept = doubles([[0.25, 0], [0, 0.75]])  # (1, 2, 2)
-    pooled = Backbone().pool(gate(stage, kept))
-    assert pooled.tolist() == [pytest.approx([13 / 4, 6], abs=1e-12)]
-    assert torch.allclose(pooled[0], reference.confident_features(stage[0], kept[0]))
-    for same in (torch.full((1, 2, 2), 0.3).double(), torch.zeros(1, 2, 2).double()):  # constant; no confident area
-        assert torch.allclose(gate(stage, same), stage)
-        assert reference.confident_features(stage[0], same[0]).tolist() == pytest.approx([2.5, 2])
-
-
-def test_gate_averages_the_map_down_and_keeps_time() -> None:
-    stage = torch.ones(1, 1, 2, 1, 2).double()  # (B*K, C, T_i, h_i, w_i)
-    kept = doubles([[[1, 1, 0, 0], [1, 1, 0, 0]], [[0, 0, 0, 0], [0, 0, 1, 1]]])  # (1, T, H, W) = (1, 2, 2, 4)
-    assert gate(stage, kept).flatten().tolist() == pytest.approx([8 / 3, 0, 0, 4 / 3], abs=1e-12)
-
-
-def student() -> SimpleNamespace:
-    torch.manual_seed(0)
-    backbone = Backbone()
-    head = TemporalAttention(backbone.fc, 2, 2, width=4, start="default").double()
-    return SimpleNamespace(backbone=backbone, head=head)
-
-
-def test_gated_logits_are_the_heads_of_confident_features() -> None:
-    """And their gradient reaches the map alone: neither the student's weights nor its maps."""
-    ours, mask = student(), torch.ones(1, 2).double()
-    stage = torch.rand(2, 2, 2, 2, dtype=torch.float64, requires_grad=True)  # (B*K, F, h, w)
-    kept = torch.rand(2, 2, 2, dtype=torch.float64, requires_grad=True)
-    logits = gated_logits(ours, stage, kept, mask)  # type: ignore[arg-type]
-    features = torch.stack([reference.confident_features(a, c) for a, c in zip(stage, kept, strict=True)])
-    assert torch.allclose(logits, ours.head(features[None], mask)[0])
-    nn.functional.cross_entropy(logits, torch.tensor([0])).backward()
-    assert kept.grad is not None and kept.grad.abs().min() > 0
-    assert stage.grad is None
-    assert all(p.grad is None for part in (ours.backbone, ours.head) for p in part.parameters())
-    assert all(p.requires_grad for part in (ours.backbone, ours.head) for p in part.parameters())
-
-
-def test_gradient_of_the_gated_loss_by_hand() -> None:
-    """One interval, one feature A = (3, 1), logits (f, 0), label 0, C = (1, 1).
-
-    f = sum(C A) / sum(C) = 2; dL/df = sigmoid(2) - 1; df/dC_1 = (3 - 2) / 2 and df/dC_2 = (1 - 2) / 2.
-    """
-    backbone = Backbone()
-    backbone.fc = nn.Linear(1, 2).double()
-    with torch.no_grad():
-        backbone.fc.weight.copy_(doubles([1], [0]))
-        backbone.fc.bias.zero_()
-    head = TemporalAttention(backbone.fc, 1, 1, width=2).double()
-    kept = torch.ones(1, 1, 2, dtype=torch.float64, requires_grad=True)
-    parts = SimpleNamespace(backbone=backbone, head=head)
-    logits = gated_logits(parts, doubles([[[3, 1]]]), kept, torch.ones(1, 1).double())  # type: ignore[arg-type]
-    assert logits.tolist() == [pytest.approx([2, 0], abs=1e-12)]
-    nn.functional.cross_entropy(logits, torch.tensor([0])).backward()
-    slope = 1 / (1 + math.exp(-2)) - 1
-    assert kept.grad is not None
-    assert kept.grad.flatten().tolist() == pytest.approx([slope / 2, -slope / 2], abs=1e-12)
-
-
 # -- plans
 
 
@@ -268,6 +193,18 @@ def test_extractor_without_a_loss_is_refused(catalog: Catalog) -> None:
     unlabelled = ("confidence_loss=classification", "unlabelled=attention")
     with pytest.raises(ElrError, match=r"unlabelled=attention has no .*attention\+soft"):
         asked(catalog, "cstat", *unlabelled, unlabelled="tiny-puppets")
+
+
+def test_suite_has_a_row_for_each_reading_and_its_default_is_published(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    with pytest.raises(SystemExit) as stopped:
+        main(["suite", "run", "leaderboards/suites/puppets-cstat-confidence.yaml", "--dry-run", "--json"])
+    assert stopped.value.code == 0
+    rows = {run["rows"][0]: run for run in json.loads(capsys.readouterr().out)["runs"]}
+    assert rows.pop("default")["done"] and len({run["digest"] for run in rows.values()}) == 8
+    assert {"classification", "both-losses", "binary", "three-filters", "absolute-ratio", "area"} < set(rows)
 
 
 def test_temporal_confidence_of_zero_throughout_stops_the_run() -> None:

@@ -40,8 +40,12 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
 
 
 def _are_own(folder: Path) -> bool:
-    """Whether a folder has JHMDB's own lists: each of them has all clips of its class, so that none is unused."""
-    paths = [folder / f"{name}_test_split{number}.txt" for name in CLASSES for number in "123"]
-    return all(path.is_file() for path in paths) and all(
-        part != "0" for path in paths for _, part in listed(path, JHMDB)
-    )
+    """Whether a folder has JHMDB's own lists: all three lists of a class have the same clips, and none is unused."""
+    for name in CLASSES:
+        paths = [folder / f"{name}_test_split{number}.txt" for number in "123"]
+        if not all(path.is_file() for path in paths):
+            return False
+        parts = [dict(listed(path, JHMDB)) for path in paths]
+        if any("0" in part.values() or part.keys() != parts[0].keys() for part in parts):
+            return False
+    return True

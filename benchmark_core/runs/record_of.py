@@ -81,6 +81,7 @@ def record_of(
             },
             "privileged": components.method.oracle,
             "control": is_control(plan, components),
+            **({"own_controls": dict(own)} if (own := components.method.own_controls) else {}),
             "primary": dataset.metric,
             **read_predictions(predictions).scored().to_json(dataset.metric),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
+from benchmark_core.errors import ElrError
 from benchmark_core.specs.option import Value
 from benchmark_core.specs.spec import NOTHING, Spec
 from benchmark_core.specs.target import Target
@@ -30,7 +31,10 @@ class MethodSpec(Spec):
         It is called before data is read; its module must not import torch.
     oracle: the recognizer is scored on high views: an upper bound, not ranked.
     oracle_when: option -> the values for which the method is an oracle, if it is not one by default.
-    controls: variants that are controls: tables show them next to each transfer method.
+    controls: variants that are controls of all methods, if they train as long.
+    own_controls: variant -> the control of this method's rows with that variant; "" -> of its other rows. A control is
+        the same training without the method's idea: a method's whole name (`stat:ce-third`), or the variants that
+        take the variant's place (`no-attention`). Tables show the difference from it.
     """
 
     kind: ClassVar[str] = "method"
@@ -46,6 +50,16 @@ class MethodSpec(Spec):
     oracle: bool = False
     oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     controls: tuple[str, ...] = ()
+    own_controls: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+    def __post_init__(self) -> None:
+        """Raise ElrError if `own_controls` names a variant that the method does not have."""
+        super().__post_init__()
+        for variant, control in self.own_controls.items():
+            base, _, variants = control.rpartition(":")
+            named = {variant, *(variants.split("+") if base in ("", self.name) else ())} - {""}
+            for other in sorted(named - self.variants.keys()):
+                raise ElrError(f"method '{self.name}': own_controls {variant!r}: {control!r}: no variant '{other}'")
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
         """Return the spec for given options: `oracle` is set if `oracle_when` lists one of their values."""

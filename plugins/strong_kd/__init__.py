@@ -25,6 +25,7 @@ def elr_methods() -> list[MethodSpec]:
                 "no-ema": {"ema_decay": 0.0},
                 "no-teacher": {"alpha": 0.0},
             },
+            own_controls={"": "no-teacher"},
             defaults=DEFAULTS,
             budgets=BUDGETS,
             needs_high=True,

@@ -1,0 +1,76 @@
+"""Find a row's control: the same training without the idea of its method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from benchmark_core.names import split_method
+from benchmark_core.records.fields import RunRecord
+from benchmark_core.tables.rows import TableRow
+
+# Settings for the length of training. A row and its control have equal values of all that the control has.
+_LENGTH = re.compile(r"method\.(batch|(\w+_)?epochs)")
+_SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # learning-rate schedule within a phase; equal if both have it
+
+
+def control_of(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
+    """Return the row's control with its budget, components and training length, or None.
+
+    It is the control that the row's method names, if that was run with every setting that either of the two changes.
+    Otherwise it is a control of all methods. Of several, the one with the most equal method settings is returned, then
+    the first by key.
+    """
+    if row.first["control"] or row.first["privileged"]:
+        return None
+    name = _named_control(row, rows)
+    named: dict[TableRow, int] = {}
+    general: dict[TableRow, int] = {}
+    for other in rows:
+        equal = _equal_settings(row, other)
+        if other is row or other.shared_plan != row.shared_plan or not _trains_as_long(row, other, equal):
+            continue
+        if split_method(other.first["plan"]["method"]) == name:
+            if all(equal.get(key, True) for each in (row, other) for key in each.first["changed"]):
+                named[other] = sum(equal.values())
+        elif other.first["control"]:
+            general[other] = sum(equal.values())
+    found = named or general
+    return max(found, key=found.__getitem__, default=None)
+
+
+def is_control(record: RunRecord) -> bool:
+    """Whether the run is a control of all methods, or one that its own method names."""
+    base, variants = split_method(record["plan"]["method"])
+    return record["control"] or any(
+        (base, variants) == split_method(control) if ":" in control else set(control.split("+")) <= variants
+        for control in record.get("own_controls", {}).values()
+    )
+
+
+def _named_control(row: TableRow, rows: Sequence[TableRow]) -> tuple[str, frozenset[str]] | None:
+    """Return base and variants of the control that the row's method names, or None.
+
+    Older records do not say what their method names; then another record of the method in the track does.
+    """
+    base, variants = split_method(row.first["plan"]["method"])
+    alike = (each.first for each in rows if split_method(each.first["plan"]["method"])[0] == base)
+    declared = next((one["own_controls"] for one in (row.first, *alike) if "own_controls" in one), {})
+    variant = next((each for each in declared if each in variants), "")
+    control = declared.get(variant, "")
+    if not control or is_control(row.first):
+        return None
+    return split_method(control) if ":" in control else (base, variants - {variant} | set(control.split("+")))
+
+
+def _trains_as_long(row: TableRow, control: TableRow, equal: Mapping[str, bool]) -> bool:
+    """Whether `row` has every training phase of `control`, with equal length. equal: `_equal_settings` of the two."""
+    ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
+    phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
+    return phases <= ours.keys() and all(equal[key] for key in equal if _LENGTH.fullmatch(key))
+
+
+def _equal_settings(row: TableRow, other: TableRow) -> dict[str, bool]:
+    """For each setting that both rows have, whether the values are equal."""
+    ours, theirs = row.first["plan"]["settings"], other.first["plan"]["settings"]
+    return {key: ours[key] == theirs[key] for key in ours if key in theirs}

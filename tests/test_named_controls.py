@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_tables import CONTROL, grid, rows
 from run_records import PLAN, bits, make_record, put
+from test_check import METHOD, failure
 from test_kd import go, same, scored, toy
 from torch import Tensor
 
@@ -79,6 +80,12 @@ def test_a_method_cannot_name_a_variant_that_it_lacks(declared: Mapping[str, str
     variants = {"a": {"x": 2.0}, "b": {"x": 3.0}}
     with pytest.raises(ElrError, match="method 'mine': own_controls .*'abc'"):
         MethodSpec(name="mine", summary="", fit="a:b", options=options, variants=variants, own_controls=declared)
+
+
+def test_check_looks_up_a_control_of_another_method(tmp_path: Path) -> None:
+    source = METHOD.format(fitted="net").replace("fit=fit", 'fit=fit, own_controls={"": "other:plain"}')
+    check, detail = failure(tmp_path, source)
+    assert check == "names controls that exist" and "unknown method 'other'" in detail
 
 
 # -- which row they are the control of

@@ -16,8 +16,8 @@ from torch import Tensor
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli.show import as_text, describe
 from benchmark_core.papers.collection import Library
+from benchmark_core.plans.lookup import find
 from benchmark_core.tables import gather
-from elrbench import ElrError, MethodSpec, Option
 
 NAMED: Mapping[str, Any] = {"own_controls": {"half": "mine:plain-half", "": "mine:plain"}}
 ADDED: Mapping[str, Any] = {"own_controls": {"soft": "none", "on": "on+none"}}
@@ -64,6 +64,7 @@ def test_the_exact_control_trains_on_a_third_of_the_label_loss(
 
     third, record = joint(f"{method}:ce-third")
     assert record["own_controls"][""] == f"{method}:ce-third" and record["control"] is False
+    assert "method.w_sat" in record["idea_options"] and "method.w_ce" not in record["idea_options"]
     assert same(third, joint(f"{method}:ce", "method.w_ce=1/3")[0])
     assert not same(third, joint(f"{method}:ce")[0])
 
@@ -74,18 +75,27 @@ def test_show_lists_them(catalog: Catalog) -> None:
     assert "cstat:ce-third" in shown and "cstat:ce-half" in shown
 
 
-@pytest.mark.parametrize("declared", [{"abc": "b"}, {"": "abc"}, {"a": "mine:abc"}])
-def test_a_method_cannot_name_a_variant_that_it_lacks(declared: Mapping[str, str]) -> None:
-    options = {"x": Option(default=1.0, help="")}
-    variants = {"a": {"x": 2.0}, "b": {"x": 3.0}}
-    with pytest.raises(ElrError, match="method 'mine': own_controls .*'abc'"):
-        MethodSpec(name="mine", summary="", fit="a:b", options=options, variants=variants, own_controls=declared)
+def test_every_method_names_controls_and_options_that_exist(catalog: Catalog) -> None:
+    for method in catalog.methods:
+        spec = catalog.methods[method]
+        assert set(spec.idea_options) <= spec.options.keys() and set(spec.own_controls) - {""} <= spec.variants.keys()
+        for control in spec.own_controls.values():
+            find(catalog.methods, control if ":" in control else f"{method}:{control}")
+        assert not {"w_ce", "lr", "epochs", "freeze_bn", "tam_start"} & {*spec.idea_options}  # these have an effect
 
 
-def test_check_looks_up_a_control_of_another_method(tmp_path: Path) -> None:
-    source = METHOD.format(fitted="net").replace("fit=fit", 'fit=fit, own_controls={"": "other:plain"}')
-    check, detail = failure(tmp_path, source)
-    assert check == "names controls that exist" and "unknown method 'other'" in detail
+@pytest.mark.parametrize(
+    ("declared", "detail"),
+    [
+        ('own_controls={"": "other:plain"}', "unknown method 'other'"),
+        ('own_controls={"": "plain"}', "unknown variant of method 'method': 'plain'"),
+        ('own_controls={"plain": "method:plain"}', "unknown variant of method 'method': 'plain'"),
+    ],
+)
+def test_check_looks_up_the_controls(tmp_path: Path, declared: str, detail: str) -> None:
+    source = METHOD.format(fitted="net").replace("fit=fit", f"fit=fit, {declared}")
+    check, found = failure(tmp_path, source)
+    assert check == "names controls that exist" and detail in found
 
 
 # -- which row they are the control of
@@ -146,6 +156,19 @@ def test_a_changed_setting_needs_a_control_with_the_same_change(tmp_path: Path, 
     put(tmp_path, make_record(bits(*range(10)), method="mine:plain", settings=theirs[0], more=theirs[1]))
     put(tmp_path, make_record(bits(*range(5)), method="c:matched", more=CONTROL))
     assert over(tmp_path)["mine:a"] == ("mine:plain" if exact else "c:matched")
+
+
+@pytest.mark.usefixtures("_no_papers")
+def test_a_changed_setting_without_effect_in_the_control_may_differ(tmp_path: Path) -> None:
+    idle = {**NAMED, "idea_options": ["method.w"]}
+    for method, weight, right in (("mine:a", 0.5, 15), ("mine:plain", 0.0, 10)):
+        settings = {**SETTINGS, "method.w": weight}
+        put(
+            tmp_path,
+            make_record(bits(*range(right)), method=method, settings=settings, more={**idle, "changed": ["method.w"]}),
+        )
+    put(tmp_path, make_record(bits(*range(5)), method="c:matched", more=CONTROL))
+    assert over(tmp_path)["mine:a"] == "mine:plain"
 
 
 @pytest.mark.usefixtures("_no_papers")

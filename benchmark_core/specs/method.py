@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from benchmark_core.errors import ElrError
 from benchmark_core.specs.option import Value
 from benchmark_core.specs.spec import NOTHING, Spec
 from benchmark_core.specs.target import Target
@@ -35,6 +34,7 @@ class MethodSpec(Spec):
     own_controls: variant -> the control of this method's rows with that variant; "" -> of its other rows. A control is
         the same training without the method's idea: a method's whole name (`stat:ce-third`), or the variants that
         take the variant's place (`no-attention`). Tables show the difference from it.
+    idea_options: options without effect in these controls. A row and its control may differ in them.
     """
 
     kind: ClassVar[str] = "method"
@@ -51,15 +51,7 @@ class MethodSpec(Spec):
     oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     controls: tuple[str, ...] = ()
     own_controls: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-
-    def __post_init__(self) -> None:
-        """Raise ElrError if `own_controls` names a variant that the method does not have."""
-        super().__post_init__()
-        for variant, control in self.own_controls.items():
-            base, _, variants = control.rpartition(":")
-            named = {variant, *(variants.split("+") if base in ("", self.name) else ())} - {""}
-            for other in sorted(named - self.variants.keys()):
-                raise ElrError(f"method '{self.name}': own_controls {variant!r}: {control!r}: no variant '{other}'")
+    idea_options: tuple[str, ...] = ()
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
         """Return the spec for given options: `oracle` is set if `oracle_when` lists one of their values."""

@@ -17,13 +17,15 @@ _SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # learning-rate schedul
 def control_of(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
     """Return the row's control with its budget, components and training length, or None.
 
-    It is the control that the row's method names, if that was run with every setting that either of the two changes.
-    Otherwise it is a control of all methods. Of several, the one with the most equal method settings is returned, then
-    the first by key.
+    It is the control that the row's method names, if the two have equal values of all settings that either changes,
+    except for those without effect in the control. Otherwise it is a control of all methods. Of several, the one with
+    the most equal method settings is returned, then the first by key.
     """
     if row.first["control"] or row.first["privileged"]:
         return None
-    name = _named_control(row, rows)
+    declaring = _declaring(row, rows)
+    name = _named_control(row.first, declaring.get("own_controls", {}))
+    idle = {*declaring.get("idea_options", ())}
     named: dict[TableRow, int] = {}
     general: dict[TableRow, int] = {}
     for other in rows:
@@ -31,7 +33,7 @@ def control_of(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
         if other is row or other.shared_plan != row.shared_plan or not _trains_as_long(row, other, equal):
             continue
         if split_method(other.first["plan"]["method"]) == name:
-            if all(equal.get(key, True) for each in (row, other) for key in each.first["changed"]):
+            if all(equal.get(key, True) for key in {*row.first["changed"], *other.first["changed"]} - idle):
                 named[other] = sum(equal.values())
         elif other.first["control"]:
             general[other] = sum(equal.values())
@@ -48,17 +50,22 @@ def is_control(record: RunRecord) -> bool:
     )
 
 
-def _named_control(row: TableRow, rows: Sequence[TableRow]) -> tuple[str, frozenset[str]] | None:
-    """Return base and variants of the control that the row's method names, or None.
+def _declaring(row: TableRow, rows: Sequence[TableRow]) -> RunRecord:
+    """Return a record with the controls that the row's method names: the row's, or another one of the method.
 
-    Older records do not say what their method names; then another record of the method in the track does.
+    Older records do not name them. If no record does, the row's is returned.
     """
-    base, variants = split_method(row.first["plan"]["method"])
+    base, _ = split_method(row.first["plan"]["method"])
     alike = (each.first for each in rows if split_method(each.first["plan"]["method"])[0] == base)
-    declared = next((one["own_controls"] for one in (row.first, *alike) if "own_controls" in one), {})
+    return next((record for record in (row.first, *alike) if "own_controls" in record), row.first)
+
+
+def _named_control(record: RunRecord, declared: Mapping[str, str]) -> tuple[str, frozenset[str]] | None:
+    """Return base and variants of the record's control, or None. declared: `own_controls` of its method."""
+    base, variants = split_method(record["plan"]["method"])
     variant = next((each for each in declared if each in variants), "")
     control = declared.get(variant, "")
-    if not control or is_control(row.first):
+    if not control or is_control(record):
         return None
     return split_method(control) if ":" in control else (base, variants - {variant} | set(control.split("+")))
 

@@ -25,6 +25,10 @@ EXTERNAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {
 }
 
 
+# Options of the transfer. They have no effect if w_sat and w_tat are 0.
+IDEA: tuple[str, ...] = ("w_sat", "w_tat", "rolling", "inner", "rolling_turns", "over_time", "tat_after_softmax")
+
+
 def exact_controls(method: str) -> Mapping[str, str]:
     """Return the controls of `method`'s rows, by variant: label loss only, with the row's W_ce."""
     return {"sat": f"{method}:ce-half", "tat": f"{method}:ce-half", "": f"{method}:ce-third"}

@@ -4,6 +4,7 @@ from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.purwanto.options import (
     ATTENTION_BUDGETS,
     ATTENTION_CONTROLS,
+    ATTENTION_ONLY,
     ATTENTION_OPTIONS,
     DEFAULTS,
     HEAD_VARIANTS,
@@ -55,6 +56,7 @@ def elr_methods() -> list[MethodSpec]:
             options=ATTENTION_OPTIONS,
             variants=HEAD_VARIANTS,
             own_controls=ATTENTION_CONTROLS,
+            idea_options=ATTENTION_ONLY,
             defaults=DEFAULTS,
             budgets=ATTENTION_BUDGETS,
             check="elrbench_plugins.purwanto.check:check_attention",
@@ -77,6 +79,7 @@ def elr_methods() -> list[MethodSpec]:
             },
             default_variants=("sr", "kd", "sa"),
             own_controls=SYSTEM_CONTROLS,
+            idea_options=ATTENTION_ONLY,
             defaults=DEFAULTS,
             budgets=SYSTEM_BUDGETS,
             needs_high=True,

@@ -26,6 +26,7 @@ def elr_methods() -> list[MethodSpec]:
                 "no-teacher": {"alpha": 0.0},
             },
             own_controls={"": "no-teacher"},
+            idea_options=("alpha", "temperature"),
             defaults=DEFAULTS,
             budgets=BUDGETS,
             needs_high=True,

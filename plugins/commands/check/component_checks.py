@@ -177,8 +177,10 @@ class ComponentChecks:
         plan = self.plan(method=spec.name)
         if spec.own_controls:
             yield "names controls that exist"
-        for control in (control for control in spec.own_controls.values() if ":" in control):
-            find(self.catalog.methods, control)
+            for name in (*filter(None, spec.own_controls), *spec.own_controls.values()):
+                find(self.catalog.methods, name if ":" in name else f"{spec.name}:{name}")
+            for key in spec.idea_options:
+                require(key in spec.options, f"idea_options has '{key}', which is not an option")
         yield "builds its recognizer"
         components = components_of(self.catalog, plan)
         built = recognizer_of(plan, components, high=spec.oracle)

@@ -28,11 +28,11 @@ def control_of(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
     idle = {*declaring.get("idea_options", ())}
     named: dict[TableRow, int] = {}
     general: dict[TableRow, int] = {}
-    for other in rows:
+    for other in (each for each in rows if each is not row and each.shared_plan == row.shared_plan):
         equal = _equal_settings(row, other)
-        if other is row or other.shared_plan != row.shared_plan or not _trains_as_long(row, other, equal):
+        if not _trains_as_long(row, other, equal):
             continue
-        if split_method(other.first["plan"]["method"]) == name:
+        if name is not None and split_method(other.first["plan"]["method"]) == name:
             if all(equal.get(key, True) for key in {*row.first["changed"], *other.first["changed"]} - idle):
                 named[other] = sum(equal.values())
         elif other.first["control"]:
@@ -51,13 +51,12 @@ def is_control(record: RunRecord) -> bool:
 
 
 def _declaring(row: TableRow, rows: Sequence[TableRow]) -> RunRecord:
-    """Return a record with the controls that the row's method names: the row's, or another one of the method.
-
-    Older records do not name them. If no record does, the row's is returned.
-    """
+    """Return a record with the controls that the row's method names; the row's if none has, as older ones do not."""
     base, _ = split_method(row.first["plan"]["method"])
-    alike = (each.first for each in rows if split_method(each.first["plan"]["method"])[0] == base)
-    return next((record for record in (row.first, *alike) if "own_controls" in record), row.first)
+    for record in (row.first, *(each.first for each in rows)):
+        if "own_controls" in record and split_method(record["plan"]["method"])[0] == base:
+            return record
+    return row.first
 
 
 def _named_control(record: RunRecord, declared: Mapping[str, str]) -> tuple[str, frozenset[str]] | None:

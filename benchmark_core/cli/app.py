@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import itertools
+import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from benchmark_core.errors import ElrError, did_you_mean, unknown
+from benchmark_core.cli.console import print_json
+from benchmark_core.errors import ElrError, did_you_mean, exit_call, explain, unknown
 
 if TYPE_CHECKING:
     from benchmark_core.specs import CommandSpec
@@ -154,20 +159,49 @@ def _one_line(error: click.ClickException) -> str:
     return f"{text[:1].lower()}{text[1:].rstrip('.')}; see '{path} --help'"
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Print a one-line error and exit."""
-    click.echo(f"elrbench: error: {message}", err=True)
+def fail(message: str, code: int, as_json: bool = False) -> NoReturn:
+    """Print a one-line error on stderr and exit. as_json: also print it as a JSON object on stdout."""
+    line = " ".join(message.split())
+    with contextlib.suppress(OSError):
+        click.echo(f"elrbench: error: {line}", err=True)
+    try:
+        if as_json:
+            print_json({"error": {"message": line, "exit": code}})
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # stdout is full; Python would try again at exit, and then exit with 120
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
     sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit: 0 done, 1 something fell short, 2 the user's mistake with one line on stderr."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    as_json = "--json" in arguments
     try:
-        code = cli.main(args=None if argv is None else list(argv), prog_name="elrbench", standalone_mode=False)
+        os.getcwd()
+    except FileNotFoundError:
+        fail("the working directory no longer exists; change to another folder", 1, as_json)
+    try:
+        code = cli.main(args=arguments, prog_name="elrbench", standalone_mode=False)
     except ElrError as error:
-        fail(str(error), error.exit_code)
+        fail(str(error), error.exit_code, as_json)
     except click.ClickException as error:
-        fail(_one_line(error), 2)
+        fail(_one_line(error), 2, as_json)
     except (click.Abort, KeyboardInterrupt):
-        fail("interrupted; run the same command again to continue from the last finished epoch", 1)
+        fail("interrupted; run the same command again to continue from the last finished epoch", 1, as_json)
+    except SystemExit as error:
+        # A command may end with `sys.exit`; what the core calls for it, such as a network of a plugin, may not.
+        modules = [str(frame.f_globals["__name__"]) for frame, _ in traceback.walk_tb(error.__traceback__)]
+        called = list(itertools.takewhile(lambda name: not name.startswith("click."), reversed(modules)))
+        if any(name.startswith("benchmark_core.") for name in called):
+            fail(exit_call(error), 1, as_json)
+        raise
+    except Exception as error:
+        if (line := explain(error)) is not None:
+            fail(line, 1, as_json)
+        if as_json:
+            print_json({"error": {"message": f"bug: {type(error).__name__}: {error}", "exit": 1}})
+        raise
     sys.exit(code if isinstance(code, int) else 0)

@@ -196,7 +196,12 @@ def _offered(
 ) -> dict[str, S]:
     """The specs that one plugin returns from a hook, by name; their owner is added to `owners`."""
     try:
-        offered = _call(implementation, f"{hook}() returned", kind)
+        returned = implementation.function()
+        if not isinstance(returned, Iterable):
+            raise ElrError(f"{hook}() returned {type(returned).__name__}, not a list of {kind.__name__}")
+        offered = list(itertools.islice(returned, MOST + 1))
+        if len(offered) > MOST:
+            raise ElrError(f"{hook}() returned more than {MOST} specs; return a list of {kind.__name__}")
     except ElrError as error:
         raise ElrError(f"plugin {owner}: {error}") from error
     except SystemExit as error:
@@ -231,17 +236,6 @@ def _in_file(spec: S, module: Any) -> S:
         if isinstance(target, str) and target.startswith(own)
     }
     return dataclasses.replace(spec, **moved)
-
-
-def _call(implementation: pluggy.HookImpl, returned: str, kind: type[Spec]) -> list[object]:
-    """The result of a hook as a list. Raises ElrError, which begins with `returned`, for another type or too many."""
-    offered = implementation.function()
-    if not isinstance(offered, Iterable):
-        raise ElrError(f"{returned} {type(offered).__name__}, not a list of {kind.__name__}")
-    found = list(itertools.islice(offered, MOST + 1))
-    if len(found) > MOST:
-        raise ElrError(f"{returned} more than {MOST} specs; return a list of {kind.__name__}")
-    return found
 
 
 def _clash(kind: str, name: str, one: Owner, other: Owner) -> ElrError:

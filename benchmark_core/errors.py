@@ -38,32 +38,28 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ElrError:
     return ElrError(f"unknown {kind}{colon} '{name}'. {did_you_mean(name, known)}")
 
 
-def _innermost(error: BaseException) -> traceback.StackSummary:
-    """Return the frame that raised an error, as a list of one."""
-    return traceback.extract_tb(error.__traceback__, limit=-1)
-
-
 def exit_call(error: SystemExit) -> str:
     """Return a sentence that says where a plugin called `sys.exit`, and what to do."""
-    places = [f" in {frame.filename}:{frame.lineno}" for frame in _innermost(error)]
-    return f"sys.exit({error.code!r}) was called{''.join(places)}; correct this line to raise an error"
+    frame = traceback.extract_tb(error.__traceback__, limit=-1)[0]
+    return (
+        f"sys.exit({error.code!r}) was called in {frame.filename}:{frame.lineno}; raise an error there instead"
+    )
 
 
 def explain(error: Exception) -> str | None:
     """Return an error of the operating system or of memory as one line; None for any other error, which is a bug."""
     text = " ".join(str(error).split())
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # of `os.getcwd`
+        return "the working directory no longer exists; change to another folder"
     if isinstance(error, OSError):
-        reason = error.strerror or text or type(error).__name__
-        printing = any(frame.name == "echo" for frame in _innermost(error))  # click's
+        printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__, limit=-1))  # click's
         named = "standard output" if printing else error.filename
-        return reason if named is None else f"{named}: {reason}"
+        return f"{'' if named is None else f'{named}: '}{error.strerror or text or type(error).__name__}"
     if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):  # of `Path.resolve` until Python 3.12
         return f"{text}; remove the link or pass another path"
     # torch's errors are RuntimeErrors: "DefaultCPUAllocator: …" of a CPU, and `torch.OutOfMemoryError` of a GPU.
-    torch_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in text
-    if isinstance(error, MemoryError) or torch_cpu or type(error).__name__ == "OutOfMemoryError":
-        if asked := re.search(r"tried to allocate (\d+) bytes", text):
-            text = f"torch could not allocate {int(asked[1]) / 2**30:.1f} GiB"
-        what = f": {text.split(' GPU ')[0].rstrip('.')}" if text else ""
-        return f"out of memory{what}; use a smaller batch, --size or --sampling, or a machine with more memory"
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text or type(error).__name__ == "OutOfMemoryError":
+        asked = re.search(r"tried to allocate (\d+) bytes", text)
+        what = f"tried to allocate {int(asked[1]) / 2**30:.1f} GiB" if asked else text.partition(" GPU ")[0].rstrip(".")
+        return f"out of memory: {what or 'the size is unknown'}; use a smaller batch, --size or --sampling"
     return None

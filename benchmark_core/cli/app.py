@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import itertools
 import os
 import sys
 import traceback
@@ -180,10 +179,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if argv is None else list(argv)
     as_json = "--json" in arguments
     try:
-        os.getcwd()
-    except FileNotFoundError:
-        fail("the working directory no longer exists; change to another folder", 1, as_json)
-    try:
+        os.getcwd()  # fails if the folder was deleted; libraries would crash later
         code = cli.main(args=arguments, prog_name="elrbench", standalone_mode=False)
     except ElrError as error:
         fail(str(error), error.exit_code, as_json)
@@ -191,11 +187,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         fail(_one_line(error), 2, as_json)
     except (click.Abort, KeyboardInterrupt):
         fail("interrupted; run the same command again to continue from the last finished epoch", 1, as_json)
-    except SystemExit as error:
-        # A command may end with `sys.exit`; what the core calls for it, such as a network of a plugin, may not.
-        modules = [str(frame.f_globals["__name__"]) for frame, _ in traceback.walk_tb(error.__traceback__)]
-        called = list(itertools.takewhile(lambda name: not name.startswith("click."), reversed(modules)))
-        if any(name.startswith("benchmark_core.") for name in called):
+    except SystemExit as error:  # a command may end with it; what the core calls, such as a plugin's network, may not
+        modules = " ".join(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))
+        if "benchmark_core." in modules.rpartition("click.")[2]:
             fail(exit_call(error), 1, as_json)
         raise
     except Exception as error:

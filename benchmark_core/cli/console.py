@@ -107,13 +107,10 @@ def results_only() -> Iterator[None]:
     stdout, file = sys.stdout, None
     with suppress(io.UnsupportedOperation):  # not a file, such as in a notebook
         if stdout.fileno() == 1:
-            stdout.flush()
             file = os.fdopen(os.dup(1), "w", encoding=stdout.encoding, errors=stdout.errors)
-    _results = file or stdout
-    try:
-        if file is not None:
             os.dup2(2, 1)
-        sys.stdout = sys.stderr
+    _results, sys.stdout = file or stdout, sys.stderr
+    try:
         yield
     finally:
         _results, sys.stdout = None, stdout

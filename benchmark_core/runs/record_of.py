@@ -24,7 +24,7 @@ from benchmark_core.records.checksum import add_checksum
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
 from benchmark_core.scoring.predictions import read_predictions
-from benchmark_core.training.device import describe_device
+from benchmark_core.training.device import describe_device, describe_processor
 from benchmark_core.training.training import Training
 
 
@@ -89,6 +89,7 @@ def record_of(
             "initialisation": initialisation_of(plan, components),
             **_stages(training),
             "device": describe_device(device),
+            "processor": describe_processor(),
             "versions": versions(),
             "plugins": plugins_of(catalog, components),
             "timings": stopwatch.timings(),

@@ -106,10 +106,10 @@ class DatasetSpec(Spec):
 
     def read_index(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
         """Return the clips and folds under `root`. Raises ElrError if the plugin returns something else."""
-        from benchmark_core.specs.index import Index
+        from benchmark_core.specs.index import Fold, Index
 
         index = self.returned("index", self.load(self.index)(root, protocol, options), Index)
         check_fields(f"{self}, index", index)
         for name, fold in index.folds.items():
-            check_fields(f"{self}, index, fold '{name}'", fold)
+            check_fields(f"{self}, index, fold '{name}'", self.returned(f"index, fold '{name}',", fold, Fold))
         return index

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -75,7 +74,6 @@ class Spec:
         """Return `resolve(target)`; if it calls `sys.exit`, it raises RunFailed instead."""
         found = resolve(target)
 
-        @functools.wraps(found)
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
                 return found(*args, **kwargs)

@@ -78,13 +78,14 @@ def agreement(old: RunRecord, before: Predictions | None, new: RunRecord, after:
 
 
 def differences(old: RunRecord, new: RunRecord) -> dict[str, tuple[str, str]]:
-    """Devices, versions, plugins and unreadable clips that differ: name -> (recorded, again)."""
+    """Devices, processors, versions, plugins and unreadable clips that differ: name -> (recorded, again)."""
     pairs = dict(_facts(old, new))
     return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
 
 
 def _facts(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, tuple[str, str]]]:
     yield "device", (old["device"], new["device"])
+    yield "processor", (old.get("processor", "not recorded"), new.get("processor", "not recorded"))
     for name in {**old["versions"], **new["versions"]}:
         yield name, (old["versions"].get(name, "not recorded"), new["versions"].get(name, "not recorded"))
     for kind in {**old["plugins"], **new["plugins"]}:

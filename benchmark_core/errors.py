@@ -41,9 +41,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ElrError:
 def exit_call(error: SystemExit) -> str:
     """Return a sentence that says where a plugin called `sys.exit`, and what to do."""
     frame = traceback.extract_tb(error.__traceback__, limit=-1)[0]
-    return (
-        f"sys.exit({error.code!r}) was called in {frame.filename}:{frame.lineno}; raise an error there instead"
-    )
+    return f"sys.exit({error.code!r}) was called in {frame.filename}:{frame.lineno}; raise an error there instead"
 
 
 def explain(error: Exception) -> str | None:

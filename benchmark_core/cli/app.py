@@ -108,7 +108,8 @@ class Commands(click.Group):
 
             found: Mapping[str, CommandSpec] = {}
             try:
-                found, failures = load_commands()
+                with contextlib.redirect_stdout(sys.stderr):  # what plugins print must not spoil --json
+                    found, failures = load_commands()
             except ElrError as error:  # for instance ELRBENCH_BLOCK names an unknown plugin
                 failures = [error]
             clashes = [name for name in found if name in COMMANDS]

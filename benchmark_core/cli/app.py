@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except SystemExit as error:  # a command may end with it; what the core calls, such as a plugin's network, may not
         modules = " ".join(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))
         if "benchmark_core." in modules.rpartition("click.")[2]:
-            fail(exit_call(error), 1, as_json)
+            fail(f"a plugin ended the program: {exit_call(error)}", 1, as_json)
         raise
     except Exception as error:
         if (line := explain(error)) is not None:

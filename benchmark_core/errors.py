@@ -47,7 +47,7 @@ def exit_call(error: SystemExit) -> str:
 def explain(error: Exception) -> str | None:
     """Return an error of the operating system or of memory as one line; None for any other error, which is a bug."""
     text = " ".join(str(error).split())
-    if isinstance(error, FileNotFoundError) and error.filename is None:  # of `os.getcwd`
+    if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # of `os.getcwd`
         return "the working directory no longer exists; change to another folder"
     if isinstance(error, OSError):
         printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__, limit=-1))  # click's

@@ -204,7 +204,8 @@ def test_suite_has_a_row_for_each_reading_and_the_default(
     assert stopped.value.code == 0
     rows = {run["rows"][0]: run for run in json.loads(capsys.readouterr().out)["runs"]}
     assert len({run["digest"] for run in rows.values()}) == 10
-    assert {"default", "matched", "classification", "both-losses", "binary", "three-filters", "absolute-ratio", "area"} < set(rows)
+    named = {"default", "matched", "classification", "both-losses", "binary", "three-filters", "absolute-ratio", "area"}
+    assert named < set(rows)
 
 
 def test_temporal_confidence_of_zero_throughout_stops_the_run() -> None:

@@ -12,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from listening import Listening
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.cli import main
 from benchmark_core.errors import explain
+from benchmark_core.plans.plan import Plan
+from benchmark_core.records.fields import RunRecord
+from elrbench_plugins.commands.suite.suite_runs import SuiteRun, run_all
 
 LONG = "x" * 300
 PYTHON = [sys.executable, "-m", "elrbench"]
@@ -153,6 +157,18 @@ def test_too_little_memory_is_one_line_with_the_amount(
     code, out, err = called(capsys, "list")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "out of memory" in err and amount in err and "batch" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError("1 TiB"), OSError(errno.EIO, "broken", "/disk")], ids=repr)
+def test_a_row_of_a_suite_fails_with_one_line(error: Exception, toy_plan: Plan, tmp_path: Path) -> None:
+    def fail(plan: Plan, out: Path) -> RunRecord:
+        raise error
+
+    told = Listening()
+    outcome = run_all([SuiteRun(plan=toy_plan, rows=("row",))], {}, tmp_path, fail, told)
+    (reason,) = outcome.failures.values()
+    assert reason == explain(error)
+    assert len(told.warnings) == 1 and told.warnings[0].endswith(reason)
 
 
 @pytest.mark.parametrize("error", [TypeError("3"), RuntimeError("shape"), ValueError("x"), KeyError("x")], ids=repr)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.scoring.hits import pack_hits, unpack_hits
-from benchmark_core.scoring.predictions import read_predictions, score_predictions, write_predictions
+from benchmark_core.scoring.predictions import read_predictions, write_predictions
 from benchmark_core.scoring.scores import score
 from benchmark_core.scoring.statistics import bootstrap, wilson
 
@@ -215,7 +215,7 @@ def test_scores_of_the_file_are_those_of_what_it_says(tmp_path: Path) -> None:
     truth = np.array([[1, 0], [0, 1], [1, 1]])
     logits = np.array([[1e-7, -2], [-1e-9, 1], [3, -0.1]])  # 4 decimals would lose the signs
     path = write_predictions(tmp_path / "p", "xyz", truth, logits, "ab")
-    assert score_predictions(path).scores["f1_macro"] == score(logits, truth, "ab").scores["f1_macro"]
+    assert read_predictions(path).scored().scores["f1_macro"] == score(logits, truth, "ab").scores["f1_macro"]
 
 
 def test_an_id_given_twice_is_refused(tmp_path: Path) -> None:

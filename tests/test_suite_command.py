@@ -310,8 +310,6 @@ def test_show_and_list(call):
 )  # fmt: skip
 def test_mistakes_are_one_line(call, argv: tuple[str, ...], message: str):
     write("rows: []")
-    if argv[0] != "run":
-        argv = (*argv, "--json")
     code, out, err = call(*argv)
     assert (code, out) == (2, "") and message in err and len(err.splitlines()) == 1
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    pass
+from benchmark_core.cli.console import results_only
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,8 +89,16 @@ def device_flag(function: F) -> F:
 
 
 def json_flag(function: F) -> F:
-    """Add `--json`: print the result as JSON."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    """Add `--json`: print the result as JSON, and nothing else on stdout."""
+
+    def reserve(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        if value and sys.stdout is not None and not ctx.resilient_parsing:
+            ctx.find_root().with_resource(results_only())
+        return value
+
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=reserve, help="Print JSON.")(
+        function
+    )
 
 
 def cache_flag(function: F) -> F:

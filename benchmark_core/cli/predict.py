@@ -150,7 +150,7 @@ def write(
 
     dataset, ids, targets, logits = loaded.components.dataset, predicted.ids, predicted.targets, predicted.logits
     if targets is None and dataset.answer is not None:
-        text = dataset.load(dataset.answer)(ids, logits)
+        text = dataset.returned("answer", dataset.load(dataset.answer)(ids, logits), str)
         return write_whole(out or folder / ANSWER, text.encode()), None
     path = out or folder / TABLE
     write_predictions(path, ids, targets, logits, dataset.classes, labels_of(loaded, predicted))

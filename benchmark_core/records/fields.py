@@ -197,6 +197,7 @@ class RunRecord(_RunRecord, total=False):
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
+        processor: generation and instruction set of the CPU; equal devices with other processors give other bits.
         unlabelled, high_source, teacher: extra data that training used, if the plan names any.
     """
 
@@ -205,6 +206,7 @@ class RunRecord(_RunRecord, total=False):
     idea_options: list[str]
     fused: list[str]
     notes: list[str]
+    processor: str
     unlabelled: ExtraSetFields
     high_source: ExtraSetFields
     teacher: TeacherFields

@@ -22,6 +22,7 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
+from benchmark_core.training.device import describe_processor
 
 EXTRA: dict[Literal["unlabelled", "high_source"], str] = {  # a record's entries of extra data, as messages call them
     "unlabelled": "unlabelled clips",
@@ -102,6 +103,7 @@ def _fused_record(
             ],
             **({"notes": notes} if notes else {}),
             "device": _distinct(record["device"] for record in streams.values()),
+            "processor": describe_processor(),
             "versions": versions(),
             "timings": {key: round(sum(each[key] for each in timings), 2) for key in timings[0]},
             "structure": structure_key(describe_plan(plan, components)),

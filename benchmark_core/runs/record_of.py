@@ -25,7 +25,7 @@ from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.specs import MethodSpec
-from benchmark_core.training.device import describe_device
+from benchmark_core.training.device import describe_device, describe_processor
 from benchmark_core.training.training import Training
 
 
@@ -91,6 +91,7 @@ def record_of(
             "initialisation": initialisation_of(plan, components),
             **_stages(training),
             "device": describe_device(device),
+            "processor": describe_processor(),
             "versions": versions(),
             "plugins": plugins_of(catalog, components),
             "timings": stopwatch.timings(),

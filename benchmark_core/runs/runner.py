@@ -67,7 +67,7 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
         check_writable(folder)
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)
-    check_code(catalog, components)
+    check_code(components)
     view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
     with reader_lock(context.cache):
         return _run_one(plan, components, catalog, context, device)

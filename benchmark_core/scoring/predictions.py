@@ -129,11 +129,6 @@ def as_written(
     return Predictions(tuple(ids[row] for row in order), targets[order], rounded, tuple(classes))
 
 
-def score_predictions(path: Path) -> Scored:
-    """Return the scores of a predictions file."""
-    return read_predictions(path).scored()
-
-
 def _target(text: str, multi: bool, classes: int) -> int | list[int]:
     numbers = [int(part) for part in text.split(";")] if text or not multi else []
     if not all(0 <= number < classes for number in numbers) or (not multi and len(numbers) != 1):

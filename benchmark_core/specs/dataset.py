@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.specs.field_types import check_fields
 from benchmark_core.specs.option import Value
 from benchmark_core.specs.spec import NOTHING, Spec
 from benchmark_core.specs.target import Target
@@ -73,6 +74,8 @@ class DatasetSpec(Spec):
     def __post_init__(self) -> None:
         """Raise ElrError if a class is listed twice, or the task does not have the metric."""
         Spec.__post_init__(self)
+        for name, protocol in self.protocols.items():
+            check_fields(f"dataset '{self.name}', protocol '{name}'", protocol)
         if len(set(self.classes)) != len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise ElrError(f"dataset '{self.name}': class '{twice}' is listed twice")
@@ -101,10 +104,14 @@ class DatasetSpec(Spec):
     def at_folder(self, path: Path) -> DatasetSpec:
         """Return the dataset of a template at `path`, named TEMPLATE:FOLDER."""
         assert self.at is not None
-        placed: DatasetSpec = self.load(self.at)(path)
-        return placed
+        return replace(self.returned("at", self.load(self.at)(path), DatasetSpec), plugin=self.plugin)
 
     def read_index(self, root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
-        """Return the clips and folds under `root`."""
-        index: Index = self.load(self.index)(root, protocol, options)
+        """Return the clips and folds under `root`. Raises ElrError if the plugin returns something else."""
+        from benchmark_core.specs.index import Fold, Index
+
+        index = self.returned("index", self.load(self.index)(root, protocol, options), Index)
+        check_fields(f"{self}, index", index)
+        for name, fold in index.folds.items():
+            check_fields(f"{self}, index, fold '{name}'", self.returned(f"index, fold '{name}',", fold, Fold))
         return index

@@ -57,5 +57,7 @@ class EnhancerSpec(Spec):
         self, low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, Value] = NOTHING
     ) -> nn.Module:
         """Return the module from low size (h, w), or any size if None, to network size (H, W)."""
-        built: nn.Module = self.load(self.factory)(low, size, defaults(self) | dict(options))
-        return built
+        from torch import nn
+
+        built = self.load(self.factory)(low, size, defaults(self) | dict(options))
+        return self.returned("factory", built, nn.Module)

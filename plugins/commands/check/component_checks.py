@@ -38,7 +38,6 @@ from elrbench_plugins.commands.check.assertions import (
     gradients_and_state,
     require,
     require_installed,
-    require_module,
     require_shape,
 )
 from elrbench_plugins.commands.check.command_checks import check_command, check_tracker
@@ -130,7 +129,7 @@ class ComponentChecks:
         yield "builds"
         time = (spec.frames,) if spec.frames > 1 else ()
         options = next(iter(plans.values())).options("enhancer")
-        built = {low: require_module(spec.build(low, SIZE, options)) for low in plans}
+        built = {low: spec.build(low, SIZE, options) for low in plans}
         yield "returns the right size"
         for low, module in built.items():
             require_shape(module(minimal.noise(2, 3, *time, *low)), (2, 3, *time, *SIZE))
@@ -142,7 +141,7 @@ class ComponentChecks:
     def backbone(self, spec: BackboneSpec) -> Iterator[str]:
         """Check stage maps, features, classifier, gradients, state, initial weights, and one run."""
         yield "builds"
-        built: Any = require_module(spec.build(CLASSES))
+        built: Any = spec.build(CLASSES)
         for name in ("forward_features", "pool", "get_classifier", "num_features"):
             require(hasattr(built, name), f"its module has no '{name}'")
         frames = Sampling.parse(spec.sampling).t

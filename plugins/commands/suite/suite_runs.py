@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, explain
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.records.fields import RunRecord
@@ -97,7 +97,7 @@ def run_all(
 ) -> RunOutcome:
     """Run every plan that is not in `done`, each in the folder `out`/DIGEST. remarks: printed with a run, by digest.
 
-    An error fails its own plan only; the traceback of an unexpected error is printed. After an interrupt, the next call
+    An error fails its own plan only; the traceback of a bug is printed. After an interrupt, the next call
     skips finished runs and continues the interrupted one from its last finished epoch.
     """
     records: dict[str, RunRecord] = dict(done)
@@ -115,8 +115,9 @@ def run_all(
         except ElrError as error:
             failures[digest] = str(error)
         except Exception as error:  # a bug in a method, or out of memory: other rows can still run
-            failures[digest] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            reporter.warn("".join(traceback.format_exception(error)).rstrip())
+            failures[digest] = explain(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
+            if explain(error) is None:
+                reporter.warn("".join(traceback.format_exception(error)).rstrip())
         if digest in failures:
             reporter.warn(f"{at}: {failures[digest]}")
     return RunOutcome(records=records, failures=failures)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    pass
+from benchmark_core.errors import ElrError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,3 +105,9 @@ def board_flag(function: F) -> F:
     return click.option(
         "--folder", type=click.Path(path_type=Path), metavar="DIR", default=default, show_default=True, help=text
     )(function)
+
+
+def check_board(folder: Path) -> None:
+    """Raise ElrError if the leaderboards folder to publish into is a file. A missing folder is created when needed."""
+    if folder.exists() and not folder.is_dir():
+        raise ElrError(f"--folder {folder} is a file; pass a folder")

@@ -13,13 +13,13 @@ from benchmark_core.cli.flags import (
     bad_clips_flag,
     board_flag,
     cache_flag,
+    check_board,
     data_flag,
     device_flag,
     extra_data_flags,
     json_flag,
     plan_flags,
 )
-from benchmark_core.errors import ElrError
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
@@ -77,8 +77,8 @@ def command(
         _print_plan(plan, as_json)
         return
     root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
-    if publish_to and folder.exists() and not folder.is_dir():
-        raise ElrError(f"--folder {folder} is a file; pass a folder")
+    if publish_to:
+        check_board(folder)
 
     from benchmark_core.runs.folder import RUNS, refuse_other_plan
 

@@ -17,8 +17,9 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.clip_results import clip_list
-from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
+from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.finished import costs_in, is_finished
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
@@ -33,8 +34,7 @@ SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "data
 def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]]) -> RunRecord | None:
     """Return the record of `plan` in `folder` if the run is finished and can be reused, otherwise None.
 
-    A run can be reused if its predictions file is unchanged and its plugins equal `plugins`, from `plugins_of`.
-    `fuse_runs` compares the clips of the runs.
+    A run can be reused if its plugins equal `plugins`, from `plugins_of`. `fuse_runs` compares the clips of the runs.
     """
     if not folder.is_dir():
         return None
@@ -42,9 +42,8 @@ def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]])
         record = read_record(find_record(folder))
     except ElrError:  # absent, damaged or of another version
         return None
-    path = folder / record["predictions"]["file"]
-    unchanged = path.is_file() and file_digest(path) == record["predictions"]["sha256"]
-    return record if unchanged and record["digest"] == plan.digest and record["plugins"] == plugins else None
+    same = record["digest"] == plan.digest and record["plugins"] == plugins
+    return record if same and is_finished(folder, record) else None
 
 
 def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[str] = ()) -> dict[str, Any]:
@@ -62,11 +61,11 @@ def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[
     path = out / f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
     write_predictions(path, mean.ids, mean.targets, mean.logits, mean.classes)
     streams = {stream.modality: record for stream, record in zip(plan.streams, records, strict=True)}
-    fused = _fused_record(plan, components, streams, path, reused)
-    write_record(out, fused)
-    costs = [_costs(folder, record) for folder, record in runs]
+    costs = [costs_in(folder, record["structure"]) for folder, record in runs]
     for device in set.intersection(*map(set, costs)):
         write_cost(out, sum_costs(describe_plan(plan, components), [each[device] for each in costs]))
+    fused = _fused_record(plan, components, streams, path, reused)
+    write_record(out, fused)  # last: it marks the run as finished
     return fused
 
 
@@ -135,12 +134,6 @@ def _manifest(record: RunRecord, *, key: Literal["unlabelled", "high_source"]) -
 def _plugins(record: RunRecord) -> str:
     owners = {f"{owner['distribution']} {owner['version']}".strip() for owner in record["plugins"].values()}
     return ", ".join(sorted(owners))
-
-
-def _costs(folder: Path, record: RunRecord) -> dict[str, CostRecord]:
-    """Return device -> cost record of the run's structure in its folder."""
-    found = [read_cost(path) for path in sorted(folder.glob(f"{file_name(record['structure'])}-*.json"))]
-    return {cost["device"]: cost for cost in found}
 
 
 def _distinct(texts: Iterable[str]) -> str:

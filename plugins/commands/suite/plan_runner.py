@@ -89,9 +89,7 @@ class PlanRunner:
 
             refuse_other_plan(out, plan.digest)
             if any(not is_finished(out, read_record(path)) for path in run_records(out, plan.digest)):
-                self.reporter.say(
-                    f"{out} lacks cost or predictions next to its record; its plan is run again"
-                )
+                self.reporter.say(f"{out} lacks cost or predictions next to its record; its plan is run again")
             result = run(plan, self.planned.catalog, dataclasses.replace(contexts[plan.digest], out=out))
             if self.publish_to is not None:
                 publish(result.folder, self.publish_to, say=self.reporter.say)

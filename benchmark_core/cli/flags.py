@@ -81,6 +81,12 @@ def bad_clips_flag(function: F) -> F:
     )(function)
 
 
+def shared_clips_flag(function: F) -> F:
+    """Add `--shared-clips fail|warn`."""
+    text = "What to do if a training clip has the content of a test clip. Default: the dataset's."
+    return click.option("--shared-clips", type=click.Choice(("fail", "warn")), help=text)(function)
+
+
 def device_flag(function: F) -> F:
     """Add `--device NAME`; see `pick_device`."""
     text = "cpu, cuda or cuda:1. Default: the first accelerator, else the CPU."

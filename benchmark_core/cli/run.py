@@ -19,6 +19,7 @@ from benchmark_core.cli.flags import (
     extra_data_flags,
     json_flag,
     plan_flags,
+    shared_clips_flag,
 )
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
@@ -34,6 +35,7 @@ PATH = click.Path(path_type=Path)
 @data_flag
 @extra_data_flags
 @bad_clips_flag
+@shared_clips_flag
 @device_flag
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder. Default: ./elrbench-runs/DIGEST.")
 @cache_flag
@@ -50,6 +52,7 @@ def command(
     unlabelled_data: Path | None,
     high_source_data: Path | None,
     bad_clips: str,
+    shared_clips: str | None,
     device: str | None,
     out: Path | None,
     cache: Path | None,
@@ -94,6 +97,7 @@ def command(
         extra=extra,
         reporter=ConsoleReporter(),
         bad_clips=bad_clips,
+        shared_clips=shared_clips,
         device=device,
         refit=refit,
     )

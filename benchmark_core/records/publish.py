@@ -12,7 +12,7 @@ from benchmark_core.records.consistency import RESULT_FIELDS
 from benchmark_core.records.cost_record import cost_name, has_fewer_variants, read_cost, replaces
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, track_path
-from benchmark_core.records.finished import lacks_cost
+from benchmark_core.records.finished import is_finished
 from benchmark_core.records.record import find_record, part_folder, read_record, record_name
 from benchmark_core.records.stored import stored_bytes
 
@@ -37,7 +37,7 @@ def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] 
     path = find_record(run_folder)
     record = read_record(path)
     predictions = _predictions(run_folder, record)
-    if lacks_cost(run_folder, record):
+    if not is_finished(run_folder, record):
         raise ElrError(
             f"{run_folder} has a record but no cost, because its run was stopped before the end; run its plan again "
             f"with --out {run_folder}, which reuses stages in the cache"

@@ -36,8 +36,6 @@ def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]])
 
     A run can be reused if its plugins equal `plugins`, from `plugins_of`. `fuse_runs` compares the clips of the runs.
     """
-    if not folder.is_dir():
-        return None
     try:
         record = read_record(find_record(folder))
     except ElrError:  # absent, damaged or of another version
@@ -89,6 +87,7 @@ def _fused_record(
             "fused": [record["digest"] for record in streams.values()],
             **read_predictions(predictions).scored().to_json(first["primary"]),
             **{key: first[key] for key in EXTRA if key in first},
+            **({"shared_clips": first["shared_clips"]} if "shared_clips" in first else {}),
             "initialisation": _distinct(record["initialisation"] for record in streams.values()),
             "updates": {
                 f"{stream} {name}": n for stream, record in streams.items() for name, n in record["updates"].items()
@@ -101,7 +100,10 @@ def _fused_record(
             **({"notes": notes} if notes else {}),
             "device": _distinct(record["device"] for record in streams.values()),
             "versions": versions(),
-            "timings": {key: round(sum(each[key] for each in timings), 2) for key in timings[0]},
+            "timings": {
+                key: round(sum(each.get(key, each["train_s"]) for each in timings), 2)
+                for key in max(timings, key=len)  # `train_all_s` may be in one record only
+            },
             "structure": structure_key(describe_plan(plan, components)),
             "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
             "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

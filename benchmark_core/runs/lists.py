@@ -61,16 +61,17 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
     """Read the dataset's lists and check them.
 
     ElrError if the folder, the lists or (with bad_clips "fail") a clip is absent, an id is repeated, a class number is
-    out of range, or the plan's fold is empty or has a clip in both parts.
+    out of range, a single-label dataset has one class, or the plan's fold is empty or has a clip in both parts.
     """
     dataset = components.dataset
+    if len(dataset.classes) == 1 and dataset.task == "single-label":
+        raise ElrError(f"{dataset.name} has only the class '{dataset.classes[0]}'; add clips of another class")
     index = list_clips(dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=bad_clips)
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; the dataset's plugin must list unique ids")
     for clip in index.clips:
-        labels = clip.target if isinstance(clip.target, tuple) else () if clip.target is None else (clip.target,)
-        if not all(0 <= label < len(dataset.classes) for label in labels):
+        if not all(0 <= label < len(dataset.classes) for label in clip.labels):
             raise ElrError(
                 f"{dataset.name}: clip '{clip.id}' has class {clip.target}, but the {len(dataset.classes)} classes "
                 "are numbered from 0; the dataset's plugin must list numbers in that range"

@@ -88,6 +88,13 @@ class Clip:
     target: int | tuple[int, ...] | None
     group: str = ""
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Class numbers; empty if unlabelled."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, int) else self.target
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:

@@ -77,6 +77,7 @@ class StageRunner(ABC):
     alone. The other operations do nothing unless a runner records them.
 
     seed: the plan's. stages: one row per finished stage, in order of use. notes: sentences for the record.
+    A row's `seconds` is the training time of the stage, and `earlier` the part of it that earlier processes spent.
     """
 
     def __init__(self, seed: int) -> None:

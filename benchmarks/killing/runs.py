@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 from collections import Counter
@@ -40,12 +41,12 @@ def preload() -> None:
     """Import what every child needs, once, before forking."""
     import torch
 
-    import benchmark_core.cost.macs
-    import benchmark_core.runs.runner  # noqa: F401
-    import elrbench_plugins.cstat.fit
-    import elrbench_plugins.dvsr.fit
     from benchmark_core.catalog import load_catalog
 
+    for module in ("cost.macs", "runs.runner"):
+        importlib.import_module(f"benchmark_core.{module}")
+    for module in ("cstat.fit", "dvsr.fit"):
+        importlib.import_module(f"elrbench_plugins.{module}")
     load_catalog(extra=(str(TOY),))
     torch.set_num_threads(1)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # the first optimizer imports many modules

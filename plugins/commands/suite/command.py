@@ -21,6 +21,7 @@ from benchmark_core.cli.flags import (
     extra_data_flags,
     json_flag,
     plugin_flag,
+    shared_clips_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths
@@ -162,6 +163,7 @@ def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
 @bad_clips_flag
+@shared_clips_flag
 @device_flag
 @click.option(
     "--out",

@@ -111,6 +111,7 @@ class PlanRunner:
             extra=located(catalog, one.plan, given),
             reporter=self.reporter,
             bad_clips=self.bad_clips,
+            shared_clips=self.flags["shared_clips"],
             device=self.device,
         )
 

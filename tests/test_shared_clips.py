@@ -189,7 +189,9 @@ def test_one_class_alone_is_refused(call: Call, tmp_path: Path) -> None:
     for part in ("train", "test"):
         film(tmp_path / "only" / part / "jump" / f"{part}.avi", 16)
     code, err = call("run", *flags(tmp_path / "only"))
-    assert code == 2 and "folder:only has only the class 'jump'" in err and len(err.splitlines()) == 1
+    assert (
+        code == 2 and "folder:only: 'jump' is the only class with training clips" in err and len(err.splitlines()) == 1
+    )
 
 
 # -- records and tables

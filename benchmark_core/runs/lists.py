@@ -61,11 +61,9 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
     """Read the dataset's lists and check them.
 
     ElrError if the folder, the lists or (with bad_clips "fail") a clip is absent, an id is repeated, a class number is
-    out of range, a single-label dataset has one class, or the plan's fold is empty or has a clip in both parts.
+    out of range, or the plan's fold is empty, has a clip in both parts or (single-label) trains one class.
     """
     dataset = components.dataset
-    if len(dataset.classes) == 1 and dataset.task == "single-label":
-        raise ElrError(f"{dataset.name} has only the class '{dataset.classes[0]}'; add clips of another class")
     index = list_clips(dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=bad_clips)
     if len(index.by_id) != len(index.clips):
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
@@ -91,6 +89,10 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
             f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has no training clips or no test clips"
             + (f" under {data}" if data else "; set its options to larger numbers")
         )
+    trained = {label for clip in index.split(plan.fold, "train") for label in clip.labels}
+    if len(trained) == 1 and dataset.task == "single-label":
+        only = dataset.classes[trained.pop()]
+        raise ElrError(f"{dataset.name}: '{only}' is the only class with training clips; add clips of another class")
     return index
 
 

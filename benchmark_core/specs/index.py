@@ -91,9 +91,8 @@ class Clip:
     @property
     def labels(self) -> tuple[int, ...]:
         """Class numbers; empty if unlabelled."""
-        if self.target is None:
-            return ()
-        return (self.target,) if isinstance(self.target, int) else self.target
+        target = () if self.target is None else self.target
+        return (target,) if isinstance(target, int) else target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,13 +29,11 @@ def is_finished(run_folder: Path, record: RunRecord) -> bool:
     Older versions wrote the cost last, so that a run that was stopped may have a record and no cost. A fused run whose
     streams were measured on different devices needs no cost.
     """
-    devices = []
     with suppress(ElrError):  # predictions or a stream are missing
         stored_bytes(record, run_folder)
         if costs_in(run_folder, record["structure"]):
             return True
-        for part in record.get("fused", ()):
-            folder = part_folder(run_folder, record["digest"], part)
-            devices.append(set(costs_in(folder, read_record(find_record(folder))["structure"])))
+        folders = [part_folder(run_folder, record["digest"], part) for part in record.get("fused", ())]
+        devices = [set(costs_in(folder, read_record(find_record(folder))["structure"])) for folder in folders]
         return bool(devices) and all(devices) and not set.intersection(*devices)
     return False

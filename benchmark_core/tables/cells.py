@@ -88,8 +88,8 @@ def plugins(ranked: RankedRow) -> str:
 def notes(ranked: RankedRow) -> list[str]:
     """Return the distinct notes of the row's records, after the largest number of shared clips if there are any."""
     shared = max(record.get("shared_clips", 0) for record in ranked.row.records)
-    counted = f"up to {shared} training clips of a fold" if ranked.row.folds > 1 else f"{shared} training clips"
-    found = [f"{counted} are also test clips, by content"] if shared else []
+    of = " of a fold" if ranked.row.folds > 1 else ""
+    found = [f"{shared} training clips{of} are also test clips, by content"] if shared else []
     return found + list(dict.fromkeys(note for record in ranked.row.records for note in record.get("notes", ())))
 
 

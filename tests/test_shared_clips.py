@@ -127,6 +127,8 @@ def test_no_file_is_read_twice_for_its_digest(
 def test_a_dataset_warns_by_default_and_a_folder_fails() -> None:
     assert FOLDER.shared_clips == "fail"
     assert {field.name: field.default for field in dataclasses.fields(DatasetSpec)}["shared_clips"] == "warn"
+    with pytest.raises(ElrError, match="shared_clips of dataset 'folder': 'skip'.*warn"):
+        dataclasses.replace(FOLDER, shared_clips="skip")  # type: ignore[arg-type]
 
 
 # -- folds

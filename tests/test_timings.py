@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_records import make_record, put
 from test_flow import opencv
 from test_fusion import amend, made, plan, streams_at
 from test_fusion import go as go_fused
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.papers.collection import Library
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.tables.gather import gather
 from benchmark_core.training.stage_folder import StageFolder, read_checkpoint
+from elrbench_plugins.commands.site.row_details import row_details
 
 __all__ = ["made", "opencv", "plan"]  # fixtures
 
@@ -66,3 +70,12 @@ def test_a_fused_run_counts_the_earlier_processes_of_either_stream(
     fused = go_fused(plan, toy_catalog, tmp_path).record["timings"]
     assert fused["train_all_s"] == pytest.approx(one["train_s"] + 500)
     assert fused["train_s"] == pytest.approx(one["train_s"] + other["train_s"])
+
+
+def test_the_site_shows_the_time_of_earlier_processes(tmp_path: Path) -> None:
+    for seed, more in enumerate(({}, {"train_all_s": 204.0})):
+        put(tmp_path, make_record(seed=seed, more={"timings": {"train_s": 24.0, "total_s": 30.0, **more}}))
+    (page,) = gather(tmp_path, Library({}, {}), whole=True).pages.values()
+    assert page.table is not None
+    first, second = (run["took"] for run in row_details(page.table.competitors[0], {}, "board")["runs"])
+    assert first == "30 s" and second.startswith("30 s (") and "204 s" in second

@@ -195,8 +195,7 @@ class RunRecord(_RunRecord, total=False):
         privileged: whether the run was scored on high views (oracle).
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
-        timings: seconds of the process that wrote the record. `train_all_s` is `train_s` plus the training time of
-            stages in earlier processes, from which this process continued or took a result.
+        timings: seconds of the last process; `train_all_s` adds the seconds of its stages in earlier processes.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
         unlabelled, high_source, teacher: extra data that training used, if the plan names any.
         shared_clips: number of training clips that have the content of a test clip, if there are any.

@@ -79,6 +79,8 @@ class DatasetSpec(Spec):
             raise ElrError(f"dataset '{self.name}': class '{twice}' is listed twice")
         if self.task not in METRICS:
             raise unknown(f"task of dataset '{self.name}'", self.task, METRICS)
+        if self.shared_clips not in ("warn", "fail"):
+            raise unknown(f"value of shared_clips of dataset '{self.name}'", self.shared_clips, ("warn", "fail"))
         if not self.metric:
             object.__setattr__(self, "metric", METRICS[self.task][0])
         if self.metric not in METRICS[self.task]:

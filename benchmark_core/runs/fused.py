@@ -28,6 +28,7 @@ EXTRA: dict[Literal["unlabelled", "high_source"], str] = {  # a record's entries
     "unlabelled": "unlabelled clips",
     "high_source": "clips with high views",
 }
+OPTIONAL = ("own_controls", "idea_options", "shared_clips")  # of all streams, if of one
 SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "dataset", "plugins")
 
 
@@ -86,8 +87,7 @@ def _fused_record(
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
             "fused": [record["digest"] for record in streams.values()],
             **read_predictions(predictions).scored().to_json(first["primary"]),
-            **{key: first[key] for key in EXTRA if key in first},
-            **({"shared_clips": first["shared_clips"]} if "shared_clips" in first else {}),
+            **{key: first[key] for key in (*EXTRA, *OPTIONAL) if key in first},  # type: ignore[literal-required]
             "initialisation": _distinct(record["initialisation"] for record in streams.values()),
             "updates": {
                 f"{stream} {name}": n for stream, record in streams.items() for name, n in record["updates"].items()

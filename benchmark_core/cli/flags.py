@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from benchmark_core.cli.console import results_only
+from benchmark_core.errors import ElrError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +83,12 @@ def bad_clips_flag(function: F) -> F:
     )(function)
 
 
+def shared_clips_flag(function: F) -> F:
+    """Add `--shared-clips fail|warn`."""
+    text = "What to do if a training clip has the content of a test clip. Default: the dataset's."
+    return click.option("--shared-clips", type=click.Choice(("fail", "warn")), help=text)(function)
+
+
 def device_flag(function: F) -> F:
     """Add `--device NAME`; see `pick_device`."""
     text = "cpu, cuda or cuda:1. Default: the first accelerator, else the CPU."
@@ -114,3 +121,9 @@ def board_flag(function: F) -> F:
     return click.option(
         "--folder", type=click.Path(path_type=Path), metavar="DIR", default=default, show_default=True, help=text
     )(function)
+
+
+def check_board(folder: Path) -> None:
+    """Raise ElrError if the leaderboards folder to publish into is a file. A missing folder is created when needed."""
+    if folder.exists() and not folder.is_dir():
+        raise ElrError(f"--folder {folder} is a file; pass a folder")

@@ -251,8 +251,7 @@ class Views:
             return torch.tensor([-1 if clip.target is None else clip.target for clip in clips], dtype=torch.int64)
         target = torch.zeros(len(clips), self.classes)
         for row, clip in enumerate(clips):
-            if clip.target is not None:
-                target[row, list(clip.target) if isinstance(clip.target, tuple) else clip.target] = 1
+            target[row, list(clip.labels)] = 1
         return target
 
 

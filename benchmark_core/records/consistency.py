@@ -88,6 +88,8 @@ def _check_scores(record: RunRecord) -> None:
             raise ElrError(f"'scores.{name}' is over {score['n']} clips, but 'clips.test' is {clips}")
     if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
         raise ElrError(f"'per_class' does not have the {classes} classes of the dataset")
+    if not 0 <= record.get("shared_clips", 0) <= record["clips"]["train"]:
+        raise ElrError(f"'shared_clips' is not between 0 and the {record['clips']['train']} training clips")
     if not all(0 <= n <= clips for n in per_class["n"]):
         raise ElrError(f"'per_class.n' is not between 0 and the {clips} test clips")
 

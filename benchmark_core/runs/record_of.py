@@ -39,10 +39,12 @@ class Stopwatch:
         """End a phase: preparation, training, testing, in this order."""
         self.marks.append(time.monotonic())
 
-    def timings(self) -> dict[str, float]:
-        """Return the seconds of each phase and of all until now."""
+    def timings(self, earlier: float = 0.0) -> dict[str, float]:
+        """Return the seconds of each phase and of all until now. earlier: training time of earlier processes."""
         began, prepared, trained, tested = self.marks
         seconds = {"prepare_s": prepared - began, "train_s": trained - prepared, "test_s": tested - trained}
+        if earlier:
+            seconds["train_all_s"] = seconds["train_s"] + earlier
         return {key: round(value, 2) for key, value in {**seconds, "total_s": time.monotonic() - began}.items()}
 
 
@@ -87,6 +89,7 @@ def record_of(
             **read_predictions(predictions).scored().to_json(dataset.metric),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},
             "dataset": {"manifest": data.index.digest(), "classes": len(dataset.classes)},
+            **({"shared_clips": data.shared} if data.shared else {}),
             **_extra_data(data, teacher),
             "initialisation": initialisation_of(plan, components),
             **_stages(training),
@@ -94,7 +97,7 @@ def record_of(
             "processor": describe_processor(),
             "versions": versions(),
             "plugins": plugins_of(catalog, components),
-            "timings": stopwatch.timings(),
+            "timings": stopwatch.timings(sum(stage["earlier"] for stage in training.stages)),
             "structure": structure_key(describe_plan(plan, components)),
             "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
             "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -129,9 +129,9 @@ def _run_one(
         device=device,
         stopwatch=stopwatch,
     )
-    write_record(out, record)
     structure = describe_plan(plan, components)
     write_cost(out, cost_of(recognizer, structure, structure["low"] or data.median_size(), device))
+    write_record(out, record)  # last: it marks the run as finished
     return RunResult(record=record, folder=out)
 
 

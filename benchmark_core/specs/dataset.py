@@ -53,6 +53,8 @@ class DatasetSpec(Spec):
     where: where its authors offer it, for `data info`.
     counts: protocol -> fold -> (training clips, test clips) as published by its authors; `data verify` compares them.
     answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test labels are not public.
+    shared_clips: what a run does if a training clip has the content of a test clip: "warn" (official lists contain such
+        clips) or "fail"; `--shared-clips` overrides it.
     at: only for a template such as `folder:PATH`: `at(path) -> DatasetSpec`, which reads the classes from disk.
     """
 
@@ -69,6 +71,7 @@ class DatasetSpec(Spec):
     where: str = ""
     counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
     answer: Target | None = None
+    shared_clips: Literal["warn", "fail"] = "warn"
     at: Target | None = None
 
     def __post_init__(self) -> None:
@@ -81,6 +84,8 @@ class DatasetSpec(Spec):
             raise ElrError(f"dataset '{self.name}': class '{twice}' is listed twice")
         if self.task not in METRICS:
             raise unknown(f"task of dataset '{self.name}'", self.task, METRICS)
+        if self.shared_clips not in ("warn", "fail"):
+            raise unknown(f"value of shared_clips of dataset '{self.name}'", self.shared_clips, ("warn", "fail"))
         if not self.metric:
             object.__setattr__(self, "metric", METRICS[self.task][0])
         if self.metric not in METRICS[self.task]:

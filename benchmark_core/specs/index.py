@@ -91,6 +91,12 @@ class Clip:
     target: int | tuple[int, ...] | None
     group: str = ""
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Class numbers; empty if unlabelled."""
+        target = () if self.target is None else self.target
+        return (target,) if isinstance(target, int) else target
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:

@@ -87,8 +87,11 @@ def plugins(ranked: RankedRow) -> str:
 
 
 def notes(ranked: RankedRow) -> list[str]:
-    """Return the distinct notes of the row's records."""
-    return list(dict.fromkeys(note for record in ranked.row.records for note in record.get("notes", ())))
+    """Return the distinct notes of the row's records, after the largest number of shared clips if there are any."""
+    shared = max(record.get("shared_clips", 0) for record in ranked.row.records)
+    of = " of a fold" if ranked.row.folds > 1 else ""
+    found = [f"{shared} training clips{of} are also test clips, by content"] if shared else []
+    return found + list(dict.fromkeys(note for record in ranked.row.records for note in record.get("notes", ())))
 
 
 def links(ranked: RankedRow, root: str) -> str:

@@ -17,6 +17,7 @@ from benchmark_core.cli.flags import (
     extra_data_flags,
     json_flag,
     plugin_flag,
+    shared_clips_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths, RunContext
@@ -43,6 +44,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--teacher", metavar="DIR", help="Run folder of the teacher, if the recorded plan was given one.")
 @bad_clips_flag
+@shared_clips_flag
 @device_flag
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder to write. Default: ./elrbench-runs/DIGEST-again.")
 @cache_flag
@@ -62,6 +64,7 @@ def command(
     enhancer_weights: str | None,
     teacher: str | None,
     bad_clips: str,
+    shared_clips: str | None,
     device: str | None,
     out: Path | None,
     cache: Path | None,
@@ -114,6 +117,7 @@ def command(
         extra=extra,
         reporter=ConsoleReporter(),
         bad_clips=bad_clips,
+        shared_clips=shared_clips or ("warn" if old.get("shared_clips") else None),
         device=device,
         refit=refit,
     )

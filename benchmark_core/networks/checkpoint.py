@@ -6,7 +6,7 @@ import io
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,12 +18,21 @@ from benchmark_core.errors import ElrError
 from benchmark_core.networks.channels import adapt_first_convolution, first_convolution
 from benchmark_core.weights_file import WeightsFile
 
-WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the tensors
-PARALLEL, OWN = "module.", "backbone."  # prefixes of names in DataParallel modules and in this project's recognizers
+WRAPPERS = ("state_dict", "model", "G", "netG", "netA")  # keys under which training scripts keep the tensors
+PARALLEL = "module."  # prefix of names in DataParallel modules
+OWN = ("backbone.", "model.")  # prefixes of a backbone's names in this project's recognizers and in others' classifiers
 OTHER_PARTS = ("head.", "enhancer.")  # prefixes of a recognizer's other parts
 COUNTER = ".num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and no code here reads it
 
 State = dict[str, Tensor]
+
+
+class Misfit(ElrError):
+    """Tensors of a file that do not fit a network. what: the message without its remedy."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
 
 
 def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, channels: int = 3) -> str:
@@ -32,10 +41,19 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
     A classifier for another number of classes keeps its initialisation. The file's first convolution may be 2D (it is
     inflated) or have a number of channels other than `channels` (it is averaged); see `adapt_first_convolution`.
     BatchNorm's batch counts may be missing. No other tensor may be missing, be left over or differ in shape.
-    backbone: its name, for errors. Raises ElrError, naming the file and the first tensors that do not fit.
+    backbone: its name, for errors. Raises Misfit, naming the file and the first tensors that do not fit.
     """
+    given, said = match_checkpoint(module, read_state(file), file, backbone=backbone, channels=channels)
+    module.load_state_dict({**module.state_dict(), **given})
+    return said
+
+
+def match_checkpoint(
+    module: nn.Module, state: State, file: WeightsFile, *, backbone: str, channels: int = 3
+) -> tuple[State, str]:
+    """Return the tensors of `state` that `load_checkpoint` loads into `module`, and what matched. Raises Misfit."""
     expected: State = module.state_dict()
-    given = _aligned(read_state(file), expected)
+    given = _aligned(state, expected)
     notes: list[str] = []
     classifier = _names(module, module.get_classifier()) & expected.keys()  # type: ignore[operator]
     fresh = _fresh(classifier, given, expected)
@@ -56,21 +74,29 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
         notes.append(f"{len(counters)} counts of batches start at 0")
     advice = "pass another --backbone or other --weights"
     _check(file, f"backbone '{backbone}'", given, expected, [key for key in missing if key not in counters], advice)
-    module.load_state_dict({**expected, **given})
-    return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
+    return given, "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
 
 
-def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str) -> str:
+def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str, optional: Sequence[str] = ()) -> str:
     """Load all tensors of `module` from `file` and return how many: "211 of 211 tensors".
 
-    owner: the network that needs the weights; advice: the remedy; both for errors. Raises ElrError like
-    `load_checkpoint`.
+    owner: the network that needs the weights; advice: the remedy; both for errors. optional: names of parts that only
+    the module or only the file may have. Such a part keeps its initial values, or is ignored. Raises Misfit.
     """
     expected: State = module.state_dict()
     given = read_state(file)
-    _check(file, owner, given, expected, [key for key in expected if key not in given], advice)
-    module.load_state_dict(given)
-    return f"{len(given)} of {len(expected)} tensors"
+    wanted, notes = expected, []
+    for part in optional:
+        inside = f"{part}."
+        ours, theirs = (any(key.startswith(inside) for key in state) for state in (expected, given))
+        if ours is not theirs:
+            notes.append(f"{part} keeps its initial values: not in the file" if ours else f"{part} of the file unused")
+            wanted, given = (
+                {key: value for key, value in state.items() if not key.startswith(inside)} for state in (wanted, given)
+            )
+    _check(file, owner, given, wanted, [key for key in wanted if key not in given], advice)
+    module.load_state_dict({**expected, **given})
+    return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
 
 
 def read_state(file: WeightsFile) -> State:
@@ -116,9 +142,10 @@ def _holds(plain: object) -> bool:
 
 
 def _aligned(given: State, expected: State) -> State:
-    """Return the backbone's tensors of a recognizer if their names match better than those of `given`; else `given`."""
-    own = {key.removeprefix(OWN): value for key, value in given.items() if not key.startswith(OTHER_PARTS)}
-    return own if len(own.keys() & expected.keys()) > len(given.keys() & expected.keys()) else dict(given)
+    """Return `given` without the prefix of `OWN` and the other parts that keep most names from matching, if any do."""
+    inner = {key: value for key, value in given.items() if not key.startswith(OTHER_PARTS)}
+    named = [given, *({key.removeprefix(prefix): value for key, value in inner.items()} for prefix in OWN)]
+    return dict(max(named, key=lambda state: len(state.keys() & expected.keys())))
 
 
 def _names(module: nn.Module, part: object) -> set[str]:
@@ -140,7 +167,7 @@ def _fresh(classifier: set[str], given: State, expected: State) -> str:
 
 
 def _check(file: WeightsFile, owner: str, given: State, expected: State, missing: list[str], advice: str) -> None:
-    """Raise ElrError unless every tensor fits and is finite."""
+    """Raise Misfit unless every tensor fits, and ElrError unless every tensor is finite."""
     left_over = [key for key in given if key not in expected]
     misshapen = [key for key in given if key in expected and given[key].shape != expected[key].shape]
     faults = []
@@ -154,7 +181,7 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
             f"{len(misshapen)} shapes differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
         )
     if faults:
-        raise ElrError(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}; {advice}")
+        raise Misfit(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}", advice)
     spoilt = [key for key, value in given.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if spoilt:
         raise ElrError(f"the weights {file.path}: {len(spoilt)} tensors are not finite (first: {spoilt[0]}); {advice}")

@@ -130,7 +130,7 @@ def read_state(file: WeightsFile) -> State:
         top = ", ".join(map(str, list(plain)[:6])) if isinstance(plain, Mapping) else type(plain).__name__
         raise ElrError(
             f"the weights {file.path} contain no named tensors, neither at the top ({top or 'nothing'}) nor under "
-            f"{' or '.join(WRAPPERS)}; save a state_dict and pass its file"
+            f"{', '.join(WRAPPERS)}; save a state_dict and pass its file"
         )
     if all(key.startswith(PARALLEL) for key in state):
         state = {key.removeprefix(PARALLEL): value for key, value in state.items()}

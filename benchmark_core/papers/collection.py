@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,11 @@ class Library:
         if key not in figures:
             raise unknown("printed figure", key, figures)
         return figures[key]
+
+    def notes_on(self, degradation: str) -> tuple[str, ...]:
+        """Return the papers' notes on a degradation as tables name it, such as `average-12x16,sigma_blur=0.5`."""
+        template = re.sub(r"\d+x\d+", "HxW", degradation.partition(",")[0])
+        return tuple(paper.degradations[template] for paper in self.papers.values() if template in paper.degradations)
 
     def suite(self, name: str) -> DataFile:
         """Return the file of a suite. Raises ElrError with a suggestion if there is none."""

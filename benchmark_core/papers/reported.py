@@ -20,7 +20,9 @@
 
 The id of this figure is `acme-2024/table2/ours/net18`. Leave out what a paper does not state. A row's `origin` names
 the authors of its system if the paper quotes it from elsewhere. `track` is the name of the degradation in tables, if it
-differs: for `bicubic-14x14` at network size 112x112 it is `14x14-centre112`. Loads no plugin and no torch.
+differs: for `bicubic-14x14` at network size 112x112 it is `14x14-centre112`. A row's `protocol: ~` takes back what its
+table or column states, for a figure that was measured otherwise. Sizes are height x width. `degradations` has a note
+for the pages of all tracks with a degradation: `{average-HxW: blur and noise are guesses}`. Loads no plugin, no torch.
 """
 
 from __future__ import annotations
@@ -89,7 +91,10 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A parsed file. figures: by id, in the order of the tables, row by row. systems: by id, PAPER/NAME."""
+    """A parsed file. figures: by id, in the order of the tables, row by row. systems: by id, PAPER/NAME.
+
+    degradations: note by degradation.
+    """
 
     name: str
     title: str
@@ -97,6 +102,7 @@ class Paper:
     url: str
     figures: Mapping[str, Figure]
     systems: Mapping[str, System]
+    degradations: Mapping[str, str]
 
 
 def read_reported(text: str, where: str, name: str) -> Paper:
@@ -160,7 +166,9 @@ class _Node:
         if key is not None and node.plain:
             node.mapping(*CONDITIONS)
         found: dict[str, Any] = {
-            name: node.text(name) for name in CONDITIONS if name in node.plain and name != "ceiling"
+            name: "" if node.plain[name] is None else node.text(name)
+            for name in CONDITIONS
+            if name in node.plain and name != "ceiling"
         }
         if "ceiling" in node.plain:
             found["ceiling"] = node.plain["ceiling"]
@@ -170,7 +178,7 @@ class _Node:
 
 
 def _paper(root: _Node, name: str) -> Paper:
-    root.mapping("paper", "title", "citation", "url", "common", "tables", "systems")
+    root.mapping("paper", "title", "citation", "url", "common", "degradations", "tables", "systems")
     if root.text("paper") != name:
         raise _Wrong(f"it has 'paper: {root.text('paper')}', but the file is called {name}")
     figures: dict[str, Figure] = {}
@@ -184,7 +192,12 @@ def _paper(root: _Node, name: str) -> Paper:
         url=root.text("url", ""),
         figures=figures,
         systems=_systems(root, name) if "systems" in root.plain else {},
+        degradations=_degradations(root.part("degradations")) if "degradations" in root.plain else {},
     )
+
+
+def _degradations(node: _Node) -> dict[str, str]:
+    return {key: node.text(key) for key in node.mapping()}
 
 
 def _systems(root: _Node, paper: str) -> dict[str, System]:
@@ -224,7 +237,7 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
             key = f"{prefix}/{row_name}/{column_name}"
             of = {"system": row.text("printed"), **common, **_joined(row, column)}
             for needed in ("dataset", "metric"):
-                if needed not in of:
+                if not of.get(needed):
                     raise _Wrong(f"{row.where}, column {column_name}: '{needed}' is missing")
             if of["metric"] not in METRICS:
                 raise _Wrong(f"{row.where}, column {column_name}: {unknown('metric', of['metric'], METRICS)}")
@@ -250,10 +263,11 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
 
 
 def _joined(row: _Node, column: _Node) -> dict[str, Any]:
-    """Join the conditions of a row and a column. Raises if both state the same one."""
-    if both := sorted(row.conditions().keys() & column.conditions().keys()):
+    """Join the conditions of a row and a column. Raises if both state the same one; `~` states nothing."""
+    of_row, of_column = row.conditions(), column.conditions()
+    if both := sorted(key for key in of_row.keys() & of_column.keys() if of_row[key] != ""):
         raise _Wrong(f"{row.where} and {column.where} both have '{both[0]}'; remove one of them")
-    return {**column.conditions(), **row.conditions()}
+    return {**of_column, **of_row}
 
 
 def _values(row: _Node, columns: Mapping[str, _Node]) -> list[float | None]:

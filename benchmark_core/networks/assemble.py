@@ -16,7 +16,7 @@ from benchmark_core.clips.modality import FLOW, RGB, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.channels import with_channels
-from benchmark_core.networks.checkpoint import Misfit, load_public, match_checkpoint, read_state
+from benchmark_core.networks.checkpoint import load_public
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
 from benchmark_core.networks.recognizer import Parts, Recognizer
@@ -164,24 +164,22 @@ def build_backbone(
         backbone = with_channels(backbone, channels)
         try:
             return backbone, f"{weights} ({target(backbone, backbone=spec.name, channels=channels)})"
-        except Misfit as misfit:
-            setting = fitting_setting(spec, classes, options, target, channels)
-            raise ElrError(f"{misfit.what}; pass --set {setting}") if setting else misfit from misfit
+        except ElrError as error:
+            if setting := _fitting_setting(spec, classes, options, target, channels):
+                raise ElrError(f"{str(error).rpartition('; ')[0]}; pass --set {setting}") from error
+            raise
     spec.load(target)(backbone)
     return with_channels(backbone, channels), weights
 
 
-def fitting_setting(
+def _fitting_setting(
     spec: BackboneSpec, classes: int, options: Mapping[str, Value], file: WeightsFile, channels: int
 ) -> str:
-    """Return the setting of one option with which the file fits the backbone, as `backbone.KEY=VALUE`; else ""."""
-    state = read_state(file)
-    for key, option in spec.options.items():
-        for value in option.choices or ((True, False) if isinstance(option.default, bool) else ()):
-            with torch.device("meta"), suppress(ElrError):  # tensors without data
-                other = with_channels(spec.build(classes, {**options, key: value}), channels)
-                match_checkpoint(other, state, file, backbone=spec.name, channels=channels)
-                return f"backbone.{key}={value}"
+    """Return the choice of one option with which the file fits the backbone, as `backbone.KEY=VALUE`; else ""."""
+    for key, value in ((key, value) for key, option in spec.options.items() for value in option.choices):
+        with suppress(ElrError):
+            file(with_channels(spec.build(classes, {**options, key: value}), channels), channels=channels)
+            return f"backbone.{key}={value}"
     return ""
 
 

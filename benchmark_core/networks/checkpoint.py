@@ -27,33 +27,16 @@ COUNTER = ".num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and
 State = dict[str, Tensor]
 
 
-class Misfit(ElrError):
-    """Tensors of a file that do not fit a network. what: the message without its remedy."""
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(f"{what}; {advice}")
-        self.what = what
-
-
 def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, channels: int = 3) -> str:
     """Load `file` into `module` and return what matched: "302 of 304 tensors; classifier fresh: 400 -> 101 classes".
 
     A classifier for another number of classes keeps its initialisation. The file's first convolution may be 2D (it is
     inflated) or have a number of channels other than `channels` (it is averaged); see `adapt_first_convolution`.
     BatchNorm's batch counts may be missing. No other tensor may be missing, be left over or differ in shape.
-    backbone: its name, for errors. Raises Misfit, naming the file and the first tensors that do not fit.
+    backbone: its name, for errors. Raises ElrError, naming the file and the first tensors that do not fit.
     """
-    given, said = match_checkpoint(module, read_state(file), file, backbone=backbone, channels=channels)
-    module.load_state_dict({**module.state_dict(), **given})
-    return said
-
-
-def match_checkpoint(
-    module: nn.Module, state: State, file: WeightsFile, *, backbone: str, channels: int = 3
-) -> tuple[State, str]:
-    """Return the tensors of `state` that `load_checkpoint` loads into `module`, and what matched. Raises Misfit."""
     expected: State = module.state_dict()
-    given = _aligned(state, expected)
+    given = _aligned(read_state(file), expected)
     notes: list[str] = []
     classifier = _names(module, module.get_classifier()) & expected.keys()  # type: ignore[operator]
     fresh = _fresh(classifier, given, expected)
@@ -74,14 +57,16 @@ def match_checkpoint(
         notes.append(f"{len(counters)} counts of batches start at 0")
     advice = "pass another --backbone or other --weights"
     _check(file, f"backbone '{backbone}'", given, expected, [key for key in missing if key not in counters], advice)
-    return given, "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
+    module.load_state_dict({**expected, **given})
+    return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
 
 
 def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str, optional: Sequence[str] = ()) -> str:
     """Load all tensors of `module` from `file` and return how many: "211 of 211 tensors".
 
     owner: the network that needs the weights; advice: the remedy; both for errors. optional: names of parts that only
-    the module or only the file may have. Such a part keeps its initial values, or is ignored. Raises Misfit.
+    the module or only the file may have. Such a part keeps its initial values, or is ignored. Raises ElrError like
+    `load_checkpoint`.
     """
     expected: State = module.state_dict()
     given = read_state(file)
@@ -167,7 +152,7 @@ def _fresh(classifier: set[str], given: State, expected: State) -> str:
 
 
 def _check(file: WeightsFile, owner: str, given: State, expected: State, missing: list[str], advice: str) -> None:
-    """Raise Misfit unless every tensor fits, and ElrError unless every tensor is finite."""
+    """Raise ElrError unless every tensor fits and is finite."""
     left_over = [key for key in given if key not in expected]
     misshapen = [key for key in given if key in expected and given[key].shape != expected[key].shape]
     faults = []
@@ -181,7 +166,7 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
             f"{len(misshapen)} shapes differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
         )
     if faults:
-        raise Misfit(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}", advice)
+        raise ElrError(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}; {advice}")
     spoilt = [key for key, value in given.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if spoilt:
         raise ElrError(f"the weights {file.path}: {len(spoilt)} tensors are not finite (first: {spoilt[0]}); {advice}")

@@ -91,7 +91,7 @@ def test_a_note_is_about_a_template_and_not_about_its_variants() -> None:
     paper = read_reported(note + FILE, "acme-2024.yaml", "acme-2024")
     library = Library({"acme-2024": paper}, {})
     for name in ("average-12x16", "average-6x8", "average-12x16,sigma_noise=4.0"):
-        assert library.notes_on(name) == ("blur is a guess",)
+        assert library.notes_on(name) == ("average-HxW: blur is a guess.",)
     for name in ("average-12x16:clean", "bicubic-14x14", "native", "14x14-centre112"):
         assert library.notes_on(name) == ()
     with pytest.raises(ElrError, match="degradations 'average-HxW' is 7, not text"):

@@ -68,20 +68,14 @@ def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str
     the module or only the file may have. Such a part keeps its initial values, or is ignored. Raises ElrError like
     `load_checkpoint`.
     """
-    expected: State = module.state_dict()
-    given = read_state(file)
-    wanted, notes = expected, []
-    for part in optional:
-        inside = f"{part}."
-        ours, theirs = (any(key.startswith(inside) for key in state) for state in (expected, given))
-        if ours is not theirs:
-            notes.append(f"{part} keeps its initial values: not in the file" if ours else f"{part} of the file unused")
-            wanted, given = (
-                {key: value for key, value in state.items() if not key.startswith(inside)} for state in (wanted, given)
-            )
+    states: tuple[State, State] = (module.state_dict(), read_state(file))
+    ours, theirs = ({key.partition(".")[0] for key in state} for state in states)
+    apart = (ours ^ theirs) & set(optional)
+    wanted, given = ({k: v for k, v in state.items() if k.partition(".")[0] not in apart} for state in states)
     _check(file, owner, given, wanted, [key for key in wanted if key not in given], advice)
-    module.load_state_dict({**expected, **given})
-    return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
+    module.load_state_dict({**states[0], **given})
+    notes = [f"{part} is only in the {'network' if part in ours else 'file'}" for part in sorted(apart)]
+    return "; ".join([f"{len(given)} of {len(states[0])} tensors", *notes])
 
 
 def read_state(file: WeightsFile) -> State:

@@ -70,9 +70,10 @@ class Library:
         return figures[key]
 
     def notes_on(self, degradation: str) -> tuple[str, ...]:
-        """Return the papers' notes on a degradation as tables name it, such as `average-12x16,sigma_blur=0.5`."""
-        template = re.sub(r"\d+x\d+", "HxW", degradation.partition(",")[0])
-        return tuple(paper.degradations[template] for paper in self.papers.values() if template in paper.degradations)
+        """Return the papers' notes on a degradation as tables name it: `average-HxW: NOTE` for `average-12x16`."""
+        name = re.sub(r"\d+x\d+", "HxW", degradation.partition(",")[0])
+        notes = (paper.degradations.get(name) for paper in self.papers.values())
+        return tuple(f"{name}: {note}." for note in notes if note)
 
     def suite(self, name: str) -> DataFile:
         """Return the file of a suite. Raises ElrError with a suggestion if there is none."""

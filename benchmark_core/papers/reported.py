@@ -38,7 +38,8 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import METRICS as SCORES
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = (*itertools.chain(*SCORES.values()), "f1")  # "f1": the paper does not state which F1
+WINDOWS = ("f1_macro_windows", "f1_macro_windows_logit0.5")  # over windows instead of clips
+METRICS = (*itertools.chain(*SCORES.values()), *WINDOWS, "f1")  # "f1": the paper does not state which F1
 CONDITIONS = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
@@ -91,10 +92,7 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A parsed file. figures: by id, in the order of the tables, row by row. systems: by id, PAPER/NAME.
-
-    degradations: note by degradation.
-    """
+    """A parsed file: figures by id, in the order of the tables, systems by id, and notes by degradation."""
 
     name: str
     title: str
@@ -182,6 +180,7 @@ def _paper(root: _Node, name: str) -> Paper:
     if root.text("paper") != name:
         raise _Wrong(f"it has 'paper: {root.text('paper')}', but the file is called {name}")
     figures: dict[str, Figure] = {}
+    notes = root.part("degradations") if "degradations" in root.plain else None
     only_systems = "systems" in root.plain and "tables" not in root.plain
     for table, node in ({} if only_systems else root.named_parts("tables")).items():
         _add_table(figures, f"{name}/{table}", name, node, root.conditions("common"))
@@ -192,12 +191,8 @@ def _paper(root: _Node, name: str) -> Paper:
         url=root.text("url", ""),
         figures=figures,
         systems=_systems(root, name) if "systems" in root.plain else {},
-        degradations=_degradations(root.part("degradations")) if "degradations" in root.plain else {},
+        degradations={key: notes.text(key) for key in notes.mapping()} if notes else {},
     )
-
-
-def _degradations(node: _Node) -> dict[str, str]:
-    return {key: node.text(key) for key in node.mapping()}
 
 
 def _systems(root: _Node, paper: str) -> dict[str, System]:
@@ -264,10 +259,10 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
 
 def _joined(row: _Node, column: _Node) -> dict[str, Any]:
     """Join the conditions of a row and a column. Raises if both state the same one; `~` states nothing."""
-    of_row, of_column = row.conditions(), column.conditions()
-    if both := sorted(key for key in of_row.keys() & of_column.keys() if of_row[key] != ""):
+    stated = {key for key in row.conditions() if row.plain[key] is not None}
+    if both := sorted(stated & column.conditions().keys()):
         raise _Wrong(f"{row.where} and {column.where} both have '{both[0]}'; remove one of them")
-    return {**of_column, **of_row}
+    return {**column.conditions(), **row.conditions()}
 
 
 def _values(row: _Node, columns: Mapping[str, _Node]) -> list[float | None]:

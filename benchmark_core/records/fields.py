@@ -195,11 +195,13 @@ class RunRecord(_RunRecord, total=False):
         privileged: whether the run was scored on high views (oracle).
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
+        window_scores: scores over the windows of clips, n of them; their logits are not stored.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
         unlabelled, high_source, teacher: extra data that training used, if the plan names any.
     """
 
     decisions: DecisionsFields
+    window_scores: dict[str, ScoreFields]
     fused: list[str]
     notes: list[str]
     unlabelled: ExtraSetFields

@@ -50,6 +50,8 @@ class DatasetSpec(Spec):
     where: where its authors offer it, for `data info`.
     counts: protocol -> fold -> (training clips, test clips) as published by its authors; `data verify` compares them.
     answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test labels are not public.
+    window_scores: `window_scores(logits, targets) -> {name: Score}`, further scores of runs on windows. logits: (K, C)
+        per clip, of its windows that repeat no frame.
     at: only for a template such as `folder:PATH`: `at(path) -> DatasetSpec`, which reads the classes from disk.
     """
 
@@ -66,6 +68,7 @@ class DatasetSpec(Spec):
     where: str = ""
     counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
     answer: Target | None = None
+    window_scores: Target | None = None
     at: Target | None = None
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark_core.records.fields import RunRecord
@@ -121,15 +121,6 @@ def leader(table: TrackTable) -> RankedRow | None:
     """
     best = next((ranked for ranked in table.competitors if ranked.score), None)
     return best if best and best.rank else None
-
-
-def degradation_notes(pages: Iterable[TrackPage]) -> list[str]:
-    """Return the notes on degradations of `pages`, each after the names that it is about: `average-12x16: …`."""
-    names_by_note: dict[str, dict[str, None]] = {}
-    for page in pages:
-        for note in page.notes:
-            names_by_note.setdefault(note, {})[page.track["degradation"]] = None
-    return [f"{', '.join(sorted(names))}: {note}." for note, names in names_by_note.items()]
 
 
 def index_cells(page: TrackPage) -> dict[str, str]:

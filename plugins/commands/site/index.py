@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.cells import names, percent, spread
 from benchmark_core.tables.gather import Leaderboard
-from benchmark_core.tables.track_cells import degradation_notes, index_cells, leader
+from benchmark_core.tables.track_cells import index_cells, leader
 from elrbench_plugins.commands.site.blocks import Block, heading, table, text
 from elrbench_plugins.commands.site.track import page_path
 
@@ -27,7 +27,7 @@ def index_blocks(board: Leaderboard) -> list[Block]:
     if not board.pages:
         return [text(_one_paragraph(_ABOUT)), text("No records yet.")]
     tracks = sorted(board.pages.items(), key=lambda item: (item[1].table is None, item[0]))
-    said = degradation_notes(board.pages.values())
+    said = dict.fromkeys(note for page in board.pages.values() for note in page.notes)
     return [
         text(_one_paragraph(_ABOUT), _date(board)),
         *_leading(board),

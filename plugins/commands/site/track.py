@@ -11,7 +11,7 @@ from benchmark_core.tables.markdown import LEGEND, NOT_MEASURED
 from benchmark_core.tables.reported import FigureRow
 from benchmark_core.tables.reported_cells import ORACLE, figure_cells, source_in_paper
 from benchmark_core.tables.reported_markdown import LEGEND as REPORTED_LEGEND
-from benchmark_core.tables.track_cells import TrackCells, degradation_notes
+from benchmark_core.tables.track_cells import TrackCells
 from elrbench_plugins.commands.site.blocks import Block, heading, table, text
 from elrbench_plugins.commands.site.classes import classes_block
 from elrbench_plugins.commands.site.front import front_block
@@ -20,7 +20,7 @@ from elrbench_plugins.commands.site.row_details import row_details
 
 def track_blocks(page: TrackPage, board: str) -> list[Block]:
     """Return the blocks of a track's page. board: name of the leaderboards folder, for the rerun commands."""
-    blocks = [text(*said)] if (said := degradation_notes([page])) else []
+    blocks = [text(*page.notes)] if page.notes else []
     blocks += _measured(page, board) if page.table else [text(NOT_MEASURED)]
     return blocks + (_reported(page) if page.figures else [])
 

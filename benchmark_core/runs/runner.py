@@ -145,8 +145,7 @@ def _window_scores(dataset: DatasetSpec, test: Views, intervals: list[Any], targ
     if not (dataset.window_scores and intervals and test.sampling.kind == "windows"):
         return {}
     windows = [logits[:n] for logits, n in zip(intervals, test.whole_windows(), strict=True)]
-    scores: Mapping[str, Score] = dataset.load(dataset.window_scores)(windows, targets)
-    return scores
+    return dict(dataset.load(dataset.window_scores)(windows, targets))
 
 
 def _say_initialisation(plan: Plan, components: Components, context: RunContext) -> None:

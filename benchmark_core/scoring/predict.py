@@ -60,7 +60,9 @@ def interval_logits(recognizer: Recognizer) -> Iterator[list[npt.NDArray[np.floa
     """Collect the logits (K, C) of each clip's intervals while `recognizer` runs; none if its head needs them all."""
     found: list[npt.NDArray[np.float32]] = []
     classifier = recognizer.head.shared[0] if isinstance(recognizer.head, Head) else nn.Identity()
-    hook = classifier.register_forward_hook(lambda module, given, logits: found.extend(logits.float().cpu().numpy()))
+    hook = classifier.register_forward_hook(
+        lambda module, given, logits: found.extend(logits.detach().float().cpu().numpy())
+    )
     try:
         yield found
     finally:

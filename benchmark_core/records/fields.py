@@ -193,6 +193,7 @@ class RunRecord(_RunRecord, total=False):
     Attributes:
         hits: packed bits, clips sorted by id; null for multi-label.
         privileged: whether the run was scored on high views (oracle).
+        own_controls, idea_options: as in `MethodSpec`, if the method names controls of its own.
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
         window_scores: scores over the windows of clips, n of them; their logits are not stored.
@@ -201,6 +202,8 @@ class RunRecord(_RunRecord, total=False):
     """
 
     decisions: DecisionsFields
+    own_controls: dict[str, str]
+    idea_options: list[str]
     window_scores: dict[str, ScoreFields]
     fused: list[str]
     notes: list[str]

@@ -18,7 +18,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.specs import resolve
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")  # .tar: PyTorch's examples write .pth.tar
 PREFIX = "file:"
 
 

@@ -78,13 +78,13 @@ def _check_scores(record: RunRecord) -> None:
         raise ElrError(f"'clips.test' is {clips}: nothing was scored")
     if record["primary"] not in record["scores"]:
         raise ElrError(f"'primary' is '{record['primary']}', which is not in 'scores'")
-    for name, score in record["scores"].items():
+    for name, score in {**record["scores"], **record.get("window_scores", {})}.items():
         value, low, high = score["value"], score["low"], score["high"]
         if not all(0 <= fraction <= 1 for fraction in (value, low, high)) or low > high:
             raise ElrError(f"'scores.{name}' is not a fraction with an interval within [0, 1]")
         if score["interval"] == "wilson95" and not low - ROUNDING <= value <= high + ROUNDING:
             raise ElrError(f"'scores.{name}' is {value:.6g}, outside its own interval, {low:.6g} to {high:.6g}")
-        if score["n"] != clips:
+        if name in record["scores"] and score["n"] != clips:
             raise ElrError(f"'scores.{name}' is over {score['n']} clips, but 'clips.test' is {clips}")
     if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
         raise ElrError(f"'per_class' does not have the {classes} classes of the dataset")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from benchmark_core.records.checksum import add_checksum
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.scoring.scores import Score
 from benchmark_core.specs import MethodSpec
 from benchmark_core.training.device import describe_device, describe_processor
 from benchmark_core.training.training import Training
@@ -58,6 +59,7 @@ def record_of(
     teacher: Teacher | None,
     padded: int,
     predictions: Path,
+    window_scores: Mapping[str, Score],
     device: torch.device,
     stopwatch: Stopwatch,
 ) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def record_of(
             **_controls(components.method),
             "primary": dataset.metric,
             **read_predictions(predictions).scored().to_json(dataset.metric),
+            **({"window_scores": {k: asdict(score) for k, score in window_scores.items()}} if window_scores else {}),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},
             "dataset": {"manifest": data.index.digest(), "classes": len(dataset.classes)},
             **({"shared_clips": data.shared} if data.shared else {}),

@@ -55,6 +55,8 @@ class DatasetSpec(Spec):
     answer: `answer(ids, logits (N, C)) -> str`, the submission file of a challenge whose test labels are not public.
     shared_clips: what a run does if a training clip has the content of a test clip: "warn" (official lists contain such
         clips) or "fail"; `--shared-clips` overrides it.
+    window_scores: `window_scores(logits, targets) -> {name: Score}`, further scores of runs on windows. logits: (K, C)
+        per clip, of its windows that repeat no frame.
     at: only for a template such as `folder:PATH`: `at(path) -> DatasetSpec`, which reads the classes from disk.
     """
 
@@ -72,6 +74,7 @@ class DatasetSpec(Spec):
     counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=lambda: NOTHING)
     answer: Target | None = None
     shared_clips: Literal["warn", "fail"] = "warn"
+    window_scores: Target | None = None
     at: Target | None = None
 
     def __post_init__(self) -> None:

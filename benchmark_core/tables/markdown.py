@@ -34,7 +34,7 @@ def track_markdown(page: TrackPage, root: str) -> str:
         page: content of the page.
         root: relative path from the page to the leaderboards folder, such as `../../../`.
     """
-    parts = [MARK, f"# {escape_markdown(page.title)}", *_measured(page, root)]
+    parts = [MARK, f"# {escape_markdown(page.title)}", *map(escape_markdown, page.notes), *_measured(page, root)]
     if page.figures:
         parts += reported_section(page)
     return "\n\n".join(parts) + "\n"
@@ -81,6 +81,7 @@ def index_markdown(pages: Mapping[PurePosixPath, TrackPage], others: Mapping[str
     rows = [_index_row(path, page) for path, page in measured_first]
     parts = [MARK, "# Tracks", "One table per track: dataset, protocol and degradation. Scores are in %."]
     parts.append(markdown_table(rows) if rows else "No records yet.")
+    parts += map(escape_markdown, dict.fromkeys(note for page in pages.values() for note in page.notes))
     if others:
         parts.append("\n".join(f"- [{escape_markdown(title)}]({quote(file)})" for file, title in others.items()))
     return "\n\n".join(parts) + "\n"

@@ -39,7 +39,7 @@ def untracked_cells(figure: Figure) -> dict[str, str]:
     return {
         "system": figure.system,
         "protocol": figure.protocol or NOTHING,
-        "low views": figure.degradation or NOTHING,
+        "low views (HxW)": figure.degradation or NOTHING,
         "backbone": figure.backbone or NOTHING,
         "modality": figure.modality or NOTHING,
         "score": figure.metric,
@@ -54,7 +54,7 @@ def untracked_notes(figure: Figure) -> list[str]:
 
 def unreported_cells(system: System) -> dict[str, str]:
     """Return the cells of a system without a figure, with the columns of `untracked_cells`."""
-    empty = dict.fromkeys(("protocol", "low views", "backbone", "modality", "score", "reported"), NOTHING)
+    empty = dict.fromkeys(("protocol", "low views (HxW)", "backbone", "modality", "score", "reported"), NOTHING)
     return {"system": system.system, **empty}
 
 

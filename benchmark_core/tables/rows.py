@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import all_scores
 from benchmark_core.scoring.statistics import mean_std, wilson
 
 
@@ -72,7 +73,7 @@ class TableRow:
 
     def mean(self, name: str) -> float | None:
         """Return the mean of a score over complete seeds; None if there are none, or if a record lacks the score."""
-        if not self.seeds or any(name not in record["scores"] for record in self.scored):
+        if not self.seeds or any(name not in all_scores(record) for record in self.scored):
             return None
         return mean_std([self._folded(seed, name)[0] for seed in self.seeds])[0]
 
@@ -84,7 +85,7 @@ class TableRow:
         """
         values, lows, highs = zip(*(self._folded(seed, name) for seed in self.seeds), strict=True)
         mean, std = mean_std(values)
-        if self.first["scores"][name]["interval"] == "wilson95":
+        if all_scores(self.first)[name]["interval"] == "wilson95":
             clips = sum(record["scores"][name]["n"] for record in self.runs[self.seeds[0]].values())
             return Interval(mean, std, *wilson(mean, clips))
         return Interval(mean, std, mean_std(lows)[0], mean_std(highs)[0])
@@ -92,7 +93,7 @@ class TableRow:
     def _folded(self, seed: int, name: str) -> tuple[float, float, float]:
         """Return value, low and high of one seed over its folds."""
         records = list(self.runs[seed].values())
-        scores = [record["scores"][name] for record in records]
+        scores = [all_scores(record)[name] for record in records]
         pooled = self.first["track"].get("pooled", False)
         shares = [score["n"] if pooled else 1 for score in scores]
         weights = [share / sum(shares) for share in shares]

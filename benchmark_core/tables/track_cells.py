@@ -56,8 +56,8 @@ class TrackCells:
     def scores(self) -> list[dict[str, str]]:
         """Return the cells of the table of scores, one mapping per row."""
         ranking = self.ranking
-        track = self.table.track
-        extra = [name for name in printed_scores(track) if name != track["primary"]]
+        names_of_scores = dict.fromkeys(name for ranked in ranking for name in printed_scores(ranked.row.first))
+        extra = [name for name in names_of_scores if name != self.table.track["primary"]]
         devices = gpus(cost for ranked in ranking for cost in ranked.costs)
         interval = f"95 % ({interval_kinds(ranking)})"
         return [_scores(number, ranked, interval, extra, devices) for number, ranked in enumerate(ranking, 1)]

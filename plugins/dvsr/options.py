@@ -22,6 +22,15 @@ SHAPE: Mapping[str, Option] = {  # structure of the module
     ),
 }
 
+USE: Mapping[str, Option] = {
+    "weights": Option(
+        default="fit",
+        choices=("fit",),
+        added=True,
+        help="fit: train; --enhancer-weights FILE loads the authors' weights instead",
+    ),
+}
+
 RECONSTRUCTION: Mapping[str, Option] = {
     "pair_least": Option(
         default=1.0,

@@ -72,7 +72,7 @@ def holder(path: Path) -> str:
         note = json.loads(path.read_bytes())
         pid, host, ticks = int(note["pid"]), re.sub(r"[^\w.-]", "?", note["host"]), note["ticks"]
         named = f"process {pid} on host {host}, started {_clock(float(note['started']), date=True)},"
-    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return "another process holds it"
     if host != socket.gethostname():
         return f"{named} holds it; that is another host than this one"

@@ -22,6 +22,7 @@ from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 
 from benchmark_core.clips.codec import Codec, Encode, Shape, codec_for, decoder, encoder
 
@@ -56,9 +57,12 @@ def read_header(path: Path) -> Header | None:
             length = os.fstat(file.fileno()).st_size
         numbers = json.loads(text)
         header = Header(**{**numbers, "shape": tuple(numbers["shape"])})
+        raw = header.codec == "raw"
+        index = HEADER_BYTES + header.frames * math.prod(header.shape) if raw else header.index
+        sized = header.index == index and header.length == length == index + (0 if raw else 8 * (header.frames + 1))
+        whole = header.schema == SCHEMA and sized and header.frames > 0 and len(header.shape) == 3
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    whole = header.schema == SCHEMA and header.length == length and header.frames > 0 and len(header.shape) == 3
     return header if whole and header.codec in get_args(Codec) else None
 
 
@@ -71,8 +75,9 @@ def checked_header(path: Path) -> Header | None:
         if header is not None and header.checksum is not None and known not in _checked:
             if checksum(path) != header.checksum:
                 return None
+            read_frames(path, header, [0])  # the checksum does not cover the shape in the header
             _checked.add(known)
-    except OSError:
+    except (OSError, ValueError, FFmpegError, zlib.error):
         return None
     return header
 

@@ -256,4 +256,4 @@ class ClipReader:
 
 
 def _gone(clip: Clip, path: Path) -> RunFailed:
-    return RunFailed(f"clip '{clip.id}' was removed from the store or damaged during the run ({path}); run again")
+    return RunFailed(f"clip '{clip.id}' was removed from the clip store or damaged in it ({path}); run again")

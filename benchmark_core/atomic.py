@@ -80,8 +80,8 @@ def check_writable(folder: Path, flags: str = "--out or --cache") -> None:
         raise ElrError(f"the folder {nearest} is not writable ({error.strerror or error}); {advice}") from error
 
 
-def is_read_only(cache: Path) -> bool:
-    """Return whether `cache` can only be read. Raises ElrError if it cannot be written and holds no clips either."""
+def check_cache(cache: Path) -> bool:
+    """Raise ElrError if `cache` cannot be written and holds no clips to read. Returns whether it can only be read."""
     try:
         check_writable(cache / "clips")
         check_writable(cache / "stages")

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmark_core.atomic import check_writable, is_read_only, sweep_parts, write_whole
+from benchmark_core.atomic import check_cache, check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow_format import opencv
 from benchmark_core.clips.locks import reader_lock
@@ -64,7 +64,7 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
     components = components_of(catalog, plan)
     device = pick_device(context.device)
     check_writable(context.out)
-    if is_read_only(context.cache):
+    if check_cache(context.cache):
         context.reporter.say(f"the cache {context.cache} is read-only: the run uses what is in it")
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)

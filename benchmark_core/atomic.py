@@ -88,6 +88,7 @@ def check_cache(cache: Path) -> bool:
     except ElrError:
         if (cache / "clips").is_dir():
             return True
+        check_writable(cache)  # the shorter error
         raise
     return False
 

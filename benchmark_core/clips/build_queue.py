@@ -41,6 +41,10 @@ class BuildTask:
     clips: list[Clip]
 
 
+Build: TypeAlias = Callable[[BuildTask, list[R]], BuildResult]
+Warn: TypeAlias = Callable[[str], None]
+
+
 class BuildQueue(Generic[R]):
     """One pass that makes `formats` of clips under a store's root.
 
@@ -50,13 +54,7 @@ class BuildQueue(Generic[R]):
     """
 
     def __init__(
-        self,
-        root: Path,
-        formats: Sequence[R],
-        build: Callable[[BuildTask, list[R]], BuildResult],
-        *,
-        workers: int,
-        warn: Callable[[str], None] | None = None,
+        self, root: Path, formats: Sequence[R], build: Build[R], *, workers: int, warn: Warn | None = None
     ) -> None:
         self.root = root
         self.formats = tuple(formats)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,16 @@ def read_note(folder: Path, name: str = NOTE) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return note if isinstance(note, dict) else None
+
+
+def pack_checkpoint(head: Mapping[str, Any], save: Callable[[IO[bytes]], object]) -> memoryview:
+    """Return a checkpoint with `head`: the `key` of its stage, the `epoch` from 1, and `of` how many."""
+    file = io.BytesIO()
+    file.write(bytes(FIRST_LINE) + json.dumps(head).encode() + b"\n")
+    save(file)
+    content = file.getbuffer()
+    content[:FIRST_LINE] = MAGIC + hashlib.sha256(content[FIRST_LINE:]).hexdigest().encode() + b"\n"
+    return content
 
 
 @contextmanager

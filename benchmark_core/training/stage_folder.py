@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,13 +25,12 @@ from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stage_files import (
     BEGUN,
     CHECKPOINT,
-    FIRST_LINE,
     LOCK,
-    MAGIC,
     NOTE,
     WEIGHTS,
     damage,
     open_checkpoint,
+    pack_checkpoint,
     read_note,
 )
 
@@ -116,13 +115,8 @@ class StageFolder:
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint atomically. `state["loops"]` ends with the running loop."""
         last = state["loops"][-1]
-        head = json.dumps({"key": self.key.digest, "epoch": last["epoch"] + 1, "of": last["of"]})
-        content = io.BytesIO()
-        content.write(bytes(FIRST_LINE) + head.encode() + b"\n")
-        torch.save(dict(state), content)
-        view = content.getbuffer()
-        view[:FIRST_LINE] = MAGIC + hashlib.sha256(view[FIRST_LINE:]).hexdigest().encode() + b"\n"
-        write_whole(self.path / CHECKPOINT, view)
+        head = {"key": self.key.digest, "epoch": last["epoch"] + 1, "of": last["of"]}
+        write_whole(self.path / CHECKPOINT, pack_checkpoint(head, partial(torch.save, dict(state))))
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Return the state after the last epoch; None if there is none, or if it is damaged, which is warned of."""

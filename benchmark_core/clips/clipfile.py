@@ -22,7 +22,6 @@ from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
-from av.error import FFmpegError
 
 from benchmark_core.clips.codec import Codec, Encode, Shape, codec_for, decoder, encoder
 
@@ -75,9 +74,8 @@ def checked_header(path: Path) -> Header | None:
         if header is not None and header.checksum is not None and known not in _checked:
             if checksum(path) != header.checksum:
                 return None
-            read_frames(path, header, [0])  # the checksum does not cover the shape in the header
             _checked.add(known)
-    except (OSError, ValueError, FFmpegError, zlib.error):
+    except OSError:
         return None
     return header
 

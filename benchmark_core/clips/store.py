@@ -230,8 +230,10 @@ class ClipReader:
         path = self.store.path(content, self.stored_format)
         try:
             return clipfile.read_frames(path, header, numbers)
-        except (FileNotFoundError, FFmpegError, ValueError, zlib.error) as error:
+        except FileNotFoundError as error:
             raise _gone(clip, path) from error
+        except (FFmpegError, ValueError, zlib.error) as error:  # the checksum does not cover the shape in the header
+            raise RunFailed(f"clip '{clip.id}': {path} cannot be decoded ({error}); delete it and run again") from error
 
     def count(self, clip: Clip) -> int:
         """Return the number of frames of the clip."""

@@ -31,7 +31,7 @@ from benchmark_core.specs.index import Clip, VideoFile
 from elrbench_plugins.resnet.resnet import resnet18
 
 COUNT = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "100"))
-ROUNDS = 3
+ROUNDS = int(os.environ.get("ELRBENCH_BENCHMARK_ROUNDS", "3"))
 LOW = StoredFormat(
     kind="low",
     size=(12, 16),
@@ -207,15 +207,15 @@ def test_waiting_for_views(clips: list[Clip], tmp_path: Path, capsys: pytest.Cap
     )  # fmt: skip
     net = resnet18(21).to(device).train()
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3)
-    waited, total = 0.0, 0.0
+    waited, total, size = 0.0, 0.0, min(16, len(clips) // 2)
     for epoch in range(2 if device == "cpu" else 20):
-        batches = views.batches(16, epoch=epoch)
-        for step in range(views.steps(16)):
+        batches = views.batches(size, epoch=epoch)
+        for step in range(views.steps(size)):
             before = time.perf_counter()
             batch = views.to_device(next(batches), device)
             ready = time.perf_counter()
             image = batch.high.flatten(0, 1).squeeze(2)  # (B*K, 3, H, W)
-            loss = F.cross_entropy(net(image).reshape(16, 4, -1).mean(1), batch.target)
+            loss = F.cross_entropy(net(image).reshape(size, 4, -1).mean(1), batch.target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

@@ -193,6 +193,7 @@ class RunRecord(_RunRecord, total=False):
     Attributes:
         hits: packed bits, clips sorted by id; null for multi-label.
         privileged: whether the run was scored on high views (oracle).
+        own_controls, idea_options: as in `MethodSpec`, if the method names controls of its own.
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
@@ -200,6 +201,8 @@ class RunRecord(_RunRecord, total=False):
     """
 
     decisions: DecisionsFields
+    own_controls: dict[str, str]
+    idea_options: list[str]
     fused: list[str]
     notes: list[str]
     unlabelled: ExtraSetFields

@@ -27,6 +27,7 @@ EXTRA: dict[Literal["unlabelled", "high_source"], str] = {  # a record's entries
     "unlabelled": "unlabelled clips",
     "high_source": "clips with high views",
 }
+CONTROLS = ("own_controls", "idea_options")
 SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "dataset", "plugins")
 
 
@@ -89,7 +90,7 @@ def _fused_record(
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
             "fused": [record["digest"] for record in streams.values()],
             **read_predictions(predictions).scored().to_json(first["primary"]),
-            **{key: first[key] for key in EXTRA if key in first},
+            **{key: first[key] for key in (*EXTRA, *CONTROLS) if key in first},  # type: ignore[literal-required]
             "initialisation": _distinct(record["initialisation"] for record in streams.values()),
             "updates": {
                 f"{stream} {name}": n for stream, record in streams.items() for name, n in record["updates"].items()

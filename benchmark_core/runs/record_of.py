@@ -24,6 +24,7 @@ from benchmark_core.records.checksum import add_checksum
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.specs import MethodSpec
 from benchmark_core.training.device import describe_device
 from benchmark_core.training.training import Training
 
@@ -81,6 +82,7 @@ def record_of(
             },
             "privileged": components.method.oracle,
             "control": is_control(plan, components),
+            **_controls(components.method),
             "primary": dataset.metric,
             **read_predictions(predictions).scored().to_json(dataset.metric),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},
@@ -113,6 +115,13 @@ def _stages(training: Training) -> Mapping[str, Any]:
         "stages": [{key: stage[key] for key in fields} for stage in training.stages],
         **({"notes": training.notes} if training.notes else {}),
     }
+
+
+def _controls(method: MethodSpec) -> Mapping[str, Any]:
+    """Return the record's entries for the controls that the method names, if it names any."""
+    if not method.own_controls:
+        return {}
+    return {"own_controls": dict(method.own_controls), "idea_options": [f"method.{key}" for key in method.idea_options]}
 
 
 def is_control(plan: Plan, components: Components) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.clip_results import clip_list
 from benchmark_core.tables.cells import enhancer_share, gpus, latency, names, notes, plugins, updates
+from benchmark_core.tables.controls import is_control
 from benchmark_core.tables.markup import csv_text, one_line
 from benchmark_core.tables.ranking import RankedRow, TrackTable
 from benchmark_core.tables.reported import FigureRow, ReportedFigures, track_of
@@ -25,7 +26,7 @@ def track_csv(table: TrackTable) -> str:
 
 
 def _fields(part: str, ranked: RankedRow, table: TrackTable, devices: list[str]) -> dict[str, object]:
-    row, score, control = ranked.row, ranked.score, ranked.matched
+    row, score, control = ranked.row, ranked.score, ranked.control
     primary = row.first["primary"]
     gain = ranked.gain.difference if ranked.gain else None
     matched = control.interval(control.first["primary"]) if control and control.seeds else None
@@ -34,7 +35,7 @@ def _fields(part: str, ranked: RankedRow, table: TrackTable, devices: list[str])
         "part": part,
         "rank": ranked.rank,
         **names(ranked),
-        "control": row.first["control"],
+        "control": is_control(row.first),
         "primary": primary,
         "mean": score.mean if score else None,
         "std": score.std if score else None,

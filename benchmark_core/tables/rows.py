@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +12,6 @@ from typing import Any
 from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.statistics import mean_std, wilson
-
-# Settings for the length of training. A row and its matched control have equal values of all that the control has.
-_LENGTH = re.compile(r"method\.(batch|(\w+_)?epochs)")
-_SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # learning-rate schedule within a phase; equal if both have it
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,7 @@ class TableRow:
 
     @cached_property
     def shared_plan(self) -> str:
-        """The plan without the method and its settings, and the data: equal for a row and its matched control."""
+        """The plan without the method and its settings, and the data: equal for a row and its control."""
         plan: dict[str, Any] = {**self.first["plan"]}
         settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
         own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
@@ -143,32 +138,3 @@ def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:
     for record in sorted(records, key=lambda record: (record["plan"]["seed"], order(record["plan"]["fold"]))):
         runs.setdefault(record["plan"]["seed"], {})[record["plan"]["fold"]] = record
     return runs
-
-
-def matched_control(row: TableRow, rows: Iterable[TableRow]) -> TableRow | None:
-    """Return the control with the row's budget, components and training length, or None.
-
-    Of several controls, the one with the most equal method settings is returned, then the first by key.
-    """
-    if row.first["control"] or row.first["privileged"]:
-        return None
-    controls = {
-        other: _equal_settings(row, other)
-        for other in rows
-        if other.first["control"] and other.shared_plan == row.shared_plan
-    }
-    matched = [other for other, equal in controls.items() if _trains_as_long(row, other, equal)]
-    return max(matched, key=lambda other: sum(controls[other].values()), default=None)
-
-
-def _trains_as_long(row: TableRow, control: TableRow, equal: Mapping[str, bool]) -> bool:
-    """Whether `row` has every training phase of `control`, with equal length. equal: `_equal_settings` of the two."""
-    ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
-    phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
-    return phases <= ours.keys() and all(equal[key] for key in equal if _LENGTH.fullmatch(key))
-
-
-def _equal_settings(row: TableRow, other: TableRow) -> dict[str, bool]:
-    """For each setting that both rows have, whether the values are equal."""
-    ours, theirs = row.first["plan"]["settings"], other.first["plan"]["settings"]
-    return {key: ours[key] == theirs[key] for key in ours if key in theirs}

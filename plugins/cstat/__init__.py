@@ -6,9 +6,12 @@ from elrbench_plugins.attention_transfer.options import (
     DEPLOYS_VARIANTS,
     EXTERNAL,
     EXTERNAL_VARIANTS,
+    IDEA,
+    INITIAL_WEIGHTS,
     INTERNAL,
     SCHEDULE,
     UNLABELLED,
+    exact_controls,
 )
 from elrbench_plugins.cstat.options import CONFIDENCE
 from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
@@ -46,6 +49,8 @@ def elr_methods() -> list[MethodSpec]:
                 **DEPLOYS_VARIANTS,
             },
             default_variants=("mlp", "rc"),
+            own_controls=exact_controls("cstat"),
+            idea_options=(*IDEA, *CONFIDENCE),
             defaults=DEFAULTS,
             budgets=JOINT_BUDGETS,
             needs_high=True,
@@ -56,6 +61,7 @@ def elr_methods() -> list[MethodSpec]:
             check="elrbench_plugins.cstat.check:check",
             unspecified=(
                 "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
+                INITIAL_WEIGHTS,
                 "weight decay and gradient clipping: none",
                 "state of the teacher in the joint phase: frozen, in evaluation mode",
                 "temporal attention module of the student before the joint phase: none; the student takes the mean "

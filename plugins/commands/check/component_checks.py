@@ -16,6 +16,7 @@ from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
+from benchmark_core.plans.lookup import find
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.context import RunContext
@@ -174,6 +175,12 @@ class ComponentChecks:
         """Check the recognizer of a plan with the method's default components, and one run."""
         yield "resolves to a plan"
         plan = self.plan(method=spec.name)
+        if spec.own_controls:
+            yield "names controls that exist"
+            for name in (*filter(None, spec.own_controls), *spec.own_controls.values()):
+                find(self.catalog.methods, name if ":" in name else f"{spec.name}:{name}")
+            for key in spec.idea_options:
+                require(key in spec.options, f"idea_options has '{key}', which is not an option")
         yield "builds its recognizer"
         components = components_of(self.catalog, plan)
         built = recognizer_of(plan, components, high=spec.oracle)

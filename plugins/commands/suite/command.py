@@ -222,11 +222,12 @@ def run(
     if not runs:
         row = planned.rows[0]
         raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
+    start = runner.start(runs, done) if any(one.plan.digest not in done for one in runs) else None
     for remark in planned.remarks:
         reporter.warn(remark)
     outcome = RunOutcome(records=done, failures={})
-    if any(one.plan.digest not in done for one in runs):
-        outcome = run_all(runs, done, out, runner.start(runs, done), reporter, remarks)
+    if start is not None:
+        outcome = run_all(runs, done, out, start, reporter, remarks)
     unpublished = publish_earlier(runs, done, out, folder, reporter) if publish_to else []
     lines = lines_of(planned.rows, outcome)
     if as_json:

@@ -14,6 +14,7 @@ from scripts import BENCHMARKS, load_script
 from tables_of_frames import write_nagoya
 
 IN_OTHER_MODULES = {
+    "damage_detection": "test_suspect_clips",
     "enhancer_psnr": "test_enhancer_psnr",
     "head_memory": "test_head_memory",
     "kill_and_resume": "test_kill",

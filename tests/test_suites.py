@@ -49,7 +49,7 @@ def test_every_row_of_the_papers_tables_is_a_plan_or_another_system(name: str, l
             assert figure.protocol in ("", plan.protocol)
             assert figure.ceiling == (row.components is not None and row.components.method.oracle)
             assert plan.budget == "paper" and plan.size == SIZES[name]
-            assert len(row.plans) == len(catalog.datasets[plan.dataset].protocols[plan.protocol].folds)
+            assert len(row.plans) == len(catalog.datasets[plan.dataset.split(":")[0]].protocols[plan.protocol].folds)
     named = [figure.id for row in planned.rows for figure in row.printed]
     table = named[0].rpartition("/")[0].rpartition("/")[0]
     printed = [key for key in library.papers[named[0].split("/")[0]].figures if key.startswith(f"{table}/")]

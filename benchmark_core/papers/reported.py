@@ -36,14 +36,15 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import METRICS as SCORES
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = (*itertools.chain(*SCORES.values()), "f1")  # "f1": the paper does not state which F1
+COSTS = ("gmacs", "mparams")  # MACs of one view in billions, parameters in millions; they need no dataset
+METRICS = (*itertools.chain(*SCORES.values()), "f1", *COSTS)  # "f1": the paper does not state which F1
 CONDITIONS = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One reported figure, in percent. A field is empty if the paper does not state it.
+    """One reported figure, in percent, or a cost (`COSTS`). A field is empty if the paper does not state it.
 
     row, column: as printed. metric: "f1" if the paper does not state which F1. track: see the module.
     ceiling: an oracle: scored at full resolution, an upper bound.
@@ -56,9 +57,9 @@ class Figure:
     row: str
     column: str
     system: str
-    dataset: str
     metric: str
     value: float
+    dataset: str = ""
     protocol: str = ""
     degradation: str = ""
     track: str = ""
@@ -223,8 +224,8 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
                 continue
             key = f"{prefix}/{row_name}/{column_name}"
             of = {"system": row.text("printed"), **common, **_joined(row, column)}
-            for needed in ("dataset", "metric"):
-                if needed not in of:
+            for needed in ("metric", "dataset"):
+                if needed not in of and (needed == "metric" or of["metric"] not in COSTS):
                     raise _Wrong(f"{row.where}, column {column_name}: '{needed}' is missing")
             if of["metric"] not in METRICS:
                 raise _Wrong(f"{row.where}, column {column_name}: {unknown('metric', of['metric'], METRICS)}")

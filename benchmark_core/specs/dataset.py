@@ -27,11 +27,13 @@ class Protocol:
     """A division into training and test clips. Each fold is a run of its own; tables combine the folds.
 
     pooled: scores are computed over the test clips of all folds together (leave-one-out), not averaged over folds.
+    optional: its lists are not in every copy of the dataset; `data verify` checks them if they can be read.
     """
 
     summary: str
     folds: tuple[str, ...]
     pooled: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,9 +80,10 @@ def untracked_figures(reported: ReportedFigures) -> Iterator[tuple[str, list[Fig
     Figures are sorted best first, oracles last.
     """
     datasets = {figure.dataset for figure in reported.untracked}
-    for dataset in sorted(datasets.union(*(system.datasets for system in reported.systems))):
+    for dataset in sorted(datasets.union(*(system.datasets for system in reported.systems)) - {""}):
         figures = [figure for figure in reported.untracked if figure.dataset == dataset]
         best_first = sorted(figures, key=lambda figure: (figure.ceiling, -figure.value, figure.id))
         yield dataset, best_first, [system for system in reported.systems if dataset in system.datasets]
-    if rest := [system for system in reported.systems if not system.datasets]:
-        yield "", [], rest
+    costs = [figure for figure in reported.untracked if not figure.dataset]
+    if (rest := [system for system in reported.systems if not system.datasets]) or costs:
+        yield "", costs, rest

@@ -33,7 +33,8 @@ the row. *Difference*: measured − reported, in points. `-`: unknown or not mea
 UNTRACKED = "Figures without a track"
 UNTRACKED_LEGEND = """\
 These papers do not state the folds or how low views are made, so their figures have no track. The tables also list
-systems whose papers were not available, without figures."""
+systems whose papers were not available, without figures, and costs: billions of MACs (gmacs), millions of parameters
+(mparams)."""
 
 
 class MarkdownFootnotes:

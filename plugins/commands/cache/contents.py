@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,10 +198,9 @@ def held(lock: Path) -> Iterator[bool]:
     try:
         taken = acquire(lock, timeout=0)
     except Timeout:
-        yield False
-        return
-    with taken:
-        yield True
+        taken = None
+    with taken or nullcontext():
+        yield taken is not None
 
 
 def _format(path: Path) -> StoredFormat:

@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_before_anything_is_fitted(
         elif place == "recipe":
             patch.setattr("benchmark_core.clips.store.os.replace", full)
         else:
-            patch.setattr("benchmark_core.training.stage_folder.FileLock.acquire", full)
+            patch.setattr("benchmark_core.training.stage_folder.acquire", full)
         with pytest.raises(RunFailed) as stopped:
             go(toy_plan, toy_catalog, tmp_path)
     assert "no space" in str(stopped.value).lower() and "\n" not in str(stopped.value)

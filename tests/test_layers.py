@@ -14,7 +14,18 @@ FILES = sorted(CORE.rglob("*.py"))
 
 # A module imports from its own layer and from earlier ones. `tables` may import nothing but what TABLES lists.
 LAYERS = (
-    ("__init__", "errors", "names", "progress", "atomic", "strict_yaml", "canonical", "source_text", "extras"),
+    (
+        "__init__",
+        "errors",
+        "names",
+        "progress",
+        "atomic",
+        "strict_yaml",
+        "canonical",
+        "source_text",
+        "extras",
+        "file_lock",
+    ),
     ("specs", "hookspecs", "papers"),
     ("clips",),
     ("plugin_loading",),

@@ -50,7 +50,7 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
     listing = listing or Listing(index=read_index(plan, components, context.data, context.bad_clips))
     index, reporter, oracle = listing.index, context.reporter, components.method.oracle
     view_plan = view_plan_of(plan, components)
-    store = ClipStore(context.cache)
+    store = ClipStore(context.cache, reporter)
     formats = {
         "train": view_plan.formats(low=not oracle, high=oracle or components.needs_high),
         "test": view_plan.formats(low=not oracle, high=oracle),

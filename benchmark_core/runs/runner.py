@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmark_core.atomic import check_writable, sweep_parts, write_whole
+from benchmark_core.atomic import check_cache, check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow_format import opencv
 from benchmark_core.clips.locks import reader_lock
@@ -66,13 +66,14 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
         return _run_streams(plan, catalog, context)
     components = components_of(catalog, plan)
     device = pick_device(context.device)
-    for folder in (context.out, context.cache / "clips", context.cache / "stages"):
-        check_writable(folder)
+    check_writable(context.out)
+    if check_cache(context.cache):
+        context.reporter.say(f"the cache {context.cache} is read-only: the run uses what is in it")
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)
     check_code(components)
     view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
-    with reader_lock(context.cache):
+    with reader_lock(context.cache, context.reporter):
         return _run_one(plan, components, catalog, context, device)
 
 

@@ -58,7 +58,7 @@ class StageTrainer(StageRunner):
     def run_stage(self, stage: Stage) -> None:
         """Train the stage, or restore it from the cache; add its row to `stages`."""
         key = stage.key
-        folder = StageFolder(self._cache, key)
+        folder = StageFolder(self._cache, key, self._reporter.warn)
         with folder.locked():
             note = None if self._refit else folder.finished()
             reused = note is not None
@@ -173,7 +173,7 @@ class StageTrainer(StageRunner):
         )
         for module in derivation.modules:
             module.eval()
-        store = ClipStore(self._cache)
+        store = ClipStore(self._cache, self._reporter)
         with self._reporter.steps(derivation.name, len(views), unit="clips") as advance:
             ensure_derived(store, views, stored, derivation.fn, self._device, follow(advance), shape=derivation.shape)
         return DerivedViews(views, store, stored, derivation.shape, self._views_seed())

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
 
-from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
 from benchmark_core.specs.index import Clip, Fold, FrameFolder, Index, VideoFile
+from elrbench_plugins.dataset_lists import read_lines
 from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12, REPETITIONS
 
 RECORDINGS = tuple(f"{actor}{repetition}" for actor, repetition in product(ACTORS, REPETITIONS))

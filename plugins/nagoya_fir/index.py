@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Fold, Index, TableFrames
+from elrbench_plugins.dataset_lists import read_lines
 from elrbench_plugins.nagoya_fir import CLASSES, CLASSES_5, DAYS, NAGOYA_FIR, PROTOCOLS, STOPPING, SUBJECTS
 
 SHAPE = (16, 16)  # pixels

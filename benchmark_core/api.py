@@ -68,6 +68,7 @@ def run(
     unlabelled_data: PathLike | None = None,
     high_source_data: PathLike | None = None,
     bad_clips: str = "fail",
+    shared_clips: str | None = None,
     device: str | None = None,
     refit: bool = False,
     quiet: bool = False,
@@ -83,6 +84,7 @@ def run(
         data: folder of the dataset. Default: `$ELRBENCH_DATA/NAME`.
         unlabelled_data, high_source_data: folders of the datasets that the plan names in `unlabelled`, `high_source`.
         bad_clips: "fail" raises if a clip cannot be read; "skip" leaves such clips out and lists them in the record.
+        shared_clips: "fail" or "warn", for training clips with the content of a test clip. Default: the dataset's own.
         device: "cpu", "cuda" or "cuda:1". Default: the first accelerator, else the CPU.
         refit: train every stage again, also those that the cache holds.
         quiet: print no progress on stderr; warnings are still printed.
@@ -109,6 +111,7 @@ def run(
         extra=located(catalog, plan, extra),
         reporter=ConsoleReporter(quiet=quiet),
         bad_clips=bad_clips,
+        shared_clips=shared_clips,
         device=device,
         refit=refit,
     )

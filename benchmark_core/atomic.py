@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 import time
@@ -10,10 +11,11 @@ from pathlib import Path
 
 from benchmark_core.errors import ElrError, RunFailed
 
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 PART = ".part"  # suffix of the hidden temporary file
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
+def write_whole(path: Path, content: bytes | memoryview, *, durable: bool = True) -> Path:
     """Write `content` to a temporary file and move it to `path`, so that a reader never sees a partial file.
 
     durable: the file also survives a power failure; without, only a kill, which is much faster for large files.
@@ -33,11 +35,23 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> Path:
                 os.fsync(file.fileno())
         part.chmod(0o644)  # mkstemp gives 0600; the file may be copied to a repository or a shared folder
         part.replace(path)
+        if durable:
+            _sync(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _sync(folder: Path) -> None:
+    """Make the renames in a folder survive a power failure, if its file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def sweep_parts(folder: Path, *, older: float = 0.0) -> None:
@@ -64,3 +78,24 @@ def check_writable(folder: Path, flags: str = "--out or --cache") -> None:
             pass
     except OSError as error:
         raise ElrError(f"the folder {nearest} is not writable ({error.strerror or error}); {advice}") from error
+
+
+def check_cache(cache: Path) -> bool:
+    """Raise ElrError if `cache` cannot be written and holds no clips to read. Returns whether it can only be read."""
+    try:
+        check_writable(cache / "clips")
+        check_writable(cache / "stages")
+    except ElrError:
+        if (cache / "clips").is_dir():
+            return True
+        check_writable(cache)  # the shorter error
+        raise
+    return False
+
+
+def read_only(what: str, cache: Path, error: OSError) -> RunFailed:
+    """Return the error for something that a run must make in a cache that it can only read."""
+    return RunFailed(
+        f"{what} is missing or damaged in {cache}, which is read-only ({error.strerror}); fill the cache as a user who "
+        "can write to it, or pass another --cache DIR"
+    )

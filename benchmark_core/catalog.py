@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from benchmark_core.errors import ElrError, unknown
+from benchmark_core.errors import ElrError, RunFailed, exit_call, unknown
 from benchmark_core.names import check_component_name, folder_dataset_name
 from benchmark_core.plugin_loading import GROUP, Owner, load_plugins
 from benchmark_core.specs import (
@@ -27,6 +28,7 @@ from benchmark_core.specs import (
 )
 
 S = TypeVar("S", bound=Spec)
+MOST = 10_000  # specs of one hook; a generator that gives more may be endless
 
 
 class Section(Mapping[str, S], Generic[S]):
@@ -194,7 +196,16 @@ def _offered(
 ) -> dict[str, S]:
     """The specs that one plugin returns from a hook, by name; their owner is added to `owners`."""
     try:
-        offered = list(_call(implementation))
+        returned = implementation.function()
+        if not isinstance(returned, Iterable):
+            raise ElrError(f"{hook}() returned {type(returned).__name__}, not a list of {kind.__name__}")
+        offered = list(itertools.islice(returned, MOST + 1))
+        if len(offered) > MOST:
+            raise ElrError(f"{hook}() returned more than {MOST} specs; return a list of {kind.__name__}")
+    except ElrError as error:
+        raise ElrError(f"plugin {owner}: {error}") from error
+    except SystemExit as error:
+        raise RunFailed(f"plugin {owner}: {hook}(): {exit_call(error)}") from error
     except Exception as error:
         raise ElrError(
             f"plugin {owner}: {hook}() raised {type(error).__name__}: {error}; "
@@ -210,7 +221,8 @@ def _offered(
             raise ElrError(f"plugin {owner}: {error}") from error
         if spec.name in known or spec.name in specs:
             raise _clash(kind.kind, spec.name, owners[kind.kind, spec.name], owner)
-        specs[spec.name] = _in_file(spec, implementation.plugin) if owner.digest else spec
+        placed = _in_file(spec, implementation.plugin) if owner.digest else spec
+        specs[spec.name] = dataclasses.replace(placed, plugin=str(owner))
         owners[kind.kind, spec.name] = owner
     return specs
 
@@ -224,13 +236,6 @@ def _in_file(spec: S, module: Any) -> S:
         if isinstance(target, str) and target.startswith(own)
     }
     return dataclasses.replace(spec, **moved)
-
-
-def _call(implementation: pluggy.HookImpl) -> Iterable[object]:
-    offered = implementation.function()
-    if not isinstance(offered, Iterable):
-        raise TypeError(f"it returned {type(offered).__name__}, not an iterable of specs")
-    return offered
 
 
 def _clash(kind: str, name: str, one: Owner, other: Owner) -> ElrError:

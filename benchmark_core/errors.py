@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import traceback
 from collections.abc import Iterable
 
 
@@ -34,3 +36,28 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ElrError:
     """Return an error such as `unknown method 'cstatt'. Did you mean 'cstat'?`. A quoted `kind` gets a colon."""
     colon = ":" if kind.endswith("'") else ""
     return ElrError(f"unknown {kind}{colon} '{name}'. {did_you_mean(name, known)}")
+
+
+def exit_call(error: SystemExit) -> str:
+    """Return a sentence that says where a plugin called `sys.exit`, and what to do."""
+    frame = traceback.extract_tb(error.__traceback__, limit=-1)[0]
+    return f"sys.exit({error.code!r}) was called in {frame.filename}:{frame.lineno}; raise an error there instead"
+
+
+def explain(error: Exception) -> str | None:
+    """Return an error of the operating system or of memory as one line; None for any other error, which is a bug."""
+    text = " ".join(str(error).split())
+    if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # of `os.getcwd`
+        return "the working directory no longer exists; change to another folder"
+    if isinstance(error, OSError):
+        printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__, limit=-1))  # click's
+        named = "standard output" if printing else error.filename
+        return f"{'' if named is None else f'{named}: '}{error.strerror or text or type(error).__name__}"
+    if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):  # of `Path.resolve` until Python 3.12
+        return f"{text}; remove the link or pass another path"
+    # torch's errors are RuntimeErrors: "DefaultCPUAllocator: …" of a CPU, and `torch.OutOfMemoryError` of a GPU.
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text or type(error).__name__ == "OutOfMemoryError":
+        asked = re.search(r"tried to allocate (\d+) bytes", text)
+        what = f"tried to allocate {int(asked[1]) / 2**30:.1f} GiB" if asked else text.partition(" GPU ")[0].rstrip(".")
+        return f"out of memory: {what or 'the size is unknown'}; use a smaller batch, --size or --sampling"
+    return None

@@ -31,6 +31,15 @@ class ComponentName:
         return self.base + (":" + "+".join(self.variants) if self.variants else "")
 
 
+def split_method(text: str) -> tuple[str, frozenset[str]]:
+    """Split a method's name into its base and its variants, whose order does not matter. Never raises."""
+    try:
+        name = ComponentName.parse(text)
+    except ElrError:
+        return text, frozenset()
+    return name.base, frozenset(name.variants)
+
+
 def check_component_name(name: str) -> str:
     """Return `name`. Raises ElrError if it has characters other than lower-case letters, digits, dots and dashes."""
     if not _COMPONENT.fullmatch(name) or ".." in name:

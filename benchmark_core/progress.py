@@ -46,6 +46,9 @@ class Silent:
         yield advance
 
 
+SILENT = Silent()
+
+
 def follow(advance: Advance) -> Callable[[int, int], None]:
     """Return a callback `progress(done, total)` that calls `advance` with the number of new steps."""
     seen = 0

@@ -32,31 +32,19 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
+def _specs(components: Components) -> tuple[Spec, ...]:
+    return components.dataset, components.degradation, components.enhancer, components.backbone, components.method
+
+
 def owners_of(catalog: Catalog, components: Components) -> dict[str, Owner]:
     """Return kind -> owner of the plan's component of this kind."""
-    specs: tuple[Spec, ...] = (
-        components.dataset,
-        components.degradation,
-        components.enhancer,
-        components.backbone,
-        components.method,
-    )
-    return {spec.kind: catalog.owner(spec) for spec in specs}
+    return {spec.kind: catalog.owner(spec) for spec in _specs(components)}
 
 
-def check_code(catalog: Catalog, components: Components) -> None:
+def check_code(components: Components) -> None:
     """Import the code that the specs name. Raises ElrError naming the plugin to correct."""
-    for spec in (
-        components.dataset,
-        components.degradation,
-        components.enhancer,
-        components.backbone,
-        components.method,
-    ):
-        try:
-            spec.check_code()
-        except ElrError as error:
-            raise ElrError(f"plugin {catalog.owner(spec)}: {error}") from error
+    for spec in _specs(components):
+        spec.check_code()
 
 
 def plugins_of(catalog: Catalog, components: Components) -> dict[str, dict[str, str]]:

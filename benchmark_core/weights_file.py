@@ -19,7 +19,7 @@ from benchmark_core.names import file_name
 from benchmark_core.regular_file import read_regular
 from benchmark_core.specs import resolve
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")  # .tar: PyTorch's examples write .pth.tar
 PREFIX = "file:"
 
 

@@ -9,6 +9,7 @@ network with the second and third score, and a network that uses the order of fr
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,13 +77,13 @@ def hits(x: Array, y: npt.NDArray[np.int64], subject: npt.NDArray[np.int64]) -> 
     return right
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the three scores, also by class."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("elrbench-runs/yardstick-cache"))
     parser.add_argument("--protocol", default="loso-6")
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
     frames, targets, subjects = clips(asked.data, asked.cache, asked.protocol)
     views = {
         "frames in order": frames.reshape(len(frames), 1, -1),

@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ SORT = f"""(() => {{
 }})()"""
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=SIZE, help="number of records")
     parser.add_argument("--keep", type=Path, help="empty folder for records and sites, instead of a temporary one")
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
     if find_browser() is None:
         print("there is no Chromium on the PATH")
         return 1

@@ -14,7 +14,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,17 @@ def pool_index(root: Path | None, protocol: str, options: Mapping[str, Any]) -> 
     numbers = {"train": options["clips"], "test": 0, "draw_seed": 8, "frames": 28, "rows": 128, "columns": 170}
     drawn = index(None, "subjects", numbers)
     clips = tuple(replace(clip, target=None) for clip in drawn.clips)
-    return Index(clips=clips, folds={}, pool=tuple(clip.id for clip in clips))
+    return Index(clips=clips, folds={}, unlabelled=tuple(clip.id for clip in clips))
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--clips", type=int, default=CLIPS, help="training clips, and as many unlabelled ones")
+    parser.add_argument("--rows", nargs="+", default=ROWS, help="methods")
+    parser.add_argument("--size", default="96x128", help="input size of the network")
     parser.add_argument("--device", help="cpu or cuda; default: the first GPU, else the CPU")
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
 
     import torch
 
@@ -79,7 +82,7 @@ def main() -> int:
 
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports many modules, which is not part of the first row
     catalog = load_catalog([*(f"elrbench_plugins.{name}" for name in PLUGINS), __file__], entry_points=False)
-    settings = (f"dataset.train={CLIPS}", "dataset.test=24")
+    settings = (f"dataset.train={asked.clips}", f"dataset.test={asked.clips // 2}")
 
     with tempfile.TemporaryDirectory(prefix="elrbench-sharing-") as work:
 
@@ -88,6 +91,7 @@ def main() -> int:
                 method=method,
                 dataset="puppets",
                 backbone=asked.backbone,
+                size=asked.size,
                 budget="smoke",
                 unlabelled="puppets-pool" if method.endswith("ut") else None,
                 settings=(*settings, *more),
@@ -103,7 +107,10 @@ def main() -> int:
             )
 
         clips = Path(work) / "clips-alone"
-        for method in (ROWS[-1], ROWS[0]):  # low and high views and unlabelled clips; then high views of test clips
+        for method in (
+            asked.rows[-1],
+            asked.rows[0],
+        ):  # low and high views and unlabelled clips; then high views of test clips
             short = ("method.epochs=1", *(["method.joint_epochs=1"] if method != "teacher" else []))
             go(method, clips, f"fill-{method}", *short)
         shutil.rmtree(clips / "stages")
@@ -113,7 +120,7 @@ def main() -> int:
         print(f"{'':18}{'updates':>18}{'seconds':>18}")
         print(f"{'':18}{'alone':>9}{'shared':>9}{'alone':>9}{'shared':>9}  stages of the shared cache")
         sums = [0.0] * 4
-        for method in ROWS:
+        for method in asked.rows:
             own = Path(work) / "own"
             shutil.copytree(clips, own)
             alone, together = go(method, own, f"alone-{method}"), go(method, shared, f"shared-{method}")

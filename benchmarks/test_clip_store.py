@@ -21,6 +21,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmark_core.clips import clipfile
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
@@ -30,7 +31,7 @@ from benchmark_core.specs.index import Clip, VideoFile
 from elrbench_plugins.resnet.resnet import resnet18
 
 COUNT = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "100"))
-ROUNDS = 3
+ROUNDS = int(os.environ.get("ELRBENCH_BENCHMARK_ROUNDS", "3"))
 LOW = StoredFormat(
     kind="low",
     size=(12, 16),
@@ -99,6 +100,35 @@ def test_first_pass(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFix
     with capsys.disabled():
         print(f"\nfirst pass of {len(clips)} clips to 12x16: {frames / min(passes):.0f} frames/s,", end=" ")
         print(f"{ratio:.3f} of decoding alone (at least 0.45); two processes {alone / both:.2f} times one (1.7)")
+
+
+def check_share(clips: list[Clip], stored_format: StoredFormat, root: Path) -> float:
+    """Return the processor time of the check of all stored files on their first read, as a share of the first pass."""
+
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.process_time()  # other processes and the disk do not count
+        work()
+        return time.process_time() - began
+
+    built = seconds(lambda: ClipStore(root).ensure(clips, [stored_format], workers=1))
+    files = sorted(root.rglob("*.clip"))
+    checked, known = [], []
+    for _ in range(ROUNDS):
+        clipfile._checked.clear()  # as in a new process
+        checked.append(seconds(lambda: [clipfile.checked_header(path) for path in files]))
+        known.append(seconds(lambda: [clipfile.checked_header(path) for path in files]))
+    return (min(checked) - min(known)) / built
+
+
+def test_checking(clips: list[Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compare the checksum of each file on its first read in a process with the first pass, which made the file."""
+    for size in ("12x16", "96x128", "256x340"):
+        rows, columns = map(int, size.split("x"))
+        low = (rows, columns) == LOW.size
+        stored_format = LOW if low else StoredFormat(kind="high", size=(rows, columns), aspect=(rows, columns))
+        share = check_share(clips, stored_format, tmp_path / size)
+        with capsys.disabled():
+            print(f"\nchecking stored {size} clips: {share:.2%} of the first pass (at most 2 %)", end="")
 
 
 SCRIPT = """
@@ -177,15 +207,15 @@ def test_waiting_for_views(clips: list[Clip], tmp_path: Path, capsys: pytest.Cap
     )  # fmt: skip
     net = resnet18(21).to(device).train()
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3)
-    waited, total = 0.0, 0.0
+    waited, total, size = 0.0, 0.0, min(16, len(clips) // 2)
     for epoch in range(2 if device == "cpu" else 20):
-        batches = views.batches(16, epoch=epoch)
-        for step in range(views.steps(16)):
+        batches = views.batches(size, epoch=epoch)
+        for step in range(views.steps(size)):
             before = time.perf_counter()
             batch = views.to_device(next(batches), device)
             ready = time.perf_counter()
             image = batch.high.flatten(0, 1).squeeze(2)  # (B*K, 3, H, W)
-            loss = F.cross_entropy(net(image).reshape(16, 4, -1).mean(1), batch.target)
+            loss = F.cross_entropy(net(image).reshape(size, 4, -1).mean(1), batch.target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

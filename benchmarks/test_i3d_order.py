@@ -5,6 +5,7 @@ Forward and backward of 8 windows of 16 frames at 64x84 in bfloat16. The two alt
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 
@@ -12,7 +13,8 @@ import torch
 
 from elrbench_plugins.i3d.i3d import I3d, i3d
 
-ROUNDS = 7
+ROUNDS = int(os.environ.get("ELRBENCH_BENCHMARK_ROUNDS", "7"))
+CLIPS = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "8"))
 
 
 def seconds(net: I3d, clips: torch.Tensor) -> float:
@@ -29,7 +31,7 @@ def test_the_order_of_maps() -> None:
     first.to(memory_format=torch.contiguous_format)
     assert last.Mixed_3b.b1b.conv3d.weight.is_contiguous(memory_format=torch.channels_last_3d)
     assert first.Mixed_3b.b1b.conv3d.weight.is_contiguous()
-    clips = torch.rand(8, 3, 16, 64, 84)
+    clips = torch.rand(CLIPS, 3, 16, 64, 84)
     pairs = [(seconds(last, clips), seconds(first, clips)) for _ in range(ROUNDS + 1)][1:]
     ratio = statistics.median(one / other for one, other in pairs)
     print(f"\nchannels-last over channels-first: {ratio:.2f} of the time ({torch.get_num_threads()} threads)")

@@ -8,6 +8,7 @@ Epochs of the two alternate, and the median of the ratios is printed.
 from __future__ import annotations
 
 import dataclasses
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ from benchmark_core.training.training import Training, build_training
 from elrbench import load_catalog
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
-CLIPS, BATCH, ROUNDS = 192, 16, 5
+CLIPS = int(os.environ.get("ELRBENCH_BENCHMARK_CLIPS", "192"))
+BATCH = min(CLIPS, 16)
+ROUNDS = int(os.environ.get("ELRBENCH_BENCHMARK_ROUNDS", "5"))
 
 
 @pytest.fixture(scope="module")

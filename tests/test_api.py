@@ -32,7 +32,7 @@ def test_the_parameters_are_these():
     plan = ["method", "dataset", "budget", "seed"]
     assert names["resolve"] == [*plan, "settings", "data", "plugins", "fields"]
     places = ["data", "unlabelled_data", "high_source_data"]
-    switches = ["bad_clips", "device", "refit", "quiet"]
+    switches = ["bad_clips", "shared_clips", "device", "refit", "quiet"]
     assert names["run"] == [*plan, "out", "cache", "settings", *places, *switches, "plugins", "fields"]
     assert names["load_run"] == ["folder", "dataset", "plugins"]
 

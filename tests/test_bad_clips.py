@@ -244,14 +244,16 @@ def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: C
         for split in (1, 2, 3):
             (root / "splits").mkdir(exist_ok=True)
             (root / "splits" / f"{name}_test_split{split}.txt").write_text("of_no_split.avi 0 \n")
-    folder, lines = root / "ReCompress_Videos" / "wave", []
+    lines: dict[str, list[str]] = {"wave": [], "walk": []}
     for number in range(6):
-        path = folder / f"A_wave_u_cm_np1_fr_med_{number}.avi"
+        name = "wave" if number else "walk"
+        path = root / "ReCompress_Videos" / name / f"A_{name}_u_cm_np1_fr_med_{number}.avi"
         write_planes(path, random_planes(3, 24, 32, seed=number), "yuv420p", codec="mpeg4")
         if number in (1, 4):
             path.write_bytes(b"nothing to see" * number)
-        lines.append(f"{path.name} {1 if number < 3 else 2} \n")
-    (root / "splits" / "wave_test_split1.txt").write_text("".join(lines))
+        lines[name].append(f"{path.name} {1 if number < 3 else 2} \n")
+    for name, listed in lines.items():
+        (root / "splits" / f"{name}_test_split1.txt").write_text("".join(listed))
     plan = resolve_plan(catalog, PlanRequest(method="supervised", dataset="jhmdb", budget="smoke"))
     components = components_of(catalog, plan)
 
@@ -270,5 +272,6 @@ def test_bad_clips_of_both_parts_stop_before_training_or_are_left_out(catalog: C
     assert caught.value.exit_code == 2
     told = Listening()
     ready = prepared("skip", told)
-    assert [name[-1] for name in ready.bad] == ["1", "4"] and len(told.warnings) == 2
+    assert [name[-1] for name in ready.bad] == ["1", "4"] and len(told.warnings) == 3
+    assert "19 of 21 classes lack training clips" in told.warnings[-1]
     assert (len(ready.train), len(ready.test)) == (2, 2)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main
 from benchmark_core.clips import clipfile
-from benchmark_core.clips.locks import clearing_lock, reader_lock
+from benchmark_core.clips.locks import reader_lock
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.progress import Silent
@@ -30,9 +30,9 @@ from benchmark_core.training.keys import StageKey
 from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.training_loop import TrainingLoop
 from elrbench import ElrError
-from elrbench_plugins.commands.cache.clearing import Selection, clear
+from elrbench_plugins.commands.cache.clearing import Selection, clear, clearing_lock
 from elrbench_plugins.commands.cache.contents import StoredStage, held, read_cache
-from elrbench_plugins.commands.cache.reading import CacheReport, verify
+from elrbench_plugins.commands.cache.reading import CacheReport, clip_fault, verify
 from elrbench_plugins.commands.cache.text import distinguishing_numbers
 
 Call = Callable[..., tuple[int, str, str]]
@@ -242,7 +242,7 @@ def not_finite(path: Path) -> None:
         ("stages/student-*/module.safetensors", Path.unlink, "its module.safetensors is missing"),
         ("stages/student-*/module.safetensors", not_finite, "its weight backbone."),
         ("stages/student-*/stage.json", lambda path: truncate(path, 50), "its stage.json cannot be read"),
-        ("stages/joint-*/checkpoint.pt", lambda path: truncate(path, 500), "its checkpoint.pt cannot be read"),
+        ("stages/joint-*/checkpoint.pt", lambda path: truncate(path, 500), "its checkpoint.pt is damaged"),
     ],
 )
 def test_what_is_broken_is_named_removed_and_made_anew(
@@ -275,7 +275,7 @@ def test_a_clip_of_an_older_store_has_no_checksum(cache: Path) -> None:
     header = json.loads(content[: clipfile.HEADER_BYTES])
     assert header.pop("checksum") > 0
     path.write_bytes(json.dumps(header).encode().ljust(clipfile.HEADER_BYTES) + content[clipfile.HEADER_BYTES :])
-    assert clipfile.read_header(path) is not None and clipfile.fault(path) is None
+    assert clipfile.read_header(path) is not None and clip_fault(path) is None
 
 
 # -- clear
@@ -307,7 +307,7 @@ def test_what_a_selection_is(cache: Path) -> None:
 
 
 def test_it_removes_what_was_selected_and_tells_what_it_freed(cache: Path, call: Call) -> None:
-    before = sum(path.stat().st_size for path in stage(cache, "joint").iterdir())
+    before = sum(path.stat().st_size for path in stage(cache, "joint").iterdir() if path.name != "lock")
     code, out, _ = call("clear", "--unfinished", "--yes", "--json", "--cache", str(cache))
     assert (code, json.loads(out)) == (0, {"files": 2, "bytes": before, "kept": []})
     assert [one.name for one in read_cache(cache).stages] == ["student"] and len(
@@ -441,7 +441,7 @@ def test_it_asks_first(cache: Path, call: Call, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "nothing is selected; pass clips, stages, --stage, --recipe, --unfinished or --older-than"),
+        ([], "nothing is selected; pass clips, stages, counts, --stage, --recipe, --unfinished or --older-than"),
         (["stage"], "unknown part of the cache 'stage'. Did you mean 'stages'?"),
         (
             ["stages", "--older-than", "soon"],

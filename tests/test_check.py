@@ -130,7 +130,7 @@ def test_a_broken_backbone_is_named(tmp_path, change, check, detail):
 @pytest.mark.parametrize(
     ("built", "check", "detail"),
     [
-        ("size", "builds", "its factory returns tuple, not a torch module"),
+        ("size", "builds", "plugin 'broken' (broken.py): enhancer 'up': factory returned tuple, not Module"),
         (
             "nn.Upsample(scale_factor=8)",
             "returns the right size",

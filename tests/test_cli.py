@@ -114,7 +114,8 @@ def test_the_plan_flags_of_run_are_frozen():
         "--budget", "--seed", "--set", "--holdout",
         "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
-        "--bad-clips", "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
+        "--bad-clips", "--shared-clips",
+        "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import toy
 from test_cli import built_ins
 from test_folder import touch
@@ -244,11 +245,8 @@ def test_an_enhancer_of_several_frames_shows_the_middle_one(
 ) -> None:
     """One that mirrors time: of 3 frames its middle one stays, at nearest."""
 
-    class Mirror:
-        def eval(self) -> Mirror:
-            return self
-
-        def __call__(self, low: Any) -> Any:
+    class Mirror(torch.nn.Module):
+        def forward(self, low: Any) -> Any:
             assert tuple(low.shape) == (4, 3, 3, 6, 8)
             return low.flip(2).repeat_interleave(4, 3).repeat_interleave(4, 4)
 

@@ -318,7 +318,7 @@ def test_costs_alone_enter_no_table_of_a_track(call, board: Path):
         ("cost --only resnet34", "--only needs --all"),
         ("cost --refresh --backbone resnet34", "--refresh needs --all"),
         ("cost --all --only resnet43", "unknown backbone or enhancer 'resnet43'. Did you mean 'resnet34'?"),
-        ("cost --all --publish --folder nowhere", "the folder nowhere does not exist; pass --folder"),
+        (f"cost --all --publish --folder {__file__}", "is a file; pass a folder"),
     ],
 )
 def test_what_does_not_go_together_is_refused(flags, says, capsys, monkeypatch, catalog: Catalog):

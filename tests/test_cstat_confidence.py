@@ -184,7 +184,8 @@ class Toy(nn.Module):
 
 OPTIONS = {
     "confidence": "mlp", "confidence_threshold": 0.5, "confidence_width": 16, "confidence_normalise": "median",
-    "confidence_grey": "bt601", "over_time": "keep", "tat_after_softmax": False,
+    "confidence_grey": "bt601", "confidence_outputs": 1, "confidence_loss": "transfer", "confidence_binary": False,
+    "confidence_score": "mean", "difference_same": 24.0, "over_time": "keep", "tat_after_softmax": False,
     "rolling": "cstat-per-stage", "rolling_turns": "once", "inner": "equal",
 }  # fmt: skip
 

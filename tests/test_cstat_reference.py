@@ -22,7 +22,9 @@ from elrbench_plugins.cstat.difference_map import Difference
 from elrbench_plugins.cstat.gradient_map import Gradient
 from elrbench_plugins.cstat.losses import cosine_distance
 from elrbench_plugins.cstat.mlp_map import Mlp
+from elrbench_plugins.cstat.options import CONFIDENCE
 
+DEFAULTS = {key: option.default for key, option in CONFIDENCE.items()}
 FLOAT32 = 2e-6  # the plugin takes distances and confidence in float32, the reference in float64
 MASKS = {
     "full": torch.ones(3, 4),
@@ -223,7 +225,7 @@ def test_a_batch_and_its_gradients(shapes: str, kind: str, masked: str) -> None:
     )
     measure = {"none": None, "difference": Difference(), "gradient": Gradient(), "mlp": Mlp()}[kind]
     normalise = "median" if kind == "mlp" else "max"
-    options = {"confidence_threshold": 0.5, "over_time": "keep", "tat_after_softmax": False}
+    options = {**DEFAULTS, "over_time": "keep", "tat_after_softmax": False}
 
     def by_plugin(student: list[Tensor], hidden: Tensor, scores: Tensor) -> Tensor:
         seen = SimpleNamespace(stages=[one.flatten(0, 1) for one in student], image=low.flatten(0, 1),

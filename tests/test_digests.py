@@ -84,7 +84,7 @@ def test_a_damaged_memory_is_no_error(tmp_path: Path, reads: list[int], harm: st
         store.mkdir()
     elif harm == "foreign":
         with sqlite3.connect(store) as connection:
-            connection.execute("UPDATE digests SET known = 'text'")
+            connection.execute("UPDATE contents SET known = 'text'")
         connection.close()
     else:
         store.write_bytes({"scribbled": b"\xff" * len(whole), "emptied": b"", "cut": whole[: len(whole) // 2]}[harm])

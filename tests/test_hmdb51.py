@@ -152,3 +152,7 @@ def test_the_real_clips() -> None:
     assert isinstance(pippi.source, VideoFile) and pippi.source.path.name.startswith("hmdb51_Turnk")
     for clip in index.clips:
         assert next(iter(decode(clip.source))).size[0] == 240
+
+
+def test_the_licence_is_what_the_authors_page_says_with_a_date() -> None:
+    assert HMDB51.licence.startswith("CC BY 4.0") and "serre-lab" in HMDB51.licence and "2026-11-28" in HMDB51.licence

@@ -61,6 +61,10 @@ def test_the_protocols_and_classes() -> None:
         "hmdb51-split2": ("2",),
         "hmdb51-split3": ("3",),
         "hmdb51-3splits": ("1", "2", "3"),
+        "split1": ("1",),
+        "split2": ("2",),
+        "split3": ("3",),
+        "3splits": ("1", "2", "3"),
     }
     assert len(CLASSES) == 21 and list(CLASSES) == sorted(CLASSES)
 

@@ -47,6 +47,18 @@ def test_a_growing_network_killed_at_any_moment_ends_as_one_that_was_not() -> No
     assert lines[-1] == "1 kills and two runs at once: 0 wrong"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("run", ["suite", "streams"])
+def test_a_run_stopped_while_it_writes_its_record_or_cost_is_completed(run: str) -> None:
+    """A suite takes finished runs as done, and a run of two streams its finished streams; neither may lack a cost."""
+    if run == "streams":
+        pytest.importorskip("cv2", reason="the extra 'flow' is not installed")
+    lines = kill_and_resume("--run", run, "--times", "0", "--writes", "6", "--of", "record,cost")
+    moments = {" ".join(line.split()[2:]) for line in lines[1:-2]}
+    assert moments == {f"{at} of {file}" for at in ("half", "whole", "placed") for file in ("record", "cost")}
+    assert lines[-1] == "6 kills and two runs at once: 0 wrong"
+
+
 class Full:
     """A file on a full disk."""
 
@@ -112,7 +124,7 @@ def test_a_disk_that_is_full_before_anything_is_fitted(
         elif place == "recipe":
             patch.setattr("benchmark_core.clips.store.os.replace", full)
         else:
-            patch.setattr("benchmark_core.training.stage_folder.FileLock.acquire", full)
+            patch.setattr("benchmark_core.training.stage_folder.acquire", full)
         with pytest.raises(RunFailed) as stopped:
             go(toy_plan, toy_catalog, tmp_path)
     assert "no space" in str(stopped.value).lower() and "\n" not in str(stopped.value)

@@ -25,7 +25,8 @@ LAYERS = (
         "canonical",
         "source_text",
         "extras",
-    ),  # fmt: skip
+        "file_lock",
+    ),
     ("specs", "hookspecs", "papers"),
     ("clips",),
     ("plugin_loading",),

@@ -20,7 +20,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs import defaults
 from benchmark_core.specs.index import TableFrames
-from elrbench_plugins.nagoya_fir import CLASSES, DAYS, NAGOYA_FIR
+from elrbench_plugins.nagoya_fir import CLASSES, CLASSES_5, DAYS, NAGOYA_FIR, NAGOYA_FIR_5
 
 OPTIONS = defaults(NAGOYA_FIR)
 THREE = tuple(DAYS)[:3]
@@ -57,6 +57,25 @@ def test_ten_tags_are_seven_actions(made: Path) -> None:
     assert first == [
         "walk", "sitdown", "sit", "standup", "stand", "falling", "lie", "falling", "walk", "walk"
     ]  # fmt: skip
+
+
+def test_five_actions_are_the_same_clips_with_the_three_postures_as_one_class(root: Path) -> None:
+    assert CLASSES_5 == ("walk", "sitdown", "standup", "falling", "stopping")
+    (root / "20170206" / "raw" / "20170206_p2_dark1.csv").unlink()
+    seven, five = (spec.read_index(root, "loso", OPTIONS) for spec in (NAGOYA_FIR, NAGOYA_FIR_5))
+    assert five.folds == seven.folds and [clip.id for clip in five.clips] == [clip.id for clip in seven.clips]
+    for before, after in zip(seven.clips, five.clips, strict=True):
+        assert isinstance(before.target, int) and isinstance(after.target, int)
+        name = CLASSES[before.target]
+        assert CLASSES_5[after.target] == ("stopping" if name in ("sit", "lie", "stand") else name)
+    assert five.missing_targets == {"20170206_p2_dark1/16-20": 4}
+    assert (NAGOYA_FIR_5.folder, NAGOYA_FIR_5.natively_low) == ("nagoya-fir", True)
+
+
+def test_the_published_protocol_has_2520_clips_of_nine_subjects() -> None:
+    for spec in (NAGOYA_FIR, NAGOYA_FIR_5):
+        assert spec.counts["loso"] == dict.fromkeys("ABCDEFGHI", (2240, 280))
+        assert spec.where == "https://github.com/muralab/Low-Resolution-FIR-Action-Dataset"
 
 
 def test_frame_numbers_are_rows_from_one_with_both_ends(made: Path) -> None:
@@ -163,6 +182,8 @@ def test_the_real_days(tmp_path: Path) -> None:
     )
     assert NAGOYA_FIR.counts["loso-6"] == dict.fromkeys("ABCDEF", (1400, 280))
     assert np.bincount([clip.target for clip in index.clips]).tolist() == [240] * 7
+    five = NAGOYA_FIR_5.read_index(tmp_path, "loso-6", OPTIONS)
+    assert np.bincount([clip.target for clip in five.clips]).tolist() == [240] * 4 + [720]
     mine = [clip for clip in index.clips if clip.id.startswith(Path(seen).stem)]
     assert len(mine) == 12
     for clip in mine:

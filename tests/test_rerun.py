@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from run_records import make_record
 from videos import random_planes, write_planes
 
@@ -30,6 +31,7 @@ from benchmark_core.runs.runner import run
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.statistics import wilson
+from benchmark_core.training import device
 from elrbench_plugins.commands.rerun.rerun import agreement, differences, refuse_other_plan
 
 Call = Callable[..., tuple[int, str, str]]
@@ -97,7 +99,7 @@ def test_a_run_comes_out_as_it_was(call: Call, finished: Path, tmp_path: Path) -
     assert lines[2].split() == ["top1", *shown.split(), *shown.split(), "+0.00"]
     assert lines[3:] == [
         "predictions: the same prediction for 12 of 12 clips; logits are equal",
-        "same device, versions and plugins",
+        "same device, processor, versions and plugins",
         f"run folder: {tmp_path / 'again'}",
     ]
     assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
@@ -148,9 +150,40 @@ def test_other_predictions_on_the_same_device_and_versions_are_exit_1(
     copy = resealed(finished, tmp_path, hits=turned, scores={**record["scores"], "top1": top1})
     next(copy.glob("*.predictions.csv.gz")).unlink()
     code, out, _ = call(find_record(copy))
-    assert code == 1 and "(right or wrong) for 0 of 12 clips" in out and "same device, versions and plugins" in out
-    elsewhere = resealed(copy, tmp_path / "more", device="cuda: G")
-    assert call(find_record(elsewhere), "--out", tmp_path / "other")[0] == 0
+    assert (
+        code == 1
+        and "(right or wrong) for 0 of 12 clips" in out
+        and "same device, processor, versions and plugins" in out
+    )
+    for number, other in enumerate(({"device": "cuda: G"}, {"processor": "another"})):
+        elsewhere = resealed(copy, tmp_path / f"more-{number}", **other)
+        code, out, _ = call(find_record(elsewhere), "--out", tmp_path / f"other-{number}")
+        assert code == 0 and "same device" not in out
+
+
+def test_an_older_record_has_no_exact_device(call: Call, finished: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished, tmp_path / "copy"))
+    path = find_record(copy)
+    record: dict[str, Any] = dict(read_record(path))
+    processor = record.pop("processor")
+    del record["seal"]
+    write_with_checksum(path, record)
+    code, out, _ = call(copy)
+    assert code == 0 and "not recorded" in out and "not exact" in out and processor in out
+    found = json.loads(call(copy, "--out", tmp_path / "more", "--json")[1])
+    assert list(found["differ"]) == ["processor"] and found["predictions"]["agree"] is True
+
+
+def test_processors_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two generations that a hypervisor reports under one name, as the cloud does."""
+    milan = {"model name": "AMD EPYC", "vendor_id": "AuthenticAMD", "cpu family": "25", "model": "1", "stepping": "1"}
+    texts = []
+    for facts in (milan, {**milan, "model": "17"}):
+        monkeypatch.setattr(device, "_cpuinfo", lambda facts=facts: facts)
+        texts.append((device.describe_device(torch.device("cpu")), device.describe_processor()))
+    (one, exact), (other, more_exact) = texts
+    assert one == other and exact != more_exact
+    assert "model 17" in more_exact and torch.backends.cpu.get_cpu_capability() in more_exact
 
 
 # -- what stops it

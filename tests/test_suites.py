@@ -49,7 +49,7 @@ def test_every_row_of_the_papers_tables_is_a_plan_or_another_system(name: str, l
             assert figure.protocol in ("", plan.protocol)
             assert figure.ceiling == (row.components is not None and row.components.method.oracle)
             assert plan.budget == "paper" and plan.size == SIZES[name]
-            assert len(row.plans) == len(catalog.datasets[plan.dataset].protocols[plan.protocol].folds)
+            assert len(row.plans) == len(catalog.datasets[plan.dataset.split(":")[0]].protocols[plan.protocol].folds)
     named = [figure.id for row in planned.rows for figure in row.printed]
     table = named[0].rpartition("/")[0].rpartition("/")[0]
     printed = [key for key in library.papers[named[0].split("/")[0]].figures if key.startswith(f"{table}/")]
@@ -80,7 +80,8 @@ def test_rows_vary_what_the_table_varies(library: Library, catalog: Catalog):
     parts = plans("cstat-table4")
     assert {(plan.backbone, plan.sampling) for plan in parts.values()} == {("resnet34", "8x1"), ("r2plus1d-18", "4x5")}
     assert [plan.method for plan in parts.values()][:8] == [
-        "teacher", "supervised", "cstat:sat", "cstat:tat", "cstat:stat", "cstat:mlp", "cstat:mlp+rc", "cstat:mlp+rc+ut"
+        "cstat:teacher", "supervised", "cstat:sat", "cstat:tat", "cstat:stat", "cstat:mlp", "cstat:mlp+rc",
+        "cstat:mlp+rc+ut",
     ]  # fmt: skip
     assert parts["cstat-rc-ut-resnet34"].unlabelled == "videos:kinetics"
     rows = plans("purwanto-table2")
@@ -152,7 +153,7 @@ def test_a_file_of_an_enhancers_weights_is_for_the_rows_that_enhance(
     sr, kd = sorted(planned.rows, key=lambda row: row.row.name, reverse=True)
     assert sr.plans[0].settings["enhancer.weights"] == name and sr.differs["enhancer.weights"] == ("fit", name)
     assert "enhancer.weights" not in kd.plans[0].settings and not kd.failed
-    assert planned.remarks == ("--enhancer-weights is not applied to kd-hmdb51: no such option",)
+    assert planned.remarks[0] == "--enhancer-weights is not applied to kd-hmdb51: no such option"
     with pytest.raises(ElrError, match="no row has an enhancer with a public checkpoint; remove --enhancer-weights"):
         plan_suite(shipped(library, "purwanto-table2"), catalog, library, replace(asked, only=("kd-hmdb51",)))
 
@@ -311,10 +312,11 @@ def test_cost_is_counted_from_the_structure_alone(library: Library, catalog: Cat
     # Forward, and backward twice as much but for the gradient that the first convolution has no use for.
     first = 7 * 7 * 3 * 64 * 24 * 32 * 2
     assert student.training_macs == pytest.approx(seen * (3 * student.clip_macs - first), rel=1e-6)
-    assert teacher.training_macs == pytest.approx(student.training_macs, rel=1e-6)
+    assert teacher.training_macs == pytest.approx(student.training_macs, rel=1e-3)  # with its attention module
+    assert set(teacher.stages) < set(stat.stages)  # the teacher that teaches
     assert set(student.stages) < set(stat.stages) and len(stat.stages) == 3  # the student alone is shared
     together = {key for cost in costs.values() for key in cost.stages}
-    assert len(together) == 6  # teacher; student; teacher with its module; joint; the pool's phase and its joint one
+    assert len(together) == 5  # teacher; student; joint; the pool's phase and its joint one
     assert costs["cstat-rc-ut-resnet34"].pool and not stat.pool
 
 

@@ -207,8 +207,12 @@ def test_the_index_names_the_best_figure_that_is_not_an_oracle(tmp_path: Path) -
 
 def test_what_is_of_no_track_and_systems_without_a_figure_are_shown(tmp_path: Path) -> None:
     made = texts(tmp_path)
-    rows = {row["system"]: row for row in figure_rows(made["tables/reported.md"]) if "low views" in row}
-    assert (rows["Ours"]["reported"], rows["Ours"]["protocol"], rows["Ours"]["low views"]) == ("20.00", "-", "14x14")
+    rows = {row["system"]: row for row in figure_rows(made["tables/reported.md"]) if "low views (HxW)" in row}
+    assert (rows["Ours"]["reported"], rows["Ours"]["protocol"], rows["Ours"]["low views (HxW)"]) == (
+        "20.00",
+        "-",
+        "14x14",
+    )
     assert rows["Smith's"]["reported"] == "-"
     assert rows["Smith's"]["source"] == "Smith, 2031"  # what is no web address is no link
     assert "tables/other" not in " ".join(made)

@@ -117,8 +117,8 @@ def test_the_matched_controls_score_is_shown_also_where_no_seed_pairs(tmp_path: 
     put(tmp_path, make_record(bits(*range(15))), make_record(bits(*range(10)), seed=1, method="c", more=CONTROL))
     put(tmp_path, make_record(bits(*range(12)), seed=2, method="c", more=CONTROL))
     mine, control = grid(tmp_path)
-    assert (mine["matched"], mine["Δ matched"]) == ("55.00 ± 7.07", "-")
-    assert control["matched"] == "-"
+    assert (mine["control"], mine["Δ control"]) == ("c 55.00 ± 7.07", "-")
+    assert control["control"] == "-"
     row = rows(tmp_path)[0]
     assert (row["matched_mean"], row["matched_std"], row["matched_seeds"], row["gain"]) == (
         "0.55",
@@ -133,7 +133,7 @@ def test_a_control_with_folds_missing_has_no_score_to_show(tmp_path: Path) -> No
     put(tmp_path, *(make_record(fold=fold, folds=folds) for fold in folds))
     put(tmp_path, make_record(fold="1", folds=folds, method="c", more=CONTROL))
     mine, _ = grid(tmp_path)
-    assert (mine["method"], mine["matched"], mine["Δ matched"]) == ("mine", "-", "-")
+    assert (mine["method"], mine["control"], mine["Δ control"]) == ("mine", "-", "-")
 
 
 def test_oracles_are_not_ranked_and_need_no_control(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ MARK
 
 single-label, 1 fold, 2 classes, digest of the clips `feed`.
 
-| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
+| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | control | Δ control | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
 |:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
-| 1 | 1 | mine:a | net18 | bilinear | small\\* | 62.50 ± 3.54 | 2 | 40.9 to 80.0 | 22.50 ± 3.54 | +40.00 (+20.00 to +60.00) | 11.18 | 0.6 | 0 | 1.5 |
+| 1 | 1 | mine:a | net18 | bilinear | small\\* | 62.50 ± 3.54 | 2 | 40.9 to 80.0 | plain:b 22.50 ± 3.54 | +40.00 (+20.00 to +60.00) | 11.18 | 0.6 | 0 | 1.5 |
 | 2 | 2 | plain:b (control) | net18 | bilinear | small | 22.50 ± 3.54 | 2 | 9.6 to 44.3 | - | - | 11.18 | 0.6 | 0 | 1.5 |
 
 ## Oracle (scored on high views; not ranked)
 
-| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | matched | Δ matched | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
+| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | control | Δ control | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
 |:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
 | 3 | - | high | net18 | bilinear | small | 90.00 | 1 | 69.9 to 97.2 | - | - | - | - | - | - |
 
@@ -171,7 +171,7 @@ def test_a_row_with_folds_missing_is_shown_last_and_not_ranked(tmp_path: Path) -
     low, short = grid(tmp_path)
     assert (low["method"], low["rank"], low["top1"]) == ("low", "1", "5.00")
     assert (short["top1"], short["seeds"]) == ("2/10 folds", "0 (+2 incomplete)")
-    assert short["rank"] == short["95 % (Wilson)"] == short["Δ matched"] == "-"
+    assert short["rank"] == short["95 % (Wilson)"] == short["Δ control"] == "-"
 
 
 def test_a_seed_with_folds_missing_enters_no_mean(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_multi_label_rows(tmp_path: Path) -> None:
     put(tmp_path, make_record(scores=scores(0.3, 0.2, 0.5)), make_record(scores=scores(0.4, 0.3, 0.6), seed=1))
     put(tmp_path, *(make_record(scores=scores(0.35, 0.3, 0.4), method="same", seed=seed) for seed in (0, 1)))
     put(tmp_path, *(make_record(scores=scores(0.1, 0, 0.2), method="z", seed=seed) for seed in (0, 1)))
-    columns = ("rank", "method", "f1_macro", "95 % (bootstrap)", "map", "Δ matched")
+    columns = ("rank", "method", "f1_macro", "95 % (bootstrap)", "map", "Δ control")
     shown = [tuple(row[name] for name in columns) for row in grid(tmp_path)]
     assert shown == [
         ("1", "mine", "35.00 ± 7.07", "25.0 to 55.0", "50.00", "-"),

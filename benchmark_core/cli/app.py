@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from benchmark_core.cli.console import print_json
 from benchmark_core.cli.visible import visible_output
-from benchmark_core.errors import ElrError, did_you_mean, unknown
+from benchmark_core.errors import ElrError, did_you_mean, exit_call, explain, unknown
 
 if TYPE_CHECKING:
     from benchmark_core.specs import CommandSpec
@@ -105,7 +109,8 @@ class Commands(click.Group):
 
             found: Mapping[str, CommandSpec] = {}
             try:
-                found, failures = load_commands()
+                with contextlib.redirect_stdout(sys.stderr):  # what plugins print must not spoil --json
+                    found, failures = load_commands()
             except ElrError as error:  # for instance ELRBENCH_BLOCK names an unknown plugin
                 failures = [error]
             clashes = [name for name in found if name in COMMANDS]
@@ -155,23 +160,46 @@ def _one_line(error: click.ClickException) -> str:
     return f"{text[:1].lower()}{text[1:].rstrip('.')}; see '{path} --help'"
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Print a one-line error and exit."""
-    line = message.replace("\n", "\\n")[:4000]  # names come from files
-    click.echo(f"elrbench: error: {line}", err=True, color=True)
+def fail(message: str, code: int, as_json: bool = False) -> NoReturn:
+    """Print a one-line error on stderr and exit. as_json: also print it as a JSON object on stdout."""
+    line = " ".join(message.split())[:4000]  # names come from files
+    with contextlib.suppress(OSError):
+        click.echo(f"elrbench: error: {line}", err=True, color=True)
+    try:
+        if as_json:
+            print_json({"error": {"message": line, "exit": code}})
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # stdout is full; Python would try again at exit, and then exit with 120
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
     sys.exit(code)
 
 
 @visible_output()
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit: 0 done, 1 something fell short, 2 the user's mistake with one line on stderr."""
-    arguments = None if argv is None else list(argv)
-    try:  # with color, click does not remove escape sequences, so that they become visible
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    as_json = "--json" in arguments
+    try:
+        os.getcwd()  # fails if the folder was deleted; libraries would crash later
+        # With color, click does not remove escape sequences, so that they become visible.
         code = cli.main(args=arguments, prog_name="elrbench", standalone_mode=False, color=True)
     except ElrError as error:
-        fail(str(error), error.exit_code)
+        fail(str(error), error.exit_code, as_json)
     except click.ClickException as error:
-        fail(_one_line(error), 2)
+        fail(_one_line(error), 2, as_json)
     except (click.Abort, KeyboardInterrupt):
-        fail("interrupted; run the same command again to continue from the last finished epoch", 1)
+        fail("interrupted; run the same command again to continue from the last finished epoch", 1, as_json)
+    except SystemExit as error:  # a command may end with it; what the core calls, such as a plugin's network, may not
+        modules = " ".join(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))
+        if "benchmark_core." in modules.rpartition("click.")[2]:
+            fail(f"a plugin ended the program: {exit_call(error)}", 1, as_json)
+        raise
+    except Exception as error:
+        if (line := explain(error)) is not None:
+            fail(line, 1, as_json)
+        if as_json:
+            print_json({"error": {"message": f"bug: {type(error).__name__}: {error}", "exit": 1}})
+        raise
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import click
@@ -95,9 +97,35 @@ def _figures(figures: Mapping[str, float]) -> str:
     return ", ".join(f"{key} {float(value):.4g}" for key, value in figures.items())
 
 
+_results: TextIO | None = None  # stdout, while `results_only` sends everything else to stderr
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Keep stdout for `print_json`. What else writes to it, such as `print` in a plugin, writes to stderr.
+
+    This includes what writes to file descriptor 1: C libraries and child processes.
+    """
+    global _results
+    stdout, file = sys.stdout, None
+    with suppress(io.UnsupportedOperation):  # not a file, such as in a notebook
+        if stdout.fileno() == 1:
+            file = os.fdopen(os.dup(1), "w", encoding=stdout.encoding, errors=stdout.errors)
+            os.dup2(2, 1)
+    _results, sys.stdout = file or stdout, sys.stderr
+    try:
+        yield
+    finally:
+        _results, sys.stdout = None, stdout
+        if file is not None:
+            os.dup2(file.fileno(), 1)
+            with suppress(OSError):  # full; the error was raised when it was written
+                file.close()
+
+
 def print_json(value: Any) -> None:
     """Print `value` on stdout as indented JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False), file=_results)
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "") -> str:

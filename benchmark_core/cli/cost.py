@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
-from benchmark_core.cli.flags import board_flag, device_flag, json_flag, plan_flags
+from benchmark_core.cli.flags import board_flag, check_board, device_flag, json_flag, plan_flags
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import read_size
 from benchmark_core.runs.request import make_plan
@@ -68,8 +68,8 @@ def command(
     from benchmark_core.catalog import load_catalog
 
     catalog = load_catalog(extra=plugins)
-    if keep and not folder.is_dir():
-        raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")
+    if keep:
+        check_board(folder)
     from benchmark_core.training.device import pick_device
 
     if every:

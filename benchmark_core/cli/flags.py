@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    pass
+from benchmark_core.cli.console import results_only
+from benchmark_core.errors import ElrError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +83,12 @@ def bad_clips_flag(function: F) -> F:
     )(function)
 
 
+def shared_clips_flag(function: F) -> F:
+    """Add `--shared-clips fail|warn`."""
+    text = "What to do if a training clip has the content of a test clip. Default: the dataset's."
+    return click.option("--shared-clips", type=click.Choice(("fail", "warn")), help=text)(function)
+
+
 def device_flag(function: F) -> F:
     """Add `--device NAME`; see `pick_device`."""
     text = "cpu, cuda or cuda:1. Default: the first accelerator, else the CPU."
@@ -89,8 +96,16 @@ def device_flag(function: F) -> F:
 
 
 def json_flag(function: F) -> F:
-    """Add `--json`: print the result as JSON."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    """Add `--json`: print the result as JSON, and nothing else on stdout."""
+
+    def reserve(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        if value and sys.stdout is not None and not ctx.resilient_parsing:
+            ctx.find_root().with_resource(results_only())
+        return value
+
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=reserve, help="Print JSON.")(
+        function
+    )
 
 
 def cache_flag(function: F) -> F:
@@ -106,3 +121,9 @@ def board_flag(function: F) -> F:
     return click.option(
         "--folder", type=click.Path(path_type=Path), metavar="DIR", default=default, show_default=True, help=text
     )(function)
+
+
+def check_board(folder: Path) -> None:
+    """Raise ElrError if the leaderboards folder to publish into is a file. A missing folder is created when needed."""
+    if folder.exists() and not folder.is_dir():
+        raise ElrError(f"--folder {folder} is a file; pass a folder")

@@ -79,12 +79,12 @@ def command(
     if out is not None and out.is_dir():
         raise ElrError(f"--out {out} is a folder; pass a file name")
 
-    from benchmark_core.atomic import check_writable
+    from benchmark_core.atomic import check_cache, check_writable
     from benchmark_core.runs.loaded_run import load_run, predict_clips
     from benchmark_core.training.device import pick_device
 
-    for folder in (runfolder if out is None else out.parent, cache_folder(cache)):
-        check_writable(folder)
+    check_writable(runfolder if out is None else out.parent)
+    check_cache(cache_folder(cache))
     loaded = load_run(runfolder, record, catalog, name)
     part = split or ("pool" if catalog.datasets[loaded.components.dataset.name].unlabelled else "test")
     predicted = predict_clips(
@@ -150,7 +150,7 @@ def write(
 
     dataset, ids, targets, logits = loaded.components.dataset, predicted.ids, predicted.targets, predicted.logits
     if targets is None and dataset.answer is not None:
-        text = dataset.load(dataset.answer)(ids, logits)
+        text = dataset.returned("answer", dataset.load(dataset.answer)(ids, logits), str)
         return write_whole(out or folder / ANSWER, text.encode()), None
     path = out or folder / TABLE
     write_predictions(path, ids, targets, logits, dataset.classes, labels_of(loaded, predicted))

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from benchmark_core.cli.console import ConsoleReporter, print_json
-from benchmark_core.cli.flags import board_flag, json_flag
-from benchmark_core.errors import ElrError
+from benchmark_core.cli.flags import board_flag, check_board, json_flag
 
 
 @click.command("publish")
@@ -33,8 +32,7 @@ def command(run: str, out: Path, folder: Path, as_json: bool) -> None:
     from benchmark_core.runs.folder import find_run
 
     source = find_run(run, out)
-    if folder.exists() and not folder.is_dir():
-        raise ElrError(f"--folder {folder} is a file; pass a folder")
+    check_board(folder)
     from benchmark_core.records import publish
 
     written = [str(path) for path in publish(source, folder, say=ConsoleReporter().say)]

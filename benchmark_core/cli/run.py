@@ -13,13 +13,14 @@ from benchmark_core.cli.flags import (
     bad_clips_flag,
     board_flag,
     cache_flag,
+    check_board,
     data_flag,
     device_flag,
     extra_data_flags,
     json_flag,
     plan_flags,
+    shared_clips_flag,
 )
-from benchmark_core.errors import ElrError
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
 
@@ -34,6 +35,7 @@ PATH = click.Path(path_type=Path)
 @data_flag
 @extra_data_flags
 @bad_clips_flag
+@shared_clips_flag
 @device_flag
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder. Default: ./elrbench-runs/DIGEST.")
 @cache_flag
@@ -50,6 +52,7 @@ def command(
     unlabelled_data: Path | None,
     high_source_data: Path | None,
     bad_clips: str,
+    shared_clips: str | None,
     device: str | None,
     out: Path | None,
     cache: Path | None,
@@ -77,8 +80,8 @@ def command(
         _print_plan(plan, as_json)
         return
     root, extra = data_root(catalog, plan.dataset, data), located(catalog, plan, extra)
-    if publish_to and folder.exists() and not folder.is_dir():
-        raise ElrError(f"--folder {folder} is a file; pass a folder")
+    if publish_to:
+        check_board(folder)
 
     from benchmark_core.runs.folder import RUNS, refuse_other_plan
 
@@ -94,6 +97,7 @@ def command(
         extra=extra,
         reporter=ConsoleReporter(),
         bad_clips=bad_clips,
+        shared_clips=shared_clips,
         device=device,
         refit=refit,
     )

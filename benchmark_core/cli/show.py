@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 LABELS: Mapping[str, str] = {
     "needs_high": "needs high views",
     "privileged": "scored on high views",
-    "controls": "control variants",
+    "controls": "controls of all methods",
+    "own_controls": "control of rows with a variant",
+    "idea_options": "without effect in controls",
     "takes": "optional inputs",
     "own_head": "has its own head",
     "learnt": "trained",
@@ -147,6 +149,8 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
         "needs_high": spec.needs_high,
         "privileged": spec.oracle,
         "controls": list(spec.controls),
+        "own_controls": dict(spec.own_controls),
+        "idea_options": list(spec.idea_options),
         "takes": [f"--{name.replace('_', '-')}" for name in spec.takes],
         "own_head": spec.recognizer is not None,
         "defaults": dict(spec.defaults),
@@ -169,7 +173,7 @@ def as_text(facts: Mapping[str, Any]) -> str:
             folded = ((name, _folds(entry["folds"]), entry["summary"]) for name, entry in value.items())
             blocks.append(f"{label}\n{columns(folded, '  ')}")
         elif isinstance(value, dict):
-            lines = ((name, _settings(entry)) for name, entry in value.items())
+            lines = ((name or "(other rows)", _settings(entry)) for name, entry in value.items())
             blocks.append(f"{label}\n{columns(lines, '  ')}")
         elif key == "unspecified":
             blocks.append("not specified by the source\n" + "\n".join(f"  - {line}" for line in value))

@@ -33,5 +33,6 @@ class _Visible:
 @contextmanager
 def visible_output() -> Iterator[None]:
     """Make all output visible: of this package, of plugins and of libraries."""
-    with redirect_stdout(cast(TextIO, _Visible(sys.stdout))), redirect_stderr(cast(TextIO, _Visible(sys.stderr))):
+    out, err = (stream and cast(TextIO, _Visible(stream)) for stream in (sys.stdout, sys.stderr))  # None if closed
+    with redirect_stdout(out), redirect_stderr(err):
         yield

@@ -16,12 +16,14 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from filelock import Timeout
 
+from benchmark_core.atomic import READ_ONLY, read_only
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import KeyedFormat, StoredFormat
 from benchmark_core.clips.locks import locked
 from benchmark_core.errors import RunFailed
+from benchmark_core.file_lock import Wait
 from benchmark_core.specs import Clip
 
 CHUNK = 24  # frames decoded at a time, so that they stay in the processor's cache
@@ -39,24 +41,34 @@ class BuildTask:
     clips: list[Clip]
 
 
+Build: TypeAlias = Callable[[BuildTask, list[R]], BuildResult]
+Warn: TypeAlias = Callable[[str], None]
+
+
 class BuildQueue(Generic[R]):
     """One pass that makes `formats` of clips under a store's root.
 
     build: makes the given formats of one content completely or not at all; it is called under the content's lock.
     workers: number of threads; more than one help only if `build` releases the interpreter's lock for long.
+    warn: takes a line about each damaged clip, and about a wait. Without it, damaged clips are left to another process.
     """
 
     def __init__(
-        self, root: Path, formats: Sequence[R], build: Callable[[BuildTask, list[R]], BuildResult], *, workers: int
+        self, root: Path, formats: Sequence[R], build: Build[R], *, workers: int, warn: Warn | None = None
     ) -> None:
         self.root = root
         self.formats = tuple(formats)
         self.build = build
         self.workers = workers
+        self.warn = warn
+        self._wait: Wait | None = None
 
     def missing(self, content: str) -> list[R]:
-        """Return the formats whose file of a content is absent or truncated."""
-        return [one for one in self.formats if clipfile.read_header(clip_path(self.root, content, one)) is None]
+        """Return the formats whose file of a content is absent or damaged."""
+        paths = {clip_path(self.root, content, one): one for one in self.formats}
+        if self.warn is None:
+            return [one for path, one in paths.items() if not path.exists()]
+        return [one for path, one in paths.items() if clipfile.checked_header(path) is None]
 
     def outcomes(self, contents: Iterator[tuple[Clip, str]]) -> Iterator[tuple[list[Clip], BuildResult]]:
         """Yield clips when they are done, those of one content together. Reads only a few of `contents` ahead."""
@@ -117,14 +129,23 @@ class BuildQueue(Generic[R]):
 
     def _make(self, task: BuildTask, patience: float) -> BuildResult | None:
         """Build a task. None if another process holds the lock for longer than `patience` seconds."""
+        clip = task.clips[0]
+        if patience and self.warn is not None and self._wait is None:
+            self._wait = Wait(f"clip '{clip.id}'", self.warn)
         try:
-            with locked(self.root, task.content[:2], patience):
+            with locked(self.root, task.content[:2], patience, self._wait):
+                self._wait = None
                 missing = self.missing(task.content)
+                for one in missing:
+                    if self.warn is not None and (path := clip_path(self.root, task.content, one)).exists():
+                        self.warn(f"clip '{clip.id}': {path} is damaged; the clip is stored again from its source")
                 return self.build(task, missing) if missing else "reused"
         except Timeout:
             return None
         except OSError as error:
-            raise store_unwritable(self.root, error) from error
+            if error.errno in READ_ONLY and (bad := _bad_source(clip)) is not None:
+                return bad
+            raise store_unwritable(self.root, error, f"clip '{clip.id}'") from error
 
 
 def decode_into(root: Path, task: BuildTask, formats: Sequence[StoredFormat], seconds: float) -> BuildResult:
@@ -156,6 +177,16 @@ def decode_into(root: Path, task: BuildTask, formats: Sequence[StoredFormat], se
     return "built"
 
 
+def _bad_source(clip: Clip) -> BadClip | None:
+    """Return why a clip cannot be decoded, which is why it may be missing in a store; None if it can be decoded."""
+    try:
+        for _ in decode(clip.source, CHUNK):
+            pass
+    except BadClip as error:
+        return error
+    return None
+
+
 def clip_path(root: Path, content: str, stored_format: KeyedFormat) -> Path:
     """Return the path of a content's file in one format."""
     return root / "clips" / stored_format.key / content[:2] / f"{content}.clip"
@@ -172,11 +203,13 @@ def sweep(root: Path, formats: Sequence[KeyedFormat]) -> None:
                 continue
 
 
-def store_unwritable(root: Path, error: OSError) -> RunFailed:
-    """Return the error for a file of the store that cannot be written."""
+def store_unwritable(root: Path, error: OSError, what: str) -> RunFailed:
+    """Return the error for `what` that cannot be written to the store."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunFailed(
             f"no space is left for the clip store under {root}; free some space or pass another --cache DIR "
             "(complete clips are kept)"
         )
+    if error.errno in READ_ONLY:
+        return read_only(what, root, error)
     return RunFailed(f"the clip store {root} cannot be written ({error.strerror or error}); pass another --cache DIR")

@@ -72,14 +72,8 @@ def compress(picture: Picture) -> bytes:
     return coder.compress(plain.tobytes()) + coder.flush()
 
 
-def decompress(data: bytes, shape: Shape) -> Picture:
-    """Invert `compress`."""
-    picture = np.empty(shape, np.uint8)
-    _inflate(data, picture)
-    return picture
-
-
 def _inflate(data: bytes, out: Picture) -> None:
+    """Invert `compress`."""
     plain = np.frombuffer(zlib.decompress(data, -15, out.size), np.uint8).reshape(out.shape)
     np.add.accumulate(plain, axis=1, dtype=np.uint8, out=out)
     np.add.accumulate(out, axis=2, out=out)

@@ -1,8 +1,8 @@
 """Decode clips to planes: videos and pictures with PyAV, tables as grey levels, drawn clips with their own code.
 
 Planes are kept as decoded. A clip is decoded completely, or it is bad: if a packet cannot be decoded, the frames before
-it do not count as a shorter clip, because scores on such clips would not be comparable. Damage that FFmpeg conceals
-without an error (damaged blocks, a file truncated between packets) is not detected.
+it do not count as a shorter clip, because scores on such clips would not be comparable. FFmpeg conceals other damage
+without an error (damaged blocks, a file truncated between packets). Frames are turned as their display matrix says.
 
 libswscale is used only to convert unusual pixel formats (10 bits, palettes, alpha) to 8-bit planes of the same size; it
 never scales.
@@ -27,12 +27,13 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
 from benchmark_core.clips.bad_clip import BadClip
+from benchmark_core.clips.display_matrix import AS_STORED, Turn, turn_of, turned
 from benchmark_core.clips.frames import Frames, Plane
 from benchmark_core.clips.table_frames import read_table
 from benchmark_core.specs import resolve
 from benchmark_core.specs.index import Drawn, FrameFolder, Source, TableFrames, VideoFile
 
-__all__ = ["DECODER", "BadClip", "Colour", "decode"]
+__all__ = ["DECODER", "BadClip", "Colour", "decode", "first_turn"]
 
 DECODER = f"pyav {av.__version__}"
 CHUNK_BYTES = 1 << 26  # of planes in memory at a time, also for long high-definition clips
@@ -43,6 +44,7 @@ ALONE = {"protocol_whitelist": "none"}  # a play list must not open other files 
 
 Colour: TypeAlias = Literal["rgb", "grey", "yuv-limited", "yuv-full", "yuv709-limited", "yuv709-full"]
 Picture: TypeAlias = tuple[Colour, tuple[Plane, ...]]
+Notice: TypeAlias = Callable[[str], None] | None
 
 _YUV = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv440p", "yuv410p"})
 _YUV_FULL = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "yuvj411p", "yuvj440p"})
@@ -50,7 +52,9 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _BT709 = 1  # AVCOL_SPC_BT709
 
 
-def decode(source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False) -> Iterator[Frames]:
+def decode(
+    source: Source, chunk: int = 64, seconds: float | None = None, *, reuse: bool = False, notice: Notice = None
+) -> Iterator[Frames]:
     """Yield the clip's frames in order, at most `chunk` at a time. `first` counts from 0.
 
     All frames of one `Frames` have the same size and colour; if a clip changes either, a new `Frames` begins.
@@ -60,14 +64,16 @@ def decode(source: Source, chunk: int = 64, seconds: float | None = None, *, reu
         chunk: largest number of frames per `Frames`.
         seconds: time limit, counted from the first frame requested and including the caller's work between frames.
         reuse: overwrite the memory of the last frames when the next are requested.
+        notice: called for each frame of a video that the decoder marks as corrupt but does not refuse.
 
     Raises:
         BadClip: the file is absent, cannot be decoded, has no frame or takes longer than `seconds`.
     """
     count = 0
-    for frames in _in_time(_read(source, chunk, seconds, reuse), source, seconds):
+    whole = isinstance(source, VideoFile) and source.whole
+    for frames in _in_time(_read(source, chunk, seconds, reuse, notice), source, seconds):
         if len(frames):
-            yield dataclasses.replace(frames, first=count)
+            yield dataclasses.replace(frames, first=count, whole=whole)
             count += len(frames)
     if not count:
         raise BadClip(_where(source), "it has no frame")
@@ -89,12 +95,12 @@ def _in_time(items: Iterable[Item], source: Source, seconds: float | None) -> It
         yield item
 
 
-def _read(source: Source, chunk: int, seconds: float | None, reuse: bool) -> Iterator[Frames]:
+def _read(source: Source, chunk: int, seconds: float | None, reuse: bool, notice: Notice) -> Iterator[Frames]:
     if isinstance(source, Drawn):
         return _drawn(source)
     if isinstance(source, TableFrames):
         return read_table(source, chunk)
-    pictures = _folder(source) if isinstance(source, FrameFolder) else _video(source, seconds)
+    pictures = _folder(source) if isinstance(source, FrameFolder) else _video(source, seconds, notice)
     return _chunks(pictures, chunk, _kept if reuse else _fresh)
 
 
@@ -154,25 +160,40 @@ class _Nameless:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
-def _video(source: VideoFile, seconds: float | None) -> Iterator[Picture]:
+def first_turn(path: Path, seconds: float = 10.0) -> Turn:
+    """Return how the first frame of a video or picture is turned; as stored if it cannot be decoded."""
+    try:
+        with _decoding(path):
+            return turn_of(next(_frames(VideoFile(path), seconds)))
+    except (BadClip, StopIteration):
+        return AS_STORED
+
+
+def _video(source: VideoFile, seconds: float | None, notice: Notice) -> Iterator[Picture]:
     """Yield each frame of a video file."""
-    path = str(source.path)
     with _decoding(source.path):
-        # Some containers have metadata that is not UTF-8. `timeout` ends a read that blocks. `_in_time` also checks the
-        # limit between packets, because a packet need not give a frame.
-        with (
-            source.path.open("rb") as file,
-            av.open(_Nameless(file), "r", options=ALONE, metadata_errors="replace", timeout=seconds) as container,
-        ):
-            if not container.streams.video:
-                raise BadClip(path, "it has no video stream")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise BadClip(path, "FFmpeg has no decoder for its video stream")
-            stream.codec_context.thread_count = 1  # clips are decoded in parallel; one thread each is deterministic
-            for packet in _in_time(container.demux(stream), source, seconds):
-                for frame in packet.decode():
-                    yield _planes(frame)
+        yield from _shown(_frames(source, seconds, notice))
+
+
+def _frames(source: VideoFile, seconds: float | None, notice: Notice = None) -> Iterator[VideoFrame]:
+    path = str(source.path)
+    # Some containers have metadata that is not UTF-8. `timeout` ends a read that blocks. `_in_time` also checks the
+    # limit between packets, because a packet need not give a frame.
+    with (
+        source.path.open("rb") as file,
+        av.open(_Nameless(file), "r", options=ALONE, metadata_errors="replace", timeout=seconds) as container,
+    ):
+        if not container.streams.video:
+            raise BadClip(path, "it has no video stream")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise BadClip(path, "FFmpeg has no decoder for its video stream")
+        stream.codec_context.thread_count = 1  # clips are decoded in parallel; one thread each is deterministic
+        for packet in _in_time(container.demux(stream), source, seconds):
+            for frame in packet.decode():
+                if notice is not None and frame.is_corrupt:
+                    notice("a frame is corrupt")
+                yield frame
 
 
 def _folder(source: FrameFolder) -> Iterator[Picture]:
@@ -189,7 +210,16 @@ def _folder(source: FrameFolder) -> Iterator[Picture]:
                 frame = next(container.decode(stream), None)
                 if frame is None:
                     raise ValueError("it has no picture")
-                yield _planes(frame)
+                yield from _shown([frame])
+
+
+def _shown(frames: Iterable[VideoFrame]) -> Iterator[Picture]:
+    """Yield each frame's colour and planes, turned as the first frame's display matrix says."""
+    turn: Turn | None = None
+    for frame in frames:
+        turn = turn or turn_of(frame)
+        colour, planes = _planes(frame)
+        yield colour, planes if turn == AS_STORED else turned(planes, turn)
 
 
 @contextmanager
@@ -203,7 +233,7 @@ def _decoding(path: Path, part: str = "") -> Iterator[None]:
 
 
 def _planes(frame: VideoFrame) -> Picture:
-    """Return a frame's colour and planes, which are views of the decoder's buffers."""
+    """Return a frame's colour and planes as the file stores them, which are views of the decoder's buffers."""
     if max(frame.width, frame.height) > LONGEST_SIDE:
         raise ValueError(f"its frames are {frame.width}x{frame.height} pixels, more than {LONGEST_SIDE} on a side")
     name = frame.format.name

@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 SETTLED = 2_000_000_000  # ns: a file that changed more recently may change again without a new time stamp
 PENDING = 512  # digests per write to the file
 _STATE = struct.Struct("<qqq")  # size in bytes, mtime and ctime in ns
-_TABLE = "CREATE TABLE IF NOT EXISTS digests (path BLOB PRIMARY KEY, known BLOB NOT NULL) WITHOUT ROWID"
+_TABLE = "CREATE TABLE IF NOT EXISTS contents (path BLOB PRIMARY KEY, known BLOB NOT NULL) WITHOUT ROWID"
 
 
 class Digests:
@@ -29,11 +29,12 @@ class Digests:
 
     A digest is cached only if no change can go unnoticed: the file had the same state before and after it was read, and
     its last change was at least SETTLED earlier. `path` is a SQLite file. If it is absent, damaged or not writable, the
-    files are read instead.
+    files are read instead. The digest is of a file's bytes and of what `more` returns, if it is given.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, more: Callable[[Path], bytes] | None = None) -> None:
         self.path = path
+        self.more = more
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._given_up = False
@@ -53,6 +54,8 @@ class Digests:
             before = _state(os.fstat(file.fileno()))
             while block := file.read(1 << 20):
                 digest.update(block)
+            if self.more is not None:
+                digest.update(self.more(path))
             same = before == _state(os.fstat(file.fileno())) == state
         if same:
             self._keep(key, state + digest.digest(), settled=max(_STATE.unpack(state)[1:]) < began - SETTLED)
@@ -79,7 +82,7 @@ class Digests:
 
     def _write(self, connection: sqlite3.Connection) -> bool:
         with connection:
-            connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?)", self._pending.items())
+            connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", self._pending.items())
         return True
 
     def _query(self, question: Callable[[sqlite3.Connection], Answer], *, create: bool = False) -> Answer | None:
@@ -106,6 +109,7 @@ class Digests:
             self._connection = connection
             weakref.finalize(self, connection.close)
             connection.execute("PRAGMA synchronous = OFF")  # a power failure may damage the file: see `_query`
+            connection.execute("DROP TABLE IF EXISTS digests")  # of versions that did not turn frames for display
             connection.execute(_TABLE)
         return self._connection
 
@@ -119,7 +123,7 @@ class Digests:
 
 
 def _select(connection: sqlite3.Connection, key: bytes) -> bytes | None:
-    row = connection.execute("SELECT known FROM digests WHERE path = ?", (key,)).fetchone()
+    row = connection.execute("SELECT known FROM contents WHERE path = ?", (key,)).fetchone()
     known = None if row is None else row[0]
     return known if isinstance(known, bytes) and len(known) == _STATE.size + 32 else None
 

@@ -28,8 +28,8 @@ def centre(size: tuple[int, int], aspect: tuple[int, int]) -> tuple[float, float
 
 
 def crop_to_aspect(frames: Frames, aspect: tuple[int, int]) -> Frames:
-    """Return the same planes with the centred region of `aspect` in view."""
-    return dataclasses.replace(frames, region=centre(frames.size, aspect))
+    """Return the same planes with the centred region of `aspect` in view, unless the whole frame stays in view."""
+    return frames if frames.whole else dataclasses.replace(frames, region=centre(frames.size, aspect))
 
 
 def with_margin(size: tuple[int, int]) -> tuple[int, int]:

@@ -22,12 +22,14 @@ class Frames:
     first: number of the first frame in the clip, so that noise can be seeded by frame.
     region: (top, left, bottom, right) of the part in view, relative to the full-size plane; edges may be between
         pixels. `benchmark_core.clips.fit` sets it, `benchmark_core.clips.resample` reads it.
+    whole: whether `region` stays the whole frame, so that other aspects are stretched.
     """
 
     planes: tuple[Plane, ...]
     colour: Literal["rgb", "grey", "yuv-limited", "yuv-full", "yuv709-limited", "yuv709-full"]
     first: int = 0
     region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    whole: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

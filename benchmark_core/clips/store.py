@@ -41,7 +41,9 @@ from benchmark_core.clips.contents import Contents
 from benchmark_core.clips.formats import KeyedFormat, StoredFormat
 from benchmark_core.clips.locks import locked
 from benchmark_core.clips.workers import Workers
-from benchmark_core.errors import ElrError, RunFailed
+from benchmark_core.errors import RunFailed
+from benchmark_core.file_lock import Wait
+from benchmark_core.progress import SILENT, Reporter
 from benchmark_core.source_text import other_source, source_note
 from benchmark_core.specs import Clip
 from benchmark_core.specs.index import Source
@@ -64,10 +66,14 @@ class StoreReport:
 
 
 class ClipStore:
-    """Decoded and degraded clips under one cache folder."""
+    """Decoded and degraded clips under one cache folder.
 
-    def __init__(self, root: Path) -> None:
+    reporter: takes a warning about each damaged clip, and about a wait for another process.
+    """
+
+    def __init__(self, root: Path, reporter: Reporter = SILENT) -> None:
         self.root = root
+        self.reporter = reporter
         self._contents = Contents(root)
         self._readers: dict[str, ClipReader] = {}  # by the format's key
 
@@ -155,7 +161,7 @@ class ClipStore:
 
         report_progress()
         self._describe(formats)
-        queue = BuildQueue(self.root, formats, build, workers=workers or _cores())
+        queue = BuildQueue(self.root, formats, build, workers=workers or _cores(), warn=self.reporter.warn)
         for done, outcome in queue.outcomes(contents()):
             if isinstance(outcome, BadClip):
                 bad.update(dict.fromkeys((clip.id for clip in done), outcome.reason))
@@ -188,14 +194,16 @@ class ClipStore:
                     with contextlib.suppress(OSError):  # another user's cache
                         os.utime(path)  # time of last use
                     continue
-                with locked(self.root, "recipes"):
+                wait = Wait(f"the list of stored formats in {self.root}", self.reporter.warn)
+                with locked(self.root, "recipes", wait=wait):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     empty = not any(file.is_dir() for file in path.parent.iterdir())
                     if empty and isinstance(stored_format, StoredFormat) and stored_format.code is not None:
                         _write(path.with_name(SOURCE), json.dumps(source_note(stored_format.code)))
                     _write(path, text)
             except OSError as error:
-                raise store_unwritable(self.root, error) from error
+                what = f"the format {stored_format.key} ({stored_format.numbers()['kind']} views)"
+                raise store_unwritable(self.root, error, what) from error
 
 
 def _write(path: Path, text: str) -> None:
@@ -223,11 +231,9 @@ class ClipReader:
         try:
             return clipfile.read_frames(path, header, numbers)
         except FileNotFoundError as error:
-            raise self._gone(clip, path) from error
-        except (FFmpegError, ValueError, zlib.error) as error:
-            raise RunFailed(
-                f"clip '{clip.id}': its file in the clip store is damaged ({error}); delete {path} and run again"
-            ) from error
+            raise _gone(clip, path) from error
+        except (FFmpegError, ValueError, zlib.error) as error:  # the checksum does not cover the shape in the header
+            raise RunFailed(f"clip '{clip.id}': {path} cannot be decoded ({error}); delete it and run again") from error
 
     def count(self, clip: Clip) -> int:
         """Return the number of frames of the clip."""
@@ -242,13 +248,14 @@ class ClipReader:
         if known is None:
             content = self.store.content_key(clip.source)
             path = self.store.path(content, self.stored_format)
-            header = clipfile.read_header(path)
+            header = clipfile.checked_header(path)
             if header is None:
-                raise self._gone(clip, path)
+                raise _gone(clip, path)
             known = content, header
             if len(self._known) < KNOWN:  # the rest of a larger dataset is looked up on each access
                 self._known[clip.source] = known
         return known
 
-    def _gone(self, clip: Clip, path: Path) -> ElrError:
-        return ElrError(f"clip '{clip.id}' was removed from the clip store during the run ({path}); run again")
+
+def _gone(clip: Clip, path: Path) -> RunFailed:
+    return RunFailed(f"clip '{clip.id}' was removed from the clip store or damaged in it ({path}); run again")

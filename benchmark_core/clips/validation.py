@@ -78,7 +78,7 @@ def validation_ids(clips: Sequence[Clip], fraction: float) -> set[str]:
     for clip in clips:
         groups.setdefault(f"group {clip.group}" if clip.group else f"clip {clip.id}", []).append(clip)
     order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    has = {name: Counter(label for clip in group for label in _labels(clip)) for name, group in groups.items()}
+    has = {name: Counter(label for clip in group for label in clip.labels) for name, group in groups.items()}
     total: Counter[int] = sum(has.values(), Counter())
     held: Counter[int] = Counter()
     taken: set[str] = set()
@@ -98,11 +98,5 @@ def validation_ids(clips: Sequence[Clip], fraction: float) -> set[str]:
 def classes_not_held_out(train: Sequence[Clip], test: Sequence[Clip]) -> list[int]:
     """Return the classes that have training clips but no validation clip."""
     return sorted(
-        {label for clip in train for label in _labels(clip)} - {label for clip in test for label in _labels(clip)}
+        {label for clip in train for label in clip.labels} - {label for clip in test for label in clip.labels}
     )
-
-
-def _labels(clip: Clip) -> tuple[int, ...]:
-    if clip.target is None:
-        return ()
-    return (clip.target,) if isinstance(clip.target, int) else clip.target

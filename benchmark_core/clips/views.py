@@ -130,6 +130,10 @@ class Views:
         reader = self._any_reader()
         return sum(self.sampling.pads(reader.count(clip)) for clip in self.clips)
 
+    def whole_windows(self) -> list[int]:
+        """Return for each clip how many of its windows repeat no frame; 1 if it is shorter than a window."""
+        return [max(self._any_reader().count(clip) // self.sampling.t, 1) for clip in self.clips]
+
     def batches(self, batch: int, *, epoch: int = 0, shuffle: bool | None = None) -> Iterator[HostBatch]:
         """Yield the batches of one epoch, read ahead in threads. shuffle: by seed and epoch; default: `train`."""
         order = np.arange(len(self.clips))
@@ -251,8 +255,7 @@ class Views:
             return torch.tensor([-1 if clip.target is None else clip.target for clip in clips], dtype=torch.int64)
         target = torch.zeros(len(clips), self.classes)
         for row, clip in enumerate(clips):
-            if clip.target is not None:
-                target[row, list(clip.target) if isinstance(clip.target, tuple) else clip.target] = 1
+            target[row, list(clip.labels)] = 1
         return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -161,9 +162,25 @@ def build_backbone(
     target = spec.weights[weights]
     if isinstance(target, WeightsFile):
         backbone = with_channels(backbone, channels)
-        return backbone, f"{weights} ({target(backbone, backbone=spec.name, channels=channels)})"
+        try:
+            return backbone, f"{weights} ({target(backbone, backbone=spec.name, channels=channels)})"
+        except ElrError as error:
+            if setting := _fitting_setting(spec, classes, options, target, channels):
+                raise ElrError(f"{str(error).rpartition('; ')[0]}; pass --set {setting}") from error
+            raise
     spec.load(target)(backbone)
     return with_channels(backbone, channels), weights
+
+
+def _fitting_setting(
+    spec: BackboneSpec, classes: int, options: Mapping[str, Value], file: WeightsFile, channels: int
+) -> str:
+    """Return the choice of one option with which the file fits the backbone, as `backbone.KEY=VALUE`; else ""."""
+    for key, value in ((key, value) for key, option in spec.options.items() for value in option.choices):
+        with suppress(ElrError):
+            file(with_channels(spec.build(classes, {**options, key: value}), channels), channels=channels)
+            return f"backbone.{key}={value}"
+    return ""
 
 
 def initialisation_of(plan: Plan, components: Components) -> str:
@@ -191,6 +208,7 @@ def load_enhancer(
         spec.files[weights],
         owner=f"enhancer '{spec.name}' from {low_text} to {size_text}",
         advice="pass another --enhancer, another scale or other --enhancer-weights",
+        optional=spec.public_optional,
     )
     return f"{weights} ({said})"
 

@@ -6,7 +6,7 @@ import io
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,8 +18,9 @@ from benchmark_core.networks.channels import adapt_first_convolution, first_conv
 from benchmark_core.networks.pickles import check_pickles
 from benchmark_core.weights_file import WeightsFile
 
-WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the tensors
-PARALLEL, OWN = "module.", "backbone."  # prefixes of names in DataParallel modules and in this project's recognizers
+WRAPPERS = ("state_dict", "model", "G", "netG", "netA")  # keys under which training scripts keep the tensors
+PARALLEL = "module."  # prefix of names in DataParallel modules
+OWN = ("backbone.", "model.")  # prefixes of a backbone's names in this project's recognizers and in others' classifiers
 OTHER_PARTS = ("head.", "enhancer.")  # prefixes of a recognizer's other parts
 COUNTER = ".num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and no code here reads it
 # Complex, 8-bit float and packed types are no weights here. Integers and booleans are for buffers.
@@ -63,17 +64,21 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
     return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
 
 
-def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str) -> str:
+def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str, optional: Sequence[str] = ()) -> str:
     """Load all tensors of `module` from `file` and return how many: "211 of 211 tensors".
 
-    owner: the network that needs the weights; advice: the remedy; both for errors. Raises ElrError like
+    owner: the network that needs the weights; advice: the remedy; both for errors. optional: names of parts that only
+    the module or only the file may have. Such a part keeps its initial values, or is ignored. Raises ElrError like
     `load_checkpoint`.
     """
-    expected: State = module.state_dict()
-    given = read_state(file)
-    _check(file, owner, given, expected, [key for key in expected if key not in given], advice)
-    module.load_state_dict(given)
-    return f"{len(given)} of {len(expected)} tensors"
+    states: tuple[State, State] = (module.state_dict(), read_state(file))
+    ours, theirs = ({key.partition(".")[0] for key in state} for state in states)
+    apart = (ours ^ theirs) & set(optional)
+    wanted, given = ({k: v for k, v in state.items() if k.partition(".")[0] not in apart} for state in states)
+    _check(file, owner, given, wanted, [key for key in wanted if key not in given], advice)
+    module.load_state_dict({**states[0], **given})
+    notes = [f"{part} is only in the {'network' if part in ours else 'file'}" for part in sorted(apart)]
+    return "; ".join([f"{len(given)} of {len(states[0])} tensors", *notes])
 
 
 def read_state(file: WeightsFile) -> State:
@@ -111,7 +116,7 @@ def read_state(file: WeightsFile) -> State:
         top = ", ".join(key[:40] for key in names[:6]) if isinstance(plain, Mapping) else type(plain).__name__
         raise ElrError(
             f"the weights {file.path} contain no named tensors, neither at the top ({top or 'nothing'}) nor under "
-            f"{' or '.join(WRAPPERS)}; save a state_dict and pass its file"
+            f"{', '.join(WRAPPERS)}; save a state_dict and pass its file"
         )
     for key, value in state.items():
         if fault := _unusable(value):
@@ -141,9 +146,10 @@ def _unusable(value: Tensor) -> str:
 
 
 def _aligned(given: State, expected: State) -> State:
-    """Return the backbone's tensors of a recognizer if their names match better than those of `given`; else `given`."""
-    own = {key.removeprefix(OWN): value for key, value in given.items() if not key.startswith(OTHER_PARTS)}
-    return own if len(own.keys() & expected.keys()) > len(given.keys() & expected.keys()) else dict(given)
+    """Return `given` without the prefix of `OWN` and the other parts that keep most names from matching, if any do."""
+    inner = {key: value for key, value in given.items() if not key.startswith(OTHER_PARTS)}
+    named = [given, *({key.removeprefix(prefix): value for key, value in inner.items()} for prefix in OWN)]
+    return dict(max(named, key=lambda state: len(state.keys() & expected.keys())))
 
 
 def _names(module: nn.Module, part: object) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,12 @@ class Library:
         if key not in figures:
             raise unknown("printed figure", key, figures)
         return figures[key]
+
+    def notes_on(self, degradation: str) -> tuple[str, ...]:
+        """Return the papers' notes on a degradation as tables name it: `average-HxW: NOTE` for `average-12x16`."""
+        name = re.sub(r"\d+x\d+", "HxW", degradation.partition(",")[0])
+        notes = (paper.degradations.get(name) for paper in self.papers.values())
+        return tuple(f"{name}: {note}." for note in notes if note)
 
     def suite(self, name: str) -> DataFile:
         """Return the file of a suite. Raises ElrError with a suggestion if there is none."""

@@ -20,7 +20,9 @@
 
 The id of this figure is `acme-2024/table2/ours/net18`. Leave out what a paper does not state. A row's `origin` names
 the authors of its system if the paper quotes it from elsewhere. `track` is the name of the degradation in tables, if it
-differs: for `bicubic-14x14` at network size 112x112 it is `14x14-centre112`. Loads no plugin and no torch.
+differs: for `bicubic-14x14` at network size 112x112 it is `14x14-centre112`. A row's `protocol: ~` takes back what its
+table or column states, for a figure that was measured otherwise. Sizes are height x width. `degradations` has a note
+for the pages of all tracks with a degradation: `{average-HxW: blur and noise are guesses}`. Loads no plugin, no torch.
 """
 
 from __future__ import annotations
@@ -36,14 +38,16 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import METRICS as SCORES
 from benchmark_core.strict_yaml import parse_yaml
 
-METRICS = (*itertools.chain(*SCORES.values()), "f1")  # "f1": the paper does not state which F1
+WINDOWS = ("f1_macro_windows", "f1_macro_windows_logit0.5")  # over windows instead of clips
+COSTS = ("gmacs", "mparams")  # MACs of one view in billions, parameters in millions; they need no dataset
+METRICS = (*itertools.chain(*SCORES.values()), *WINDOWS, "f1", *COSTS)  # "f1": the paper does not state which F1
 CONDITIONS = ("system", "dataset", "protocol", "degradation", "track", "backbone", "modality", "metric", "ceiling")
 NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One reported figure, in percent. A field is empty if the paper does not state it.
+    """One reported figure, in percent, or a cost (`COSTS`). A field is empty if the paper does not state it.
 
     row, column: as printed. metric: "f1" if the paper does not state which F1. track: see the module.
     ceiling: an oracle: scored at full resolution, an upper bound.
@@ -56,9 +60,9 @@ class Figure:
     row: str
     column: str
     system: str
-    dataset: str
     metric: str
     value: float
+    dataset: str = ""
     protocol: str = ""
     degradation: str = ""
     track: str = ""
@@ -89,7 +93,7 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A parsed file. figures: by id, in the order of the tables, row by row. systems: by id, PAPER/NAME."""
+    """A parsed file: figures by id, in the order of the tables, systems by id, and notes by degradation."""
 
     name: str
     title: str
@@ -97,6 +101,7 @@ class Paper:
     url: str
     figures: Mapping[str, Figure]
     systems: Mapping[str, System]
+    degradations: Mapping[str, str]
 
 
 def read_reported(text: str, where: str, name: str) -> Paper:
@@ -160,7 +165,9 @@ class _Node:
         if key is not None and node.plain:
             node.mapping(*CONDITIONS)
         found: dict[str, Any] = {
-            name: node.text(name) for name in CONDITIONS if name in node.plain and name != "ceiling"
+            name: "" if node.plain[name] is None else node.text(name)
+            for name in CONDITIONS
+            if name in node.plain and name != "ceiling"
         }
         if "ceiling" in node.plain:
             found["ceiling"] = node.plain["ceiling"]
@@ -170,10 +177,11 @@ class _Node:
 
 
 def _paper(root: _Node, name: str) -> Paper:
-    root.mapping("paper", "title", "citation", "url", "common", "tables", "systems")
+    root.mapping("paper", "title", "citation", "url", "common", "degradations", "tables", "systems")
     if root.text("paper") != name:
         raise _Wrong(f"it has 'paper: {root.text('paper')}', but the file is called {name}")
     figures: dict[str, Figure] = {}
+    notes = root.part("degradations") if "degradations" in root.plain else None
     only_systems = "systems" in root.plain and "tables" not in root.plain
     for table, node in ({} if only_systems else root.named_parts("tables")).items():
         _add_table(figures, f"{name}/{table}", name, node, root.conditions("common"))
@@ -184,6 +192,7 @@ def _paper(root: _Node, name: str) -> Paper:
         url=root.text("url", ""),
         figures=figures,
         systems=_systems(root, name) if "systems" in root.plain else {},
+        degradations={key: notes.text(key) for key in notes.mapping()} if notes else {},
     )
 
 
@@ -223,8 +232,8 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
                 continue
             key = f"{prefix}/{row_name}/{column_name}"
             of = {"system": row.text("printed"), **common, **_joined(row, column)}
-            for needed in ("dataset", "metric"):
-                if needed not in of:
+            for needed in ("metric", "dataset"):
+                if not of.get(needed) and (needed == "metric" or of["metric"] not in COSTS):
                     raise _Wrong(f"{row.where}, column {column_name}: '{needed}' is missing")
             if of["metric"] not in METRICS:
                 raise _Wrong(f"{row.where}, column {column_name}: {unknown('metric', of['metric'], METRICS)}")
@@ -250,8 +259,9 @@ def _add_table(figures: dict[str, Figure], prefix: str, paper: str, table: _Node
 
 
 def _joined(row: _Node, column: _Node) -> dict[str, Any]:
-    """Join the conditions of a row and a column. Raises if both state the same one."""
-    if both := sorted(row.conditions().keys() & column.conditions().keys()):
+    """Join the conditions of a row and a column. Raises if both state the same one; `~` states nothing."""
+    stated = {key for key in row.conditions() if row.plain[key] is not None}
+    if both := sorted(stated & column.conditions().keys()):
         raise _Wrong(f"{row.where} and {column.where} both have '{both[0]}'; remove one of them")
     return {**column.conditions(), **row.conditions()}
 

@@ -18,7 +18,6 @@ from benchmark_core.specs import (
     Spec,
     Value,
     defaults,
-    resolve,
 )
 
 
@@ -169,7 +168,7 @@ def check_combination(plan: Plan, components: Components) -> None:
                 raise ElrError(rule.why.format(plan=one, components=components, reading=reading, frames=frames))
     for spec in (components.enhancer, components.method):
         if spec.check is not None:
-            resolve(spec.check)(plan, components)
+            spec.code(spec.check)(plan, components)
 
 
 def check_extras(plan: Plan, components: Components) -> None:

@@ -83,14 +83,16 @@ def _check_track(record: RunRecord) -> None:
 def _check_scores(record: RunRecord) -> None:
     """Check that scores are fractions of all test clips, with intervals."""
     clips, per_class = record["clips"]["test"], record["per_class"]
-    for name, score in record["scores"].items():
+    for name, score in {**record["scores"], **record.get("window_scores", {})}.items():
         value, low, high = score["value"], score["low"], score["high"]
         if low > high:
             raise ElrError(f"'scores.{name}' is in no interval, because {low:.6g} is more than {high:.6g}")
         if score["interval"] == "wilson95" and not low - ROUNDING <= value <= high + ROUNDING:
             raise ElrError(f"'scores.{name}' is {value:.6g}, outside its own interval, {low:.6g} to {high:.6g}")
-        if score["n"] != clips:
+        if name in record["scores"] and score["n"] != clips:
             raise ElrError(f"'scores.{name}' is over {score['n']} clips, but 'clips.test' is {clips}")
+    if record.get("shared_clips", 0) > record["clips"]["train"]:
+        raise ElrError(f"'shared_clips' is more than the {record['clips']['train']} training clips")
     if any(n > clips for n in per_class["n"]):
         raise ElrError(f"'per_class.n' is more than the {clips} test clips")
 

@@ -195,15 +195,25 @@ class RunRecord(_RunRecord, total=False):
     Attributes:
         hits: packed bits, clips sorted by id; null for multi-label.
         privileged: whether the run was scored on high views (oracle).
+        own_controls, idea_options: as in `MethodSpec`, if the method names controls of its own.
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
+        timings: seconds of the last process; `train_all_s` adds the seconds of its stages in earlier processes.
+        window_scores: scores over the windows of clips, n of them; their logits are not stored.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
+        processor: generation and instruction set of the CPU; equal devices with other processors give other bits.
         unlabelled, high_source, teacher: extra data that training used, if the plan names any.
+        shared_clips: number of training clips that have the content of a test clip, if there are any.
     """
 
     decisions: DecisionsFields
+    own_controls: dict[str, str]
+    idea_options: list[str]
+    window_scores: dict[str, ScoreFields]
     fused: list[str]
     notes: list[str]
+    processor: str
     unlabelled: ExtraSetFields
     high_source: ExtraSetFields
     teacher: TeacherFields
+    shared_clips: int

@@ -12,6 +12,7 @@ from benchmark_core.records.consistency import RESULT_FIELDS
 from benchmark_core.records.cost_record import cost_name, has_fewer_variants, read_cost, replaces
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import COSTS, RECORDS, track_path
+from benchmark_core.records.finished import is_finished
 from benchmark_core.records.record import find_record, part_folder, read_record, record_name
 from benchmark_core.records.stored import stored_bytes
 
@@ -30,12 +31,17 @@ def publish(run_folder: Path, leaderboards: Path, *, say: Callable[[str], None] 
         The written paths, the record last.
 
     Raises:
-        ElrError: if the folder does not hold exactly one record, the predictions do not fit the record or exceed 1 MiB,
-            or a different result of the same plan is already published.
+        ElrError: if the folder does not hold exactly one record, the cost is missing, the predictions do not fit the
+            record or exceed 1 MiB, or a different result of the same plan is already published.
     """
     path = find_record(run_folder)
     record = read_record(path)
     predictions = _predictions(run_folder, record)
+    if not is_finished(run_folder, record):
+        raise ElrError(
+            f"{run_folder} has a record but no cost, because its run was stopped before the end; run its plan again "
+            f"with --out {run_folder}, which reuses stages in the cache"
+        )
     folder = leaderboards / RECORDS / track_path(record["track"])
     _refuse_other_result(folder / record_name(record), record)
     costs = _costs(run_folder, leaderboards, say)  # everything is read before anything is written

@@ -61,7 +61,12 @@ def read_record(path: Path) -> RunRecord:
 
 def printed_scores(record: Mapping[str, Any]) -> dict[str, ScoreFields]:
     """Return the scores of a record that are printed; see `without_top5`."""
-    return without_top5(record["scores"], record["dataset"]["classes"], record["primary"])
+    return without_top5(all_scores(record), record["dataset"]["classes"], record["primary"])
+
+
+def all_scores(record: Mapping[str, Any]) -> dict[str, ScoreFields]:
+    """Return the scores over clips, and over windows if the record has them."""
+    return {**record["scores"], **record.get("window_scores", {})}
 
 
 def without_top5(scores: Mapping[str, Any], classes: int, primary: str) -> dict[str, Any]:

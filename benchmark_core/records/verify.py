@@ -168,6 +168,8 @@ def _check_scores(record: RunRecord, scored: Scored, notes: list[str]) -> Iterat
             yield _mismatch(f"the interval of scores.{name}", interval, again)
     if missing := sorted(scored.scores.keys() - record["scores"].keys()):
         notes.append(f"it has no {', '.join(missing)}, which newer records have")
+    if "window_scores" in record:
+        notes.append(f"{', '.join(record['window_scores'])} cannot be checked: predictions are of whole clips")
 
 
 def _check_per_clip(record: RunRecord, scored: Scored) -> Iterator[str]:

@@ -29,6 +29,7 @@ class RunContext:
 
     data: folder of the plan's dataset; None if it is drawn by code. out: run folder. cache: clip store and stages.
     extra: folders of the plan's extra data. bad_clips: "fail" or "skip", for clips that cannot be decoded.
+    shared_clips: "fail" or "warn", for training clips with the content of a test clip; None for the dataset's own.
     device: such as "cuda:1"; None picks the first accelerator, else the CPU. refit: train cached stages again.
     """
 
@@ -38,5 +39,6 @@ class RunContext:
     extra: ExtraPaths = NO_EXTRA_PATHS
     reporter: Reporter = Silent()
     bad_clips: str = "fail"
+    shared_clips: str | None = None
     device: str | None = None
     refit: bool = False

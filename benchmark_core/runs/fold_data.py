@@ -23,7 +23,8 @@ from benchmark_core.training.keys import StageInputs
 class Data:
     """The clips of one fold that are in the store, and the extra data of the plan.
 
-    bad: ids of clips that are absent or cannot be decoded. widen: number of frames that the enhancer takes at once.
+    bad: ids of clips that are absent or cannot be decoded. shared: number of training clips that have the content of a
+    test clip. widen: number of frames that the enhancer takes at once.
     """
 
     index: Index
@@ -35,6 +36,7 @@ class Data:
     sampling: Sampling
     classes: int
     multi_label: bool
+    shared: int = 0
     widen: int = 1
     reporter: Reporter = Silent()
     unlabelled: ExtraSet | None = None

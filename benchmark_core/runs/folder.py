@@ -53,8 +53,6 @@ def refuse_other_data(plan: Plan, catalog: Catalog, context: RunContext) -> None
     Two datasets may share a name and so a plan. A record that cannot be read is ignored.
     """
     folder = context.out
-    if not folder.is_dir():
-        return
     try:
         record = read_record(find_record(folder))
     except ElrError:

@@ -17,34 +17,33 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import file_digest, versions
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.clip_results import clip_list
-from benchmark_core.records.cost_record import CostRecord, read_cost, write_cost
+from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.finished import costs_in, is_finished
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import read_predictions, write_predictions
+from benchmark_core.training.device import describe_processor
 
 EXTRA: dict[Literal["unlabelled", "high_source"], str] = {  # a record's entries of extra data, as messages call them
     "unlabelled": "unlabelled clips",
     "high_source": "clips with high views",
 }
+OPTIONAL = ("own_controls", "idea_options", "shared_clips")  # fields that both streams have, or neither
 SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "dataset", "plugins")
 
 
 def finished(folder: Path, plan: Plan, plugins: Mapping[str, Mapping[str, str]]) -> RunRecord | None:
     """Return the record of `plan` in `folder` if the run is finished and can be reused, otherwise None.
 
-    A run can be reused if its predictions file is unchanged and its plugins equal `plugins`, from `plugins_of`.
-    `fuse_runs` compares the clips of the runs.
+    A run can be reused if its plugins equal `plugins`, from `plugins_of`. `fuse_runs` compares the clips of the runs.
     """
-    if not folder.is_dir():
-        return None
     try:
         record = read_record(find_record(folder))
     except ElrError:  # absent, damaged or of another version
         return None
-    path = folder / record["predictions"]["file"]
-    unchanged = path.is_file() and file_digest(path) == record["predictions"]["sha256"]
-    return record if unchanged and record["digest"] == plan.digest and record["plugins"] == plugins else None
+    same = record["digest"] == plan.digest and record["plugins"] == plugins
+    return record if same and is_finished(folder, record) else None
 
 
 def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[str] = ()) -> dict[str, Any]:
@@ -62,11 +61,11 @@ def fuse_runs(plan: Plan, components: Components, out: Path, reused: Collection[
     path = out / f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
     write_predictions(path, mean.ids, mean.targets, mean.logits, mean.classes)
     streams = {stream.modality: record for stream, record in zip(plan.streams, records, strict=True)}
-    fused = _fused_record(plan, components, streams, path, reused)
-    write_record(out, fused)
-    costs = [_costs(folder, record) for folder, record in runs]
+    costs = [costs_in(folder, record["structure"]) for folder, record in runs]
     for device in set.intersection(*map(set, costs)):
         write_cost(out, sum_costs(describe_plan(plan, components), [each[device] for each in costs]))
+    fused = _fused_record(plan, components, streams, path, reused)
+    write_record(out, fused)  # last: it marks the run as finished
     return fused
 
 
@@ -89,7 +88,7 @@ def _fused_record(
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
             "fused": [record["digest"] for record in streams.values()],
             **read_predictions(predictions).scored().to_json(first["primary"]),
-            **{key: first[key] for key in EXTRA if key in first},
+            **{key: first[key] for key in (*EXTRA, *OPTIONAL) if key in first},  # type: ignore[literal-required]
             "initialisation": _distinct(record["initialisation"] for record in streams.values()),
             "updates": {
                 f"{stream} {name}": n for stream, record in streams.items() for name, n in record["updates"].items()
@@ -101,8 +100,12 @@ def _fused_record(
             ],
             **({"notes": notes} if notes else {}),
             "device": _distinct(record["device"] for record in streams.values()),
+            "processor": describe_processor(),
             "versions": versions(),
-            "timings": {key: round(sum(each[key] for each in timings), 2) for key in timings[0]},
+            "timings": {
+                key: round(sum(each.get(key, each["train_s"]) for each in timings), 2)
+                for key in max(timings, key=len)  # `train_all_s` may be in one record only
+            },
             "structure": structure_key(describe_plan(plan, components)),
             "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
             "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -135,12 +138,6 @@ def _manifest(record: RunRecord, *, key: Literal["unlabelled", "high_source"]) -
 def _plugins(record: RunRecord) -> str:
     owners = {f"{owner['distribution']} {owner['version']}".strip() for owner in record["plugins"].values()}
     return ", ".join(sorted(owners))
-
-
-def _costs(folder: Path, record: RunRecord) -> dict[str, CostRecord]:
-    """Return device -> cost record of the run's structure in its folder."""
-    found = [read_cost(path) for path in sorted(folder.glob(f"{file_name(record['structure'])}-*.json"))]
-    return {cost["device"]: cost for cost in found}
 
 
 def _distinct(texts: Iterable[str]) -> str:

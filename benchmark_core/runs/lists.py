@@ -61,7 +61,7 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
     """Read the dataset's lists and check them.
 
     ElrError if the folder, the lists or (with bad_clips "fail") a clip is absent, an id is repeated, a class number is
-    out of range, or the plan's fold is empty or has a clip in both parts.
+    out of range, or the plan's fold is empty, has a clip in both parts or (single-label) trains one class.
     """
     dataset = components.dataset
     index = list_clips(dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=bad_clips)
@@ -69,8 +69,7 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
         twice = next(key for key, times in Counter(clip.id for clip in index.clips).items() if times > 1)
         raise ElrError(f"{dataset.name}: two clips have the id '{twice}'; the dataset's plugin must list unique ids")
     for clip in index.clips:
-        labels = clip.target if isinstance(clip.target, tuple) else () if clip.target is None else (clip.target,)
-        if not all(0 <= label < len(dataset.classes) for label in labels):
+        if not all(0 <= label < len(dataset.classes) for label in clip.labels):
             raise ElrError(
                 f"{dataset.name}: clip '{clip.id}' has class {clip.target}, but the {len(dataset.classes)} classes "
                 "are numbered from 0; the dataset's plugin must list numbers in that range"
@@ -90,6 +89,10 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
             f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has no training clips or no test clips"
             + (f" under {data}" if data else "; set its options to larger numbers")
         )
+    trained = {label for clip in index.split(plan.fold, "train") for label in clip.labels}
+    if len(trained) == 1 and dataset.task == "single-label":
+        only = dataset.classes[trained.pop()]
+        raise ElrError(f"{dataset.name}: '{only}' is the only class with training clips; add clips of another class")
     return index
 
 

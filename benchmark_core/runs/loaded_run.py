@@ -189,7 +189,7 @@ def predict_clips(
     )
     clips = _clips(index, loaded, split, data)
     view_plan = view_plan_of(plan, components)
-    store = ClipStore(cache)
+    store = ClipStore(cache, reporter)
     with reporter.steps(f"{split} clips", len(clips)) as advance:
         report = ensure_views(
             store, clips, view_plan.formats(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)

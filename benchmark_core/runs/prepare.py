@@ -15,6 +15,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import follow
+from benchmark_core.runs.clip_checks import check_clips
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.extra_data import ExtraSet, Listed, store_extra
 from benchmark_core.runs.fold_data import Data
@@ -44,12 +45,12 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
 
     listing: from `list_data`. By default only the dataset is listed, and extra data are left out.
     Raises BadClips, naming every clip that cannot be decoded, if the context says "fail"; "skip" leaves them out and
-    the result names them. ElrError if no training clip or no test clip is left.
+    the result names them. ElrError if no training clip or no test clip is left; see also `check_clips`.
     """
     listing = listing or Listing(index=read_index(plan, components, context.data, context.bad_clips))
     index, reporter, oracle = listing.index, context.reporter, components.method.oracle
     view_plan = view_plan_of(plan, components)
-    store = ClipStore(context.cache)
+    store = ClipStore(context.cache, reporter)
     formats = {
         "train": view_plan.formats(low=not oracle, high=oracle or components.needs_high),
         "test": view_plan.formats(low=not oracle, high=oracle),
@@ -71,6 +72,7 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
         reporter.warn(f"clip '{key}' is left out: {reason}")
     if not clips["train"] or not clips["test"]:
         raise ElrError(f"{components.dataset.name}: no clip of fold {plan.fold} could be decoded")
+    shared = check_clips(components.dataset, clips["train"], clips["test"], store, context)
     if plan.holdout and (without := classes_not_held_out(clips["train"], clips["test"])):
         names = ", ".join(components.dataset.classes[label] for label in without)
         reporter.warn(
@@ -89,6 +91,7 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
         train=clips["train"],
         test=clips["test"],
         bad=tuple(bad),
+        shared=shared,
         store=store,
         view_plan=view_plan,
         sampling=Sampling.parse(plan.sampling),

@@ -43,7 +43,7 @@ def preview(
     owners: kind of component -> identity of its plugin.
     """
     view_plan = view_plan_of(plan, components)
-    store = ClipStore(context.cache)
+    store = ClipStore(context.cache, context.reporter)
     train = readable(listing.index.split(plan.fold, "train"), store)
     tested = listing.tested(plan)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from benchmark_core.records.checksum import add_checksum
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
 from benchmark_core.scoring.predictions import read_predictions
-from benchmark_core.training.device import describe_device
+from benchmark_core.scoring.scores import Score
+from benchmark_core.specs import MethodSpec
+from benchmark_core.training.device import describe_device, describe_processor
 from benchmark_core.training.training import Training
 
 
@@ -38,10 +40,12 @@ class Stopwatch:
         """End a phase: preparation, training, testing, in this order."""
         self.marks.append(time.monotonic())
 
-    def timings(self) -> dict[str, float]:
-        """Return the seconds of each phase and of all until now."""
+    def timings(self, earlier: float = 0.0) -> dict[str, float]:
+        """Return the seconds of each phase and of all until now. earlier: training time of earlier processes."""
         began, prepared, trained, tested = self.marks
         seconds = {"prepare_s": prepared - began, "train_s": trained - prepared, "test_s": tested - trained}
+        if earlier:
+            seconds["train_all_s"] = seconds["train_s"] + earlier
         return {key: round(value, 2) for key, value in {**seconds, "total_s": time.monotonic() - began}.items()}
 
 
@@ -55,6 +59,7 @@ def record_of(
     teacher: Teacher | None,
     padded: int,
     predictions: Path,
+    window_scores: Mapping[str, Score],
     device: torch.device,
     stopwatch: Stopwatch,
 ) -> dict[str, Any]:
@@ -81,17 +86,21 @@ def record_of(
             },
             "privileged": components.method.oracle,
             "control": is_control(plan, components),
+            **_controls(components.method),
             "primary": dataset.metric,
             **read_predictions(predictions).scored().to_json(dataset.metric),
+            **({"window_scores": {k: asdict(score) for k, score in window_scores.items()}} if window_scores else {}),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},
             "dataset": {"manifest": data.index.digest(), "classes": len(dataset.classes)},
+            **({"shared_clips": data.shared} if data.shared else {}),
             **_extra_data(data, teacher),
             "initialisation": initialisation_of(plan, components),
             **_stages(training),
             "device": describe_device(device),
+            "processor": describe_processor(),
             "versions": versions(),
             "plugins": plugins_of(catalog, components),
-            "timings": stopwatch.timings(),
+            "timings": stopwatch.timings(sum(stage["earlier"] for stage in training.stages)),
             "structure": structure_key(describe_plan(plan, components)),
             "predictions": {"file": predictions.name, "sha256": file_digest(predictions)},
             "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -113,6 +122,13 @@ def _stages(training: Training) -> Mapping[str, Any]:
         "stages": [{key: stage[key] for key in fields} for stage in training.stages],
         **({"notes": training.notes} if training.notes else {}),
     }
+
+
+def _controls(method: MethodSpec) -> Mapping[str, Any]:
+    """Return the record's entries for the controls that the method names, if it names any."""
+    if not method.own_controls:
+        return {}
+    return {"own_controls": dict(method.own_controls), "idea_options": [f"method.{key}" for key in method.idea_options]}
 
 
 def is_control(plan: Plan, components: Components) -> bool:

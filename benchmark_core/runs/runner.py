@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from benchmark_core.atomic import check_writable, sweep_parts, write_whole
+from benchmark_core.atomic import check_cache, check_writable, sweep_parts, write_whole
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow_format import opencv
 from benchmark_core.clips.locks import reader_lock
+from benchmark_core.clips.views import Views
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.names import file_name
@@ -35,8 +36,10 @@ from benchmark_core.runs.preview import preview
 from benchmark_core.runs.record_of import Stopwatch, record_of
 from benchmark_core.runs.teachers import Teacher, check_start, load_teacher, unchecked_overlap
 from benchmark_core.runs.time_estimate import report_time_estimate
-from benchmark_core.scoring.predict import predict
+from benchmark_core.scoring.predict import interval_logits, predict
 from benchmark_core.scoring.predictions import write_predictions
+from benchmark_core.scoring.scores import Score
+from benchmark_core.specs import DatasetSpec
 from benchmark_core.training.device import pick_device
 from benchmark_core.training.stage_folder import packed
 from benchmark_core.training.training import Training, build_training
@@ -63,13 +66,14 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
         return _run_streams(plan, catalog, context)
     components = components_of(catalog, plan)
     device = pick_device(context.device)
-    for folder in (context.out, context.cache / "clips", context.cache / "stages"):
-        check_writable(folder)
+    check_writable(context.out)
+    if check_cache(context.cache):
+        context.reporter.say(f"the cache {context.cache} is read-only: the run uses what is in it")
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)
-    check_code(catalog, components)
+    check_code(components)
     view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
-    with reader_lock(context.cache):
+    with reader_lock(context.cache, context.reporter):
         return _run_one(plan, components, catalog, context, device)
 
 
@@ -107,9 +111,10 @@ def _run_one(
     stopwatch.lap()
 
     test = data.test_views(high=oracle)
-    ids, targets, logits = predict(
-        recognizer, test, device=device, precision=plan.precision, high=oracle, reporter=context.reporter
-    )
+    with interval_logits(recognizer) as intervals:
+        ids, targets, logits = predict(
+            recognizer, test, device=device, precision=plan.precision, high=oracle, reporter=context.reporter
+        )
     stopwatch.lap()
 
     out, name = context.out, f"{file_name(plan.method)}-{plan.digest}.predictions.csv.gz"
@@ -126,13 +131,22 @@ def _run_one(
         teacher=teacher,
         padded=test.padded + data.training_views(low=not oracle, high=oracle, seed=0).padded,
         predictions=predictions,
+        window_scores=_window_scores(components.dataset, test, intervals, targets),
         device=device,
         stopwatch=stopwatch,
     )
-    write_record(out, record)
     structure = describe_plan(plan, components)
     write_cost(out, cost_of(recognizer, structure, structure["low"] or data.median_size(), device))
+    write_record(out, record)  # last: it marks the run as finished
     return RunResult(record=record, folder=out)
+
+
+def _window_scores(dataset: DatasetSpec, test: Views, intervals: list[Any], targets: Any) -> Mapping[str, Score]:
+    """Return the dataset's scores over windows without repeated frames, if it has any and each was classified."""
+    if not (dataset.window_scores and intervals and test.sampling.kind == "windows"):
+        return {}
+    windows = [logits[:n] for logits, n in zip(intervals, test.whole_windows(), strict=True)]
+    return dict(dataset.load(dataset.window_scores)(windows, targets))
 
 
 def _say_initialisation(plan: Plan, components: Components, context: RunContext) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import RunFailed
+from benchmark_core.networks.heads import Head
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.progress import Reporter
 from benchmark_core.training.device import autocast
@@ -49,3 +53,17 @@ def predict(
             logits.append(found.cpu().numpy())
             advance(len(batch.ids))
     return ids, np.concatenate(targets), np.concatenate(logits)
+
+
+@contextmanager
+def interval_logits(recognizer: Recognizer) -> Iterator[list[npt.NDArray[np.float32]]]:
+    """Collect the logits (K, C) of each clip's intervals while `recognizer` runs; none if its head needs them all."""
+    found: list[npt.NDArray[np.float32]] = []
+    classifier = recognizer.head.shared[0] if isinstance(recognizer.head, Head) else nn.Identity()
+    hook = classifier.register_forward_hook(
+        lambda module, given, logits: found.extend(logits.detach().float().cpu().numpy())
+    )
+    try:
+        yield found
+    finally:
+        hook.remove()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from benchmark_core.specs.option import Value
 from benchmark_core.specs.spec import NOTHING, Spec, defaults
-from benchmark_core.specs.target import Target, resolve
+from benchmark_core.specs.target import Target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,5 +48,6 @@ class BackboneSpec(Spec):
 
     def build(self, classes: int, options: Mapping[str, Value] = NOTHING) -> nn.Module:
         """Return the network with a classifier for `classes` classes, randomly initialised."""
-        built: nn.Module = resolve(self.factory)(classes, defaults(self) | dict(options))
-        return built
+        from torch import nn
+
+        return self.returned("factory", self.code(self.factory)(classes, defaults(self) | dict(options)), nn.Module)

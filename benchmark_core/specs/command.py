@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from benchmark_core.errors import ElrError
 from benchmark_core.specs.spec import Spec
-from benchmark_core.specs.target import Target
+from benchmark_core.specs.target import Target, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,8 @@ class CommandSpec(Spec):
         """The `click.Command`. Raises ElrError if the target is missing or is something else."""
         import click
 
-        found = self.load(self.command)
+        self.check_extra()
+        found = resolve(self.command)
         if not isinstance(found, click.Command):
             raise ElrError(f"command '{self.name}': {self.command} is a {type(found).__name__}, not a click.Command")
         return found

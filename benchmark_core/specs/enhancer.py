@@ -32,6 +32,7 @@ class EnhancerSpec(Spec):
     public: `public(module) -> nn.Module`, the part of the module whose weights public checkpoints contain. A checkpoint
         then replaces `fit`. The plan names it in the option `weights`, which such an enhancer must declare with the
         default "fit" (`benchmark_core.weights_file`).
+    public_optional: names of parts that a public checkpoint may lack or have in addition, such as a training branch.
     files: name -> checkpoint, added by `--enhancer-weights`; plugins leave it empty.
     published: settings that `elrbench cost --all` measures; if empty, from 12x16 to 96x128.
     """
@@ -45,6 +46,7 @@ class EnhancerSpec(Spec):
     recognizer_options: tuple[str, ...] | None = None
     flow: str = ""
     public: Target | None = None
+    public_optional: tuple[str, ...] = ()
     files: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     published: tuple[Published, ...] = ()
 
@@ -57,5 +59,7 @@ class EnhancerSpec(Spec):
         self, low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, Value] = NOTHING
     ) -> nn.Module:
         """Return the module from low size (h, w), or any size if None, to network size (H, W)."""
-        built: nn.Module = self.load(self.factory)(low, size, defaults(self) | dict(options))
-        return built
+        from torch import nn
+
+        built = self.load(self.factory)(low, size, defaults(self) | dict(options))
+        return self.returned("factory", built, nn.Module)

@@ -19,24 +19,27 @@ from benchmark_core.specs.target import Target
 class VideoFile:
     """A clip stored as one video file: `VideoFile(path)`.
 
+    whole: frames are resized whole, whatever their aspect, instead of cropped: the actor fills them (`whole=True`).
     The path is stored as two texts, and clips of one folder share the first: many `Path`s would take too much memory.
     """
 
     folder: str
     name: str
+    whole: bool
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, whole: bool = False) -> None:
         folder, name = os.path.split(path)
         object.__setattr__(self, "folder", sys.intern(folder))
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "whole", whole)
 
     @property
     def path(self) -> Path:
         """Path of the file."""
         return Path(self.folder, self.name)
 
-    def __reduce__(self) -> tuple[type[VideoFile], tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[type[VideoFile], tuple[Path, bool]]:
+        return type(self), (self.path, self.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ class Clip:
     target: int | tuple[int, ...] | None
     group: str = ""
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Class numbers; empty if unlabelled."""
+        target = () if self.target is None else self.target
+        return (target,) if isinstance(target, int) else target
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
@@ -125,11 +134,12 @@ class Index:
         return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
 
     def digest(self) -> str:
-        """Return 16 hex digits over ids, targets, groups, folds, `contents` and keys of drawn clips."""
+        """Return 16 hex digits over ids, targets, groups, folds, `contents`, keys of drawn clips and `whole`."""
+        whole = [clip.id for clip in self.clips if isinstance(clip.source, VideoFile) and clip.source.whole]
         listing = [
             [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
             for clip in sorted(self.clips, key=lambda clip: clip.id)
         ]
         folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}
-        plain = [listing, folds, self.contents] if self.contents else [listing, folds]
+        plain = [listing, folds, *([self.contents] if self.contents else []), *([sorted(whole)] if whole else [])]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -30,7 +30,11 @@ class MethodSpec(Spec):
         It is called before data is read; its module must not import torch.
     oracle: the recognizer is scored on high views: an upper bound, not ranked.
     oracle_when: option -> the values for which the method is an oracle, if it is not one by default.
-    controls: variants that are controls: tables show them next to each transfer method.
+    controls: variants that are controls of all methods, if they train as long.
+    own_controls: variant -> the control of this method's rows with that variant; "" -> of its other rows. A control is
+        the same training without the method's idea: a method's whole name (`stat:ce-third`), or the variants that
+        take the variant's place (`no-attention`). Tables show the difference from it.
+    idea_options: options without effect in these controls. A row and its control may differ in them.
     """
 
     kind: ClassVar[str] = "method"
@@ -46,6 +50,8 @@ class MethodSpec(Spec):
     oracle: bool = False
     oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     controls: tuple[str, ...] = ()
+    own_controls: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    idea_options: tuple[str, ...] = ()
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
         """Return the spec for given options: `oracle` is set if `oracle_when` lists one of their values."""

@@ -6,14 +6,16 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, RunFailed, exit_call
 from benchmark_core.extras import how_to_install
+from benchmark_core.specs.field_types import check_fields
 from benchmark_core.specs.option import TYPES, Option, Value
 from benchmark_core.specs.target import Target, resolve
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Spec:
     requires: optional modules that the component needs; a backbone needs them only for its weights.
     extra: what installs these modules: an extra of elrbench, or `PACKAGE[EXTRA]` of another package; empty if there is
         no such extra.
+    plugin: the plugin that offers the component, for errors. The catalog sets it; plugins leave it empty.
     """
 
     kind: ClassVar[str] = ""
@@ -45,9 +48,11 @@ class Spec:
     budgets: Mapping[str, Mapping[str, Value]] = field(default_factory=lambda: NOTHING)
     requires: tuple[str, ...] = ()
     extra: str = ""
+    plugin: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Raise ElrError if an option's default, or its value in a variant, is not allowed by the option."""
+        """Raise ElrError if a field has a wrong type, or an option does not allow its default or a variant's value."""
+        check_fields(f"{self.kind} '{self.name}'", self)
         for key, option in self.options.items():
             if type(option.default) not in TYPES:
                 raise ElrError(
@@ -63,7 +68,29 @@ class Spec:
     def load(self, target: Target) -> Callable[..., Any]:
         """Return `resolve(target)`. Raises ElrError with the command that installs a missing extra."""
         self.check_extra()
-        return resolve(target)
+        return self.code(target)
+
+    def code(self, target: Target) -> Callable[..., Any]:
+        """Return `resolve(target)`; if it calls `sys.exit`, it raises RunFailed instead."""
+        found = resolve(target)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return found(*args, **kwargs)
+            except SystemExit as error:
+                raise RunFailed(f"{self}: {exit_call(error)}") from error
+
+        return call
+
+    def returned(self, field: str, value: object, kind: type[T]) -> T:
+        """Return `value`, which the code of a field returned. Raises ElrError if it is not of type `kind`."""
+        if not isinstance(value, kind):
+            raise ElrError(f"{self}: {field} returned {type(value).__name__}, not {kind.__name__}")
+        return value
+
+    def __str__(self) -> str:
+        """Text such as `plugin 'mine' (elrbench-mine 0.1): dataset 'toy'`."""
+        return f"{f'plugin {self.plugin}: ' if self.plugin else ''}{self.kind} '{self.name}'"
 
     @property
     def targets(self) -> Mapping[str, Target]:
@@ -77,7 +104,7 @@ class Spec:
             try:
                 resolve(target)
             except ElrError as error:
-                raise ElrError(f"{self.kind} '{self.name}', field {name}: {error}") from error
+                raise ElrError(f"{self}, field {name}: {error}") from error
 
     def check_extra(self) -> None:
         """Raise ElrError if a module in `requires` is not installed."""

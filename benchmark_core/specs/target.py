@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, exit_call
 
 Target: TypeAlias = str | Callable[..., Any]
 
@@ -21,8 +21,9 @@ def resolve(target: Target) -> Callable[..., Any]:
     module, _, attribute = target.partition(":")
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ElrError(f"'{target}' cannot be loaded: {error}") from error
+    except (ImportError, AttributeError, SystemExit) as error:
+        why = exit_call(error) if isinstance(error, SystemExit) else error
+        raise ElrError(f"'{target}' cannot be loaded: {why}") from error
     return found
 
 

@@ -9,6 +9,7 @@ from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, track_path
 from benchmark_core.records.record import record_name
+from benchmark_core.tables.controls import is_control
 from benchmark_core.tables.ranking import RankedRow
 from benchmark_core.tables.rows import Interval
 
@@ -39,7 +40,7 @@ def names(ranked: RankedRow) -> dict[str, str]:
     remarks = [f"high: {plan['high_source']}"] if plan["high_source"] else []
     remarks += [f"unlabelled: {plan['unlabelled']}"] if plan.get("unlabelled") else []
     remarks += [f"teacher: {plan['teacher'].partition('@')[0]}"] if plan.get("teacher") else []
-    remarks += ["control"] if record["control"] else []
+    remarks += ["control"] if is_control(record) else []
     return {
         "method": plan["method"] + (f" ({', '.join(remarks)})" if remarks else ""),
         "backbone": plan["backbone"] + ("" if plan["modality"] == "rgb" else f" ({plan['modality']})"),
@@ -86,8 +87,11 @@ def plugins(ranked: RankedRow) -> str:
 
 
 def notes(ranked: RankedRow) -> list[str]:
-    """Return the distinct notes of the row's records."""
-    return list(dict.fromkeys(note for record in ranked.row.records for note in record.get("notes", ())))
+    """Return the distinct notes of the row's records, after the largest number of shared clips if there are any."""
+    shared = max(record.get("shared_clips", 0) for record in ranked.row.records)
+    of = " of a fold" if ranked.row.folds > 1 else ""
+    found = [f"{shared} training clips{of} are also test clips, by content"] if shared else []
+    return found + list(dict.fromkeys(note for record in ranked.row.records for note in record.get("notes", ())))
 
 
 def links(ranked: RankedRow, root: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.clip_results import clip_list
+from benchmark_core.records.record import all_scores
 from benchmark_core.tables.cells import enhancer_share, gpus, latency, names, notes, plugins, updates
+from benchmark_core.tables.controls import is_control
 from benchmark_core.tables.markup import csv_text, one_line
 from benchmark_core.tables.ranking import RankedRow, TrackTable
 from benchmark_core.tables.reported import FigureRow, ReportedFigures, track_of
@@ -18,14 +20,15 @@ def track_csv(table: TrackTable) -> str:
     """Return the measured rows of one track."""
     rows = [(part, ranked) for part, section in table.sections.items() for ranked in section]
     devices = gpus(cost for _, ranked in rows for cost in ranked.costs)
+    scores = dict.fromkeys(name for _, ranked in rows for name in all_scores(ranked.row.first))
     return csv_text(
-        [_fields(part, ranked, table, devices) for part, ranked in rows],
+        [_fields(part, ranked, scores, devices) for part, ranked in rows],
         whole=("rank", "matched_seeds", "params", "params_backbone", "params_enhancer", "params_head"),
     )
 
 
-def _fields(part: str, ranked: RankedRow, table: TrackTable, devices: list[str]) -> dict[str, object]:
-    row, score, control = ranked.row, ranked.score, ranked.matched
+def _fields(part: str, ranked: RankedRow, scores: Iterable[str], devices: list[str]) -> dict[str, object]:
+    row, score, control = ranked.row, ranked.score, ranked.control
     primary = row.first["primary"]
     gain = ranked.gain.difference if ranked.gain else None
     matched = control.interval(control.first["primary"]) if control and control.seeds else None
@@ -34,7 +37,7 @@ def _fields(part: str, ranked: RankedRow, table: TrackTable, devices: list[str])
         "part": part,
         "rank": ranked.rank,
         **names(ranked),
-        "control": row.first["control"],
+        "control": is_control(row.first),
         "primary": primary,
         "mean": score.mean if score else None,
         "std": score.std if score else None,
@@ -44,7 +47,7 @@ def _fields(part: str, ranked: RankedRow, table: TrackTable, devices: list[str])
         "seeds": len(row.seeds),
         "folds": row.most_folds,
         "of_folds": row.folds,
-        **{name: row.mean(name) for name in table.track["scores"] if name != table.track["primary"]},
+        **{name: row.mean(name) for name in scores if name != primary},
         "gain": gain.value if gain else None,
         "gain_low95": gain.low if gain else None,
         "gain_high95": gain.high if gain else None,

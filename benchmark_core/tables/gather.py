@@ -25,12 +25,14 @@ class TrackPage:
         table: measured rows, or None if the track has no records.
         figures: reported figures.
         urls: web address of each paper, by the paper's name.
+        notes: what papers leave open of the degradation.
     """
 
     track: Track
     table: TrackTable | None
     figures: tuple[FigureRow, ...]
     urls: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -108,7 +110,8 @@ def _pages(
         if measured is not None and measured != track:
             problems.append(f"reported figure {figures[0].id} is not of {measured}, a track with the same file name")
             track, figures = measured, ()
-        pages[path] = TrackPage(track, table, matcher.rows(figures, table), urls)
+        notes = reported.library.notes_on(track["degradation"])
+        pages[path] = TrackPage(track, table, matcher.rows(figures, table), urls, notes)
     return pages
 
 

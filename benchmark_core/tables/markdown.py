@@ -18,12 +18,13 @@ NOT_MEASURED = "This track has no measured results yet."
 
 LEGEND = """\
 Scores are in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips, not over seeds:
-Wilson for accuracy, bootstrap for F1. A clip tested in several folds counts once per fold. *Matched*: score of the
-control with the same budget, components and epochs. *Δ matched*: paired difference from that control in points, on the
-same seeds and clips, with its 95 % bootstrap interval. Rows share a rank if they are not significantly different from
-the first row of that rank. `k/n folds`: not ranked until all folds are run. A row with one seed is not ranked if other
-rows have several. \\*: some settings differ from the budget; the last table lists them. MACs: multiply-adds; `≥` marks
-a lower bound, because an operator could not be counted. `-`: not measured or not applicable; never part of a mean."""
+Wilson for accuracy, bootstrap for F1. A clip tested in several folds counts once per fold. *Control*: name and score
+of the control that the row's method names, or else of the control of all methods, with the same budget, components and
+epochs. *Δ control*: paired difference from that control in points, on the same seeds and clips, with its 95 %
+bootstrap interval. Rows share a rank if they are not significantly different from the first row of that rank. `k/n
+folds`: not ranked until all folds are run. A row with one seed is not ranked if other rows have several. \\*: some
+settings differ from the budget; the last table lists them. MACs: multiply-adds; `≥` marks a lower bound, because an
+operator could not be counted. `-`: not measured or not applicable; never part of a mean."""
 
 
 def track_markdown(page: TrackPage, root: str) -> str:
@@ -33,7 +34,7 @@ def track_markdown(page: TrackPage, root: str) -> str:
         page: content of the page.
         root: relative path from the page to the leaderboards folder, such as `../../../`.
     """
-    parts = [MARK, f"# {escape_markdown(page.title)}", *_measured(page, root)]
+    parts = [MARK, f"# {escape_markdown(page.title)}", *map(escape_markdown, page.notes), *_measured(page, root)]
     if page.figures:
         parts += reported_section(page)
     return "\n\n".join(parts) + "\n"
@@ -80,6 +81,7 @@ def index_markdown(pages: Mapping[PurePosixPath, TrackPage], others: Mapping[str
     rows = [_index_row(path, page) for path, page in measured_first]
     parts = [MARK, "# Tracks", "One table per track: dataset, protocol and degradation. Scores are in %."]
     parts.append(markdown_table(rows) if rows else "No records yet.")
+    parts += map(escape_markdown, dict.fromkeys(note for page in pages.values() for note in page.notes))
     if others:
         parts.append("\n".join(f"- [{escape_markdown(title)}]({quote(file)})" for file, title in others.items()))
     return "\n\n".join(parts) + "\n"

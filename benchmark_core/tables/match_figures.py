@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from benchmark_core.errors import ElrError
-from benchmark_core.names import ComponentName
+from benchmark_core.names import split_method
 from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import Figure
 from benchmark_core.strict_yaml import parse_yaml
@@ -78,7 +78,7 @@ def matches_figure(row: TableRow, figure: Figure, requested: RequestedRow) -> bo
     own_high_views = plan["high_source"] in ("", "self")
     return (
         plan["budget"] == PAPER
-        and _base_and_variants(plan["method"]) == _base_and_variants(requested.method)
+        and split_method(plan["method"]) == split_method(requested.method)
         and all(_text(plan[key]) == value for key, value in expected.items())  # type: ignore[literal-required]
         and ("high_source" in requested.fields or own_high_views)
         and bool(plan.get("unlabelled")) == bool(requested.unlabelled)
@@ -87,15 +87,6 @@ def matches_figure(row: TableRow, figure: Figure, requested: RequestedRow) -> bo
         and all(key in requested.settings or key in requested.fields for key in row.first["changed"])
         and all(_equals(plan["settings"].get(key), value) for key, value in requested.settings.items())
     )
-
-
-def _base_and_variants(method: str) -> tuple[str, frozenset[str]]:
-    """Split a method's name; the order of variants does not matter."""
-    try:
-        name = ComponentName.parse(method)
-    except ElrError:
-        return method, frozenset()
-    return name.base, frozenset(name.variants)
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Rank the rows of a track, and add the difference from the matched control and the cost."""
+"""Rank the rows of a track, and add the difference from the control and the cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.compare import Comparison, compare_groups
-from benchmark_core.tables.rows import Interval, TableRow, group_rows, matched_control
+from benchmark_core.tables.controls import control_of
+from benchmark_core.tables.rows import Interval, TableRow, group_rows
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,10 @@ class RankedRow:
     Attributes:
         row: the runs.
         score: primary score over complete seeds; None if no seed has all folds.
-        gain: paired difference from `matched`; None if the two have no seed and clips in common.
+        gain: paired difference from `control`; None if the two have no seed and clips in common.
         costs: cost records of the row's network, one per device.
         rank: None if the row is not ranked.
-        matched: the control with the same budget, components and training length, if there is one.
+        control: the row's control (see `control_of`), if there is one.
     """
 
     row: TableRow
@@ -32,7 +33,7 @@ class RankedRow:
     gain: Comparison | None
     costs: Sequence[CostRecord]
     rank: int | None = None
-    matched: TableRow | None = None
+    control: TableRow | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostReco
 
 def _ranked_row(row: TableRow, rows: Sequence[TableRow], costs: Mapping[str, tuple[CostRecord, ...]]) -> RankedRow:
     score = row.interval(row.first["primary"]) if row.seeds else None
-    control = matched_control(row, rows)
+    control = control_of(row, rows)
     gain = _compare(row, control) if control else None
-    return RankedRow(row, score, gain, costs.get(row.first["structure"], ()), matched=control)
+    return RankedRow(row, score, gain, costs.get(row.first["structure"], ()), control=control)
 
 
 def _order(ranked: RankedRow) -> tuple[float, str, str]:

@@ -39,7 +39,7 @@ def untracked_cells(figure: Figure) -> dict[str, str]:
     return {
         "system": figure.system,
         "protocol": figure.protocol or NOTHING,
-        "low views": figure.degradation or NOTHING,
+        "low views (HxW)": figure.degradation or NOTHING,
         "backbone": figure.backbone or NOTHING,
         "modality": figure.modality or NOTHING,
         "score": figure.metric,
@@ -54,7 +54,7 @@ def untracked_notes(figure: Figure) -> list[str]:
 
 def unreported_cells(system: System) -> dict[str, str]:
     """Return the cells of a system without a figure, with the columns of `untracked_cells`."""
-    empty = dict.fromkeys(("protocol", "low views", "backbone", "modality", "score", "reported"), NOTHING)
+    empty = dict.fromkeys(("protocol", "low views (HxW)", "backbone", "modality", "score", "reported"), NOTHING)
     return {"system": system.system, **empty}
 
 
@@ -80,9 +80,10 @@ def untracked_figures(reported: ReportedFigures) -> Iterator[tuple[str, list[Fig
     Figures are sorted best first, oracles last.
     """
     datasets = {figure.dataset for figure in reported.untracked}
-    for dataset in sorted(datasets.union(*(system.datasets for system in reported.systems))):
+    for dataset in sorted(datasets.union(*(system.datasets for system in reported.systems)) - {""}):
         figures = [figure for figure in reported.untracked if figure.dataset == dataset]
         best_first = sorted(figures, key=lambda figure: (figure.ceiling, -figure.value, figure.id))
         yield dataset, best_first, [system for system in reported.systems if dataset in system.datasets]
-    if rest := [system for system in reported.systems if not system.datasets]:
-        yield "", [], rest
+    costs = [figure for figure in reported.untracked if not figure.dataset]
+    if (rest := [system for system in reported.systems if not system.datasets]) or costs:
+        yield "", costs, rest

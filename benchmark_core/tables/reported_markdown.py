@@ -32,8 +32,9 @@ the row. *Difference*: measured − reported, in points. `-`: unknown or not mea
 
 UNTRACKED = "Figures without a track"
 UNTRACKED_LEGEND = """\
-These papers do not state the folds or how low views are made, so their figures have no track. The tables also list
-systems whose papers were not available, without figures."""
+These figures have no track: the paper does not state the folds or how low views are made, or it quotes a system that
+was measured under another protocol. Sizes of low views are height x width. The tables also list systems whose papers
+were not available, without figures, and costs: billions of MACs (gmacs), millions of parameters (mparams)."""
 
 
 class MarkdownFootnotes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +11,8 @@ from typing import Any
 
 from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import all_scores
 from benchmark_core.scoring.statistics import mean_std, wilson
-
-# Settings for the length of training. A row and its matched control have equal values of all that the control has.
-_LENGTH = re.compile(r"method\.(batch|(\w+_)?epochs)")
-_SCHEDULE = re.compile(r"method\.(warmup|step)_epochs")  # learning-rate schedule within a phase; equal if both have it
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class TableRow:
 
     @cached_property
     def shared_plan(self) -> str:
-        """The plan without the method and its settings, and the data: equal for a row and its matched control."""
+        """The plan without the method and its settings, and the data: equal for a row and its control."""
         plan: dict[str, Any] = {**self.first["plan"]}
         settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
         own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
@@ -77,7 +73,7 @@ class TableRow:
 
     def mean(self, name: str) -> float | None:
         """Return the mean of a score over complete seeds; None if there are none, or if a record lacks the score."""
-        if not self.seeds or any(name not in record["scores"] for record in self.scored):
+        if not self.seeds or any(name not in all_scores(record) for record in self.scored):
             return None
         return mean_std([self._folded(seed, name)[0] for seed in self.seeds])[0]
 
@@ -89,7 +85,7 @@ class TableRow:
         """
         values, lows, highs = zip(*(self._folded(seed, name) for seed in self.seeds), strict=True)
         mean, std = mean_std(values)
-        if self.first["scores"][name]["interval"] == "wilson95":
+        if all_scores(self.first)[name]["interval"] == "wilson95":
             clips = sum(record["scores"][name]["n"] for record in self.runs[self.seeds[0]].values())
             return Interval(mean, std, *wilson(mean, clips))
         return Interval(mean, std, mean_std(lows)[0], mean_std(highs)[0])
@@ -97,7 +93,7 @@ class TableRow:
     def _folded(self, seed: int, name: str) -> tuple[float, float, float]:
         """Return value, low and high of one seed over its folds."""
         records = list(self.runs[seed].values())
-        scores = [record["scores"][name] for record in records]
+        scores = [all_scores(record)[name] for record in records]
         pooled = self.first["track"].get("pooled", False)
         shares = [score["n"] if pooled else 1 for score in scores]
         weights = [share / sum(shares) for share in shares]
@@ -143,32 +139,3 @@ def _runs(records: Sequence[RunRecord]) -> dict[int, dict[str, RunRecord]]:
     for record in sorted(records, key=lambda record: (record["plan"]["seed"], order(record["plan"]["fold"]))):
         runs.setdefault(record["plan"]["seed"], {})[record["plan"]["fold"]] = record
     return runs
-
-
-def matched_control(row: TableRow, rows: Iterable[TableRow]) -> TableRow | None:
-    """Return the control with the row's budget, components and training length, or None.
-
-    Of several controls, the one with the most equal method settings is returned, then the first by key.
-    """
-    if row.first["control"] or row.first["privileged"]:
-        return None
-    controls = {
-        other: _equal_settings(row, other)
-        for other in rows
-        if other.first["control"] and other.shared_plan == row.shared_plan
-    }
-    matched = [other for other, equal in controls.items() if _trains_as_long(row, other, equal)]
-    return max(matched, key=lambda other: sum(controls[other].values()), default=None)
-
-
-def _trains_as_long(row: TableRow, control: TableRow, equal: Mapping[str, bool]) -> bool:
-    """Whether `row` has every training phase of `control`, with equal length. equal: `_equal_settings` of the two."""
-    ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
-    phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
-    return phases <= ours.keys() and all(equal[key] for key in equal if _LENGTH.fullmatch(key))
-
-
-def _equal_settings(row: TableRow, other: TableRow) -> dict[str, bool]:
-    """For each setting that both rows have, whether the values are equal."""
-    ours, theirs = row.first["plan"]["settings"], other.first["plan"]["settings"]
-    return {key: ours[key] == theirs[key] for key in ours if key in theirs}

@@ -56,8 +56,8 @@ class TrackCells:
     def scores(self) -> list[dict[str, str]]:
         """Return the cells of the table of scores, one mapping per row."""
         ranking = self.ranking
-        track = self.table.track
-        extra = [name for name in printed_scores(track) if name != track["primary"]]
+        names_of_scores = dict.fromkeys(name for ranked in ranking for name in printed_scores(ranked.row.first))
+        extra = [name for name in names_of_scores if name != self.table.track["primary"]]
         devices = gpus(cost for ranked in ranking for cost in ranked.costs)
         interval = f"95 % ({interval_kinds(ranking)})"
         return [_scores(number, ranked, interval, extra, devices) for number, ranked in enumerate(ranking, 1)]
@@ -77,8 +77,8 @@ def _scores(number: int, ranked: RankedRow, interval: str, extra: list[str], dev
     cells["seeds"] = _seeds(ranked)
     cells[interval] = f"{percent(score.low, 1)} to {percent(score.high, 1)}" if score else NOTHING
     cells |= {name: percent(row.mean(name)) for name in extra}
-    cells["matched"] = _matched(ranked)
-    cells["Δ matched"] = _gain(ranked)
+    cells["control"] = _control(ranked)
+    cells["Δ control"] = _gain(ranked)
     cells |= costs_of(ranked.costs[0] if ranked.costs else None, row.first["plan"]["sampling"])
     return cells | latencies(ranked.costs, devices)
 
@@ -101,9 +101,12 @@ def _seeds(ranked: RankedRow) -> str:
     return str(len(ranked.row.seeds)) + (f" (+{incomplete} incomplete)" if incomplete else "")
 
 
-def _matched(ranked: RankedRow) -> str:
-    control = ranked.matched
-    return spread(control.interval(control.first["primary"])) if control and control.seeds else NOTHING
+def _control(ranked: RankedRow) -> str:
+    """Return `supervised:matched 21.01 ± 3.83`."""
+    control = ranked.control
+    if control is None or not control.seeds:
+        return NOTHING
+    return f"{control.first['plan']['method']} {spread(control.interval(control.first['primary']))}"
 
 
 def _gain(ranked: RankedRow) -> str:

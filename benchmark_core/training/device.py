@@ -13,6 +13,8 @@ from benchmark_core.errors import ElrError
 from benchmark_core.training.small_maps import SmallMapsInFp32
 
 USABLE = ("cpu", "cuda", "mps", "xpu")
+# Keys of /proc/cpuinfo: four of x86, then of ARM.
+GENERATION = ("vendor_id", "cpu family", "model", "stepping", "CPU implementer", "CPU part", "CPU revision")
 
 
 def pick_device(asked: str | None = None) -> torch.device:
@@ -33,21 +35,30 @@ def pick_device(asked: str | None = None) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """Return kind and model: `cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`."""
+    """Return kind and model: `cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`. Tables group by it."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     if device.type == "cpu":
-        return f"cpu: {_processor()} ({torch.get_num_threads()} threads)"
+        model = _cpuinfo().get("model name") or platform.processor() or platform.machine()
+        return f"cpu: {model} ({torch.get_num_threads()} threads)"
     return device.type
 
 
-def _processor() -> str:
+def describe_processor() -> str:
+    """Return what decides the last bits of results on processors of one name: generation and instruction set.
+
+    For example `vendor_id AuthenticAMD, cpu family 25, model 17, stepping 1, AVX512`.
+    """
+    facts = _cpuinfo()
+    known = [f"{key} {facts[key]}" for key in GENERATION if key in facts] or [platform.machine()]
+    return ", ".join([*known, torch.backends.cpu.get_cpu_capability()])
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the entries of the first processor in /proc/cpuinfo; none on systems without this file."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = cpuinfo.read_text().partition("\n\n")[0].splitlines() if cpuinfo.exists() else ()
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+MAGIC = b"elrbench checkpoint "  # then the sha256 of what follows the line, a line of JSON, and what `torch.save` wrote
+FIRST_LINE = len(MAGIC) + 65  # bytes: 64 hex digits and a line feed
 NOTE = "stage.json"  # key, time and history; written last
 WEIGHTS = "module.safetensors"
 CHECKPOINT = "checkpoint.pt"  # state after the last finished epoch; removed when the stage is finished
@@ -21,6 +26,34 @@ def read_note(folder: Path, name: str = NOTE) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return note if isinstance(note, dict) else None
+
+
+def pack_checkpoint(head: Mapping[str, Any], save: Callable[[IO[bytes]], object]) -> memoryview:
+    """Return a checkpoint with `head`: the `key` of its stage, the `epoch` from 1, and `of` how many."""
+    file = io.BytesIO()
+    file.write(bytes(FIRST_LINE) + json.dumps(head).encode() + b"\n")
+    save(file)
+    content = file.getbuffer()
+    content[:FIRST_LINE] = MAGIC + hashlib.sha256(content[FIRST_LINE:]).hexdigest().encode() + b"\n"
+    return content
+
+
+@contextmanager
+def open_checkpoint(path: Path, key: str) -> Iterator[IO[bytes]]:
+    """Open the checkpoint of the stage `key` at the bytes of `torch.save`. ValueError says why it is none."""
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a file")
+    with path.open("rb") as file:
+        first = file.read(FIRST_LINE)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if not first.startswith(MAGIC):
+            raise ValueError("has no checksum: an older version or another program wrote it")
+        if first != MAGIC + digest.encode() + b"\n":
+            raise ValueError("is damaged: its sha256 is not that of its content")
+        file.seek(FIRST_LINE)
+        if (found := json.loads(file.readline())["key"]) != key:
+            raise ValueError(f"is that of another stage ({found})")
+        yield file
 
 
 def damage(folder: Path, note: dict[str, Any]) -> str | None:

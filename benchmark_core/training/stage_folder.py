@@ -4,59 +4,80 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import pickle
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file, save
 from torch import nn
 
-from benchmark_core.atomic import sweep_parts, unwritable, write_whole
+from benchmark_core.atomic import READ_ONLY, read_only, sweep_parts, unwritable, write_whole
+from benchmark_core.file_lock import Wait, acquire
 from benchmark_core.names import file_name
+from benchmark_core.progress import SILENT
 from benchmark_core.training.keys import StageKey
-from benchmark_core.training.stage_files import BEGUN, CHECKPOINT, LOCK, NOTE, WEIGHTS, damage, read_note
+from benchmark_core.training.stage_files import (
+    BEGUN,
+    CHECKPOINT,
+    LOCK,
+    NOTE,
+    WEIGHTS,
+    damage,
+    open_checkpoint,
+    pack_checkpoint,
+    read_note,
+)
 
 
 class StageFolder:
     """`stages/NAME-DIGEST/`: weights and note when finished; before that, the checkpoint of the last epoch."""
 
-    def __init__(self, root: Path, key: StageKey) -> None:
+    def __init__(self, root: Path, key: StageKey, warn: Callable[[str], None] = SILENT.warn) -> None:
         self.key = key
+        self.warn = warn
         self.path = root / "stages" / f"{file_name(key.name)}-{key.digest}"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process at a time work in the folder; a second process waits, and then finds the stage finished.
 
-        Raises RunFailed if the folder cannot be written.
+        A finished stage in a cache that this user can only read is used without a lock. Raises RunFailed if the folder
+        must be written and cannot be.
         """
-        lock = FileLock(self.path / LOCK)
-        while not lock.is_locked:
+        wait = Wait(f"stage '{self.key.name}'", self.warn)
+        taken: AbstractContextManager[object] | None = None
+        while taken is None:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock.acquire()
+                lock = acquire(self.path / LOCK, wait)
+                if (self.path / LOCK).exists():
+                    taken = lock
+                else:  # `cache clear` removed it while this process waited
+                    lock.lock.release()
             except FileNotFoundError:  # `cache clear` removed the folder in between
                 continue
             except OSError as error:
-                raise unwritable(self.path, error) from error
-            if not (self.path / LOCK).exists():  # `cache clear` removed it while this process waited
-                lock.release()
-        try:
+                if error.errno not in READ_ONLY:
+                    raise unwritable(self.path, error) from error
+                if self.finished() is None:
+                    raise read_only(f"stage '{self.key.name}'", self.path, error) from error
+                taken = nullcontext()
+        with taken:
             yield
-        finally:
-            lock.release()
 
     def finished(self) -> dict[str, Any] | None:
-        """Return the note; None if the stage is not finished or its weights are damaged."""
+        """Return the note; None if the stage is not finished, or if it is damaged, which is warned of."""
         note = read_note(self.path)
-        return note if note is not None and damage(self.path, note) is None else None
+        reason = f"its {NOTE} cannot be read" if note is None else damage(self.path, note)
+        if reason and (self.path / NOTE).exists():
+            self.warn(f"stage '{self.key.name}' in the cache is damaged: {reason}; it is trained again")
+        return None if reason else note
 
     def restore(self, module: nn.Module) -> None:
         """Load the finished weights into `module`, strictly."""
@@ -92,26 +113,23 @@ class StageFolder:
         }
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint atomically."""
-        content = io.BytesIO()
-        torch.save(dict(state), content)
-        write_whole(self.path / CHECKPOINT, content.getvalue(), durable=False)
+        """Replace the checkpoint atomically. `state["loops"]` ends with the running loop."""
+        last = state["loops"][-1]
+        head = {"key": self.key.digest, "epoch": last["epoch"] + 1, "of": last["of"]}
+        write_whole(self.path / CHECKPOINT, pack_checkpoint(head, partial(torch.save, dict(state))))
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """Return the state after the last epoch; None if there is no checkpoint or it is damaged."""
-        return read_checkpoint(self.path / CHECKPOINT)
-
-
-def read_checkpoint(path: Path, *, lazily: bool = False) -> dict[str, Any] | None:
-    """Return what `save_checkpoint` wrote; None if the file is absent or damaged.
-
-    lazily: map the file, and read a tensor from the disk when it is used.
-    """
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=lazily)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, ValueError, AttributeError):
+        """Return the state after the last epoch; None if there is none, or if it is damaged, which is warned of."""
+        path = self.path / CHECKPOINT
+        try:
+            with open_checkpoint(path, self.key.digest) as file:
+                return cast("dict[str, Any]", torch.load(file, weights_only=True, map_location="cpu"))
+        except FileNotFoundError:
+            return None
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, ValueError) as error:
+            reason = error if isinstance(error, ValueError) else f"cannot be read ({error})"
+        self.warn(f"stage '{self.key.name}': {path} {reason}; training starts again at the first epoch")
         return None
-    return state
 
 
 def packed(module: nn.Module) -> bytes:

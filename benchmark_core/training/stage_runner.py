@@ -76,7 +76,8 @@ class StageRunner(ABC):
     Real training (`StageTrainer`), time estimates and counts of MACs differ in the four abstract operations
     alone. The other operations do nothing unless a runner records them.
 
-    seed: the plan's. stages: one row per finished stage, in order of use. notes: sentences for the record.
+    seed: the plan's. notes: sentences for the record. stages: one row per finished stage, in order of use; `earlier` is
+    the part of its `seconds` that earlier processes spent.
     """
 
     def __init__(self, seed: int) -> None:

@@ -58,13 +58,14 @@ class StageTrainer(StageRunner):
     def run_stage(self, stage: Stage) -> None:
         """Train the stage, or restore it from the cache; add its row to `stages`."""
         key = stage.key
-        folder = StageFolder(self._cache, key)
+        folder = StageFolder(self._cache, key, self._reporter.warn)
         with folder.locked():
             note = None if self._refit else folder.finished()
             reused = note is not None
             if note is None:
-                note = self._train(folder, stage)
+                note, earlier = self._train(folder, stage)
             else:
+                earlier = note["seconds"]
                 folder.restore(stage.module)
                 self._reporter.say(f"{key.name}: reused from the cache (its training took {note['seconds']:.0f} s)")
                 if other_source(note, stage.fn):
@@ -79,14 +80,15 @@ class StageTrainer(StageRunner):
                 "key": key.digest,
                 "reused": reused,
                 "seconds": note["seconds"],
+                "earlier": earlier,
                 "updates": note["updates"],
                 "history": note["history"],
                 "device": note["device"],
             }
         )
 
-    def _train(self, folder: StageFolder, stage: Stage) -> dict[str, Any]:
-        """Train the stage and write it to the cache. Returns its note, see `stage_files`."""
+    def _train(self, folder: StageFolder, stage: Stage) -> tuple[dict[str, Any], float]:
+        """Train the stage and write it to the cache. Returns its note (see `stage_files`) and earlier seconds of it."""
         name = stage.key.name
         if self._loop is not None:
             raise ElrError(
@@ -118,7 +120,7 @@ class StageTrainer(StageRunner):
             **({"notes": loop.notes} if loop.notes else {}),
         }
         folder.finish(stage.module, note)
-        return note
+        return note, loop.seconds
 
     def views(self, request: ViewRequest) -> Views:
         """Return views of stored clips, seeded by the plan and the running stage."""
@@ -171,7 +173,7 @@ class StageTrainer(StageRunner):
         )
         for module in derivation.modules:
             module.eval()
-        store = ClipStore(self._cache)
+        store = ClipStore(self._cache, self._reporter)
         with self._reporter.steps(derivation.name, len(views), unit="clips") as advance:
             ensure_derived(store, views, stored, derivation.fn, self._device, follow(advance), shape=derivation.shape)
         return DerivedViews(views, store, stored, derivation.shape, self._views_seed())

@@ -13,6 +13,7 @@ from benchmark_core.errors import RunFailed
 from benchmark_core.specs import Value
 from elrbench_plugins.attention_transfer import rolling
 from elrbench_plugins.attention_transfer.confidence import spread, straight_through_threshold, video_score
+from elrbench_plugins.attention_transfer.gate import gated_logits
 from elrbench_plugins.attention_transfer.losses import Distance, spatial_distances, temporal_distances, total
 from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 
@@ -64,9 +65,15 @@ def train_with_attention(
         sat = gaps.spatial @ gaps.spatial.new_tensor(internal[0])  # eq. 2, weighted by block
         tat = gaps.temporal @ gaps.temporal.new_tensor(internal[1])  # eq. 3, weighted by layer
         loss = total(next(iter(classification.values()), sat.new_zeros(())), sat, tat, external)
-        recipe.step(loss)
+        gated: dict[str, Tensor] = {}
+        if gaps.kept is not None and options["confidence_loss"] != "transfer":
+            with training.autocast():
+                logits = gated_logits(student, student_trace.stages[-1], gaps.kept, batch.mask)
+            terms = classification_terms(training, logits, teacher_trace.logits, batch.target, unlabelled)
+            gated = {f"{name}_gated": term for name, term in terms.items()}
+        recipe.step(loss + external[0] * sum(gated.values()) if gated else loss)
         training.log(
-            loss=loss, **classification, sat=sat, tat=tat, **gaps.statistics,
+            loss=loss, **classification, sat=sat, tat=tat, **gated, **gaps.statistics,
             **{f"sat_{i}": term for i, term in enumerate(gaps.spatial, 1)},
             **{f"tat_{i}": term for i, term in enumerate(gaps.temporal, 1)},
             **{f"w_sat_{i}": weight for i, weight in enumerate(internal[0], 1)},
@@ -100,11 +107,15 @@ def classification_terms(
 
 @dataclass
 class Gaps:
-    """Terms of eq. 2 (stages,), terms of eq. 3 (2,), and logged statistics of the confidence map."""
+    """Terms of eq. 2 (stages,), terms of eq. 3 (2,), and logged statistics of the confidence map.
+
+    kept: the confidence map after its threshold, (B*K, [T,] H, W); None without a map.
+    """
 
     spatial: Tensor
     temporal: Tensor
     statistics: Mapping[str, Tensor]
+    kept: Tensor | None = None
 
 
 def compare(
@@ -117,13 +128,15 @@ def compare(
     distance: Distance,
 ) -> Gaps:
     """Return the distances between the student's and the teacher's attention on one batch, in float32."""
-    kept = score = None
+    kept = weight = score = None
     statistics: dict[str, Tensor] = {}
     if measure is not None:
         threshold = float(options["confidence_threshold"])
         confidence = measure(teacher.image, student.image)  # (B*K, [T,] H, W)
-        kept = straight_through_threshold(confidence, threshold)
-        score = video_score(confidence, mask, threshold)  # (B,)
+        kept = straight_through_threshold(confidence, threshold, bool(options["confidence_binary"]))
+        weight = kept.detach() if options["confidence_loss"] == "classification" else kept
+        same = float(options["difference_same"]) / 255
+        score = video_score(confidence, mask, threshold, str(options["confidence_score"]), same)  # (B,)
         statistics = {
             "confidence": confidence.mean(),
             "confidence_area": (confidence >= threshold).float().mean(),
@@ -131,7 +144,7 @@ def compare(
             "confidence_video": score.mean(),
         }
     return Gaps(
-        spatial_distances(student.stages, teacher.stages, mask, kept, str(options["over_time"]), distance=distance),
+        spatial_distances(student.stages, teacher.stages, mask, weight, str(options["over_time"]), distance=distance),
         temporal_distances(
             student.head_outputs,
             teacher.head_outputs,
@@ -141,6 +154,7 @@ def compare(
             distance=distance,
         ),
         statistics,
+        kept,
     )
 
 
@@ -157,12 +171,23 @@ def inner_weights(options: Mapping[str, Value], blocks: int, epoch: int, epochs:
 
 
 def refuse_empty(history: Sequence[Mapping[str, float]], options: Mapping[str, Value]) -> None:
-    """RunFailed if no pixel of any clip reached the threshold in the first epoch, so that nothing is transferred."""
-    if history and history[0].get("confidence_area") == 0:
+    """RunFailed if nothing was transferred in the first epoch.
+
+    No pixel of any clip reached the threshold, or the temporal confidence of every clip was 0.
+    """
+    if not history:
+        return
+    if history[0].get("confidence_area") == 0:
         raise RunFailed(
             f"no pixel of any clip reached method.confidence_threshold={options['confidence_threshold']} in the first "
             f"epoch, so no attention would be transferred (mean of the {options['confidence']} confidence map: "
             f"{history[0]['confidence']:.3g}); lower the threshold or change method.confidence_normalise"
+        )
+    if history[0].get("confidence_video") == 0 and float(options["w_tat"]) > 0:
+        raise RunFailed(
+            f"method.confidence_score={options['confidence_score']} was 0 for every clip in the first epoch, so no "
+            f"temporal attention would be transferred: no pixel of the {options['confidence']} confidence map is "
+            "without loss; set method.confidence_score=mean or change method.confidence_normalise"
         )
 
 

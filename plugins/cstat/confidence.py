@@ -20,7 +20,14 @@ class ConfidenceMap(nn.Module):
         "max": L = d / max d. Equal images then have L = 0 and C = 1 everywhere.
         "min-max": L = (d - min d) / (max d - min d).
         "median": L = sigmoid((d - median) / mean|d - median|), for a trained d; see `mlp_map`.
+        "absolute": L = min(d / largest, 1); 1 - exp(-d) for a trained d.
+    What each can express: "max", "min-max" and "median" compare the pixels of one interval. Some pixel then has the
+    largest loss of the interval, so that a slight loss and a total loss give the same map. "median" cannot say that
+    nothing was lost, either: equal images have C = 1/2, and at least half of the pixels have L <= 1/2. With "absolute",
+    L is 0 where nothing was lost, and close to 0 where little was lost, whatever the rest of the interval.
     """
+
+    largest = 1.0  # d of a complete loss, for "absolute"
 
     def __init__(self, normalise: str) -> None:
         super().__init__()
@@ -42,9 +49,15 @@ class ConfidenceMap(nn.Module):
         if self.normalise == "min-max":
             low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
             return ((flat - low) / (high - low + FLAT)).reshape(difference.shape)
+        if self.normalise == "absolute":
+            return self.absolute(difference)
         centred = flat - flat.median(1, keepdim=True).values
         spread = centred.abs().mean(1, keepdim=True)
         return (centred / (spread + FLAT)).sigmoid().reshape(difference.shape)
+
+    def absolute(self, difference: Tensor) -> Tensor:
+        """Return L in [0, 1] of d, pixel by pixel."""
+        return (difference / self.largest).clamp(max=1)
 
 
 def frames_of(images: Tensor) -> Tensor:

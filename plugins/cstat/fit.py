@@ -51,7 +51,7 @@ def confidence_of(options: Mapping[str, Value], student: Recognizer | None = Non
     match options["confidence"]:
         case "mlp":
             channels = 3 if student is None else student.channels
-            return Mlp(int(options["confidence_width"]), normalise, channels)
+            return Mlp(int(options["confidence_width"]), normalise, channels, int(options["confidence_outputs"]))
         case "difference":
             return Difference(float(options["difference_same"]), normalise, grey)
         case "gradient":

@@ -23,9 +23,13 @@ SMOOTHING = {"sobel": (1 / 4, 2 / 4, 1 / 4), "scharr": (3 / 16, 10 / 16, 3 / 16)
 class Gradient(ConfidenceMap):
     """d = |dilated gradient(HR) - dilated gradient(eLR)|, frame by frame. No parameters.
 
+    An edge between black and white has gradient 1/2 (see `edges`); its loss is complete.
+
     sigma: of the blur, in pixels at a height of 256; 0 for no blur. dilations: number of 3x3 dilations at a height of
         256. blurred: "image", before the gradient is taken, or "gradient", after. operator: "sobel" or "scharr".
     """
+
+    largest = 0.5
 
     def __init__(
         self,

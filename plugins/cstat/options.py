@@ -23,15 +23,49 @@ CONFIDENCE: Mapping[str, Option] = {
         default=16,
         low=1,
         unspecified=True,
-        help="mlp: filters of the first 3x3 convolution of the extractor; the second has 1",
+        help="mlp: filters of the first 3x3 convolution of the extractor",
+    ),
+    "confidence_outputs": Option(
+        default=1,
+        low=1,
+        unspecified=True,
+        added=True,
+        help="mlp: filters of the second 3x3 convolution; the difference is the mean over them. The paper's 'K = 3 "
+        "filters' may mean three filters in each layer: set confidence_width=3 and confidence_outputs=3",
+    ),
+    "confidence_loss": Option(
+        default="transfer",
+        choices=("transfer", "classification", "both"),
+        unspecified=True,
+        added=True,
+        help="mlp: loss that trains the extractor (the paper: 'the supervision from the final classification'). "
+        "transfer: eq. 2; the map cannot learn which areas help to classify. classification: W_ce times the "
+        "cross-entropy of the student's classifier when the confidence map weights its last stage map; both: the sum",
     ),
     "confidence_normalise": Option(
         default="median",
-        choices=("median", "min-max", "max"),
+        choices=("median", "min-max", "max", "absolute"),
         unspecified=True,
         help="how a difference becomes an information loss in [0, 1]. median: sigmoid around the interval's median, "
-        "which cannot collapse; min-max: scaled to [0, 1]; max: divided by the interval's largest value, so that no "
-        "difference gives no loss",
+        "which cannot collapse and cannot say that nothing or everything was lost; min-max: scaled to [0, 1]; max: "
+        "divided by the interval's largest value, so that no difference gives no loss; absolute: on a fixed scale, so "
+        "that an interval can have no loss, a slight or a total loss",
+    ),
+    "confidence_binary": Option(
+        default=False,
+        unspecified=True,
+        added=True,
+        help="weight each area that reaches the threshold by 1 (section III.C.1) instead of its confidence (III.C.2); "
+        "the gradient is that of the confidence",
+    ),
+    "confidence_score": Option(
+        default="mean",
+        choices=("mean", "ratio", "area"),
+        unspecified=True,
+        added=True,
+        help="temporal confidence. mean: mean confidence in the area that reaches the threshold, which is never below "
+        "the threshold; ratio: as printed, the share of this area without loss (below difference_same of 255); area: "
+        "the share of the interval that reaches the threshold",
     ),
     "confidence_grey": Option(
         default="bt601",
@@ -45,7 +79,8 @@ CONFIDENCE: Mapping[str, Option] = {
         low=0.0,
         high=255.0,
         added=True,
-        help="difference: differences below this number of grey levels count as 0",
+        help="difference: differences below this number of grey levels count as 0; confidence_score=ratio: "
+        "losses below this number of 255 count as none",
     ),
     "gradient_sigma": Option(
         default=1.0,

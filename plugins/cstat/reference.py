@@ -118,39 +118,78 @@ def edges(image: Tensor) -> Tensor:
 
 
 def extracted(high: Tensor, low: Tensor, extractor: nn.Module) -> Tensor:
-    """III.C.1.c: one extractor of two 3x3 convolutions for both networks. Frames (3, H, W) -> (H, W)."""
-    return (extractor(high[None]) - extractor(low[None])).abs()[0, 0]
+    """III.C.1.c: one extractor of two convolutions for both networks. Frames (3, H, W) -> (H, W).
+
+    Not in the paper: whether "K = 3 filters" are 3x3 kernels, or three filters per layer; then d is their mean.
+    """
+    return (extractor(high[None]) - extractor(low[None])).abs()[0].mean(0)
 
 
 def confidence(d: Tensor, normalise: str) -> Tensor:
-    """C = 1 - L, where L is d ([T,] H, W) normalised. Not in the paper: how ("max" or "median")."""
+    """C = 1 - L, where L is d ([T,] H, W) normalised. Not in the paper: how.
+
+    "max" and "median" compare the pixels of the interval. The absolute scales can say that little was lost everywhere:
+    "grey" of a difference of grey levels, "edge" of one of gradients, "trained" of the extractor's, which is unbounded.
+    """
     if normalise == "max":
         return 1 - d / max(float(d.max()), EPS)
+    if normalise in ("grey", "edge"):  # a step from black to white has the gradient 1/2
+        return 1 - (d / {"grey": 1.0, "edge": 0.5}[normalise]).clamp(max=1)
+    if normalise == "trained":
+        return torch.exp(-d)
     median = d.flatten().sort().values[(d.numel() - 1) // 2]
     return 1 - torch.sigmoid((d - median) / ((d - median).abs().mean() + EPS))
 
 
 class ThresholdStraightThrough(torch.autograd.Function):
-    """III.C.2: C where it reaches the threshold, 0 elsewhere. Not in the paper: the gradient is that of C."""
+    """III.C.2: C where it reaches the threshold, 0 elsewhere. Not in the paper: the gradient is that of C.
+
+    binary: 1 in place of C, as III.C.1 has it ("a binary map to indicate the information loss, and its inverse").
+    """
 
     @staticmethod
-    def forward(ctx: object, c: Tensor, threshold: float) -> Tensor:
+    def forward(ctx: object, c: Tensor, threshold: float, binary: bool = False) -> Tensor:
         """Any shape -> the same."""
-        return torch.where(c >= threshold, c, torch.zeros_like(c))
+        return torch.where(c >= threshold, torch.ones_like(c) if binary else c, torch.zeros_like(c))
 
     @staticmethod
-    def backward(ctx: object, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: object, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         """Of C; none of the threshold."""
-        return grad, None
+        return grad, None, None
 
 
-def video_score(c: Tensor, real: Tensor, threshold: float) -> Tensor:
-    """III.C.2: share of pixels without loss in the high-information area, mean over intervals. (B, K, ...) -> (B,)."""
+def video_score(c: Tensor, real: Tensor, threshold: float, how: str = "mean") -> Tensor:
+    """III.C.2: share of pixels without loss in the high-information area, mean over intervals. (B, K, ...) -> (B,).
+
+    "ratio" counts them, as printed; IV.B: a loss of less than 24 of 255 is none. Not in the paper: "mean", which
+    takes C for the degree to which a pixel is without loss, and "area", the area's share of the interval.
+    """
     clips = []
     for b in range(len(real)):
-        areas = [c[b, k][c[b, k] >= threshold] for k in range(real.shape[1]) if real[b, k]]
-        clips.append(torch.stack([a.mean() if len(a) else a.sum() for a in areas]).mean())
+        scores = []
+        for k in real[b].nonzero().flatten().tolist():
+            inside = c[b, k][c[b, k] >= threshold]  # (pixels in the area,)
+            if how == "area":
+                scores.append(c.new_tensor(len(inside) / c[b, k].numel()))
+            elif len(inside) == 0:
+                scores.append(c.new_zeros(()))
+            elif how == "ratio":
+                scores.append(((1 - inside < 24 / 255) | (inside >= 1)).to(c.dtype).mean())
+            else:
+                scores.append(inside.mean())
+        clips.append(torch.stack(scores).mean())
     return torch.stack(clips).detach()  # not in the paper: no gradient, or the extractor would lower the score
+
+
+def confident_features(a: Tensor, c: Tensor) -> Tensor:
+    """IV.G: "the supervision from the final classification". Last stage map (F, [T,] h, w), C of that size -> (F,).
+
+    Not in the paper: all of it. The extractor's loss is L_CE of the student's classifier on these features, the mean
+    weighted by C. Only the extractor is trained by it; W_ce weights it. The deployed model, without C, takes the mean.
+    """
+    if c.sum() == 0:
+        return a.flatten(1).mean(1)
+    return (a * c).flatten(1).sum(1) / c.sum()
 
 
 # III.D  Rolling weights

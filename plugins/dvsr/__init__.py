@@ -1,7 +1,7 @@
 """TinyVIRAT's video super-resolution: trained end to end, grown progressively, or with foreground attention."""
 
 from elrbench import EnhancerSpec, Published, hookimpl
-from elrbench_plugins.dvsr.options import END_TO_END, GROWTH, JOINT, RECONSTRUCTION, SHAPE, budgets
+from elrbench_plugins.dvsr.options import END_TO_END, GROWTH, JOINT, RECONSTRUCTION, SHAPE, USE, budgets
 
 CITATION = "Demir et al., TinyVIRAT: Low-resolution Video Action Recognition, ICPR 2020 (arXiv 2007.07355)"
 LAYOUT = (
@@ -18,6 +18,12 @@ ONE_LAYOUT = (
     "input; variant code does not copy this"
 )
 LENGTH = "epochs and batch: see the options"
+CHECKPOINTS = (
+    "checkpoints: the authors published none. --enhancer-weights takes a file that their code writes with pg2.py or "
+    "locpg2.py, mode 3D, without normalisation (key G, model). The attention branch of a file is used by prog-dvsr-att "
+    "only and may be missing. Files of g6.py and files with spectral normalisation do not fit"
+)
+BRANCH = ("saliency_dec",)  # the attention branch in locpg2.py; not used by the deployed network
 MODULE = ("scale", "native_input")
 PUBLISHED = (Published(low=(14, 14), size=(112, 112)), Published(low=(28, 28), size=(112, 112)))  # by 8, by 4
 
@@ -27,8 +33,8 @@ def elr_enhancers() -> list[EnhancerSpec]:
     """Offer three enhancers by 4 or 8, on 16 frames at once."""
     code, fit = "elrbench_plugins.dvsr.enhancer:", "elrbench_plugins.dvsr.fit:"
     check = "elrbench_plugins.dvsr.scales:check"
-    whole = {**SHAPE, **RECONSTRUCTION, **END_TO_END}
-    grown = {**SHAPE, **RECONSTRUCTION, **GROWTH}
+    whole = {**SHAPE, **RECONSTRUCTION, **END_TO_END, **USE}
+    grown = {**SHAPE, **RECONSTRUCTION, **GROWTH, **USE}
     attended = {**grown, **JOINT}
     return [
         EnhancerSpec(
@@ -42,11 +48,13 @@ def elr_enhancers() -> list[EnhancerSpec]:
             check=check,
             flow="bicubic",
             recognizer_options=MODULE,
+            public=code + "public_part",
+            public_optional=BRANCH,
             published=PUBLISHED,
             options=whole,
             variants={"code": {}},  # the same numbers; the code's structure differs, see ONE_LAYOUT
             budgets=budgets(whole),
-            unspecified=(LAYOUT, ONE_LAYOUT, PAIRS, LENGTH),
+            unspecified=(LAYOUT, ONE_LAYOUT, PAIRS, LENGTH, CHECKPOINTS),
         ),
         EnhancerSpec(
             name="prog-dvsr",
@@ -59,11 +67,13 @@ def elr_enhancers() -> list[EnhancerSpec]:
             check=check,
             flow="bicubic",
             recognizer_options=MODULE,
+            public=code + "public_part",
+            public_optional=BRANCH,
             published=PUBLISHED,
             options=grown,
             variants={"code": {"fade": "epochs"}},
             budgets=budgets(grown),
-            unspecified=(LAYOUT, PAIRS, LENGTH),
+            unspecified=(LAYOUT, PAIRS, LENGTH, CHECKPOINTS),
         ),
         EnhancerSpec(
             name="prog-dvsr-att",
@@ -76,6 +86,8 @@ def elr_enhancers() -> list[EnhancerSpec]:
             check=check,
             flow="bicubic",
             recognizer_options=MODULE,
+            public=code + "public_part",
+            public_optional=BRANCH,
             published=PUBLISHED,
             options=attended,
             variants={"code": {"fade": "epochs", "classifier_beta1": 0.9, "classifier_beta2": 0.999}},
@@ -84,6 +96,7 @@ def elr_enhancers() -> list[EnhancerSpec]:
                 LAYOUT,
                 PAIRS,
                 LENGTH,
+                CHECKPOINTS,
                 "structure of the attention branch: from the authors' code. Its input is the encoder's features "
                 "before the skip",
                 "coefficients of eq. 2 and 3: lambda_att weights the classification, option sparsity the mean "

@@ -102,6 +102,28 @@ class Attended(nn.Module):
         return weight
 
 
+class PublicLayout(nn.Module):
+    """A network and, optionally, its attention branch, with the parameter names of the authors' checkpoints."""
+
+    def __init__(self, *networks: nn.Module) -> None:
+        super().__init__()
+        for network in networks:
+            for name, child in network.named_children():
+                self.add_module(name, child)
+
+
+def public_part(module: SuperResolution | Attended) -> PublicLayout:
+    """Return the part whose weights a checkpoint of the authors holds: one network and its attention branch.
+
+    The module has one network: `check` refuses plans with a checkpoint for two.
+    """
+    if isinstance(module, Attended):
+        (scale,) = module.super_resolution.scales
+        return PublicLayout(module.super_resolution.network(scale), module.attentions[f"x{scale}"])
+    (scale,) = module.scales
+    return PublicLayout(module.network(scale))
+
+
 def super_resolution(low: Size | None, size: Size, options: Mapping[str, Value]) -> SuperResolution:
     """Build the enhancer from (h, w), or None for clips of any size, to (H, W). options: `scale`, `native_input`."""
     return SuperResolution(size, scales_of(low, size, options))

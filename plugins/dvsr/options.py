@@ -22,6 +22,15 @@ SHAPE: Mapping[str, Option] = {  # structure of the module
     ),
 }
 
+USE: Mapping[str, Option] = {
+    "weights": Option(
+        default="fit",
+        choices=("fit",),
+        added=True,
+        help="fit: train; --enhancer-weights FILE loads the authors' weights instead",
+    ),
+}
+
 RECONSTRUCTION: Mapping[str, Option] = {
     "pair_least": Option(
         default=1.0,
@@ -62,8 +71,8 @@ RECONSTRUCTION: Mapping[str, Option] = {
         default=False,
         unspecified=True,
         neutral=True,
-        help="store only the inputs of blocks and recompute the rest in the backward pass: bit-identical, a third more "
-        "computation; peak memory of the example in micro_batch: 1.8 GiB",
+        help="store only the inputs of blocks and recompute the rest in the backward pass: bit-identical on a CPU, a "
+        "third more computation; peak memory of the example in micro_batch: 1.8 GiB",
     ),
     "train": Option(default=False, unspecified=True, help="train the enhancer further, together with the recognizer"),
     "keep": Option(

@@ -17,8 +17,14 @@ SCALES = (4, 8)
 
 
 def check(plan: Plan, components: Components) -> None:
-    """ElrError if no scale leads from the plan's low size to network size."""
-    scales_of(components.degradation.low, plan.size, components.options(plan, "enhancer"), plan.enhancer)
+    """ElrError if no scale leads from the plan's low size to network size, or if one checkpoint is for two networks."""
+    options = components.options(plan, "enhancer")
+    scales = scales_of(components.degradation.low, plan.size, options, plan.enhancer)
+    if len(scales) > 1 and options["weights"] != "fit":
+        raise ElrError(
+            f"enhancer '{plan.enhancer}' has networks by {_either(scales)} for natively low clips, but a checkpoint "
+            f"holds one; use --set enhancer.scale={_either(scales)}"
+        )
 
 
 def scales_of(low: Size | None, size: Size, options: Mapping[str, Value], name: str = "dvsr") -> tuple[int, ...]:

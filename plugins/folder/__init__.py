@@ -12,6 +12,7 @@ FOLDER = DatasetSpec(
     protocols={"split": Protocol(summary="train and test by folders or lists", folds=("1",))},
     index="elrbench_plugins.folder.labelled:read",
     at="elrbench_plugins.folder.labelled:at",
+    shared_clips="fail",
     layout="train/CLASS/* and test/CLASS/*; or CLASS/* with split.txt (lines 'CLASS/CLIP train' or 'CLASS/CLIP test'), "
     "or with train.txt and test.txt (lines 'CLASS/CLIP'); a clip is a video or a folder of numbered pictures",
     where="your own disk",

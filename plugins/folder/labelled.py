@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError
 from benchmark_core.names import folder_dataset_name
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Fold, FrameFolder, Index, VideoFile
 from elrbench import DatasetSpec
+from elrbench_plugins.dataset_lists import read_lines
 from elrbench_plugins.folder import FOLDER
 from elrbench_plugins.folder.files import clip_at, contents, entries, is_video, shown
 

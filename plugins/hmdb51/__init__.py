@@ -64,7 +64,8 @@ HMDB51 = DatasetSpec(
     name="hmdb51",
     summary="6,766 clips of 51 actions from films and web videos, 240 pixels high, three official splits",
     citation="Kuehne et al., HMDB: A Large Video Database for Human Motion Recognition, ICCV 2011",
-    licence="research use",
+    licence="CC BY 4.0, as the authors' page says (http://serre-lab.clps.brown.edu/resources/HMDB/; a stored copy was "
+    "read on 2026-11-28, the site itself was not reached)",
     where="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",
     classes=CLASSES,
     protocols={

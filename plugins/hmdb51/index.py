@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmark_core.clips.lists import files_by_name, find, levelled, read_lines
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
 from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
+from elrbench_plugins.dataset_lists import files_by_name, find, levelled, read_lines
 from elrbench_plugins.hmdb51 import HMDB51
 
 VIDEOS = "hmdb51_org"

@@ -47,6 +47,8 @@ def elr_backbones() -> list[BackboneSpec]:
             unspecified=(
                 "sizes other than 224x224: features are averaged over the whole last map; the published network "
                 "averages 7x7",
+                "checkpoints of TinyVIRAT's code: names that begin with `model.` are read, too. That code trains "
+                "without the first pooling, which a file does not show: pass --set backbone.first_pool=false",
             ),
         ),
     ]

@@ -34,11 +34,14 @@ def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
         citation="Weinland et al., Free Viewpoint Action Recognition using Motion History Volumes, CVIU 2006",
         licence="research use",
         where="INRIA: http://4drepository.inrialpes.fr (RECORDING.pictures.tgz and truth.txt.tgz); EPFL: "
-        "https://www.epfl.ch/labs/cvlab/data/data-ixmas10/ (original IXMAS ROIs)",
+        "https://www.epfl.ch/labs/cvlab/data/data-ixmas10/ (original IXMAS ROIs, which papers on low resolution use)",
         unspecified=(
-            "number of actions: papers give 11 actions and 1,800 videos, but 1,800 videos are 12 actions; ixmas-11 has "
-            "INRIA's eleven (without 'point'), ixmas-12 has all twelve",
-            "folds: few papers give them; the default leaves one actor out, all cameras together",
+            "number of actions: papers give 11 actions and 1,800 videos, but 1,800 videos are 12 actions. The public "
+            "code of Chen et al. (WACV 2017) has all twelve, as ixmas-12. ixmas-11 has INRIA's eleven (no 'point'). "
+            "Scores of the two are not comparable",
+            "clips: the same code reads EPFL's release, in which the actor fills the frame, and resizes whole frames. "
+            "So does ixmas-12:epfl. INRIA's pictures show the room; they are cropped to the aspect of the low view",
+            "folds: the same code leaves one actor out, all cameras together, as by default. Few papers give folds",
         ),
         classes=classes,
         protocols={

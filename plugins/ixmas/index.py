@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
 
-from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
 from benchmark_core.specs.index import Clip, Fold, FrameFolder, Index, VideoFile
+from elrbench_plugins.dataset_lists import read_lines
 from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12, REPETITIONS
 
 RECORDINGS = tuple(f"{actor}{repetition}" for actor, repetition in product(ACTORS, REPETITIONS))
@@ -93,7 +93,10 @@ def _clip(spec: DatasetSpec, name: str, actor: str, action: str, source: VideoFi
 
 
 def _videos(spec: DatasetSpec, root: Path) -> Iterator[Shot]:
-    """Yield EPFL's shots: one video per clip, at any depth of `root`. A performance without video has no clip."""
+    """Yield EPFL's shots: one video per clip, at any depth of `root`. A performance without video has no clip.
+
+    The actor fills the frame, so that it is resized whole, as in the code of Chen et al. (WACV 2017), and not cropped.
+    """
     paths: dict[str, Path] = {}
     found = set()
     for path in sorted(root.rglob("*.[aA][vV][iI]")):
@@ -109,7 +112,7 @@ def _videos(spec: DatasetSpec, root: Path) -> Iterator[Shot]:
         paths[name] = path
         actor, repetition, action, camera = match.groups()
         found.add((actor, int(repetition), action, camera))
-        clip = _clip(spec, name, actor, action, VideoFile(path))
+        clip = _clip(spec, name, actor, action, VideoFile(path, whole=True))
         yield Shot(actor=actor, camera=camera, action=action, name=name, clip=clip)
     if not found:
         return

@@ -1,4 +1,4 @@
-"""JHMDB: 928 trimmed clips of 21 of HMDB51's classes, under HMDB51's official splits."""
+"""JHMDB: 928 trimmed clips of 21 of HMDB51's classes, split by HMDB51's official lists or by JHMDB's own."""
 
 from __future__ import annotations
 
@@ -28,17 +28,35 @@ CLASSES = (
     "wave",
 )
 
+OWN = ", as in published figures on JHMDB; for folders that have these lists"
+
 JHMDB = DatasetSpec(
     name="jhmdb",
-    summary="928 trimmed clips of 21 of HMDB51's classes, 240x320 pixels, 15 to 40 frames",
+    summary="928 trimmed clips of 21 of HMDB51's classes, 240x320 pixels, 15 to 40 frames; the default protocols use "
+    "HMDB51's lists, so their scores are not comparable with published figures on JHMDB",
     citation="Jhuang et al., Towards Understanding Action Recognition, ICCV 2013",
     licence="research use",
     classes=CLASSES,
     protocols={
-        "hmdb51-split1": Protocol(summary="HMDB51's official list 1: 665 train, 257 test", folds=("1",)),
-        "hmdb51-split2": Protocol(summary="HMDB51's official list 2: 505 train, 248 test", folds=("2",)),
-        "hmdb51-split3": Protocol(summary="HMDB51's official list 3: 511 train, 241 test", folds=("3",)),
-        "hmdb51-3splits": Protocol(summary="the mean over HMDB51's three official lists", folds=("1", "2", "3")),
+        "hmdb51-split1": Protocol(
+            summary="HMDB51's official list 1, not JHMDB's own: 665 train, 257 test", folds=("1",)
+        ),
+        "hmdb51-split2": Protocol(
+            summary="HMDB51's official list 2, not JHMDB's own: 505 train, 248 test", folds=("2",)
+        ),
+        "hmdb51-split3": Protocol(
+            summary="HMDB51's official list 3, not JHMDB's own: 511 train, 241 test", folds=("3",)
+        ),
+        "hmdb51-3splits": Protocol(
+            summary="the mean over HMDB51's three official lists, not JHMDB's own", folds=("1", "2", "3")
+        ),
+        **{
+            f"split{fold}": Protocol(summary=f"JHMDB's own list {fold}{OWN}", folds=(fold,), optional=True)
+            for fold in "123"
+        },
+        "3splits": Protocol(
+            summary=f"the mean over JHMDB's own three lists{OWN}", folds=("1", "2", "3"), optional=True
+        ),
     },
     counts={
         "hmdb51-split1": {"1": (665, 257)},
@@ -48,7 +66,8 @@ JHMDB = DatasetSpec(
     },
     where="http://jhmdb.is.tue.mpg.de (videos and its own splits)",
     index="elrbench_plugins.jhmdb.index:read",
-    layout="ReCompress_Videos/CLASS/*.avi and splits/CLASS_test_splitN.txt ('FILE 1' train, '2' test, '0' unused)",
+    layout="ReCompress_Videos/CLASS/*.avi and splits/CLASS_test_splitN.txt: HMDB51's lists ('FILE 1' train, '2' test, "
+    "'0' unused) or JHMDB's own (no '0'); JHMDB's own may be in sub_splits/ instead",
 )
 
 

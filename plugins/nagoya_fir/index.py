@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark_core.clips.lists import read_lines
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Fold, Index, TableFrames
-from elrbench_plugins.nagoya_fir import CLASSES, DAYS, NAGOYA_FIR, PROTOCOLS, SUBJECTS
+from elrbench_plugins.dataset_lists import read_lines
+from elrbench_plugins.nagoya_fir import CLASSES, CLASSES_5, DAYS, NAGOYA_FIR, PROTOCOLS, STOPPING, SUBJECTS
 
 SHAPE = (16, 16)  # pixels
 SAME = {"walk1": "walk", "walk2": "walk", "falling1": "falling", "falling2": "falling"}
@@ -80,6 +80,15 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
         for subject, own in acted.items()
     }
     return Index(clips=tuple(clips.values()), folds=folds, missing=tuple(missing), missing_targets=missing)
+
+
+def read_5(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+    """Return the index of five actions: that of `read`, with sit, lie and stand as one class."""
+    index = read(root, protocol, options)
+    five = [CLASSES_5.index("stopping" if name in STOPPING else name) for name in CLASSES]
+    clips = tuple(replace(clip, target=five[clip.target]) for clip in index.clips if isinstance(clip.target, int))
+    missing = {name: five[target] for name, target in index.missing_targets.items() if isinstance(target, int)}
+    return replace(index, clips=clips, missing_targets=missing)
 
 
 def _letters(day: str, actions: list[Action]) -> dict[int, str]:

@@ -68,6 +68,7 @@ def elr_datasets() -> list[DatasetSpec]:
             licence="drawn by this project's code",
             task="multi-label",
             metric="f1_macro",
+            window_scores="elrbench_plugins.tinyvirat.windows:window_scores",
             classes=TINY_CLASSES,
             protocols={"subjects": _SUBJECTS},
             index="elrbench_plugins.puppets.tiny:index",

@@ -3,12 +3,15 @@
 from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.purwanto.options import (
     ATTENTION_BUDGETS,
+    ATTENTION_CONTROLS,
+    ATTENTION_ONLY,
     ATTENTION_OPTIONS,
     DEFAULTS,
     HEAD_VARIANTS,
     SHAPE,
     SUPER_RESOLUTION,
     SYSTEM_BUDGETS,
+    SYSTEM_CONTROLS,
     SYSTEM_OPTIONS,
 )
 
@@ -52,6 +55,8 @@ def elr_methods() -> list[MethodSpec]:
             recognizer_options=tuple(key for key in SHAPE if key != "dropout"),
             options=ATTENTION_OPTIONS,
             variants=HEAD_VARIANTS,
+            own_controls=ATTENTION_CONTROLS,
+            idea_options=ATTENTION_ONLY,
             defaults=DEFAULTS,
             budgets=ATTENTION_BUDGETS,
             check="elrbench_plugins.purwanto.check:check_attention",
@@ -73,6 +78,8 @@ def elr_methods() -> list[MethodSpec]:
                 **{name: {"sa": True, **numbers} for name, numbers in HEAD_VARIANTS.items()},
             },
             default_variants=("sr", "kd", "sa"),
+            own_controls=SYSTEM_CONTROLS,
+            idea_options=ATTENTION_ONLY,
             defaults=DEFAULTS,
             budgets=SYSTEM_BUDGETS,
             needs_high=True,

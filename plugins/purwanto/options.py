@@ -69,6 +69,9 @@ HEAD_VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "no-attention": {"attention": "none"},  # control: the same training of convolution and classifier
     "literal": {"dropout": 0.9},
 }
+ATTENTION_ONLY: tuple[str, ...] = ("attention", "dropout")  # of the first term of eq. 2
+ATTENTION_CONTROLS: Mapping[str, str] = {"softmax": "no-attention", "": "no-attention"}
+SYSTEM_CONTROLS: Mapping[str, str] = {"softmax": "no-attention", "sa": "sa+no-attention"}  # only of rows with attention
 
 # Table 1, "I3D with Knowledge Distillation": kd's options. The backbone alone is trained with the same numbers.
 BACKBONE: Mapping[str, Option] = {key: KD_OPTIONS[key] for key in RECIPE}

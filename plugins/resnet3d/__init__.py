@@ -18,7 +18,13 @@ SHORTCUT = Option(
 )
 
 
-def _spec(name: str, factory: str, summary: str) -> BackboneSpec:
+STEM = (
+    "stem: 64 channels, as in the code and the checkpoints of 2018. Today's public code widens the stem, too, to 128 "
+    "channels; checkpoints that it writes do not fit"
+)
+
+
+def _spec(name: str, factory: str, summary: str, *more: str) -> BackboneSpec:
     return BackboneSpec(
         name=name,
         summary=summary,
@@ -32,7 +38,7 @@ def _spec(name: str, factory: str, summary: str) -> BackboneSpec:
         std=(GREY_LEVEL, GREY_LEVEL, GREY_LEVEL),
         options={"shortcut": SHORTCUT},
         published=(Published(size=(112, 112), sampling="1x16", classes=400),),  # Kinetics
-        unspecified=(INPUT,),
+        unspecified=(INPUT, *more),
     )
 
 
@@ -43,5 +49,7 @@ def elr_backbones() -> list[BackboneSpec]:
         _spec("resnet3d-18", "resnet3d18", "18-layer residual network for clips, 33.4 M parameters"),
         _spec("resnet3d-34", "resnet3d34", "34-layer residual network for clips, 63.7 M parameters"),
         _spec("resnet3d-50", "resnet3d50", "50-layer residual network for clips, 47.0 M parameters"),
-        _spec("wide-resnet3d-50", "wide_resnet3d50", "wide 50-layer residual network for clips, 158 M parameters"),
+        _spec(
+            "wide-resnet3d-50", "wide_resnet3d50", "wide 50-layer residual network for clips, 158 M parameters", STEM
+        ),
     ]

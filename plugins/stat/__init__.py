@@ -9,9 +9,12 @@ from elrbench_plugins.attention_transfer.options import (
     DEPLOYS_VARIANTS,
     EXTERNAL,
     EXTERNAL_VARIANTS,
+    IDEA,
+    INITIAL_WEIGHTS,
     INTERNAL,
     SCHEDULE,
     UNLABELLED,
+    exact_controls,
 )
 from elrbench_plugins.supervised.budgets import DEFAULTS, JOINT_BUDGETS, JOINT_OPTIONS
 
@@ -59,6 +62,8 @@ def elr_methods() -> list[MethodSpec]:
                 "ut": {"unlabelled": "attention"},
                 **DEPLOYS_VARIANTS,
             },
+            own_controls=exact_controls("stat"),
+            idea_options=(*IDEA, *NORM),
             defaults=DEFAULTS,
             budgets=JOINT_BUDGETS,
             needs_high=True,
@@ -69,8 +74,7 @@ def elr_methods() -> list[MethodSpec]:
             check="elrbench_plugins.attention_transfer.check:check",
             unspecified=(
                 "epochs of the joint phase: as many as of the first phase, with a fresh schedule",
-                "initial weights: the paper starts from ImageNet or Kinetics, and says elsewhere that low-resolution "
-                "networks cannot start from them. Here: the backbone's own initialisation, from scratch if it has none",
+                INITIAL_WEIGHTS,
                 "phase in which batch normalisation is frozen and gradients are clipped: while attention is "
                 "transferred, in the student. Its running statistics are trained by then; frozen at their initial "
                 "values, they would not normalise. Teacher and student are trained alone as in CSTAT, so that both "

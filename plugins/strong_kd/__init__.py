@@ -25,6 +25,8 @@ def elr_methods() -> list[MethodSpec]:
                 "no-ema": {"ema_decay": 0.0},
                 "no-teacher": {"alpha": 0.0},
             },
+            own_controls={"": "no-teacher"},
+            idea_options=("alpha", "temperature"),
             defaults=DEFAULTS,
             budgets=BUDGETS,
             needs_high=True,

@@ -40,11 +40,12 @@ def elr_methods() -> list[MethodSpec]:
                 "I3D's first pooling and skipped frames (both below)",
                 "weight decay, label smoothing and clipping: none",
                 "frames: 16 consecutive frames from a random position. The code skips every second frame in half of "
-                "its draws. Testing averages the logits of all consecutive windows of 16, as the code does on UCF101 "
-                "and HMDB51",
-                "F1 in the tables of TinyVIRAT: the code's test script computes f1_macro_logit0.5, the mean over "
-                "classes with a threshold of 0.5 on the logit, not on its sigmoid. During training it logs "
-                "f1_samples_logit0.5. Records hold both, and f1_macro, by which tables rank",
+                "its draws. Testing averages the logits of all consecutive windows of 16, the last one padded. The "
+                "code averages them on UCF101 and HMDB51, too, but leaves out the frames after the last whole window",
+                "F1 in the tables of TinyVIRAT: the code's test script scores each whole window of 16 frames on its "
+                "own. It takes the mean over classes with a threshold of 0.5 on the logit, not on its sigmoid: "
+                "f1_macro_windows_logit0.5 in records, next to f1_macro_windows. f1_macro_logit0.5 is the same per "
+                "clip. During training the code logs f1_samples_logit0.5. Tables rank by f1_macro, per clip",
                 "initial weights: the paper starts I3D from Charades and the ResNets from Kinetics. Pass such files "
                 "with --weights FILE; otherwise the backbone is trained from scratch",
                 "I3D at 112x112: as published. The code leaves out the first pooling (backbone.first_pool)",

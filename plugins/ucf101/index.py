@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmark_core.clips.lists import files_by_name, find, levelled, read_lines
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
+from elrbench_plugins.dataset_lists import files_by_name, find, levelled, read_lines
 from elrbench_plugins.ucf101 import CLASSES, UCF101
 
 VIDEOS = "UCF-101"

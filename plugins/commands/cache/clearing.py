@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.clips.locks import clearing_lock
+from benchmark_core.clips.locks import CLEARING
 from benchmark_core.errors import RunFailed, unknown
+from benchmark_core.file_lock import Wait, acquire
+from benchmark_core.progress import SILENT, Reporter
 from benchmark_core.training.stage_files import LOCK
 from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage, held, read_cache, stage_files
 
@@ -18,13 +21,14 @@ from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, Stored
 class Selection:
     """What to remove.
 
-    clips, stages: the parts of the cache. before: only what was last used before this time, in seconds since 1970.
+    clips, stages, counts: the parts of the cache. before: only what was last used before this time, in s since 1970.
     names: stages by NAME, KEY or NAME-KEY. formats: stored formats by the first digits of their keys.
     unfinished: only unfinished stages.
     """
 
     clips: bool = False
     stages: bool = False
+    counts: bool = False
     before: float | None = None
     names: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
@@ -53,7 +57,12 @@ class Selection:
             and (self.before is None or stage.used < self.before)
             and not (self.unfinished and stage.finished)
         ]
-        return Cache(root=cache.root, formats=tuple(formats), stages=tuple(stages))
+        counts = [
+            file
+            for file in cache.counts
+            if self.counts and (self.before is None or file.lstat().st_mtime < self.before)
+        ]
+        return Cache(root=cache.root, formats=tuple(formats), stages=tuple(stages), counts=tuple(counts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +81,36 @@ class Freed:
         return {"files": self.files, "bytes": self.bytes, "kept": list(self.kept)}
 
 
-def clear(selected: Cache) -> Freed:
+def clear(selected: Cache, reporter: Reporter = SILENT) -> Freed:
     """Remove the selected part of a cache.
 
     A stage that another process is training is kept. All clips are kept while a process trains, prepares or tests.
+    Raises RunFailed if the cache cannot be written.
     """
-    freed = Freed()
+    with removing(selected.root):
+        return _clear(selected, reporter)
+
+
+@contextmanager
+def removing(root: Path) -> Iterator[None]:
+    """Raise RunFailed if the cache `root` turns out to be read-only within the block."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(
+            f"nothing can be removed from the cache {root} ({error.strerror or error}); remove it as a user who can "
+            "write to it"
+        ) from error
+
+
+def _clear(selected: Cache, reporter: Reporter) -> Freed:
+    freed = _unlink(selected.counts)
+    _drop_folders({file.parent for file in selected.counts})
     for stage in selected.stages:
         gone = remove_stage(stage)
         freed += gone or Freed(kept=(f"stage {stage.folder}: another process is training it",))
     if selected.formats:
-        with clearing_lock(selected.root) as free:
+        with clearing_lock(selected.root, reporter) as free:
             busy = next(
                 (f" to train {stage.folder}" for stage in read_cache(selected.root).stages if stage.in_training), ""
             )
@@ -95,6 +123,21 @@ def clear(selected: Cache) -> Freed:
                     freed += _unlink([one.path / "recipe.json", one.path / "source.json"])
                     _drop_folders([*one.path.glob("[0-9a-f][0-9a-f]"), one.path])
     return freed
+
+
+@contextmanager
+def clearing_lock(root: Path, reporter: Reporter = SILENT) -> Iterator[bool]:
+    """Yield whether no process reads clips of the store under `root`; no process can begin to within the block."""
+    with acquire(root / CLEARING, Wait(f"{root}, from which clips are being removed", reporter.warn)):
+        yield all([_abandoned(path) for path in (root / "locks").glob("reading-*.lock")])
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether the process that made the reader lock is gone; if so, remove its file."""
+    with held(path) as free:
+        if free:
+            path.unlink(missing_ok=True)
+    return free
 
 
 def remove_stage(stage: StoredStage) -> Freed | None:
@@ -135,10 +178,7 @@ def _unlink(files: Iterable[Path]) -> Freed:
     for file in files:
         with contextlib.suppress(FileNotFoundError):
             size = file.lstat().st_size
-            try:
-                file.unlink()
-            except PermissionError as error:
-                raise RunFailed(f"{file} cannot be removed: {error.strerror}; it belongs to another user") from error
+            file.unlink()
             freed += Freed(files=1, bytes=size)
     return freed
 

@@ -16,7 +16,7 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.runs.request import cache_folder
 
 UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
-PARTS = ("clips", "stages")
+PARTS = ("clips", "stages", "counts")
 
 
 @click.group("cache", cls=Group, invoke_without_command=True)
@@ -24,8 +24,8 @@ PARTS = ("clips", "stages")
 def command(ctx: click.Context) -> None:
     """elrbench cache ls
 
-    List, verify and clear the cache folder. It holds decoded and degraded clips, and stages: training results that runs
-    share.
+    List, verify and clear the cache folder. It holds decoded and degraded clips; stages, which are training results
+    that runs share; and counts, which 'elrbench suite show' keeps.
 
     What is removed is rebuilt when a run needs it.
     """
@@ -40,7 +40,7 @@ def ls(cache: Path | None, as_json: bool) -> None:
     """elrbench cache ls
 
     List stored clips by format, and stages, last used first. Print sizes, the training time and device of each stage,
-    and the epoch that an unfinished stage has reached.
+    and the epoch that an unfinished stage has reached. Print the size of the counts.
     """
     from elrbench_plugins.commands.cache.contents import read_cache
     from elrbench_plugins.commands.cache.text import list_text
@@ -76,8 +76,8 @@ def verify(ctx: click.Context, remove: bool, cache: Path | None, as_json: bool) 
     ctx.exit(1 if any(not one.removed for one in report.broken) else 0)
 
 
-@command.command("clear", short_help="Remove clips or stages.")
-@click.argument("parts", nargs=-1, metavar="[clips|stages]...")
+@command.command("clear", short_help="Remove clips, stages or counts.")
+@click.argument("parts", nargs=-1, metavar="[clips|stages|counts]...")
 @click.option("--stage", "names", multiple=True, metavar="NAME|NAME-KEY", help="Remove this stage. Repeatable.")
 @click.option(
     "--recipe",
@@ -105,7 +105,7 @@ def clear(
 ) -> None:
     """elrbench cache clear stages --older-than 30d
 
-    Remove clips, stages, or a selection of them, after confirmation.
+    Remove clips, stages, counts, or a selection of them, after confirmation.
 
     A stage that another process is training is kept, and so are all clips while it trains. Files that are not part of
     the cache are not touched, and links are not followed.
@@ -124,20 +124,21 @@ def clear(
     selection = Selection(
         clips="clips" in wanted,
         stages="stages" in wanted,
+        counts="counts" in wanted,
         before=time.time() - _seconds(age) if age else None,
         names=names,
         formats=recipes,
         unfinished=unfinished,
     )
     selected = selection.of(read_cache(cache_folder(cache)))
-    if not yes and (selected.formats or selected.stages):
+    if not yes and (selected.formats or selected.stages or selected.counts):
         click.echo(choice_text(selected), err=True)
         if not sys.stdin.isatty():
             raise ElrError("'elrbench cache clear' needs confirmation, but stdin is not a terminal; add --yes")
         if not click.confirm("remove?", err=True):
             click.echo("nothing was removed", err=True)
             ctx.exit(1)
-    freed = remove(selected)
+    freed = remove(selected, ConsoleReporter())
     if as_json:
         print_json(freed.to_json())
     else:
@@ -150,7 +151,9 @@ def _wanted(parts: tuple[str, ...], of_stages: bool, of_clips: bool, aged: bool)
     implied = {part for part, meant in (("stages", of_stages), ("clips", of_clips)) if meant}
     if not parts:
         if not implied and not aged:
-            raise ElrError("nothing is selected; pass clips, stages, --stage, --recipe, --unfinished or --older-than")
+            raise ElrError(
+                "nothing is selected; pass clips, stages, counts, --stage, --recipe, --unfinished or --older-than"
+            )
         return implied or set(PARTS)
     if implied - set(parts):
         part = (implied - set(parts)).pop()

@@ -8,20 +8,23 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from benchmark_core.atomic import PART
 from benchmark_core.errors import ElrError
-from benchmark_core.training.stage_files import BEGUN, CHECKPOINT, LOCK, NOTE, WEIGHTS, read_note
+from benchmark_core.file_lock import acquire
+from benchmark_core.training.stage_files import BEGUN, CHECKPOINT, FIRST_LINE, LOCK, MAGIC, NOTE, WEIGHTS, read_note
 
 FORMAT = re.compile(r"[0-9a-f]{16}")
 STAGE = re.compile(r"(.+)-([0-9a-f]{16})")
 CLIP = re.compile(r"([0-9a-f]{2})[0-9a-f]+\.clip(\.tmp)?")  # as the store names them; a test compares
+COUNTS = "counts"  # folder of what `elrbench suite show` has counted, a file per plan; a test compares
+COUNT = re.compile(r"[0-9a-f]{16}\.json")
 STAGE_FILES = (NOTE, WEIGHTS, CHECKPOINT, BEGUN)
 
 
@@ -139,11 +142,17 @@ class StoredStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """Contents of a cache folder."""
+    """Contents of a cache folder. counts: files of plans that `elrbench suite show` has counted."""
 
     root: Path
     formats: tuple[StoredFormat, ...]
     stages: tuple[StoredStage, ...]
+    counts: tuple[Path, ...] = ()
+
+    @property
+    def bytes_of_counts(self) -> int:
+        """Size of all files in `counts`."""
+        return sum(map(_bytes, self.counts))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain names and numbers."""
@@ -151,7 +160,8 @@ class Cache:
             "cache": str(self.root),
             "clips": [one.to_json() for one in self.formats],
             "stages": [stage.to_json() for stage in self.stages],
-            "bytes": sum(one.bytes for one in self.formats) + sum(stage.bytes for stage in self.stages),
+            "counts": {"files": len(self.counts), "bytes": self.bytes_of_counts},
+            "bytes": sum(one.bytes for one in (*self.formats, *self.stages)) + self.bytes_of_counts,
         }
 
 
@@ -167,24 +177,30 @@ def read_cache(root: Path) -> Cache:
     stages = [path for path in entries["stages"] if STAGE.fullmatch(path.name)]
     parts = [name for name in entries if _plain(root / name)]
     strange = any(path for name in parts for path in (root / name).iterdir())
-    known = parts or _plain(root / "counts")  # counts/: those of `suite show`
-    if not known or (strange and not formats and not stages):
+    if not (parts or _plain(root / COUNTS)) or (strange and not formats and not stages):
         raise ElrError(f"{root} is not a cache of elrbench: a cache has folders clips/ or stages/; pass --cache DIR")
     return Cache(
         root=root,
         formats=tuple(sorted(map(_format, formats), key=lambda one: -one.used)),
         stages=tuple(sorted(map(_stage, stages), key=lambda one: -one.used)),
+        counts=_counts(root / COUNTS),
     )
+
+
+def _counts(folder: Path) -> tuple[Path, ...]:
+    found = sorted(folder.iterdir()) if _plain(folder) else []
+    return tuple(path for path in found if COUNT.fullmatch(path.name) and path.is_file() and not path.is_symlink())
 
 
 @contextmanager
 def held(lock: Path) -> Iterator[bool]:
     """Hold a lock within the block and yield True; yield False if another process holds it."""
     try:
-        with FileLock(lock, timeout=0):
-            yield True
+        taken = acquire(lock, timeout=0)
     except Timeout:
-        yield False
+        taken = None
+    with taken or nullcontext():
+        yield taken is not None
 
 
 def _format(path: Path) -> StoredFormat:
@@ -240,16 +256,16 @@ def _stage(path: Path) -> StoredStage:
 
 
 def _epoch(checkpoint: Path) -> tuple[int, int | None] | None:
-    """Return (last finished epoch, from 1; number of epochs) of a stage's last training loop."""
-    if not checkpoint.is_file():
+    """Return (last finished epoch, from 1; number of epochs) of a stage's last training loop, without its checksum."""
+    try:
+        if not checkpoint.is_file():
+            return None
+        with checkpoint.open("rb") as file:
+            head = json.loads(file.readline(1000)) if file.read(FIRST_LINE).startswith(MAGIC) else {}
+        epoch, of = head["epoch"], head.get("of")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    from benchmark_core.training.stage_folder import read_checkpoint
-
-    saved = read_checkpoint(checkpoint, lazily=True)
-    if saved is None or not saved.get("loops"):
-        return None
-    last = saved["loops"][-1]
-    return int(last["epoch"]) + 1, last.get("of")
+    return (epoch, of if isinstance(of, int) else None) if isinstance(epoch, int) else None
 
 
 def _folders(path: Path) -> list[Path]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from av.error import FFmpegError
+
 from benchmark_core.canonical import digest_of
-from benchmark_core.clips.clipfile import fault
+from benchmark_core.clips import clipfile
 from benchmark_core.progress import Reporter
-from benchmark_core.training.stage_files import CHECKPOINT, NOTE, WEIGHTS, damage
-from elrbench_plugins.commands.cache.clearing import remove_clips, remove_stage
+from benchmark_core.training.stage_files import CHECKPOINT, NOTE, WEIGHTS, damage, open_checkpoint
+from elrbench_plugins.commands.cache.clearing import remove_clips, remove_stage, removing
 from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage
 
 
@@ -55,14 +58,15 @@ def verify(cache: Cache, *, reporter: Reporter, remove: bool = False) -> CacheRe
                 broken.append(_removed(stored, stored.path / "recipe.json", reason, remove))
             for file in stored.files:
                 if file.suffix == ".clip":
-                    if (reason := fault(file)) and file.exists():
+                    if (reason := clip_fault(file)) and file.exists():
                         broken.append(_removed(stored, file, reason, remove))
                     advance(1)
     read = [stage for stage in cache.stages if not stage.in_training]
     with reporter.steps("stages", len(read)) as advance:
         for stage in read:
             if reason := "; ".join(_stage_faults(stage)):
-                gone = remove and remove_stage(stage)
+                with removing(cache.root):
+                    gone = remove and remove_stage(stage)
                 broken.append(Broken(path=stage.path, reason=reason, removed=bool(gone)))
             advance(1)
     return CacheReport(
@@ -73,8 +77,27 @@ def verify(cache: Cache, *, reporter: Reporter, remove: bool = False) -> CacheRe
     )
 
 
+def clip_fault(path: Path) -> str | None:
+    """Read a whole clip file and decode every frame. Return what is wrong with it, or None.
+
+    For raw frames of older versions, which have no checksum, only the length of the file is checked.
+    """
+    header = clipfile.read_header(path)
+    if header is None:
+        return "truncated, or not a clip file"
+    try:
+        if header.checksum not in (None, clipfile.checksum(path)):
+            return "damaged: its checksum does not match"
+        for number in range(header.frames):
+            clipfile.read_frames(path, header, [number])
+    except (OSError, FFmpegError, ValueError, zlib.error) as error:
+        return f"cannot be read: {error}"
+    return None
+
+
 def _removed(stored: StoredFormat, file: Path, reason: str, remove: bool) -> Broken:
-    gone = remove and bool(remove_clips(stored, [file]).files)
+    with removing(file):
+        gone = remove and bool(remove_clips(stored, [file]).files)
     return Broken(path=file, reason=reason, removed=gone)
 
 
@@ -93,8 +116,12 @@ def _stage_faults(stage: StoredStage) -> Iterator[str]:
         found = damage(stage.path, stage.note) or _weights_fault(stage.path / WEIGHTS)
         if found:
             yield found
-    elif (stage.path / CHECKPOINT).exists() and stage.epoch is None:
-        yield f"its {CHECKPOINT} cannot be read"
+    elif (stage.path / CHECKPOINT).exists():
+        try:
+            with open_checkpoint(stage.path / CHECKPOINT, stage.key):
+                pass
+        except (OSError, ValueError) as error:
+            yield f"its {CHECKPOINT} {error}"
 
 
 def _weights_fault(path: Path) -> str | None:

@@ -25,7 +25,14 @@ def list_text(cache: Cache) -> str:
         title = ("stage", "dataset", "backbone", "seed", "state", "time", "bytes", "last used", "device", "function")
         rows = [(*_stage_row(stage, now), distinguishing_numbers(stage, cache.stages)) for stage in cache.stages]
         parts += ["", columns([(*title, "differs in"), *rows], "  ")]
+    if cache.counts:
+        parts += ["", counts_text(cache)]
     return "\n".join([*parts, "", totals(cache)])
+
+
+def counts_text(cache: Cache) -> str:
+    """Return `counts of 12 plans by 'elrbench suite show', 4.1 KiB`."""
+    return f"counts of {len(cache.counts)} plans by 'elrbench suite show', {size(cache.bytes_of_counts)}"
 
 
 def totals(cache: Cache) -> str:
@@ -94,6 +101,7 @@ def choice_text(selected: Cache) -> str:
     """Return what will be removed."""
     lines = [f"  clips {one.key} {one.kind} {one.size} {one.degradation}".rstrip() for one in selected.formats]
     lines += [f"  stage {one.folder} ({one.numbers.get('dataset', '?')}, {one.state})" for one in selected.stages]
+    lines += [f"  {counts_text(selected)}"] * bool(selected.counts)
     return "\n".join([*lines, totals(selected)])
 
 

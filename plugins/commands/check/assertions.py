@@ -35,13 +35,6 @@ def require_installed(spec: Spec, module: str) -> None:
         raise CheckSkipped(str(error)) from error
 
 
-def require_module(built: object) -> nn.Module:
-    """Return `built`; raise CheckFailed if a factory returned anything but a torch module."""
-    if not isinstance(built, nn.Module):
-        raise CheckFailed(f"its factory returns {type(built).__name__}, not a torch module")
-    return built
-
-
 def require_shape(output: object, expected: tuple[int, ...]) -> None:
     """Raise CheckFailed unless `output` is a tensor of shape `expected` that holds finite floats."""
     if not isinstance(output, Tensor):
@@ -68,7 +61,7 @@ def gradients_and_state(module: nn.Module, forward: Any, build: Any, unused: Seq
         broken = [name for name, parameter in trainable.items() if not _finite(parameter.grad)]
         require(not broken, f"the gradient of {', '.join(broken[:3])} is not finite")
     yield "restores its state"
-    other = require_module(build())
+    other = build()
     other.load_state_dict(module.state_dict(), strict=True)
     with torch.no_grad():
         same = torch.allclose(forward(module.eval()), forward(other.eval()), atol=1e-5)

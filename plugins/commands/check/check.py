@@ -63,7 +63,7 @@ def _follow(spec: Spec, steps: Iterator[str]) -> Iterator[Finding]:
         except CheckFailed as error:
             yield Finding(component, current, "failed", str(error), definition_of(spec))
             return
-        except Exception as error:  # any error in the author's code is the finding
+        except (Exception, SystemExit) as error:  # any error in the author's code is the finding
             detail = str(error) if isinstance(error, ElrError) else f"{type(error).__name__}: {error}"
             yield Finding(component, current, "failed", detail, raised_at(error, spec) or definition_of(spec))
             return

@@ -16,6 +16,7 @@ from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
+from benchmark_core.plans.lookup import find
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.context import RunContext
@@ -37,7 +38,6 @@ from elrbench_plugins.commands.check.assertions import (
     gradients_and_state,
     require,
     require_installed,
-    require_module,
     require_shape,
 )
 from elrbench_plugins.commands.check.command_checks import check_command, check_tracker
@@ -129,7 +129,7 @@ class ComponentChecks:
         yield "builds"
         time = (spec.frames,) if spec.frames > 1 else ()
         options = next(iter(plans.values())).options("enhancer")
-        built = {low: require_module(spec.build(low, SIZE, options)) for low in plans}
+        built = {low: spec.build(low, SIZE, options) for low in plans}
         yield "returns the right size"
         for low, module in built.items():
             require_shape(module(minimal.noise(2, 3, *time, *low)), (2, 3, *time, *SIZE))
@@ -141,7 +141,7 @@ class ComponentChecks:
     def backbone(self, spec: BackboneSpec) -> Iterator[str]:
         """Check stage maps, features, classifier, gradients, state, initial weights, and one run."""
         yield "builds"
-        built: Any = require_module(spec.build(CLASSES))
+        built: Any = spec.build(CLASSES)
         for name in ("forward_features", "pool", "get_classifier", "num_features"):
             require(hasattr(built, name), f"its module has no '{name}'")
         frames = Sampling.parse(spec.sampling).t
@@ -174,6 +174,12 @@ class ComponentChecks:
         """Check the recognizer of a plan with the method's default components, and one run."""
         yield "resolves to a plan"
         plan = self.plan(method=spec.name)
+        if spec.own_controls:
+            yield "names controls that exist"
+            for name in (*filter(None, spec.own_controls), *spec.own_controls.values()):
+                find(self.catalog.methods, name if ":" in name else f"{spec.name}:{name}")
+            for key in spec.idea_options:
+                require(key in spec.options, f"idea_options has '{key}', which is not an option")
         yield "builds its recognizer"
         components = components_of(self.catalog, plan)
         built = recognizer_of(plan, components, high=spec.oracle)

@@ -61,7 +61,7 @@ def draw_picture(catalog: Catalog, name: str, path: Path, asked: dict[str, Any])
 
     Raises ElrError for an unknown dataset, and for a path that cannot be written or is not a .png.
     """
-    from benchmark_core.atomic import check_writable, write_whole
+    from benchmark_core.atomic import check_cache, check_writable, write_whole
     from benchmark_core.plans.resolve import with_options
     from elrbench_plugins.commands.data.command import find
 
@@ -71,7 +71,7 @@ def draw_picture(catalog: Catalog, name: str, path: Path, asked: dict[str, Any])
         raise ElrError(f"--out {path} is a folder; pass a file name")
     check_writable(path.parent, "--out")
     cache = cache_folder(asked["cache"])
-    check_writable(cache, "--cache")
+    check_cache(cache)
     catalog, dataset, options, root = find(catalog, name, asked["data"], None)
     protocol = asked["protocol"] or dataset.default_protocol
     if protocol not in dataset.protocols:

@@ -135,7 +135,7 @@ def contact_sheet(
     layout = Layout(
         blocks=len(present), columns=1, clips=clips, lines=len(lines), frames=frames, cell=size, gutter=gutter
     )
-    store = ClipStore(cache)
+    store = ClipStore(cache, reporter)
     picked, bad = _stored(store, train, sorted(present), clips, stored_views, reporter)
     views = Views(
         train,

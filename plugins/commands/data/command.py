@@ -84,6 +84,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 @CLASSES
 @click.option("--protocol", metavar="NAME", help="Protocol to verify. Default: all.")
 @click.option("--sampling", metavar="KxT", help="Report clips that are too short for this sampling. Default: 4x1.")
+@click.option("--strict", is_flag=True, help="Exit with 1 also if clips are suspect.")
 @WORKERS
 @plugin_flag
 @json_flag
@@ -95,6 +96,7 @@ def verify(
     classes: str | None,
     protocol: str | None,
     sampling: str | None,
+    strict: bool,
     workers: int | None,
     plugins: tuple[str, ...],
     as_json: bool,
@@ -104,7 +106,10 @@ def verify(
     Compare a folder with the dataset as published. Count clips by fold and class, decode every clip to its end, and
     list clips that are missing, broken, too short or duplicated.
 
-    Exit code: 1 if there is a problem, else 0.
+    List clips with signs of damage as suspect: decoder warnings, truncated files, frames of two sizes. Runs use these
+    clips. Damage that decodes to valid pictures leaves no sign.
+
+    Exit code: 1 if there is a problem, else 0. Suspect clips are a problem only with --strict.
     """
     from benchmark_core.catalog import load_catalog
 
@@ -129,7 +134,7 @@ def verify(
         print_json(report.to_json())
     else:
         click.echo(verify_text(report, spec.default_protocol))
-    ctx.exit(0 if report.clean else 1)
+    ctx.exit(0 if report.clean and not (strict and report.suspect) else 1)
 
 
 # -- prepare

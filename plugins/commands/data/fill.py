@@ -71,7 +71,7 @@ def fill(
     formats = view_plan(degradation, degradation_options, size=size).formats(low=views != "high", high=views != "low")
     with reporter.steps("clips", len(clips)) as advance:
         report = ensure_views(
-            ClipStore(cache), clips, formats, bad_clips=bad_clips, progress=follow(advance), workers=workers
+            ClipStore(cache, reporter), clips, formats, bad_clips=bad_clips, progress=follow(advance), workers=workers
         )
     return Filled(formats=tuple(fmt.key for fmt in formats), missing=index.missing, report=report)
 

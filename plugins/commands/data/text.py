@@ -100,6 +100,7 @@ def verify_text(report: DataReport, default: str) -> str:
     problems: dict[str, list[str]] = {
         "missing": report.missing,
         "broken": [f"{clip}: {reason}" for clip, reason in report.broken.items()],
+        "suspect": [f"{clip}: {signs}" for clip, signs in report.suspect.items()],
         "short": [
             f"{clip}: {frames} frames, fewer than {report.sampling} takes" for clip, frames in report.short.items()
         ],
@@ -110,8 +111,13 @@ def verify_text(report: DataReport, default: str) -> str:
         if entries:
             more = [f"  … and {len(entries) - SHOWN} more; --json has all"] if len(entries) > SHOWN else []
             lines += ["", f"{kind}: {len(entries)}", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
-    found_problems = ", ".join(f"{len(entries)} {kind}" for kind, entries in problems.items() if entries)
-    return "\n".join([*lines, "", f"problems: {found_problems}" if found_problems else NO_PROBLEM])
+    found_problems = ", ".join(
+        f"{len(entries)} {kind}" for kind, entries in problems.items() if entries and kind != "suspect"
+    )
+    result = f"problems: {found_problems}" if found_problems else NO_PROBLEM
+    if report.suspect:
+        result += f"; {len(report.suspect)} suspect (a warning; --strict makes it an error)"
+    return "\n".join([*lines, "", result])
 
 
 def _folds_text(protocols: Mapping[str, Mapping[str, Any]]) -> str:

@@ -18,7 +18,8 @@ from benchmark_core.clips.store import SECONDS_PER_CLIP
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
 from benchmark_core.specs import DatasetSpec, Value
-from benchmark_core.specs.index import Clip, Index, Source
+from benchmark_core.specs.index import Clip, Index, Source, VideoFile
+from elrbench_plugins.commands.data.suspect import Signs, truncation
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,11 +28,16 @@ Size: TypeAlias = tuple[int, int]  # (rows, columns)
 
 @dataclass(frozen=True)
 class DecodedClip:
-    """A clip that was decoded. sizes: frame sizes in order of appearance. content: SHA-256 of the decoded planes."""
+    """A clip that was decoded.
+
+    sizes: frame sizes in order of appearance. content: SHA-256 of the decoded planes. damage: signs of damage; empty if
+    there are none.
+    """
 
     frames: int
     sizes: tuple[Size, ...]
     content: str
+    damage: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +64,10 @@ class FoldCounts:
 class DataReport:
     """What was found in a dataset's folder.
 
-    missing: listed files that do not exist. broken: clip id -> why it cannot be decoded. short: clip id -> frames, of
-    clips with fewer frames than `sampling` takes; their last frame is repeated. double: groups of clip ids with
-    identical pictures. counts: folds that differ from the published counts. unlisted: files in no list.
+    missing: listed files that do not exist. broken: clip id -> why a run cannot use it. suspect: clip id -> signs of
+    damage of a clip that a run uses. short: clip id -> frames, of clips with fewer frames than `sampling` takes; their
+    last frame is repeated. double: groups of clip ids with identical pictures. counts: folds that differ from the
+    published counts. unlisted: files in no list.
     """
 
     dataset: str
@@ -73,6 +80,7 @@ class DataReport:
     notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
+    suspect: dict[str, str] = field(default_factory=dict)
     short: dict[str, int] = field(default_factory=dict)
     double: list[list[str]] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
@@ -81,7 +89,10 @@ class DataReport:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is missing, broken, short, duplicated or different from the published counts."""
+        """Whether nothing is missing, broken, short, duplicated or different from the published counts.
+
+        Suspect clips do not count: a healthy clip may be suspect.
+        """
         return not (self.missing or self.broken or self.short or self.double or self.counts)
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +129,7 @@ class DataReport:
             },
             "missing": self.missing,
             "broken": [{"clip": clip, "reason": reason} for clip, reason in self.broken.items()],
+            "suspect": [{"clip": clip, "reason": reason} for clip, reason in self.suspect.items()],
             "short": [{"clip": clip, "frames": frames} for clip, frames in self.short.items()],
             "double": self.double,
             "counts": self.counts,
@@ -145,10 +157,15 @@ def verify(
     missing: dict[str, None] = {}
     indices: dict[str, Index] = {}
     failed: list[ElrError] = []
+    skipped: dict[str, ElrError] = {}
+    protocols = tuple(protocols)
     for name in protocols or dataset.protocols:
         try:
             index = list_clips(dataset, name, options, data=data, bad_clips="skip")
         except ElrError as error:
+            if dataset.protocols[name].optional and not protocols:
+                skipped[name] = error
+                continue
             failed.append(error)
             report.counts.append(f"{name}: {error}")
             continue
@@ -157,15 +174,17 @@ def verify(
         missing |= dict.fromkeys(index.missing)
         report.pool = max(report.pool, len(index.unlabelled))
         report.notes += [note for note in index.notes if note not in report.notes]
-    if failed and not indices:
-        raise failed[0]
+    if not indices:
+        raise [*failed, *skipped.values()][0]
+    if skipped:
+        report.notes.append(f"not verified: {', '.join(skipped)} ({next(iter(skipped.values()))})")
     report.clips, report.missing = len(clips), list(missing)
     report.unlisted = min(index.unlisted for index in indices.values())
     for name, index in indices.items():
         report.protocols[name] = _folds(dataset, name, index)
         found = report.protocols[name].items()
         report.counts += [f"{name}, fold {fold}: {part.mismatch}" for fold, part in found if part.mismatch]
-    _decode_all(report, list(clips.values()), sampling, workers, reporter)
+    _decode_all(report, dataset, list(clips.values()), sampling, workers, reporter)
     return report
 
 
@@ -194,8 +213,15 @@ def _by_class(classes: tuple[str, ...], train: tuple[Clip, ...], test: tuple[Cli
     return {name: (counters[0][number], counters[1][number]) for number, name in enumerate(classes)}
 
 
-def _decode_all(report: DataReport, clips: list[Clip], sampling: Sampling, workers: int, reporter: Reporter) -> None:
-    """Decode every clip and add frames, sizes, broken, short and duplicated clips to the report."""
+def _decode_all(
+    report: DataReport,
+    dataset: DatasetSpec,
+    clips: list[Clip],
+    sampling: Sampling,
+    workers: int,
+    reporter: Reporter,
+) -> None:
+    """Decode every clip and add frames, sizes, broken, suspect, short and duplicated clips to the report."""
     same: dict[str, list[str]] = defaultdict(list)
     sizes: Counter[Size] = Counter()
     with reporter.steps("clips", len(clips)) as advance:
@@ -206,13 +232,23 @@ def _decode_all(report: DataReport, clips: list[Clip], sampling: Sampling, worke
                 report.frames.append(decoded.frames)
                 sizes[decoded.sizes[0]] += 1
                 same[decoded.content].append(clip.id)
-                if len(decoded.sizes) > 1:
-                    report.broken[clip.id] = f"the frame size changes from {decoded.sizes[0]} to {decoded.sizes[1]}"
+                resized = _sizes_text(decoded.sizes)
+                if resized and dataset.natively_low:  # a run stores its frames as recorded, in one array
+                    report.broken[clip.id] = resized
+                    resized = ""
                 elif sampling.pads(decoded.frames):
                     report.short[clip.id] = decoded.frames
+                if signs := "; ".join(filter(None, (decoded.damage, resized))):
+                    report.suspect[clip.id] = signs
             advance(1)
     report.sizes = dict(sizes)
     report.double = [ids for ids in same.values() if len(ids) > 1]
+
+
+def _sizes_text(sizes: tuple[Size, ...]) -> str:
+    """Return how the frame size changes within a clip; empty if it does not."""
+    (rows, columns), *others = sizes
+    return f"the frame size changes from {rows}x{columns} to {others[0][0]}x{others[0][1]}" if others else ""
 
 
 def decode_clip(source: Source) -> DecodedClip | str:
@@ -221,16 +257,20 @@ def decode_clip(source: Source) -> DecodedClip | str:
     count = 0
     sizes: dict[Size, None] = {}
     try:
-        for frames in decode(source, seconds=SECONDS_PER_CLIP):
-            count += len(frames)
-            sizes[frames.size] = None
-            for number in range(len(frames)):  # by frame: the digest must not depend on chunk length
-                for plane in frames.planes:
-                    digest.update(f"{frames.colour} {plane.shape[1:]}".encode())
-                    digest.update(plane[number].tobytes())
+        with Signs() as signs:
+            if isinstance(source, VideoFile) and (missing := truncation(source.path)):
+                signs.add(missing)
+            for frames in decode(source, seconds=SECONDS_PER_CLIP, notice=signs.add):
+                signs.read_log()
+                count += len(frames)
+                sizes[frames.size] = None
+                for number in range(len(frames)):  # by frame: the digest must not depend on chunk length
+                    for plane in frames.planes:
+                        digest.update(f"{frames.colour} {plane.shape[1:]}".encode())
+                        digest.update(plane[number].tobytes())
     except BadClip as error:
         return " ".join(error.reason.split())
-    return DecodedClip(count, tuple(sizes), digest.hexdigest())
+    return DecodedClip(count, tuple(sizes), digest.hexdigest(), signs.text())
 
 
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Result]]:

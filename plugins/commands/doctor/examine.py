@@ -77,7 +77,10 @@ def examine(cache: Path, extra: Sequence[str] = ()) -> DoctorReport:
 def _devices(report: DoctorReport) -> None:
     import torch
 
-    report.devices.append(f"cpu: {os.cpu_count()} cores; threads used by torch: {torch.get_num_threads()}")
+    from benchmark_core.training.device import describe_processor
+
+    processor = f"{describe_processor()}; {os.cpu_count()} cores; threads used by torch: {torch.get_num_threads()}"
+    report.devices.append(f"cpu: {processor}")
     for number in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(number)
         report.devices.append(f"cuda:{number}: {facts.name}, {facts.total_memory / 1024**3:.0f} GiB")

@@ -63,7 +63,7 @@ def command(
     folder = find_run(run)
     finished = read_run(folder)
 
-    from benchmark_core.atomic import check_writable, write_whole
+    from benchmark_core.atomic import check_cache, check_writable, write_whole
     from benchmark_core.catalog import load_catalog
     from elrbench_plugins.commands.report.make import PAGE, make_report
 
@@ -71,8 +71,9 @@ def command(
     if page.is_dir():
         raise ElrError(f"--out {page} is a folder; pass a file name")
     reads_clips = clips > 0 and "fused" not in finished.record
-    for needed in (page.parent, *([cache_folder(cache)] if reads_clips else [])):
-        check_writable(needed)
+    check_writable(page.parent)
+    if reads_clips:
+        check_cache(cache_folder(cache))
     name = finished.record["plan"]["dataset"]
     catalog, dataset = load_catalog(extra=plugins), name
     if data is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.clips.locks import holds_reader_lock
+from benchmark_core.clips.locks import reader_lock
 from benchmark_core.clips.views import Batch
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
@@ -72,7 +72,8 @@ def make_report(
     except ElrError as error:
         leave_out_clips(report, str(error))
         return report
-    _of_clips(report, run_clips, clips, cache=cache)
+    with reader_lock(cache, run_clips.reporter):
+        _of_clips(report, run_clips, clips, cache=cache)
     return report
 
 
@@ -129,7 +130,6 @@ def _streams(run: Finished, page_folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-@holds_reader_lock
 def _of_clips(report: RunReport, run_clips: RunClips, clips: int, *, cache: Path) -> None:
     """Add the panels with clips. A panel that fails has its reason and does not affect the others."""
     predictions = report.run.predictions

@@ -90,7 +90,7 @@ def list_run_clips(
         where = "" if data is None else f" in {data}"
         raise ElrError(f"the clips{where} differ from those of the run: manifest {found}, recorded {expected}")
     clips = {clip.id: clip for clip in index.split(plan.fold, "test")}
-    return RunClips(deployed, clips, ClipStore(cache), device, reporter)
+    return RunClips(deployed, clips, ClipStore(cache, reporter), device, reporter)
 
 
 def batch_size(deployed: LoadedRun) -> int:

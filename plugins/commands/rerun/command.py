@@ -17,6 +17,7 @@ from benchmark_core.cli.flags import (
     extra_data_flags,
     json_flag,
     plugin_flag,
+    shared_clips_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths, RunContext
@@ -43,6 +44,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--teacher", metavar="DIR", help="Run folder of the teacher, if the recorded plan was given one.")
 @bad_clips_flag
+@shared_clips_flag
 @device_flag
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder to write. Default: ./elrbench-runs/DIGEST-again.")
 @cache_flag
@@ -62,6 +64,7 @@ def command(
     enhancer_weights: str | None,
     teacher: str | None,
     bad_clips: str,
+    shared_clips: str | None,
     device: str | None,
     out: Path | None,
     cache: Path | None,
@@ -78,7 +81,8 @@ def command(
     published.
 
     Exit code: 1 if the data differ from those of the record; nothing is trained then. 1 if predictions differ although
-    device, versions and plugins are the same. Else 0.
+    both runs used a CPU, and device, processor, versions and plugins are the same. Else 0. The device includes the
+    number of threads. A GPU need not give equal bits twice.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
@@ -113,6 +117,7 @@ def command(
         extra=extra,
         reporter=ConsoleReporter(),
         bad_clips=bad_clips,
+        shared_clips=shared_clips or ("warn" if old.get("shared_clips") else None),
         device=device,
         refit=refit,
     )
@@ -132,7 +137,8 @@ def command(
     else:
         printed = without_top5(comparison["scores"], old["dataset"]["classes"], old["primary"])
         click.echo(_text({**comparison, "scores": printed}))
-    ctx.exit(0 if found.all_same or found.same is None or comparison["differ"] else 1)
+    on_a_cpu = old["device"].startswith("cpu")
+    ctx.exit(0 if found.all_same or found.same is None or comparison["differ"] or not on_a_cpu else 1)
 
 
 def _comparison(
@@ -173,7 +179,7 @@ def _text(comparison: dict[str, Any]) -> str:
         lines.append("differences, recorded | again:")
         lines.append(columns(((key, f"{one} | {other}") for key, (one, other) in comparison["differ"].items()), "  "))
     else:
-        lines.append("same device, versions and plugins")
+        lines.append("same device, processor, versions and plugins")
     if comparison["reused"]:
         lines.append(f"stages from the cache: {', '.join(comparison['reused'])}; --refit trains them again")
     return "\n".join([*lines, f"run folder: {comparison['folder']}"])

@@ -15,6 +15,7 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.scoring.predictions import Predictions
 
 _SHOWN = 3
+UNKNOWN = "not recorded"
 
 
 def refuse_other_plan(record: RunRecord, plan: Plan) -> None:
@@ -78,15 +79,17 @@ def agreement(old: RunRecord, before: Predictions | None, new: RunRecord, after:
 
 
 def differences(old: RunRecord, new: RunRecord) -> dict[str, tuple[str, str]]:
-    """Devices, versions, plugins and unreadable clips that differ: name -> (recorded, again)."""
+    """Devices, processors, versions, plugins and unreadable clips that differ: name -> (recorded, again)."""
     pairs = dict(_facts(old, new))
     return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
 
 
 def _facts(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, tuple[str, str]]]:
     yield "device", (old["device"], new["device"])
+    inexact = f"{UNKNOWN}, so that the device is not exact"  # older records
+    yield "processor", (old.get("processor", inexact), new.get("processor", inexact))
     for name in {**old["versions"], **new["versions"]}:
-        yield name, (old["versions"].get(name, "not recorded"), new["versions"].get(name, "not recorded"))
+        yield name, (old["versions"].get(name, UNKNOWN), new["versions"].get(name, UNKNOWN))
     for kind in {**old["plugins"], **new["plugins"]}:
         one, other = (
             f"{owner['plugin']} ({owner['distribution']} {owner['version']})".replace(" )", ")") if owner else "none"

@@ -18,7 +18,18 @@ _NUMBER = re.compile(
 )
 _INCOMPLETE = re.compile(r"\d+/\d+ folds")  # in a column of scores
 _POOLED = ("plan", "facts")  # lists of pairs in the details of a row
-_FACETS = {"backbone", "enhancer", "budget", "modality", "score", "task", "protocol", "low views", "head", "classes"}
+_FACETS = {
+    "backbone",
+    "enhancer",
+    "budget",
+    "modality",
+    "score",
+    "task",
+    "protocol",
+    "low views (HxW)",
+    "head",
+    "classes",
+}
 # Text columns, also if every cell is empty.
 _NAMES = {*_FACETS, "reported system", "leader", "from", "failure"}
 

@@ -23,7 +23,7 @@ def classes_block(cells: TrackCells, primary: str) -> list[Block]:
     single = cells.table.track["track"]["task"] == "single-label"
     numbers = {id(ranked.row): number for number, ranked in enumerate(ranking, 1)}
     first = ranking[rows[0]["number"] - 1]
-    second = numbers[id(first.matched)] if first.matched else rows[min(1, len(rows) - 1)]["number"]
+    second = numbers[id(first.control)] if first.control else rows[min(1, len(rows) - 1)]["number"]
     score = "Recall of each class in %, over all folds" if single else "F1 of each class in %"
     return [
         heading("Scores per class", key="classes"),

@@ -27,6 +27,7 @@ def index_blocks(board: Leaderboard) -> list[Block]:
     if not board.pages:
         return [text(_one_paragraph(_ABOUT)), text("No records yet.")]
     tracks = sorted(board.pages.items(), key=lambda item: (item[1].table is None, item[0]))
+    said = dict.fromkeys(note for page in board.pages.values() for note in page.notes)
     return [
         text(_one_paragraph(_ABOUT), _date(board)),
         *_leading(board),
@@ -37,6 +38,7 @@ def index_blocks(board: Leaderboard) -> list[Block]:
             main=("track", "measured", "reported"),
             links=[os.fspath(page_path(path)) for path, _ in tracks],
         ),
+        *([text(*said)] if said else []),
     ]
 
 

@@ -81,14 +81,17 @@ def _run(record: RunRecord, board: str) -> Block:
         [name, f"{percent(score['value'])} ({percent(score['low'], 1)} to {percent(score['high'], 1)})"]
         for name, score in printed_scores(record).items()
     ]
-    seconds = record["timings"].get("total_s")
+    timings = record["timings"]
+    took = f"{timings['total_s']:.0f} s" if "total_s" in timings else ""
+    if "train_all_s" in timings:
+        took += f" (training, with earlier processes: {timings['train_all_s']:.0f} s)"
     return {
         "seed": str(record["plan"]["seed"]),
         "fold": record["plan"]["fold"],
         "digest": record["digest"],
         "scores": scores,
         "device": record["device"],
-        "took": "" if seconds is None else f"{seconds:.0f} s",
+        "took": took,
         "finished": record["finished"],
         "command": rerun_command(record, board),
     }

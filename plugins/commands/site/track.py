@@ -20,7 +20,8 @@ from elrbench_plugins.commands.site.row_details import row_details
 
 def track_blocks(page: TrackPage, board: str) -> list[Block]:
     """Return the blocks of a track's page. board: name of the leaderboards folder, for the rerun commands."""
-    blocks = _measured(page, board) if page.table else [text(NOT_MEASURED)]
+    blocks = [text(*page.notes)] if page.notes else []
+    blocks += _measured(page, board) if page.table else [text(NOT_MEASURED)]
     return blocks + (_reported(page) if page.figures else [])
 
 

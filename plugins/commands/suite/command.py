@@ -15,11 +15,13 @@ from benchmark_core.cli.flags import (
     bad_clips_flag,
     board_flag,
     cache_flag,
+    check_board,
     data_flag,
     device_flag,
     extra_data_flags,
     json_flag,
     plugin_flag,
+    shared_clips_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths
@@ -161,6 +163,7 @@ def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
 @click.argument("name", metavar="NAME|FILE")
 @over_rows
 @bad_clips_flag
+@shared_clips_flag
 @device_flag
 @click.option(
     "--out",
@@ -201,8 +204,8 @@ def run(
     Exit code: 1 if a run failed or could not be published, else 0.
     """
     _, planned = _planned(name, flags)
-    if publish_to and not folder.is_dir():
-        raise ElrError(f"the folder {folder} does not exist; pass --folder DIR or run in the checkout")
+    if publish_to:
+        check_board(folder)
 
     from elrbench_plugins.commands.suite.plan_runner import PlanRunner, publish_earlier
     from elrbench_plugins.commands.suite.results import lines_of
@@ -222,11 +225,12 @@ def run(
     if not runs:
         row = planned.rows[0]
         raise ElrError(f"suite '{planned.suite.name}' has nothing to run: {row.row.name}: {row.failed or row.left_out}")
+    start = runner.start(runs, done) if any(one.plan.digest not in done for one in runs) else None
     for remark in planned.remarks:
         reporter.warn(remark)
     outcome = RunOutcome(records=done, failures={})
-    if any(one.plan.digest not in done for one in runs):
-        outcome = run_all(runs, done, out, runner.start(runs, done), reporter, remarks)
+    if start is not None:
+        outcome = run_all(runs, done, out, start, reporter, remarks)
     unpublished = publish_earlier(runs, done, out, folder, reporter) if publish_to else []
     lines = lines_of(planned.rows, outcome)
     if as_json:

@@ -15,13 +15,14 @@ from benchmark_core.plans.resolve import components_of
 from benchmark_core.provenance import other_versions, plugins_of
 from benchmark_core.records import publish, read_record
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.finished import is_finished
 from benchmark_core.records.record import find_record
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.folder import refuse_other_plan
 from benchmark_core.runs.lists import other_data
 from benchmark_core.runs.request import cache_folder, data_root, located
 from elrbench_plugins.commands.suite.rows import PlannedSuite
-from elrbench_plugins.commands.suite.suite_runs import RunPlan, SuiteRun
+from elrbench_plugins.commands.suite.suite_runs import RunPlan, SuiteRun, run_records
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class PlanRunner:
             from benchmark_core.runs.runner import run  # imports torch: not for a plan whose clips are missing
 
             refuse_other_plan(out, plan.digest)
+            if any(not is_finished(out, read_record(path)) for path in run_records(out, plan.digest)):
+                self.reporter.say(f"{out} lacks cost or predictions next to its record; its plan is run again")
             result = run(plan, self.planned.catalog, dataclasses.replace(contexts[plan.digest], out=out))
             if self.publish_to is not None:
                 publish(result.folder, self.publish_to, say=self.reporter.say)
@@ -108,6 +111,7 @@ class PlanRunner:
             extra=located(catalog, one.plan, given),
             reporter=self.reporter,
             bad_clips=self.bad_clips,
+            shared_clips=self.flags["shared_clips"],
             device=self.device,
         )
 
@@ -119,7 +123,7 @@ def publish_earlier(
     failed = []
     for one in runs:
         run_folder = out / one.plan.digest
-        if one.plan.digest in done and run_folder.is_dir() and list(run_folder.glob(f"*-{one.plan.digest}.json")):
+        if one.plan.digest in done and run_records(run_folder, one.plan.digest):
             try:
                 publish(run_folder, folder, say=reporter.say)
             except ElrError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.record import all_scores
 from benchmark_core.tables.rows import group_rows
 from elrbench_plugins.commands.suite.rows import PlannedRow
 from elrbench_plugins.commands.suite.suite_runs import RunOutcome
@@ -70,7 +71,7 @@ def _lines(row: PlannedRow, outcome: RunOutcome) -> list[ScoreLine]:
 
 def _unscored(records: list[RunRecord], metric: str) -> str:
     """Return the state of finished runs without this score: clips with several labels have no top1."""
-    without = [record for record in records if metric not in record["scores"]]
+    without = [record for record in records if metric not in all_scores(record)]
     return f"{metric} is not a score of {without[0]['plan']['dataset']}" if without else ""
 
 
@@ -82,11 +83,11 @@ def _different_data(records: list[RunRecord]) -> str:
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:
     """Return the score of records that differ in seed and fold only; None if no seed is complete or data differ."""
     folded = group_rows(records)
-    if len(folded) != 1 or not folded[0].seeds or any(metric not in record["scores"] for record in folded[0].scored):
+    if len(folded) != 1 or not folded[0].seeds or any(metric not in all_scores(record) for record in folded[0].scored):
         return None
     (row,) = folded
     interval = row.interval(metric)
-    clips = sum(record["scores"][metric]["n"] for record in row.runs[row.seeds[0]].values())
+    clips = sum(all_scores(record)[metric]["n"] for record in row.runs[row.seeds[0]].values())
     return Measured(value=interval.mean, std=interval.std, clips=clips, seeds=len(row.seeds))
 
 

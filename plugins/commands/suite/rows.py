@@ -18,6 +18,7 @@ from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.weights_file import PREFIX, add_enhancer_weights, add_weights
+from elrbench_plugins.commands.suite.from_scratch import scratch_remarks
 from elrbench_plugins.commands.suite.suite import Suite, SuiteRow
 
 # Field -> fields of a row that no longer apply if the user overrides it.
@@ -108,6 +109,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
         raise ElrError(
             f"suite '{suite.name}': no row has a high source, but --high-source-data is {root}; pass --high-source NAME"
         )
+    remarks += scratch_remarks(planned, catalog)
     return PlannedSuite(suite=suite, rows=tuple(planned), catalog=catalog, remarks=tuple(remarks))
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmark_core.errors import ElrError
+from benchmark_core.errors import ElrError, explain
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Reporter
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS
+from benchmark_core.records.finished import is_finished
 from benchmark_core.records.record import read_record
 from elrbench_plugins.commands.suite.rows import PlannedRow
 
@@ -70,21 +71,29 @@ def runs_of(rows: Iterable[PlannedRow]) -> tuple[SuiteRun, ...]:
 def finished_runs(runs: Sequence[SuiteRun], out: Path, leaderboards: Path | None) -> dict[str, RunRecord]:
     """Return the records of finished runs by digest: of run folders in `out`, and published in `leaderboards`.
 
+    A run folder with a record but without predictions or cost is not finished, even if its record is published.
     Raises ElrError, naming the file, if a record cannot be read.
     """
     wanted = {one.plan.digest for one in runs}
     found: dict[str, RunRecord] = {}
     published = leaderboards / RECORDS if leaderboards is not None else None
-    for digest in wanted:
-        if (folder := out / digest).is_dir():
-            for path in folder.glob(f"*-{digest}.json"):
-                found[digest] = read_record(path)
+    for digest in sorted(wanted):
+        for path in run_records(out / digest, digest):
+            if is_finished(path.parent, record := read_record(path)):
+                found[digest] = record
+            else:
+                wanted.discard(digest)
     if published is not None and published.is_dir():
         for path in sorted(published.rglob("*.json")):
             digest = path.stem.rpartition("-")[2]
             if digest in wanted and digest not in found:
                 found[digest] = read_record(path)
     return found
+
+
+def run_records(run_folder: Path, digest: str) -> list[Path]:
+    """Return the record of the plan `digest` in a run folder as a list of one path; empty if there is none."""
+    return sorted(run_folder.glob(f"*-{digest}.json"))
 
 
 def run_all(
@@ -97,7 +106,7 @@ def run_all(
 ) -> RunOutcome:
     """Run every plan that is not in `done`, each in the folder `out`/DIGEST. remarks: printed with a run, by digest.
 
-    An error fails its own plan only; the traceback of an unexpected error is printed. After an interrupt, the next call
+    An error fails its own plan only; the traceback of a bug is printed. After an interrupt, the next call
     skips finished runs and continues the interrupted one from its last finished epoch.
     """
     records: dict[str, RunRecord] = dict(done)
@@ -115,8 +124,9 @@ def run_all(
         except ElrError as error:
             failures[digest] = str(error)
         except Exception as error:  # a bug in a method, or out of memory: other rows can still run
-            failures[digest] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            reporter.warn("".join(traceback.format_exception(error)).rstrip())
+            failures[digest] = explain(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
+            if explain(error) is None:
+                reporter.warn("".join(traceback.format_exception(error)).rstrip())
         if digest in failures:
             reporter.warn(f"{at}: {failures[digest]}")
     return RunOutcome(records=records, failures=failures)

@@ -50,7 +50,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # of `os.getcwd`
         return "the working directory no longer exists; change to another folder"
     if isinstance(error, OSError):
-        printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__, limit=-1))  # click's
+        printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__, limit=-2))  # click's
         named = "standard output" if printing else error.filename
         return f"{'' if named is None else f'{named}: '}{error.strerror or text or type(error).__name__}"
     if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):  # of `Path.resolve` until Python 3.12

@@ -199,7 +199,7 @@ def test_one_class_alone_is_refused(call: Call, tmp_path: Path) -> None:
 # -- records and tables
 
 
-@pytest.mark.parametrize(("count", "message"), [(-1, "not between"), (31, "between 0 and the 30"), ("2", "integer")])
+@pytest.mark.parametrize(("count", "message"), [(-1, "0 or more"), (31, "more than the 30"), ("2", "integer")])
 def test_the_count_of_a_record_is_checked(count: object, message: str) -> None:
     check_result(check_record(make_record(more={"shared_clips": 30})))
     with pytest.raises(ElrError, match=f"'shared_clips' is .*{message}"):

@@ -216,4 +216,4 @@ class RunRecord(_RunRecord, total=False):
     unlabelled: ExtraSetFields
     high_source: ExtraSetFields
     teacher: TeacherFields
-    shared_clips: int
+    shared_clips: Whole

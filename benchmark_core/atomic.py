@@ -94,7 +94,7 @@ def check_cache(cache: Path) -> bool:
 
 
 def read_only(what: str, cache: Path, error: OSError) -> RunFailed:
-    """Return the error for something that a run must make in a cache that it can only read."""
+    """Return the error for a clip or stage that is missing in a read-only cache."""
     return RunFailed(
         f"{what} is missing or damaged in {cache}, which is read-only ({error.strerror}); fill the cache as a user who "
         "can write to it, or pass another --cache DIR"

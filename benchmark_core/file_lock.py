@@ -1,4 +1,4 @@
-"""Locks between processes: the system releases them, and a process that waits for one says for whom.
+"""Locks between processes. The system releases them when their process ends; a waiting process reports the holder.
 
 A locked file holds a note of the process that took it last: its id, host and start. The note of a released lock stays.
 """
@@ -51,7 +51,7 @@ def acquire(
 ) -> AcquireReturnProxy[FileLock]:
     """Take the lock `path`, never a soft lock; the result is a context that releases it.
 
-    timeout: seconds to wait; a negative number waits for ever. poll: seconds between two attempts.
+    timeout: seconds to wait; a negative number is no limit. poll: seconds between two attempts.
     Raises Timeout, OSError if the file cannot be written, and RunFailed if the file system does not support file locks.
     """
     lock = FileLock(path, mode=SHARED, fallback_to_soft=False, on_acquired=_sign)
@@ -75,7 +75,7 @@ def holder(path: Path) -> str:
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return "another process holds it"
     if host != socket.gethostname():
-        return f"{named} holds it; that is another host than this one"
+        return f"{named} holds it; this is another host"
     state, born = _process(pid)
     if born != ticks:
         return f"another process holds it; {named} held it before"
@@ -92,7 +92,7 @@ def _sign(handle: int) -> None:
 
 
 def _process(pid: int) -> tuple[str, int | None]:
-    """Return a process's state (R, S, T, …) and start in clock ticks since boot, which tells it from a later one."""
+    """Return a process's state (R, S, T, …) and its start in ticks since boot, as ids are used again."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:  # it is gone, or the system has no /proc

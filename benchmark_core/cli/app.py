@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         fail(_one_line(error), 2, as_json)
     except (click.Abort, KeyboardInterrupt):
         fail("interrupted; run the same command again to continue from the last finished epoch", 1, as_json)
-    except SystemExit as error:  # a command may end with it; what the core calls, such as a plugin's network, may not
+    except SystemExit as error:  # a command may call `sys.exit`; plugin code below the core may not
         modules = " ".join(frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))
         if "benchmark_core." in modules.rpartition("click.")[2]:
             fail(f"a plugin ended the program: {exit_call(error)}", 1, as_json)

@@ -102,9 +102,9 @@ _results: TextIO | None = None  # stdout, while `results_only` sends everything 
 
 @contextmanager
 def results_only() -> Iterator[None]:
-    """Keep stdout for `print_json`. What else writes to it, such as `print` in a plugin, writes to stderr.
+    """Keep stdout for `print_json`. Everything else written to it, as by `print` in a plugin, goes to stderr.
 
-    This includes what writes to file descriptor 1: C libraries and child processes.
+    This includes C libraries and child processes, which write to file descriptor 1.
     """
     global _results
     stdout, file = sys.stdout, None

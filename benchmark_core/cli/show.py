@@ -22,7 +22,7 @@ LABELS: Mapping[str, str] = {
     "privileged": "scored on high views",
     "controls": "controls of all methods",
     "own_controls": "control of rows with a variant",
-    "idea_options": "without effect in controls",
+    "idea_options": "options without effect in the control",
     "takes": "optional inputs",
     "own_head": "has its own head",
     "learnt": "trained",

@@ -178,7 +178,7 @@ def decode_into(root: Path, task: BuildTask, formats: Sequence[StoredFormat], se
 
 
 def _bad_source(clip: Clip) -> BadClip | None:
-    """Return why a clip cannot be decoded, which is why it may be missing in a store; None if it can be decoded."""
+    """Return why a clip cannot be decoded and is therefore missing in a store; None if it can be decoded."""
     try:
         for _ in decode(clip.source, CHUNK):
             pass

@@ -66,7 +66,7 @@ def read_header(path: Path) -> Header | None:
 
 
 def checked_header(path: Path) -> Header | None:
-    """Return the header like `read_header`; None also if the checksum, compared once per process, is wrong."""
+    """Return the header like `read_header`, or None if the checksum is wrong. Each process checks a file once."""
     header = read_header(path)
     try:
         state = path.stat()

@@ -106,7 +106,7 @@ def read_state(file: WeightsFile) -> State:
     except Exception as error:  # a damaged file makes the unpickler raise errors of many kinds
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ElrError(f"the weights {file.path} are not a checkpoint or are damaged: {reason}") from error
-    for _ in range(8):  # not for ever: a checkpoint can contain itself
+    for _ in range(8):  # bounded, because a checkpoint can contain itself
         if isinstance(plain, Mapping) and (inner := [plain[key] for key in WRAPPERS if _holds(plain.get(key))]):
             plain = inner[0]
     names = [key for key in plain if isinstance(key, str)] if isinstance(plain, Mapping) else []
@@ -146,7 +146,7 @@ def _unusable(value: Tensor) -> str:
 
 
 def _aligned(given: State, expected: State) -> State:
-    """Return `given` without the prefix of `OWN` and the other parts that keep most names from matching, if any do."""
+    """Return `given` as it is, or without one prefix of `OWN` and the other parts: whichever matches most names."""
     inner = {key: value for key, value in given.items() if not key.startswith(OTHER_PARTS)}
     named = [given, *({key.removeprefix(prefix): value for key, value in inner.items()} for prefix in OWN)]
     return dict(max(named, key=lambda state: len(state.keys() & expected.keys())))
@@ -192,7 +192,7 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
 
 
 def _form(key: str, value: Tensor) -> tuple[torch.Size, bool]:
-    """Return the shape, and whether the tensor holds fractions. Any type fits a count of batches."""
+    """Return a tensor's shape and whether it is a float tensor. A count of batches may be either."""
     return value.shape, value.is_floating_point() or key.endswith(COUNTER)
 
 

@@ -51,7 +51,7 @@ def write_with_checksum(path: Path, record: Mapping[str, Any]) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON in `path`. ElrError naming the file if it cannot be read, or holds what no record holds."""
+    """Return the JSON in `path`. ElrError names the file if it cannot be read or is no valid record."""
     text = read_regular(path, LARGEST)
     try:
         plain = json.loads(
@@ -109,7 +109,7 @@ def _check_values(value: object, depth: int = 0) -> None:
     if depth > DEEPEST:
         raise ValueError(f"it is nested more than {DEEPEST} levels deep")
     if isinstance(value, str) and (found := _NO_TEXT.search(value)):
-        raise ValueError(f"a text contains U+{ord(found[0]):04X}, which is no character")
+        raise ValueError(f"a text contains U+{ord(found[0]):04X}, which is not a character")
     if isinstance(value, (dict, list)):
         for inner in (*value, *value.values()) if isinstance(value, dict) else value:
             _check_values(inner, depth + 1)

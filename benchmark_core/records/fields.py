@@ -201,7 +201,7 @@ class RunRecord(_RunRecord, total=False):
         timings: seconds of the last process; `train_all_s` adds the seconds of its stages in earlier processes.
         window_scores: scores over the windows of clips, n of them; their logits are not stored.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
-        processor: generation and instruction set of the CPU; equal devices with other processors give other bits.
+        processor: generation and instruction set of the CPU; bits may differ between processors of one `device`.
         unlabelled, high_source, teacher: extra data that training used, if the plan names any.
         shared_clips: number of training clips that have the content of a test clip, if there are any.
     """

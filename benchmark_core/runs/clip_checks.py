@@ -23,7 +23,7 @@ def check_clips(
     """
     trained = {label for clip in train for label in clip.labels}
     if absent := [name for number, name in enumerate(dataset.classes) if number not in trained]:
-        context.reporter.warn(f"{len(absent)} of {len(dataset.classes)} classes lack training clips: {_first(absent)}")
+        context.reporter.warn(f"no training clip for {len(absent)} of {len(dataset.classes)} classes: {_first(absent)}")
     tested = {store.content_key(clip.source): clip.id for clip in test}
     keys = ((clip.id, store.content_key(clip.source)) for clip in train)
     if shared := [f"{name} = {tested[key]}" for name, key in keys if key in tested]:

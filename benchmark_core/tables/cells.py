@@ -87,7 +87,7 @@ def plugins(ranked: RankedRow) -> str:
 
 
 def notes(ranked: RankedRow) -> list[str]:
-    """Return the distinct notes of the row's records, after the largest number of shared clips if there are any."""
+    """Return the distinct notes of the row's records. A note on shared clips, with their largest number, is first."""
     shared = max(record.get("shared_clips", 0) for record in ranked.row.records)
     of = " of a fold" if ranked.row.folds > 1 else ""
     found = [f"{shared} training clips{of} are also test clips, by content"] if shared else []

@@ -25,7 +25,7 @@ class TrackPage:
         table: measured rows, or None if the track has no records.
         figures: reported figures.
         urls: web address of each paper, by the paper's name.
-        notes: what papers leave open of the degradation.
+        notes: what papers do not say about the degradation.
     """
 
     track: Track

@@ -92,7 +92,7 @@ def reported_markdown(reported: ReportedFigures, pages: Iterable[PurePosixPath],
     parts = [
         mark,
         "# Reported figures",
-        "Values printed in papers, in %. All figures in one file: [CSV](reported.csv).",
+        "Values printed in papers; scores are in %. All figures in one file: [CSV](reported.csv).",
     ]
     parts.append(markdown_table([_paper(paper) for paper in papers]))
     if shown := [f"- [{escape_markdown(str(path.with_suffix('')))}]({quote(path.as_posix())})" for path in pages]:

@@ -29,7 +29,7 @@ def read_note(folder: Path, name: str = NOTE) -> dict[str, Any] | None:
 
 
 def pack_checkpoint(head: Mapping[str, Any], save: Callable[[IO[bytes]], object]) -> memoryview:
-    """Return a checkpoint with `head`: the `key` of its stage, the `epoch` from 1, and `of` how many."""
+    """Return a checkpoint with `head`: `key` of its stage, last `epoch` (from 1), and `of`, the number of epochs."""
     file = io.BytesIO()
     file.write(bytes(FIRST_LINE) + json.dumps(head).encode() + b"\n")
     save(file)
@@ -40,7 +40,7 @@ def pack_checkpoint(head: Mapping[str, Any], save: Callable[[IO[bytes]], object]
 
 @contextmanager
 def open_checkpoint(path: Path, key: str) -> Iterator[IO[bytes]]:
-    """Open the checkpoint of the stage `key` at the bytes of `torch.save`. ValueError says why it is none."""
+    """Open the checkpoint of the stage `key` at the bytes of `torch.save`. ValueError says why it cannot be used."""
     if path.exists() and not path.is_file():
         raise ValueError("is not a file")
     with path.open("rb") as file:

@@ -72,7 +72,7 @@ class StageFolder:
             yield
 
     def finished(self) -> dict[str, Any] | None:
-        """Return the note; None if the stage is not finished, or if it is damaged, which is warned of."""
+        """Return the note, or None if the stage is not finished or damaged. Warns about damage."""
         note = read_note(self.path)
         reason = f"its {NOTE} cannot be read" if note is None else damage(self.path, note)
         if reason and (self.path / NOTE).exists():
@@ -119,7 +119,7 @@ class StageFolder:
         write_whole(self.path / CHECKPOINT, pack_checkpoint(head, partial(torch.save, dict(state))))
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """Return the state after the last epoch; None if there is none, or if it is damaged, which is warned of."""
+        """Return the state after the last epoch, or None if there is none or it is damaged. Warns about damage."""
         path = self.path / CHECKPOINT
         try:
             with open_checkpoint(path, self.key.digest) as file:

@@ -39,7 +39,7 @@ def video_score(confidence: Tensor, mask: Tensor, threshold: float, how: str = "
     where C >= threshold. The score of a clip is the mean over its real intervals. It has no gradient: otherwise a
     trained extractor would lower the score instead of the distance.
 
-    how: "mean": the mean of C in the area, as C says to which degree a pixel is without loss; 0 if the area is empty.
+    how: "mean": the mean of C in the area, as C is the degree to which a pixel has no loss; 0 if the area is empty.
         "ratio": as printed, the share of the area's pixels whose loss 1 - C is 0 or below `same`.
         "area": the share of the interval's pixels that are in the area. With a binary map, every pixel of the area is
         without loss, so that the printed ratio would always be 1.

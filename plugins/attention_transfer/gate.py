@@ -43,7 +43,7 @@ class PoolAndClassify(nn.Module):
 
 
 def gated_logits(student: Recognizer, stage: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
-    """Return the student's logits (B, C) if it classifies the confident areas. The gradient reaches `kept` only.
+    """Return the student's logits (B, C) for its last stage map, gated by `kept`. The gradient reaches `kept` only.
 
     stage: the student's last stage map (B*K, C_i, [T_i,] h_i, w_i). kept: confidence after its threshold,
     (B*K, [T,] H, W). mask: (B, K).

@@ -34,8 +34,8 @@ def exact_controls(method: str) -> Mapping[str, str]:
     return {"sat": f"{method}:ce-half", "tat": f"{method}:ce-half", "": f"{method}:ce-third"}
 
 
-# Section 4.2 of STAT: "weight from ImageNet or Kinetics is also used as our initialization weight". CSTAT prints STAT's
-# teachers. Updates: 9,537 clips of UCF101 or 3,570 of HMDB51, batches of 256, 50 epochs.
+# Section 3.1.3 of STAT: it is initialised from ImageNet or Kinetics. CSTAT prints STAT's teachers. Updates: 9,537 clips
+# of UCF101 or 3,570 of HMDB51, batches of 256, 50 epochs.
 INITIAL_WEIGHTS = (
     "initial weights: STAT starts from ImageNet or Kinetics weights, and both papers say that low-resolution networks "
     "cannot use them; CSTAT prints the same teachers (78.82 and 90.56 %). The paper's 50 epochs are 1,900 updates on "

@@ -38,7 +38,7 @@ def train_with_attention(
     measure: maps images (high, low) to a confidence map; trained with the student if it has parameters.
     unlabelled: "" trains on the labelled clips. The other values train on the unlabelled set. "attention" drops L_CE
         (STAT, section 3.3.1). "attention+soft" replaces L_CE by the teacher's soft label (CSTAT, section III.D.1).
-    RunFailed if no pixel of any clip reached the confidence threshold in the first epoch.
+    RunFailed if nothing was transferred in the first epoch; see `refuse_empty`.
     """
     options = training.options
     epochs = epochs_of(options, unlabelled)
@@ -173,7 +173,7 @@ def inner_weights(options: Mapping[str, Value], blocks: int, epoch: int, epochs:
 def refuse_empty(history: Sequence[Mapping[str, float]], options: Mapping[str, Value]) -> None:
     """RunFailed if nothing was transferred in the first epoch.
 
-    No pixel of any clip reached the threshold, or the temporal confidence of every clip was 0.
+    This is so if no pixel of any clip reached the threshold, or if the temporal confidence of every clip was 0.
     """
     if not history:
         return

@@ -38,8 +38,8 @@ def check(plan: Plan, components: Components) -> None:
             )
     if options["confidence_loss"] != "transfer" and options["w_ce"] == 0:
         raise ElrError(
-            f"method '{plan.method}': method.w_ce=0 removes the classification loss that "
-            f"method.confidence_loss={options['confidence_loss']} trains with; set method.confidence_loss=transfer"
+            f"method '{plan.method}': method.w_ce=0 removes the classification loss, but "
+            f"method.confidence_loss={options['confidence_loss']} trains with it; set method.confidence_loss=transfer"
         )
     if options["confidence_loss"] == "classification" and options["unlabelled"] == "attention":
         raise ElrError(

@@ -162,7 +162,7 @@ def video_score(c: Tensor, real: Tensor, threshold: float, how: str = "mean") ->
     """III.C.2: share of pixels without loss in the high-information area, mean over intervals. (B, K, ...) -> (B,).
 
     "ratio" counts them, as printed; IV.B: a loss of less than 24 of 255 is none. Not in the paper: "mean", which
-    takes C for the degree to which a pixel is without loss, and "area", the area's share of the interval.
+    takes C as the degree to which a pixel has no loss, and "area", the area's share of the interval.
     """
     clips = []
     for b in range(len(real)):

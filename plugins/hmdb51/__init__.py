@@ -64,8 +64,8 @@ HMDB51 = DatasetSpec(
     name="hmdb51",
     summary="6,766 clips of 51 actions from films and web videos, 240 pixels high, three official splits",
     citation="Kuehne et al., HMDB: A Large Video Database for Human Motion Recognition, ICCV 2011",
-    licence="CC BY 4.0, as the authors' page says (http://serre-lab.clps.brown.edu/resources/HMDB/; a stored copy was "
-    "read on 2026-11-28, the site itself was not reached)",
+    licence="CC BY 4.0, according to an archived copy of the authors' page "
+    "(http://serre-lab.clps.brown.edu/resources/HMDB/), read on 2026-11-28",
     where="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",
     classes=CLASSES,
     protocols={

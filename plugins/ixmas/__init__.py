@@ -39,9 +39,9 @@ def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
             "number of actions: papers give 11 actions and 1,800 videos, but 1,800 videos are 12 actions. The public "
             "code of Chen et al. (WACV 2017) has all twelve, as ixmas-12. ixmas-11 has INRIA's eleven (no 'point'). "
             "Scores of the two are not comparable",
-            "clips: the same code reads EPFL's release, in which the actor fills the frame, and resizes whole frames. "
-            "So does ixmas-12:epfl. INRIA's pictures show the room; they are cropped to the aspect of the low view",
-            "folds: the same code leaves one actor out, all cameras together, as by default. Few papers give folds",
+            "clips: that code reads EPFL's release, in which the actor fills the frame, and resizes whole frames, as "
+            "ixmas-12:epfl does. INRIA's pictures show the room; they are cropped to the aspect of the low view",
+            "folds: that code leaves one actor out, all cameras together, which is the default. Few papers give folds",
         ),
         classes=classes,
         protocols={

@@ -28,12 +28,12 @@ def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Inde
         splits = next((name for name in OWN_SPLITS if _are_own(root / name)), "")
         if not splits:
             raise ElrError(
-                f"jhmdb: {root} has no lists of JHMDB's own, in which no clip is unused ('0'); put them into "
-                f"{OWN_SPLITS[1]}/, or split by HMDB51's lists with --protocol hmdb51-{protocol}"
+                f"jhmdb: {root} has no lists of JHMDB's own, which mark no clip as unused ('0'); put them into "
+                f"{OWN_SPLITS[1]}/, or use HMDB51's lists with --protocol hmdb51-{protocol}"
             )
     elif root is not None and _are_own(root / SPLITS):
         raise ElrError(
-            f"jhmdb: {root / SPLITS} has JHMDB's own lists, in which no clip is unused ('0'), not HMDB51's; use "
+            f"jhmdb: {root / SPLITS} has JHMDB's own lists, which mark no clip as unused ('0'), not HMDB51's; use "
             f"--protocol {protocol.removeprefix('hmdb51-')}"
         )
     return read_splits(JHMDB, root, VIDEOS, splits, protocol, lambda listed, path: path.stem)

@@ -127,7 +127,7 @@ def _clear(selected: Cache, reporter: Reporter) -> Freed:
 
 @contextmanager
 def clearing_lock(root: Path, reporter: Reporter = SILENT) -> Iterator[bool]:
-    """Yield whether no process reads clips of the store under `root`; no process can begin to within the block."""
+    """Yield whether no process reads clips of the store under `root`. Within the block, none can start to read."""
     with acquire(root / CLEARING, Wait(f"{root}, from which clips are being removed", reporter.warn)):
         yield all([_abandoned(path) for path in (root / "locks").glob("reading-*.lock")])
 

@@ -1,4 +1,4 @@
-"""Signs of damage in clips that can be decoded: what the decoder logs or marks, and files shorter than they state.
+"""Signs of damage in clips that can be decoded: messages and marks of the decoder, and truncated files.
 
 FFmpeg conceals damage: it logs a line, fills the damaged blocks, and returns frames. A damaged byte that still decodes
 to a valid picture leaves no sign.
@@ -44,7 +44,7 @@ class Signs:
         _listen(-1)
 
     def add(self, sign: str) -> None:
-        """Count a sign, after what was logged before it."""
+        """Count a sign, after the messages that were logged before it."""
         self.read_log()
         self._count_one(sign)
 
@@ -74,14 +74,14 @@ def _listen(change: int) -> None:
 
 
 def truncation(path: Path) -> str:
-    """Return how much of a RIFF (AVI) or ISO media (MP4, MOV) file is missing; empty if nothing is."""
+    """Return the stated and the real size of a truncated RIFF (AVI) or ISO media (MP4, MOV) file; else empty."""
     try:
         length = path.stat().st_size
         with path.open("rb") as file:
             end = next((end for end in _ends(file, length) if end > length), length)
     except (OSError, ValueError):
         return ""  # decoding the clip says why
-    return f"the file is truncated: it states {end} bytes and has {length}" if end > length else ""
+    return f"the file is truncated: its header states {end} bytes, but it has {length}" if end > length else ""
 
 
 def _ends(file: IO[bytes], length: int) -> Iterator[int]:

@@ -82,7 +82,7 @@ def command(
 
     Exit code: 1 if the data differ from those of the record; nothing is trained then. 1 if predictions differ although
     both runs used a CPU, and device, processor, versions and plugins are the same. Else 0. The device includes the
-    number of threads. A GPU need not give equal bits twice.
+    number of threads. On a GPU, results may differ between runs.
     """
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of

@@ -86,7 +86,7 @@ def differences(old: RunRecord, new: RunRecord) -> dict[str, tuple[str, str]]:
 
 def _facts(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, tuple[str, str]]]:
     yield "device", (old["device"], new["device"])
-    inexact = f"{UNKNOWN}, so that the device is not exact"  # older records
+    inexact = f"{UNKNOWN}; it may be another model"  # older records
     yield "processor", (old.get("processor", inexact), new.get("processor", inexact))
     for name in {**old["versions"], **new["versions"]}:
         yield name, (old["versions"].get(name, UNKNOWN), new["versions"].get(name, UNKNOWN))

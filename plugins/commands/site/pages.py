@@ -121,7 +121,7 @@ def _reported(reported: ReportedFigures) -> list[Block]:
     papers = list(reported.library.papers.values())
     urls = {paper.name: paper.url for paper in papers}
     blocks = [
-        text("Values printed in papers, in %. Figures with a track are on the track's page."),
+        text("Values printed in papers; scores are in %. Figures with a track are on the track's page."),
         table(
             "Papers",
             [paper_cells(paper) for paper in papers],

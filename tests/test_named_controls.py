@@ -47,6 +47,7 @@ def test_the_exact_control_has_the_weight_of_the_label_loss(catalog: Catalog) ->
             assert spec.own_controls[part] == f"{method}:ce-half"
             assert spec.variants[part]["w_ce"] == spec.variants["ce-half"]["w_ce"]
         assert spec.variants["ce"]["w_ce"] == 1.0  # published rows keep theirs
+        assert spec.own_controls["ce"] == "supervised:matched"  # with weight 1, too
     for method in ("st-mhsa", "purwanto", "strong-kd"):
         assert catalog.methods[method].own_controls
 
@@ -67,6 +68,23 @@ def test_the_exact_control_trains_on_a_third_of_the_label_loss(
     assert "method.w_sat" in record["idea_options"] and "method.w_ce" not in record["idea_options"]
     assert same(third, joint(f"{method}:ce", "method.w_ce=1/3")[0])
     assert not same(third, joint(f"{method}:ce")[0])
+
+
+@pytest.mark.parametrize("row", ["stat:squared+rc", "cstat:mlp+rc", "cstat:gradient+rc"])
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_the_exact_control_is_the_joint_phase_without_attention(
+    toy_catalog: Catalog, row: str, optimiser: str, tmp_path: Path
+) -> None:
+    """Bit by bit: neither confidence maps nor rolling weights change anything else, such as random numbers."""
+
+    def joint(name: str, *more: str) -> dict[str, Tensor]:
+        lengths = ("method.epochs=1", "method.joint_epochs=2")
+        plan = toy(toy_catalog, name, f"method.optimiser={optimiser}", *lengths, *more)
+        return scored(go(toy_catalog, plan, tmp_path))
+
+    without = ("method.w_sat=0", "method.w_tat=0")
+    assert same(joint(f"{row.partition(':')[0]}:ce-third"), joint(row, *without))
+    assert not same(joint(row), joint(row, *without))
 
 
 def test_show_lists_them(catalog: Catalog) -> None:

@@ -30,8 +30,12 @@ IDEA: tuple[str, ...] = ("w_sat", "w_tat", "rolling", "inner", "rolling_turns", 
 
 
 def exact_controls(method: str) -> Mapping[str, str]:
-    """Return the controls of `method`'s rows, by variant: label loss only, with the row's W_ce."""
-    return {"sat": f"{method}:ce-half", "tat": f"{method}:ce-half", "": f"{method}:ce-third"}
+    """Return the controls of `method`'s rows, by variant: label loss only, with the row's W_ce.
+
+    `ce` has W_ce = 1 and no attention, so it is compared with the control of all methods that has both.
+    """
+    half = f"{method}:ce-half"
+    return {"sat": half, "tat": half, "ce": "supervised:matched", "": f"{method}:ce-third"}
 
 
 # Section 3.1.3 of STAT: it is initialised from ImageNet or Kinetics. CSTAT prints STAT's teachers. Updates: 9,537 clips

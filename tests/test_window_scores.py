@@ -170,8 +170,8 @@ def test_tables_show_them_and_compare_them_with_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"value": 1.5}, "'scores.f1_macro_windows' is not a fraction"),
-        ({"low": 0.9}, "'scores.f1_macro_windows' is not a fraction with an interval"),
+        ({"value": 1.5}, "'window_scores.f1_macro_windows.value' is 1.5"),
+        ({"low": 0.9}, "'window_scores.f1_macro_windows' has an interval"),
         ({"n": "many"}, "'window_scores.f1_macro_windows.n' is not an integer"),
     ],
 )

@@ -86,7 +86,8 @@ def _check_scores(record: RunRecord) -> None:
     for name, score in {**record["scores"], **record.get("window_scores", {})}.items():
         value, low, high = score["value"], score["low"], score["high"]
         if low > high:
-            raise ElrError(f"'scores.{name}' has an interval that begins at {low:.6g}, above its end {high:.6g}")
+            field = "scores" if name in record["scores"] else "window_scores"
+            raise ElrError(f"'{field}.{name}' has an interval that begins at {low:.6g}, above its end {high:.6g}")
         if score["interval"] == "wilson95" and not low - ROUNDING <= value <= high + ROUNDING:
             raise ElrError(f"'scores.{name}' is {value:.6g}, outside its own interval, {low:.6g} to {high:.6g}")
         if name in record["scores"] and score["n"] != clips:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from run_records import make_record, put
 from test_flow import opencv
 from test_fusion import amend, made, plan, streams_at
@@ -18,7 +19,8 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.tables.gather import gather
-from benchmark_core.training.stage_folder import StageFolder, read_checkpoint
+from benchmark_core.training.stage_files import open_checkpoint
+from benchmark_core.training.stage_folder import StageFolder
 from elrbench_plugins.commands.site.row_details import row_details
 
 __all__ = ["made", "opencv", "plan"]  # fixtures
@@ -51,7 +53,8 @@ def test_a_resumed_stage_counts_with_the_seconds_of_earlier_processes(
         patch.setattr(StageFolder, "save_checkpoint", stop)
         go(toy_plan, toy_catalog, tmp_path)
     (checkpoint,) = (tmp_path / "cache" / "stages").glob("*/checkpoint.pt")
-    spent = (read_checkpoint(checkpoint) or {})["seconds"]
+    with open_checkpoint(checkpoint, checkpoint.parent.name.rpartition("-")[2]) as file:
+        spent = torch.load(file, weights_only=True)["seconds"]
     record = go(toy_plan, toy_catalog, tmp_path)
     timings = record["timings"]
     assert spent > 100 > timings["train_s"]

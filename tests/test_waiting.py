@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,13 @@ def test_a_second_run_prints_the_wait_and_ctrl_c_ends_it_in_one_line(tmp_path: P
     assert first.returncode == 0, first.stderr
     (folder,) = (tmp_path / "cache" / "stages").iterdir()
     with other_process(folder / "lock") as holding:
-        second = subprocess.Popen([*command, str(tmp_path / "b")], env=env, stderr=subprocess.PIPE, text=True)
+        second = subprocess.Popen(
+            [*command, str(tmp_path / "b")],
+            env=env,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a background job of a shell ignores it
+        )
         assert second.stderr is not None
         lines = []
         for line in second.stderr:

@@ -121,10 +121,12 @@ def work(
 
 def main() -> None:
     """Run one worker. Its payload is on standard input; it ends when nobody reads its standard output."""
+    count = os.dup(1)
+    os.dup2(2, 1)  # what a plugin prints must not count as a clip
     root, clips, formats, seconds = pickle.load(sys.stdin.buffer)
 
     def made() -> None:
-        os.write(sys.stdout.fileno(), b".")
+        os.write(count, b".")
 
     work(root, clips, formats, seconds, made)
 

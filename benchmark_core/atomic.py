@@ -69,10 +69,11 @@ def unwritable(path: Path, error: OSError) -> RunFailed:
 
 def check_writable(folder: Path, flags: str = "--out or --cache") -> None:
     """Raise ElrError if `folder` cannot be made or written. Makes nothing. flags: options that name another folder."""
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
     advice = f"pass another folder with {flags}"
     if not nearest.is_dir():
-        raise ElrError(f"the folder {folder} cannot be created: {nearest} is a file; {advice}")
+        kind = "a file" if nearest.exists() else "a broken link"
+        raise ElrError(f"the folder {folder} cannot be created: {nearest} is {kind}; {advice}")
     try:
         with tempfile.TemporaryFile(dir=nearest):  # access bits do not cover read-only file systems
             pass

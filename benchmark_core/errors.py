@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 import traceback
 from collections.abc import Iterable
 
@@ -47,12 +48,22 @@ def exit_call(error: SystemExit) -> str:
 def explain(error: Exception) -> str | None:
     """Return an error of the operating system or of memory as one line; None for any other error, which is a bug."""
     text = " ".join(str(error).split())
-    if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # of `os.getcwd`
+    frames = traceback.extract_tb(error.__traceback__)
+    if (
+        isinstance(error, FileNotFoundError)
+        and error.filename is None
+        and frames
+        and "getcwd" in (frames[-1].line or "")
+    ):
         return "the working directory no longer exists; change to another folder"
     if isinstance(error, OSError):
-        printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__, limit=-2))  # click's
+        printing = any(frame.name == "echo" for frame in frames[-2:])  # click's
         named = "standard output" if printing else error.filename
-        return f"{'' if named is None else f'{named}: '}{error.strerror or text or type(error).__name__}"
+        return (
+            f"{'' if named is None else f'{named}: '}{error.strerror or text or type(error).__name__}{_foreign(error)}"
+        )
+    if isinstance(error, RuntimeError) and text.startswith("Could not determine home"):  # of `Path.expanduser`
+        return "a path begins with ~ and the name of an unknown user; write the path in full"
     if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):  # of `Path.resolve` until Python 3.12
         return f"{text}; remove the link or pass another path"
     # torch's errors are RuntimeErrors: "DefaultCPUAllocator: …" of a CPU, and `torch.OutOfMemoryError` of a GPU.
@@ -61,3 +72,11 @@ def explain(error: Exception) -> str | None:
         what = f"tried to allocate {int(asked[1]) / 2**30:.1f} GiB" if asked else text.partition(" GPU ")[0].rstrip(".")
         return f"out of memory: {what or 'the size is unknown'}; use a smaller batch, --size or --sampling"
     return None
+
+
+def _foreign(error: Exception) -> str:
+    """Return " (raised in FILE:LINE)" if other code than this package and the standard library, a plugin, raised it."""
+    own = {"benchmark_core", "elrbench", "elrbench_plugins", "click", "__main__"} | sys.stdlib_module_names
+    walked = traceback.walk_tb(error.__traceback__)
+    raised = [(frame, line) for frame, line in walked if frame.f_globals.get("__name__", "").split(".")[0] not in own]
+    return f" (raised in {raised[-1][0].f_code.co_filename}:{raised[-1][1]})" if raised else ""

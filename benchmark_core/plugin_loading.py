@@ -124,9 +124,9 @@ def _named(text: str) -> tuple[Owner, ModuleType]:
         sys.modules[name] = module
         spec.loader.exec_module(module)
         return Owner(path.stem, path.name, "", digest), module
-    except FileNotFoundError as error:
-        raise ElrError(f"--plugin {text}: the file does not exist") from error
     except (Exception, SystemExit) as error:
+        if isinstance(error, FileNotFoundError) and not path.exists():
+            raise ElrError(f"--plugin {text}: the file does not exist") from error
         raise ElrError(f"--plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -102,7 +102,8 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
         ({"method": "cstat", "sampling": "windows-1"}, ["'cstat:mlp+rc'", "windows-1", "--sampling 4x1"]),
         ({"backbone": "efficientnet-lite0", "size": "16x16"}, ["'efficientnet-lite0'", "32 pixels", "raise --size"]),
         ({"sampling": "1x1", "settings": ("method.batch=1",)}, ["batch normalisation", "set method.batch"]),
-        ({"seed": -1}, ["--seed -1 is negative", "from 0"]),
+        ({"seed": -1}, ["--seed -1 is not", "from 0"]),
+        ({"seed": 2**64}, [f"--seed {2**64} is not", "from 0", str(2**64 - 1)]),
     ],
 )
 def test_a_mistake_is_one_line_with_names_and_remedy(

@@ -27,7 +27,7 @@ class ConsoleReporter:
     """
 
     def __init__(self, stream: TextIO | None = None, terminal: bool | None = None, quiet: bool = False) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = stream or sys.stderr or io.StringIO()  # stderr may be closed
         self.terminal = self.stream.isatty() if terminal is None else terminal
         self.quiet = quiet
 

@@ -105,7 +105,10 @@ def _read(source: Source, chunk: int, seconds: float | None, reuse: bool, notice
 
 
 def _drawn(source: Drawn) -> Iterator[Frames]:
-    yield from resolve(source.render)(source.key)
+    try:
+        yield from resolve(source.render)(source.key)
+    except OSError as error:  # otherwise the clip store would be blamed
+        raise BadClip(_where(source), f"its code raised {type(error).__name__}: {error}") from error
 
 
 def _kept(shape: tuple[int, ...], number: int) -> Plane:

@@ -171,8 +171,8 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     precision = pick("precision", "fp32")
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
-    if request.seed < 0:
-        raise ElrError(f"--seed {request.seed} is negative; pass a whole number from 0")
+    if not 0 <= request.seed < 2**64:  # what a record can hold
+        raise ElrError(f"--seed {request.seed} is not a whole number from 0 to {2**64 - 1}")
     names = {
         "dataset": dataset_name,
         "degradation": degradation_name,

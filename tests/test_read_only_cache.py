@@ -1,4 +1,4 @@
-"""A filled cache that a user can only read serves every plan whose clips and stages are in it."""
+"""A filled cache that a user can only read serves every plan whose clips are in it."""
 
 from __future__ import annotations
 
@@ -113,10 +113,26 @@ def test_a_new_plan_is_served(
     assert content(cache) == before and (tmp_path / "out" / "recognizer.safetensors").is_file()
 
 
+def test_a_new_stage_is_trained_in_the_run_folder_and_resumed_there(
+    cache: Path, toy_catalog: Catalog, tmp_path: Path, freeze: Callable[[Path], None], as_a_user: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    plan = plan_of(toy_catalog, "supervised:matched", "method.joint_epochs=2")  # `student` is in the cache
+    freeze(cache)
+    before = content(cache)
+    context = RunContext(out=tmp_path / "out", cache=cache, reporter=Silent())
+    result = run(plan, toy_catalog, context)
+    assert [stage["reused"] for stage in result.record["stages"]] == [True, False] and content(cache) == before
+    (stage,) = (tmp_path / "out" / "stages").iterdir()
+    assert stage.name.startswith("joint-")
+    monkeypatch.setattr(StageTrainer, "_train", lambda *_: pytest.fail("it was trained again"))
+    again = run(plan, toy_catalog, context)
+    assert again.record["scores"] == result.record["scores"]
+
+
 @pytest.mark.parametrize(
     ("method", "settings", "missing"),
     [
-        ("supervised", ("method.epochs=3",), "stage 'student'"),
         ("supervised", ("dataset.train=15",), "clip 'clip018'"),
         ("teacher", (), "high views"),
     ],

@@ -67,20 +67,28 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
     components = components_of(catalog, plan)
     device = pick_device(context.device)
     check_writable(context.out)
-    if check_cache(context.cache):
-        context.reporter.say(f"the cache {context.cache} is read-only: the run uses what is in it")
+    spare = context.out if check_cache(context.cache) else None
+    if spare is not None:
+        context.reporter.say(
+            f"the cache {context.cache} is read-only: missing stages are trained in {spare}"
+        )
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)
     check_code(components)
     view_plan_of(plan, components)  # raises if optical flow is needed and OpenCV is absent
     with reader_lock(context.cache, context.reporter):
-        return _run_one(plan, components, catalog, context, device)
+        return _run_one(plan, components, catalog, context, device, spare)
 
 
 def _run_one(
-    plan: Plan, components: Components, catalog: Catalog, context: RunContext, device: torch.device
+    plan: Plan,
+    components: Components,
+    catalog: Catalog,
+    context: RunContext,
+    device: torch.device,
+    spare: Path | None,
 ) -> RunResult:
-    """Run a plan of one modality."""
+    """Run a plan of one modality. spare: if the cache is read-only, the folder for stages that it lacks."""
     stopwatch, oracle = Stopwatch(), components.method.oracle
     _say_initialisation(plan, components, context)
     teacher = load_teacher(context.extra.teacher, plan, components, catalog)
@@ -102,6 +110,7 @@ def _run_one(
         device=device,
         cache=context.cache,
         reporter=context.reporter,
+        spare=spare,
         refit=context.refit,
         external_teacher=teacher.network if teacher else None,
     )

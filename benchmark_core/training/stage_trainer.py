@@ -31,7 +31,8 @@ class StageTrainer(StageRunner):
     """The `StageRunner` of a run.
 
     make_views: see `runs.prepare.Data.training_views`. cache: the folder that holds `stages` and `clips`.
-    refit: train each stage again, even if it is in the cache.
+    spare: if the cache is read-only, the folder for stages that it lacks. refit: train each stage again, even if it is
+        in the cache.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class StageTrainer(StageRunner):
         device: torch.device,
         cache: Path,
         reporter: Reporter,
+        spare: Path | None = None,
         refit: bool = False,
     ) -> None:
         super().__init__(plan.seed)
         self._make_views = make_views
         self._device = device
         self._cache = cache
+        self._spare = spare
         self._reporter = reporter
         self._refit = refit
         self._precision = plan.precision
@@ -59,6 +62,8 @@ class StageTrainer(StageRunner):
         """Train the stage, or restore it from the cache; add its row to `stages`."""
         key = stage.key
         folder = StageFolder(self._cache, key, self._reporter.warn)
+        if self._spare is not None and (self._refit or folder.finished() is None):
+            folder = StageFolder(self._spare, key, self._reporter.warn)
         with folder.locked():
             note = None if self._refit else folder.finished()
             reused = note is not None

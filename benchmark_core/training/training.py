@@ -241,11 +241,14 @@ def build_training(
     device: torch.device,
     cache: Path,
     reporter: Reporter,
+    spare: Path | None = None,
     refit: bool = False,
     external_teacher: ExternalTeacher | None = None,
 ) -> Training:
     """Return a `Training` that trains, by a `StageTrainer`; see both classes for the arguments."""
-    runner = StageTrainer(plan=plan, make_views=make_views, device=device, cache=cache, reporter=reporter, refit=refit)
+    runner = StageTrainer(
+        plan=plan, make_views=make_views, device=device, cache=cache, reporter=reporter, spare=spare, refit=refit
+    )
     return Training(
         plan=plan,
         components=components,

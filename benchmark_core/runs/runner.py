@@ -69,9 +69,7 @@ def run(plan: Plan, catalog: Catalog, context: RunContext) -> RunResult:
     check_writable(context.out)
     spare = context.out if check_cache(context.cache) else None
     if spare is not None:
-        context.reporter.say(
-            f"the cache {context.cache} is read-only: missing stages are trained in {spare}"
-        )
+        context.reporter.say(f"the cache {context.cache} is read-only: missing stages are trained in {spare}")
     sweep_parts(context.out, older=3600)
     check_extras(plan, components)
     check_code(components)

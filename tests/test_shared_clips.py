@@ -184,7 +184,7 @@ def test_a_class_without_training_clips_is_named(toy_catalog: Catalog, toy_plan:
     train = tuple(name for name in index.folds["1"].train if index.by_id[name].target != 2)
     index = dataclasses.replace(index, folds={"1": Fold(train=train, test=index.folds["1"].test)})
     _, (warning,) = prepared(toy_catalog, toy_plan, tmp_path, index)
-    assert "1 of 3 classes" in warning and "training clips" in warning and "moves" in warning
+    assert "no training clip" in warning and "1 of 3 classes" in warning and "moves" in warning
 
 
 def test_one_class_alone_is_refused(call: Call, tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def start(catalog: Catalog, name: str, path: Path, classes: int, modality: str =
 
 def holds(network: nn.Module, state: State, but: tuple[str, ...] = ()) -> bool:
     own = network.state_dict()
-    return all(torch.equal(own[key], value.to(own[key].dtype)) for key, value in state.items() if not key.startswith(but or "-"))
+    kept = {key: value for key, value in state.items() if not key.startswith(but or "-")}
+    return all(torch.equal(own[key], value.to(own[key].dtype)) for key, value in kept.items())
 
 
 @every_spec

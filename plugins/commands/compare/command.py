@@ -35,7 +35,7 @@ _DIGITS = 8
 @board_flag
 @json_flag
 def command(a: str, b: str, track: str | None, folder: Path, as_json: bool) -> None:
-    """elrbench compare cstat:mlp+rc supervised:matched --track puppets/subjects/average-12x16
+    """elrbench compare stat supervised:matched --track puppets/subjects/average-12x16
 
     Compare two runs or table rows on the same clips. Print the difference A − B with its 95 % paired bootstrap
     interval, the exact McNemar test per seed, the smallest detectable difference, and the differences per class. A and

@@ -51,7 +51,7 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
     if stem in given and given[stem].shape != expected[stem].shape and given[stem].is_floating_point():
         adapted = adapt_first_convolution(given[stem].float(), expected[stem].shape)
         if adapted is not None:
-            notes.append(f"first convolution {_shape(given[stem])} -> {_shape(expected[stem])}")
+            notes.append(f"first convolution {shape_text(given[stem])} -> {shape_text(expected[stem])}")
             given[stem] = adapted
 
     missing = [key for key in expected if key not in given and not (fresh and key in classifier)]
@@ -141,7 +141,9 @@ def _unusable(value: Tensor) -> str:
     if value.dtype not in TYPES:
         return f"has the type {value.dtype}"
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        return f"has the shape {_shape(value)}, but the file has only {value.untyped_storage().nbytes()} bytes of it"
+        return (
+            f"has the shape {shape_text(value)}, but the file has only {value.untyped_storage().nbytes()} bytes of it"
+        )
     return ""
 
 
@@ -182,7 +184,8 @@ def _check(file: WeightsFile, owner: str, given: State, expected: State, missing
     if misshapen:
         key = misshapen[0]
         faults.append(
-            f"{len(misshapen)} tensors differ (first: {key}, {_shape(given[key])}, expected {_shape(expected[key])})"
+            f"{len(misshapen)} tensors differ "
+            f"(first: {key}, {shape_text(given[key])}, expected {shape_text(expected[key])})"
         )
     if faults:
         raise ElrError(f"the weights {file.path} do not fit {owner}: {', '.join(faults)}; {advice}")
@@ -196,5 +199,8 @@ def _form(key: str, value: Tensor) -> tuple[torch.Size, bool]:
     return value.shape, value.is_floating_point() or key.endswith(COUNTER)
 
 
-def _shape(value: Tensor) -> str:
-    return ("x".join(map(str, value.shape)) or "a scalar") + (f" {value.dtype}" * (not value.is_floating_point()))
+def shape_text(value: Tensor | None) -> str:
+    """Return a tensor's shape such as `64x3x7x7`, with its type unless that is a float; `absent` for None."""
+    if value is None:
+        return "absent"
+    return ("x".join(map(str, value.shape)) or "a scalar") + f" {value.dtype}" * (not value.is_floating_point())

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.flow import ensure_views
@@ -23,6 +22,7 @@ from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
+from benchmark_core.networks.checkpoint import shape_text
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.plan import Plan
@@ -147,21 +147,19 @@ def restore(recognizer: Recognizer, path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise ElrError(f"the weights {path} cannot be read ({error}); run the plan again") from error
     own = recognizer.state_dict()
-    differ = [name for name in [*own, *(found.keys() - own.keys())] if _shape(found, name) != _shape(own, name)]
+    differ = [
+        name
+        for name in [*own, *(found.keys() - own.keys())]
+        if shape_text(found.get(name)) != shape_text(own.get(name))
+    ]
     if differ:
         name = differ[0]
         raise ElrError(
             f"the weights {path} do not match the structure of the record's plan: {len(differ)} of {len(own)} tensors "
-            f"differ (first: {name}, found {_shape(found, name)}, expected {_shape(own, name)}); run the plan again"
+            f"differ (first: {name}, found {shape_text(found.get(name))}, expected {shape_text(own.get(name))}); "
+            "run the plan again"
         )
     recognizer.load_state_dict(found)
-
-
-def _shape(state: dict[str, Tensor], name: str) -> str:
-    if name not in state:
-        return "none"
-    value = state[name]
-    return ("x".join(map(str, value.shape)) or "one number") + f" {value.dtype}" * (not value.is_floating_point())
 
 
 @holds_reader_lock

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
+from benchmark_core.networks.checkpoint import shape_text
 
 HEAD = "head."  # prefix of the tensors of a recognizer that may be trained on top of an external teacher
 
@@ -28,28 +29,21 @@ class ExternalTeacher:
         expected = module.state_dict()
         missing = [name for name in expected if name not in self.state]
         unexpected = [name for name in self.state if name not in expected]
-        common = expected.keys() & self.state.keys()
-        reshaped = [name for name in expected if name in common and _shape(expected, name) != _shape(self.state, name)]
+        common = [name for name in expected if name in self.state]
+        reshaped = [name for name in common if shape_text(expected[name]) != shape_text(self.state[name])]
         wrong = [name for name in missing if not name.startswith(HEAD)] + unexpected + reshaped
         head_in_part = missing and any(name.startswith(HEAD) for name in self.state)
         if wrong or head_in_part:
             name = (wrong or missing)[0]
             raise ElrError(
                 f"the teacher {self.name} has another structure than this plan's teacher: {name} is "
-                f"{_shape(self.state, name)}, expected {_shape(expected, name)}; --teacher needs a run of the same "
-                "backbone, with the plan's head or a head without parameters"
+                f"{shape_text(self.state.get(name))}, expected {shape_text(expected.get(name))}; "
+                "--teacher needs a run of the same backbone, with the plan's head or a head without parameters"
             )
         module.load_state_dict({**expected, **self.state})
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name in missing)
         return not missing
-
-
-def _shape(state: Mapping[str, Tensor], name: str) -> str:
-    if name not in state:
-        return "absent"
-    value = state[name]
-    return ("x".join(map(str, value.shape)) or "a scalar") + f" {value.dtype}" * (not value.is_floating_point())
 
 
 def train_except_frozen(module: nn.Module) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,9 @@ def _run_one(
     stopwatch.lap()
 
     test = data.test_views(high=oracle)
-    with interval_logits(recognizer) as intervals:
+    windows = components.dataset.window_scores is not None and test.sampling.kind == "windows"
+    collecting: AbstractContextManager[list[Any]] = interval_logits(recognizer) if windows else nullcontext([])
+    with collecting as intervals:
         ids, targets, logits = predict(
             recognizer, test, device=device, precision=plan.precision, high=oracle, reporter=context.reporter
         )
@@ -149,11 +152,11 @@ def _run_one(
 
 
 def _window_scores(dataset: DatasetSpec, test: Views, intervals: list[Any], targets: Any) -> Mapping[str, Score]:
-    """Return the dataset's scores over windows without repeated frames, if it has any and each was classified."""
-    if not (dataset.window_scores and intervals and test.sampling.kind == "windows"):
+    """Return the dataset's scores over windows without repeated frames; none if `intervals` is empty."""
+    if not intervals or dataset.window_scores is None:
         return {}
     windows = [logits[:n] for logits, n in zip(intervals, test.whole_windows(), strict=True)]
-    return dict(dataset.load(dataset.window_scores)(windows, targets))
+    return dataset.returned("window_scores", dataset.load(dataset.window_scores)(windows, targets), dict)
 
 
 def _say_initialisation(plan: Plan, components: Components, context: RunContext) -> None:

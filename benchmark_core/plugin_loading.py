@@ -19,6 +19,7 @@ import pluggy
 import benchmark_core.hookspecs as hookspecs
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.papers.collection import GROUP as PAPERS
+from benchmark_core.regular_file import read_regular
 
 GROUP = "elrbench"
 
@@ -112,11 +113,15 @@ def _owner_of(point: EntryPoint) -> Owner:
 def _named(text: str) -> tuple[Owner, ModuleType]:
     """The plugin in a Python file, or in an importable module."""
     path = Path(text)
+    in_file = path.suffix == ".py"
+    if in_file and not os.path.exists(path):
+        raise ElrError(f"--plugin {text}: the file does not exist")
+    content = read_regular(path) if in_file else b""
     try:
-        if path.suffix != ".py":
+        if not in_file:
             module = importlib.import_module(text)
             return Owner(text, "--plugin", ""), module
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        digest = hashlib.sha256(content).hexdigest()[:16]
         name = f"elrbench_plugin_{path.stem}_{digest}"  # two files of one name must not share stages
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None and spec.loader is not None
@@ -125,8 +130,6 @@ def _named(text: str) -> tuple[Owner, ModuleType]:
         spec.loader.exec_module(module)
         return Owner(path.stem, path.name, "", digest), module
     except (Exception, SystemExit) as error:
-        if isinstance(error, FileNotFoundError) and not path.exists():
-            raise ElrError(f"--plugin {text}: the file does not exist") from error
         raise ElrError(f"--plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
 
 

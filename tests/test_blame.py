@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,12 @@ from benchmark_core.plugin_loading import load_plugins
 from elrbench import Drawn, ElrError
 
 PYTHON = [sys.executable, "-m", "elrbench"]
+
+
+def test_a_fifo_as_a_plugin_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "guest.py")
+    with pytest.raises(ElrError, match="guest.py is a FIFO"):
+        load_plugins([str(tmp_path / "guest.py")], installed=False)
 
 
 def test_an_error_in_a_plugin_names_its_file_and_line(tmp_path: Path) -> None:

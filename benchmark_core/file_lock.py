@@ -75,7 +75,7 @@ def holder(path: Path) -> str:
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return "another process holds it"
     if host != socket.gethostname():
-        return f"{named} holds it; this is another host"
+        return f"{named} holds it, which is another host than this one"
     state, born = _process(pid)
     if born != ticks:
         return f"another process holds it; {named} held it before"

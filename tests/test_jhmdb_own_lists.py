@@ -1,4 +1,4 @@
-"""JHMDB's own lists: told from HMDB51's by their content, and never taken for them."""
+"""JHMDB's own lists are distinguished from HMDB51's by their content."""
 
 from __future__ import annotations
 

@@ -93,13 +93,13 @@ def clear(selected: Cache, reporter: Reporter = SILENT) -> Freed:
 
 @contextmanager
 def removing(root: Path) -> Iterator[None]:
-    """Raise RunFailed if the cache `root` turns out to be read-only within the block."""
+    """Raise RunFailed if a file in the folder `root` of a cache cannot be removed within the block."""
     try:
         yield
     except OSError as error:
         raise RunFailed(
-            f"nothing can be removed from the cache {root} ({error.strerror or error}); remove it as a user who can "
-            "write to it"
+            f"nothing can be removed from {root} ({error.strerror or error}); run this command as a user who can write "
+            "to the cache"
         ) from error
 
 

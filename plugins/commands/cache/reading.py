@@ -96,7 +96,7 @@ def clip_fault(path: Path) -> str | None:
 
 
 def _removed(stored: StoredFormat, file: Path, reason: str, remove: bool) -> Broken:
-    with removing(file):
+    with removing(file.parent):
         gone = remove and bool(remove_clips(stored, [file]).files)
     return Broken(path=file, reason=reason, removed=gone)
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from calling import Call, caller
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
-from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import build_backbone
 from benchmark_core.networks.checkpoint import load_checkpoint
@@ -362,17 +361,9 @@ def test_a_file_of_another_network_stops_a_run_before_data_is_touched(toy_catalo
 
 
 @pytest.fixture
-def call(toy_catalog: Catalog, capsys, monkeypatch) -> Callable[..., tuple[int, str, str]]:
+def call(toy_catalog: Catalog, capsys, monkeypatch) -> Call:
     """`call("cost", …)` -> (exit code, stdout, stderr)."""
-    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): toy_catalog)
-
-    def ask(*argv: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(argv)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return ask
+    return caller(toy_catalog, capsys, monkeypatch)
 
 
 BARE = ("cost", "--backbone", "toynet", "--classes", "3", "--size", "24x32", "--device", "cpu", "--json")

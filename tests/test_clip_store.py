@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import videos
-from videos import drawn, on_disk, random_planes, write_planes
+from videos import HIGH, LOW, drawn, on_disk, random_planes, write_planes
 
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import SHOWN, BadClips
@@ -27,14 +27,6 @@ from benchmark_core.clips.store import ClipStore
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.specs.index import Clip, Drawn
 
-LOW = StoredFormat(
-    kind="low",
-    size=(3, 4),
-    aspect=(3, 4),
-    degrade="elrbench_plugins.degradations.average:degrade",
-    options={"sigma_blur": 0.25, "sigma_noise": 2.0},
-)
-HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 NATIVE = StoredFormat(kind="native")
 
 DECODED: Counter[str] = Counter()

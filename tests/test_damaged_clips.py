@@ -12,6 +12,7 @@ import torch
 import videos
 from listening import Listening
 from scripts import load_script
+from videos import HIGH, LOW
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips import clipfile
@@ -27,14 +28,6 @@ from benchmark_core.runs.runner import run
 from benchmark_core.specs.index import Clip, Drawn
 from elrbench import RunFailed
 
-LOW = StoredFormat(
-    kind="low",
-    size=(3, 4),
-    aspect=(3, 4),
-    degrade="elrbench_plugins.degradations.average:degrade",
-    options={"sigma_blur": 0.25, "sigma_noise": 2.0},
-)
-HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 CLIPS = [
     Clip(id=f"clip-{number}", source=Drawn(render=videos.render, key=f"{number},6,24,32"), target=0)
     for number in range(4)

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import torch
+from calling import Call, caller
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
-from benchmark_core.cli import main
 from benchmark_core.clips.views import Batch
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -290,23 +289,15 @@ def test_weights_that_are_not_finite_are_refused(toy_catalog: Catalog, tmp_path:
 
 
 @pytest.fixture
-def call(toy_catalog: Catalog, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def call(toy_catalog: Catalog, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Call:
     """`call("run", …)` -> (exit code, stdout, stderr)."""
-    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): toy_catalog)
-
-    def ask(*argv: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(argv)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return ask
+    return caller(toy_catalog, capsys, monkeypatch)
 
 
 PLANNED = ("--method", "supervised", "--dataset", "toy", "--backbone", "toynet", "--budget", "smoke", "--size", "24x32")
 
 
-def test_the_flag(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_the_flag(call: Call, tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
     given = (*PLANNED, "--degradation", "average-12x16", "--enhancer", "dbpn-s", "--enhancer-weights", str(path))
     code, out, _ = call("run", *given, "--dry-run", "--json")
@@ -339,9 +330,7 @@ def test_the_flag(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> 
         ),
     ],
 )
-def test_a_mistake_is_one_line(
-    flags: tuple[str, ...], says: str, call: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
+def test_a_mistake_is_one_line(flags: tuple[str, ...], says: str, call: Call, tmp_path: Path) -> None:
     path = str(checkpoint(tmp_path))
     degradation = ("--degradation", "average-12x16")
     code, out, err = call("run", *PLANNED, *degradation, *(flag.format(path) for flag in flags), "--dry-run")

@@ -14,24 +14,15 @@ from pathlib import Path
 import pytest
 import videos
 from filelock import FileLock
-from videos import on_disk, random_planes, write_planes
+from videos import HIGH, LOW, on_disk, random_planes, write_planes
 
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.build_queue import sweep
-from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.locks import locked
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.specs.index import Clip, Drawn
 
-HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
-LOW = StoredFormat(
-    kind="low",
-    size=(3, 4),
-    aspect=(3, 4),
-    degrade="elrbench_plugins.degradations.average:degrade",
-    options={"sigma_blur": 0.25, "sigma_noise": 2.0},
-)
 COUNT = 12
 
 

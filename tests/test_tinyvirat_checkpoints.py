@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from calling import Call, caller
 from test_dvsr_network import public_names
 from torch import Tensor, nn
 
-from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog
-from benchmark_core.cli import main
 from benchmark_core.networks.assemble import build_backbone, load_enhancer
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.specs import EnhancerSpec
@@ -127,20 +125,12 @@ def test_plans_without_a_file_keep_their_digest(catalog: Catalog, tmp_path: Path
 
 
 @pytest.fixture
-def call(catalog: Catalog, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def call(catalog: Catalog, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Call:
     """`call("run", …)` -> (exit code, stdout, stderr)."""
-    monkeypatch.setattr(catalog_module, "load_catalog", lambda extra=(): catalog)
-
-    def ask(*argv: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(argv)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return ask
+    return caller(catalog, capsys, monkeypatch)
 
 
-def test_natively_low_clips_need_one_scale(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_natively_low_clips_need_one_scale(call: Call, tmp_path: Path) -> None:
     path = str(written(tmp_path, public_networks(8)[0].state_dict()))
     given = ("--method", "tinyvirat:prog-dvsr", "--dataset", "tinyvirat", "--enhancer-weights", path, "--device", "cpu")
     code, out, err = call("run", *given, "--dry-run")
@@ -172,7 +162,7 @@ def test_i3d_under_the_names_of_the_authors_wrapper(tmp_path: Path) -> None:
     assert "classifier fresh: 26 -> 5 classes" in said
 
 
-def test_show_says_what_the_files_do_not(call: Callable[..., tuple[int, str, str]]) -> None:
+def test_show_says_what_the_files_do_not(call: Call) -> None:
     for name, texts in {
         "i3d": ("`model.`", "backbone.first_pool=false"),
         "wide-resnet3d-50": ("stem", "128 channels"),

@@ -8,8 +8,18 @@ from pathlib import Path
 import av
 import numpy as np
 
+from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from benchmark_core.specs.index import Clip, Drawn, VideoFile
+
+LOW = StoredFormat(
+    kind="low",
+    size=(3, 4),
+    aspect=(3, 4),
+    degrade="elrbench_plugins.degradations.average:degrade",
+    options={"sigma_blur": 0.25, "sigma_noise": 2.0},
+)
+HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
 
 
 def write_video(path: Path, frames: list[np.ndarray], pixels: str, codec: str = "ffv1") -> Path:

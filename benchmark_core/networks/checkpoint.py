@@ -199,8 +199,8 @@ def _form(key: str, value: Tensor) -> tuple[torch.Size, bool]:
     return value.shape, value.is_floating_point() or key.endswith(COUNTER)
 
 
-def shape_text(value: Tensor | None) -> str:
+def shape_text(value: Tensor | None, absent: str = "absent") -> str:
     """Return a tensor's shape such as `64x3x7x7`, with its type unless that is a float; `absent` for None."""
     if value is None:
-        return "absent"
+        return absent
     return ("x".join(map(str, value.shape)) or "a scalar") + f" {value.dtype}" * (not value.is_floating_point())

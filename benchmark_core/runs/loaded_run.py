@@ -156,8 +156,8 @@ def restore(recognizer: Recognizer, path: Path) -> None:
         name = differ[0]
         raise ElrError(
             f"the weights {path} do not match the structure of the record's plan: {len(differ)} of {len(own)} tensors "
-            f"differ (first: {name}, found {shape_text(found.get(name))}, expected {shape_text(own.get(name))}); "
-            "run the plan again"
+            f"differ (first: {name}, found {shape_text(found.get(name), 'none')}, expected "
+            f"{shape_text(own.get(name), 'none')}); run the plan again"
         )
     recognizer.load_state_dict(found)
 

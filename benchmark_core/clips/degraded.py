@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
@@ -10,7 +12,7 @@ from benchmark_core.clips.frames import Frames
 from benchmark_core.clips.resample import reduce, to_grey_levels
 from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.errors import ElrError
-from benchmark_core.specs import resolve
+from benchmark_core.specs import Target, Value, resolve
 from benchmark_core.specs.target import target_name
 
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
@@ -47,12 +49,20 @@ def _averaged(bundle: Array, size: tuple[int, int]) -> Array:
 def degrade_on_device(high: Tensor, view_plan: ViewPlan) -> Tensor:
     """Degrade float high views (B, K, 3, T, H, W) to low views (B, K, 3, T, h, w), both in [0, 1], on their device."""
     assert view_plan.degrade is not None and view_plan.low_size is not None
+    return degrade_views(high, view_plan.degrade, view_plan.low_size, view_plan.options)
+
+
+def degrade_views(high: Tensor, degrade: Target, low: tuple[int, int], options: Mapping[str, Value]) -> Tensor:
+    """Degrade float high views (B, K, 3, T, H, W) to low views (B, K, 3, T, h, w) by the target `degrade`.
+
+    Raises ElrError, naming the target, if it returns another shape.
+    """
     frames = high.transpose(2, 3)  # (B, K, T, 3, H, W)
-    low: Tensor = resolve(view_plan.degrade)(frames.flatten(0, 2), view_plan.low_size, view_plan.options)
-    expected = (frames.shape[:3].numel(), 3, *view_plan.low_size)
-    if low.shape != expected:
+    made: Tensor = resolve(degrade)(frames.flatten(0, 2), low, options)
+    expected = (frames.shape[:3].numel(), 3, *low)
+    if made.shape != expected:
         raise ElrError(
-            f"degradation '{target_name(view_plan.degrade)}' returned shape {tuple(low.shape)}, expected {expected}; "
+            f"degradation '{target_name(degrade)}' returned shape {tuple(made.shape)}, expected {expected}; "
             "correct the plugin"
         )
-    return low.reshape(*frames.shape[:3], *low.shape[1:]).transpose(2, 3)
+    return made.reshape(*frames.shape[:3], *made.shape[1:]).transpose(2, 3)

@@ -20,6 +20,8 @@ class DegradationSpec(Spec):
     on_clip: `degrade(frames, low, options, seed) -> uint8 (T, 3, h, w)`, called when storing a clip, for each chunk of
         its cropped frames (`benchmark_core.clips.frames.Frames`).
     on_device: `degrade(high, low, options) -> float (N, 3, h, w)` for `high` float (N, 3, H, W) in [0, 1].
+    from_high: next to `on_clip`, the same degradation with the arguments of `on_device`: of stored high views, with new
+        noise from torch's random state. Methods that change high views in training make low views by it.
     low: (h, w), set from the name.
     track: name in tables if the result also depends on the network size; by default the degradation's name. `{low}` is
         the low size and `{size}` the network size, a square as one side: "{low}-centre{size}" is `14x14-centre112`.
@@ -29,6 +31,7 @@ class DegradationSpec(Spec):
     kind: ClassVar[str] = "degradation"
     on_clip: Target | None = None
     on_device: Target | None = None
+    from_high: Target | None = None
     low: tuple[int, int] | None = None
     track: str = ""
     revision: int = 1

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.clips.degraded import degrade_views
 from benchmark_core.clips.derived import DerivedViews
 from benchmark_core.clips.enhanced import Enhancer
 from benchmark_core.clips.modality import kind
@@ -202,6 +203,22 @@ class Training(RunStages):
             return None
         key = self._trained.key(module, f"enhancer {spec.name}")
         return Enhancer(module=module, frames=spec.frames, stage=key, device=self.device)
+
+    # -- views that are made on the device
+
+    def degrade(self, high: Tensor) -> Tensor:
+        """Return low views (B, K, 3, T, h, w) of high views (B, K, 3, T, H, W), both in [0, 1], with new noise.
+
+        The degradation is the plan's. Raises ElrError if it can only be applied to decoded frames.
+        """
+        spec = self.components.degradation
+        target = spec.from_high or spec.on_device
+        if target is None or spec.low is None:
+            raise ElrError(
+                f"method '{self.plan.method}' degrades high views in training, which degradation '{spec.name}' cannot; "
+                "use e.g. --degradation average-12x16"
+            )
+        return degrade_views(high, target, spec.low, self.components.options(self.plan, "degradation"))
 
     # -- losses and updates
 

@@ -10,6 +10,7 @@ AVERAGE = DegradationSpec(
     citation="Bai et al., Extreme Low-Resolution Activity Recognition with Confident Spatial-Temporal Attention "
     "Transfer, 2021",
     on_clip="elrbench_plugins.degradations.average:degrade",
+    from_high="elrbench_plugins.degradations.from_high:degrade",
     options={
         "sigma_blur": Option(
             default=0.25,

@@ -19,6 +19,7 @@ BUILTINS = (
     "degradations",
     "dvsr",
     "efficientnet_lite",
+    "elr_distil",
     "folder",
     "hmdb51",
     "i3d",

@@ -1,0 +1,56 @@
+"""Make the low views of a batch from transformed high views, so that teacher and student see the same transform."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from elrbench_plugins.elr_distil import transforms
+from elrbench_plugins.elr_distil.transforms import Draw
+
+if TYPE_CHECKING:
+    from benchmark_core.clips.views import Batch, View
+    from benchmark_core.training.training import Training
+
+
+def transformed(training: Training, batch: Batch) -> Batch:
+    """Return the batch with new low views for the share of clips that the option `transforms` names.
+
+    High views of these clips are transformed, too, and they are not cropped in addition. On clips as recorded, which
+    have no larger view, low views are transformed themselves.
+    """
+    options = training.options
+    share = float(options["transforms"])
+    if share == 0:
+        return batch
+    numbers = {key: float(options[f"transform_{key}"]) for key in ("shift", "scale", "angle", "drift")}
+    low_size = training.components.degradation.low or training.plan.size
+    drawn = transforms.draw(training.rng, len(batch.ids), low=low_size, share=share, **numbers).to(training.device)
+    high = None if batch.high is None else moved(batch.high, drawn)
+    if training.components.degradation.crop == "none":
+        assert batch.low is not None
+        low: View = moved(batch.low, drawn)
+    else:
+        assert isinstance(high, Tensor) and isinstance(batch.low, Tensor)
+        low = transforms.pick(drawn.made, training.degrade(high), batch.low)
+    return replace(batch, low=low, high=high, box=transforms.boxes(drawn, batch.box))
+
+
+def moved(view: View, drawn: Draw) -> View:
+    """Return views with the clips in `drawn.made` transformed. Views may be a list of clips of different sizes."""
+    if isinstance(view, Tensor):
+        return transforms.pick(drawn.made, transforms.transform(view, drawn), view)
+    return [moved_clip(clip, one(drawn, number)) for number, clip in enumerate(view)]
+
+
+def moved_clip(clip: Tensor, drawn: Draw) -> Tensor:
+    """Return one clip (K, C, T, h, w), transformed if `drawn`, of one clip, says so."""
+    view = clip.unsqueeze(0)
+    return transforms.pick(drawn.made, transforms.transform(view, drawn), view).squeeze(0)
+
+
+def one(drawn: Draw, number: int) -> Draw:
+    """Return the numbers of one clip."""
+    return Draw(**{field.name: getattr(drawn, field.name)[number : number + 1] for field in fields(drawn)})

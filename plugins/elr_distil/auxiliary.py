@@ -1,0 +1,64 @@
+"""Modules that only the student's training needs: the projection of its map and the decoder of flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from benchmark_core.clips.sampling import Sampling
+from elrbench_plugins.elr_distil.map_loss import MapLoss
+from elrbench_plugins.elr_distil.motion_target import FlowDecoder
+
+if TYPE_CHECKING:
+    from benchmark_core.networks.recognizer import Recognizer
+    from benchmark_core.training.training import Training
+    from elrbench_plugins.elr_distil.teachers import Teachers
+
+
+class Auxiliary(nn.Module):
+    """The modules that the options ask for; None otherwise. stage: index of the map that predicts the flow."""
+
+    def __init__(self, map_loss: MapLoss | None, decoder: FlowDecoder | None, stage: int) -> None:
+        super().__init__()
+        self.map_loss = map_loss
+        self.decoder = decoder
+        self.stage = stage
+
+
+def auxiliary(training: Training, teachers: Teachers, student: Recognizer) -> Auxiliary:
+    """Return new modules for the maps of student and teacher, on the device. The networks are in evaluation mode."""
+    options = training.options
+    shapes = stage_shapes(training, student)
+    stage = min(int(options["motion_stage"]), len(shapes)) - 1
+    map_loss = decoder = None
+    if float(options["map_weight"]) > 0:
+        map_loss = MapLoss(shapes[-1][1], teacher_channels(training, teachers))
+    if float(options["motion_weight"]) > 0:
+        decoder = FlowDecoder(shapes[stage][1])
+    made: Auxiliary = training.to_device(Auxiliary(map_loss, decoder, stage))
+    return made
+
+
+@torch.no_grad()
+def stage_shapes(training: Training, student: Recognizer) -> list[torch.Size]:
+    """Return the shapes of the student's stage maps for one clip, (K, C, [T,] h, w) each."""
+    size = training.components.degradation.low or training.plan.size
+    return [stage.shape for stage in student.eval().trace(empty_view(training, size)).stages]
+
+
+@torch.no_grad()
+def teacher_channels(training: Training, teachers: Teachers) -> int:
+    """Return the channels of the teacher's map that is the target of the map loss."""
+    view = empty_view(training, training.plan.high_size)
+    mask = view.new_ones(view.shape[:2])
+    network = teachers.of_maps(str(training.options["map_teacher"]))
+    return network.last_map(view, mask)[1].shape[1]
+
+
+def empty_view(training: Training, size: tuple[int, int]) -> Tensor:
+    """Return a view of one clip without content, (1, K, 3, T, *size)."""
+    sampling = Sampling.parse(training.plan.sampling)
+    frames = sampling.widened(training.components.enhancer.frames)
+    return torch.zeros(1, sampling.k, 3, frames, *size, device=training.device)

@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.components import Components, Rule
+from benchmark_core.plans.native import NATIVE_RULES, rule_words
 from benchmark_core.plans.plan import Plan
-from benchmark_core.specs import (
-    BackboneSpec,
-    DatasetSpec,
-    DegradationSpec,
-    EnhancerSpec,
-    MethodSpec,
-    Spec,
-    Value,
-    defaults,
-)
+from benchmark_core.specs import Spec
 
-
-@dataclass(frozen=True, kw_only=True)
-class Components:
-    """The specs that a plan names.
-
-    enlarges: the enhancer that enlarges frames for optical flow, if it is not `enhancer` itself.
-    """
-
-    dataset: DatasetSpec
-    degradation: DegradationSpec
-    enhancer: EnhancerSpec
-    backbone: BackboneSpec
-    method: MethodSpec
-    enlarges: EnhancerSpec | None = None
-
-    @property
-    def needs_high(self) -> bool:
-        """Whether training reads high views, for the method or to train the enhancer."""
-        return self.method.needs_high or self.enhancer.needs_high
-
-    @property
-    def takes_hr_source(self) -> bool:
-        """Whether high views may come from another dataset."""
-        return "high_source" in self.method.takes or (self.enhancer.needs_high and not self.method.needs_high)
-
-    def options(self, plan: Plan, kind: str) -> dict[str, Value]:
-        """Return all options of one kind of component: the plan's settings over the defaults."""
-        spec: Spec = getattr(self, kind)
-        return defaults(spec) | plan.options(kind)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`refuses` returns whether the combination cannot work; `why` is the error message."""
-
-    name: str
-    refuses: Callable[[Plan, Components], bool]
-    why: str
+__all__ = ["RULES", "Components", "Rule", "check_combination", "check_extras", "reads_unlabelled"]
 
 
 RULES: tuple[Rule, ...] = (
+    *NATIVE_RULES,
     Rule(
         "2d-needs-one-frame",
         lambda plan, components: components.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
@@ -165,7 +119,8 @@ def check_combination(plan: Plan, components: Components) -> None:
             if rule.refuses(one, components):
                 reading = ", ".join(reads_unlabelled(one, components))
                 frames = Sampling.parse(one.sampling).t
-                raise ElrError(rule.why.format(plan=one, components=components, reading=reading, frames=frames))
+                words = {"reading": reading, "frames": frames, **rule_words(one, components)}
+                raise ElrError(rule.why.format(plan=one, components=components, **words))
     for spec in (components.enhancer, components.method):
         if spec.check is not None:
             spec.code(spec.check)(plan, components)

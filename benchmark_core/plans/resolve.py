@@ -13,6 +13,7 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.lookup import expand, find
+from benchmark_core.plans.native import native_defaults
 from benchmark_core.plans.plan import Plan, read_size
 from benchmark_core.plans.resolve_extra import hr_source_name, unlabelled_name
 from benchmark_core.plans.settings import resolve_settings, split_budget, weights_setting
@@ -125,9 +126,12 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
                 f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, OVERRIDABLE
             )
 
+    native: dict[str, str] = {}  # what a native backbone has instead of the budget's values
+
     def pick(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
-        usual = fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback)))
+        usual = native.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback)))
+        usual = fixed.get(field_name, usual)
         if asked is not None and asked != fixed.get(field_name, asked):
             raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; remove --{field_name} {asked}")
         found = str(usual if asked is None else asked)
@@ -136,8 +140,15 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         return found
 
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
-    enhancer, enhancer_name = find(catalog.enhancers, pick("enhancer"))
     backbone, backbone_name = find(catalog.backbones, pick("backbone"))
+    if backbone.native:
+        native = native_defaults(dataset, degradation)
+        if not native.get("size", request.size):
+            raise ElrError(
+                f"backbone '{backbone_name}' works at the low size, but clips of '{dataset_name}' differ in size; pass "
+                "the size that all are resized to, e.g. --size 16x16"
+            )
+    enhancer, enhancer_name = find(catalog.enhancers, pick("enhancer"))
     components = Components(
         dataset=dataset,
         degradation=degradation,
@@ -196,7 +207,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         backbone=str(backbone_name),
         weights=weights,
         modality=modality,
-        size=read_size("--size", pick("size", "256x340"), smallest=8),
+        size=read_size("--size", pick("size", "256x340"), smallest=1 if backbone.native else 8),
         sampling=str(Sampling.parse(sampling)),
         precision=precision,
         budget=request.budget,

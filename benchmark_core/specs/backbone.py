@@ -27,6 +27,7 @@ class BackboneSpec(Spec):
     stages: names of the stage maps that methods may use, in order.
     mean, std: normalisation of pixels in [0, 1] that the weights expect.
     smallest: shorter side, in pixels, below which a stage map would be empty.
+    native: it takes low views as they are. Its enhancer is `none`, and its default size is the low size.
     weights: initialisations by name, for example "imagenet"; each is `load(module) -> None`, in place. "scratch" always
         exists. A checkpoint of the user's is added under its name in the plan (`benchmark_core.weights_file`).
     default_weights: the initialisation used if the plan names none.
@@ -42,6 +43,7 @@ class BackboneSpec(Spec):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     smallest: int = 8
+    native: bool = False
     weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
     default_weights: str = "scratch"
     published: tuple[Published, ...] = ()

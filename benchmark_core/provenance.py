@@ -32,18 +32,21 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def _specs(components: Components) -> tuple[Spec, ...]:
-    return components.dataset, components.degradation, components.enhancer, components.backbone, components.method
+def _specs(components: Components) -> dict[str, Spec]:
+    """Return kind -> spec; `teacher_backbone` only if the plan names one."""
+    kinds = ("dataset", "degradation", "enhancer", "backbone", "method")
+    teacher = {} if components.teacher_backbone is None else {"teacher_backbone": components.teacher_backbone}
+    return {kind: getattr(components, kind) for kind in kinds} | teacher
 
 
 def owners_of(catalog: Catalog, components: Components) -> dict[str, Owner]:
-    """Return kind -> owner of the plan's component of this kind."""
-    return {spec.kind: catalog.owner(spec) for spec in _specs(components)}
+    """Return kind -> owner of the plan's component of this kind; also `teacher_backbone`, if the plan names one."""
+    return {kind: catalog.owner(spec) for kind, spec in _specs(components).items()}
 
 
 def check_code(components: Components) -> None:
     """Import the code that the specs name. Raises ElrError naming the plugin to correct."""
-    for spec in _specs(components):
+    for spec in _specs(components).values():
         spec.check_code()
 
 
@@ -63,7 +66,7 @@ def plugins_of(catalog: Catalog, components: Components) -> dict[str, dict[str, 
 def refuse_absent(recorded: Mapping[str, PluginFields], catalog: Catalog) -> None:
     """Raise ElrError naming the plugin if a component of a recorded run is not in the catalog."""
     for kind, owner in recorded.items():
-        if ComponentName.parse(owner["name"]).base not in catalog.sections[kind]:
+        if ComponentName.parse(owner["name"]).base not in catalog.sections[kind.removeprefix("teacher_")]:
             release = " ".join(filter(None, (owner["distribution"], owner["version"])))
             raise ElrError(
                 f"{kind} '{owner['name']}' is from the plugin '{owner['plugin']}' ({release}), which is not installed; "

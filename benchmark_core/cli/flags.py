@@ -41,6 +41,10 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--precision",), "NAME", "fp32 or bf16."),
     (("--unlabelled",), "NAME", "Unlabelled clips for methods that use them: videos:PATH."),
     (("--teacher",), "DIR", "Run folder of a finished run; its network is the teacher."),
+    (("--teacher-backbone",), "NAME", "The teacher's feature extractor. Default: the student's; see docs/running.md."),
+    (("--teacher-weights",), "NAME", "The teacher's initialisation: scratch, imagenet. Default: its backbone's."),
+    (("--teacher-size",), "HxW", "Size of the teacher's network and its high views. Default: the student's."),
+    (("--teacher-frames",), "N", "Single frames of a view that a 2D teacher sees. Default: 4, or the student's."),
     (("--high-source",), "NAME", "Dataset of larger clips, which gives high views to natively low clips."),
     (("--budget",), "NAME", "paper, small or smoke. Default: paper."),
 )

@@ -31,7 +31,7 @@ class ViewPlan:
     """
 
     crop: Literal["after", "before", "none"]
-    size: tuple[int, int]  # (H, W) of the network
+    size: tuple[int, int]  # (H, W) of the network; with crop "before", of the high views
     low_size: tuple[int, int] | None = None  # (h, w)
     low: ViewFormat | None = None
     high: ViewFormat | None = None
@@ -52,9 +52,16 @@ class ViewPlan:
         return cast("tuple[PreparedFormat, ...]", tuple(found.values()))
 
 
-def view_plan(degradation: DegradationSpec, options: Mapping[str, Value], *, size: tuple[int, int]) -> ViewPlan:
+def view_plan(
+    degradation: DegradationSpec,
+    options: Mapping[str, Value],
+    *,
+    size: tuple[int, int],
+    high_size: tuple[int, int] | None = None,
+) -> ViewPlan:
     """Return the view plan of a degradation, whose `low` size must be set, at network size (H, W).
 
+    high_size: (H, W) of the high views, if the teacher's network has another size than the student's.
     The kept region has the aspect ratio of the low view, so that low and high views show the same.
     """
     numbers = MappingProxyType(defaults(degradation) | dict(options))
@@ -65,10 +72,11 @@ def view_plan(degradation: DegradationSpec, options: Mapping[str, Value], *, siz
         raise ElrError(f"degradation '{degradation.name}' needs a low size in its name, for example 'average-12x16'")
     low = degradation.low
     aspect = (low[0] // gcd(*low), low[1] // gcd(*low))
+    high_size = high_size or size
     if degradation.crop == "before":
-        high = StoredFormat(kind="high", size=with_margin(size), aspect=aspect)
+        high = StoredFormat(kind="high", size=with_margin(high_size), aspect=aspect)
         return ViewPlan(
-            crop="before", size=size, low_size=low, high=high, degrade=degradation.on_device, options=numbers
+            crop="before", size=high_size, low_size=low, high=high, degrade=degradation.on_device, options=numbers
         )
     return ViewPlan(
         crop="after",
@@ -82,7 +90,7 @@ def view_plan(degradation: DegradationSpec, options: Mapping[str, Value], *, siz
             revision=degradation.revision,
             options=numbers,
         ),
-        high=StoredFormat(kind="high", size=size, aspect=aspect),
+        high=StoredFormat(kind="high", size=high_size, aspect=aspect),
     )
 
 

@@ -26,8 +26,12 @@ def describe_plan(plan: Plan, components: Components) -> dict[str, Any]:
 
     low: [h, w], or None if clips keep their recorded size. options: values that differ from the default and may shape a
     component. modality: only if it is not "rgb". A privileged method runs on high views and a flow network on flow of
-    network size: both have no enhancer, and low is the network size.
+    network size: both have no enhancer, and low is the network size. teacher_intervals: only if the method has a head
+    of its own and its teacher sees another number of intervals; the head may compare as many parts of a view.
     """
+    intervals = Sampling.parse(plan.of_teacher.sampling).k
+    if components.method.oracle:
+        plan, components = plan.of_teacher, components.of_teacher
     method, sampling = components.method, Sampling.parse(plan.sampling)
     own_head = method.recognizer is not None
     at_size = method.oracle or kind(plan.modality) == "flow"
@@ -46,6 +50,7 @@ def describe_plan(plan: Plan, components: Components) -> dict[str, Any]:
         "size": list(plan.size),
         "sampling": f"{sampling.k}x{sampling.t}",  # without the stride between frames, which does not change the cost
         "low": list(low) if low else None,
+        **({"teacher_intervals": intervals} if own_head and intervals != sampling.k else {}),
         "options": {
             f"{kind}.{key}": value
             for kind, spec in shaping.items()

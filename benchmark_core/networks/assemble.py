@@ -18,6 +18,7 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.channels import with_channels
 from benchmark_core.networks.checkpoint import load_public
 from benchmark_core.networks.early_inputs import EarlyInputs
+from benchmark_core.networks.frame_picker import FramePicker
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
 from benchmark_core.networks.recognizer import Parts, Recognizer
@@ -41,18 +42,27 @@ class ResizeIfNeeded(nn.Module):
         return interpolate(high, self.size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def recognizer_of(plan: Plan, components: Components, *, high: bool = False, head: str | None = None) -> Recognizer:
+def recognizer_of(
+    plan: Plan, components: Components, *, high: bool = False, head: str | None = None, enhanced: bool = False
+) -> Recognizer:
     """Return the plan's recognizer, a function of the plan and torch's random state.
 
-    high: return the network for high views. Networks for high views or flow have no enhancer. head: a core head
-    instead of the method's own.
+    high: return the network for high views: the teacher, which sees the views of the plan's sampling at its own size.
+    enhanced: return the student's network for views that have its size already. Networks for high views, enhanced views
+    or flow have no enhancer. head: a core head instead of the method's own.
     """
     if len(plan.streams) > 1:
         raise ValueError(f"no network takes {plan.modality}; build the recognizer of each of the plan's streams")
-    sampling = Sampling.parse(plan.sampling)
+    drawn, teacher = Sampling.parse(plan.sampling), Sampling.parse(plan.of_teacher.sampling)
+    picker = None
+    if high:
+        if plan.teacher_frames:
+            picker = FramePicker(intervals=drawn.k, frames=drawn.t, wanted=plan.teacher_frames)
+        plan, components = plan.of_teacher, components.of_teacher
+    sampling = teacher if high else drawn
     return build_recognizer(
         backbone_spec=components.backbone,
-        enhancer_spec=None if high or kind(plan.modality) == "flow" else components.enhancer,
+        enhancer_spec=None if high or enhanced or kind(plan.modality) == "flow" else components.enhancer,
         classes=len(components.dataset.classes),
         low=components.degradation.low,
         size=plan.size,
@@ -65,6 +75,8 @@ def recognizer_of(plan: Plan, components: Components, *, high: bool = False, hea
         enhancer_options=components.options(plan, "enhancer"),
         weights=plan.weights,
         modality=plan.modality,
+        teacher_intervals=teacher.k,
+        picker=picker,
     )
 
 
@@ -84,12 +96,15 @@ def build_recognizer(
     head: str = "mean-logits",
     task: Task = "single-label",
     modality: str = "rgb",
+    teacher_intervals: int | None = None,
+    picker: FramePicker | None = None,
 ) -> Recognizer:
     """Return a recognizer, a function of the arguments and torch's random state.
 
     enhancer_spec: None for a network on high views or flow. size: (H, W). sampling: (K, T).
     low: (h, w) of the enhancer's input; None if clips differ in size.
     weights: "scratch", or a name among the backbone's weights.
+    teacher_intervals: see `Parts`; None: as many as K. picker: see `Recognizer`.
     head: one of `HEADS`, over the backbone's classifier; ignored if the method has a `recognizer` of its own.
     Raises ElrError if the backbone cannot take T frames or lacks the weights.
     """
@@ -118,6 +133,7 @@ def build_recognizer(
         size=size,
         early=EarlyInputs(parts, size, mean=mean, std=std) if parts else None,
         input_channels=input_channels(modality),
+        picker=picker,
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))
@@ -132,6 +148,7 @@ def build_recognizer(
         options=method_options,
         assemble=assemble,
         map_shape=partial(map_shape, backbone, view),
+        teacher_intervals=teacher_intervals or intervals,
     )
     built: Recognizer = method_spec.load(method_spec.recognizer)(bundle)
     return built
@@ -196,7 +213,12 @@ def _fitting_setting(
 
 
 def initialisation_of(plan: Plan, components: Components) -> str:
-    """Return the record's `initialisation`, see `build_backbone`. ElrError if a file does not fit the backbone."""
+    """Return the record's `initialisation`, see `build_backbone`. ElrError if a file does not fit the backbone.
+
+    It is that of the recognizer: the teacher's network if the method is scored on high views.
+    """
+    if components.method.oracle:
+        plan, components = plan.of_teacher, components.of_teacher
     if not isinstance(components.backbone.weights.get(plan.weights), WeightsFile):
         return plan.weights
     classes, options = len(components.dataset.classes), components.options(plan, "backbone")

@@ -13,6 +13,7 @@ from benchmark_core.clips.augment import cut
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.sampling import middle
 from benchmark_core.errors import ElrError
+from benchmark_core.networks.frame_picker import FramePicker
 from benchmark_core.networks.protocols import takes_maps
 from benchmark_core.specs import Value
 
@@ -29,6 +30,7 @@ class Trace:
     stages: the backbone's stage maps, each (B*K, C_i, [T_i,] h_i, w_i).
     features: pooled, (B, K, F), or the last stage maps, (B, K, C, [T,] h, w), for a head that takes maps.
     logits: (B, C). head_outputs: tensors by name that the head returns in addition to the logits.
+    mask: (B, K) that the head got. K is that of the network's input, see `FramePicker`.
     """
 
     image: Tensor
@@ -36,6 +38,7 @@ class Trace:
     features: Tensor
     logits: Tensor
     head_outputs: dict[str, Tensor] = field(default_factory=dict)
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,7 @@ class Parts:
     backbone: its own classifier is `backbone.get_classifier()`. num_features: F. intervals: K. frames: T.
     options: the method's. assemble: head -> recognizer of this enhancer and backbone.
     map_shape: () -> (C, [T,] h, w) of the last stage map, for a head whose layers depend on it.
+    teacher_intervals: intervals of the plan's teacher; equal to `intervals` if both networks see the same view.
     """
 
     enhancer: nn.Module
@@ -58,6 +62,7 @@ class Parts:
     options: Mapping[str, Value]
     assemble: Callable[[nn.Module], Recognizer]
     map_shape: Callable[[], tuple[int, ...]]
+    teacher_intervals: int
 
 
 class Recognizer(nn.Module):
@@ -72,6 +77,7 @@ class Recognizer(nn.Module):
     dims: 2 for a backbone of images, 3 for one of video. mean, std: per channel.
     frames_at_once: frames that the enhancer takes at once; T of `low` is then a multiple of it.
     frames: T of the backbone's input, the middle frames of what a video enhancer returns.
+    picker: chooses the frames of a 2D teacher from the views of a 3D student; None: the network sees all frames.
     flow: the input is optical flow.
     early: with early fusion, maps images (N, 3, [T,] H, W) in [0, 1] to `input_channels`, the backbone's.
     size: expected (H, W) of the enhancer's output, ElrError if it differs; None: any.
@@ -95,9 +101,11 @@ class Recognizer(nn.Module):
         size: tuple[int, int] | None = None,
         early: nn.Module | None = None,
         input_channels: int | None = None,
+        picker: FramePicker | None = None,
     ) -> None:
         super().__init__()
         self.enhancer = enhancer
+        self.picker = picker
         self.size = size
         self.backbone = backbone
         self.head = head
@@ -124,9 +132,11 @@ class Recognizer(nn.Module):
     def maps(self, low: Low, box: Tensor | None = None) -> Tensor:
         """Return the last stage maps, (B, K, C, [T,] h, w), computed interval by interval."""
         maps = []
+        low = self._picked(low)
         for interval in range(low.shape[1] if isinstance(low, Tensor) else low[0].shape[0]):
             at = slice(interval, interval + 1)
-            image, _ = self.enhance_and_crop(low[:, at] if isinstance(low, Tensor) else [clip[at] for clip in low], box)
+            one = low[:, at] if isinstance(low, Tensor) else [clip[at] for clip in low]
+            image, _ = self._enhance_and_crop(one, box)
             maps.append(self.backbone.forward_features(self.backbone_input(image))[-1])
         return torch.stack(maps, 1)
 
@@ -136,12 +146,19 @@ class Recognizer(nn.Module):
         stages = self.backbone.forward_features(self.backbone_input(image))
         features = stages[-1] if takes_maps(self.head) else self.backbone.pool(stages[-1])  # (B*K, F) if pooled
         features = features.reshape(-1, intervals, *features.shape[1:])
-        logits, head_outputs = self._classify(features, mask)
-        return Trace(image=image, stages=stages, features=features, logits=logits, head_outputs=head_outputs)
+        mask = self._real(features, mask)
+        logits, outputs = self._classify(features, mask)
+        return Trace(image=image, stages=stages, features=features, logits=logits, head_outputs=outputs, mask=mask)
+
+    def _real(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the mask of features (B, K, …). Without a mask, all intervals are real."""
+        if mask is None:
+            return features.new_ones(features.shape[:2])
+        return mask if self.picker is None else self.picker.mask(mask, features.shape[1])
 
     def _classify(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the head's logits and further outputs. Without a mask, all intervals are real."""
-        out = self.head(features, features.new_ones(features.shape[:2]) if mask is None else mask)
+        """Return the head's logits and further outputs."""
+        out = self.head(features, self._real(features, mask))
         return out if isinstance(out, tuple) else (out, {})
 
     def backbone_input(self, image: Tensor) -> Tensor:
@@ -149,8 +166,19 @@ class Recognizer(nn.Module):
         seen: Tensor = (image - self.mean) / self.std if self.early is None else self.early(image)
         return seen
 
+    def _picked(self, low: Low) -> Low:
+        """Return the frames of a view that the network sees."""
+        if self.picker is None:
+            return low
+        if isinstance(low, Tensor):
+            return self.picker.view(low)
+        return [self.picker.view(clip.unsqueeze(0)).squeeze(0) for clip in low]
+
     def enhance_and_crop(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
         """Return the pictures, (B*K, 3, [T,] H, W) in [0, 1], enhanced and cropped by the box; and K."""
+        return self._enhance_and_crop(self._picked(low), box)
+
+    def _enhance_and_crop(self, low: Low, box: Tensor | None) -> tuple[Tensor, int]:
         if isinstance(low, Enhanced):
             intervals = low.shape[1]
             seen = low.as_subclass(Tensor).flatten(0, 1)

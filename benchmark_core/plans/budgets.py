@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.plans.native import native_defaults
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import OVERRIDABLE, PlanRequest, components_of, expanded, resolve_plan
+from benchmark_core.plans.resolve_teacher import TEACHER
 from benchmark_core.specs import Value
 
 
@@ -48,23 +50,31 @@ def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
     """
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
     fixed["holdout"] = plan.holdout or None
-    usual, _ = expanded(catalog, PlanRequest(**fixed, budget=plan.budget, seed=plan.seed))
-    asked = (name for name in OVERRIDABLE if getattr(plan, name) != getattr(usual, name))
-    kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}
-    if "size" in kept:
-        kept["size"] = "x".join(map(str, plan.size))
+    request = PlanRequest(**fixed, budget=plan.budget, seed=plan.seed)
+    kept = _other_than(expanded(catalog, request)[0], plan, [name for name in OVERRIDABLE if name not in TEACHER])
+    usual, _ = expanded(catalog, replace(request, **kept))  # the usual teacher depends on the student
+    if any(getattr(plan, name) != getattr(usual, name) for name in TEACHER):
+        kept |= {name: _flag(getattr(plan, name)) for name in TEACHER if getattr(plan, name)}
     numbers = [key for key in changed_from_budget(catalog, plan) if key in plan.settings]
-    request = PlanRequest(
-        **fixed,
+    request = replace(
+        request,
         **kept,
         budget=budget,
-        seed=plan.seed,
         settings=tuple(f"{key}={_written(plan.settings[key])}" for key in numbers),
         unlabelled=plan.unlabelled or None,
         teacher=plan.teacher or None,
         high_source=plan.hr_source or None,
     )
     return resolve_plan(catalog, request)
+
+
+def _other_than(usual: Plan, plan: Plan, fields: Sequence[str]) -> dict[str, Any]:
+    """Return the `fields` in which `plan` differs from `usual`, as flags."""
+    return {name: _flag(getattr(plan, name)) for name in fields if getattr(plan, name) != getattr(usual, name)}
+
+
+def _flag(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _written(value: Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import (
@@ -23,6 +23,7 @@ class Components:
     """The specs that a plan names.
 
     enlarges: the enhancer that enlarges frames for optical flow, if it is not `enhancer` itself.
+    teacher_backbone: the teacher's backbone, if the plan names one.
     """
 
     dataset: DatasetSpec
@@ -31,6 +32,12 @@ class Components:
     backbone: BackboneSpec
     method: MethodSpec
     enlarges: EnhancerSpec | None = None
+    teacher_backbone: BackboneSpec | None = None
+
+    @property
+    def of_teacher(self) -> Components:
+        """The components of `Plan.of_teacher`."""
+        return replace(self, backbone=self.teacher_backbone or self.backbone, teacher_backbone=None)
 
     @property
     def needs_high(self) -> bool:

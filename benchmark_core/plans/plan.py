@@ -19,7 +19,7 @@ from benchmark_core.specs import Value
 class Plan:
     """A resolved plan. `settings` holds every option of every component as "KIND.KEY".
 
-    Options marked as added are left out at their default; the last four fields are left out if empty.
+    Options marked as added are left out at their default; fields with a default are left out if empty.
     high_source: dataset that high views come from. "" if low and high are views of the same clip; on a natively low
         track "self" or another dataset.
     size: (H, W) in pixels, the same for low and high views.
@@ -27,6 +27,9 @@ class Plan:
     unlabelled: dataset of unlabelled clips that the method may also learn from.
     teacher: trained network to use instead of training a teacher, as METHOD@DIGEST of its weights.
     holdout: fraction of the training clips that the run is tested on, instead of the test clips.
+    teacher_backbone, teacher_weights, teacher_size: of the teacher's network and of its high views; empty: the same as
+        of the student.
+    teacher_frames: number of single frames of a view that a 2D teacher sees; 0: the same K x T frames as the student.
     """
 
     method: str
@@ -49,6 +52,43 @@ class Plan:
     unlabelled: str = ""
     teacher: str = ""
     holdout: float = 0.0
+    teacher_backbone: str = ""
+    teacher_weights: str = ""
+    teacher_size: tuple[int, ...] = ()
+    teacher_frames: int = 0
+
+    @property
+    def high_size(self) -> tuple[int, int]:
+        """(H, W) of the teacher's network and of stored high views."""
+        height, width = self.teacher_size or self.size
+        return height, width
+
+    @property
+    def of_teacher(self) -> Plan:
+        """The plan of the teacher's network alone: its backbone, weights, size and frames as those of the student.
+
+        Another backbone than the student's has its default options. Equal to the plan if the two networks are equal.
+        """
+        settings = self.settings
+        if self.teacher_backbone not in ("", self.backbone):
+            settings = {key: value for key, value in settings.items() if not key.startswith("backbone.")}
+        return dataclasses.replace(
+            self,
+            backbone=self.teacher_backbone or self.backbone,
+            weights=self.teacher_weights or self.weights,
+            size=self.high_size,
+            sampling=f"{self.teacher_frames}x1" if self.teacher_frames else self.sampling,
+            settings=settings,
+            teacher_backbone="",
+            teacher_weights="",
+            teacher_size=(),
+            teacher_frames=0,
+        )
+
+    @property
+    def untrained(self) -> Plan:
+        """The plan with networks that load no weights: trained weights follow, or only shapes are needed."""
+        return dataclasses.replace(self, weights="scratch", teacher_weights="")
 
     @property
     def protocol_name(self) -> str:
@@ -82,6 +122,8 @@ class Plan:
             if not plain[field]:
                 del plain[field]
         plain["size"] = list(self.size)
+        if self.teacher_size:
+            plain["teacher_size"] = list(self.teacher_size)
         plain["settings"] = dict(sorted(self.settings.items()))
         return plain
 
@@ -95,9 +137,13 @@ class Plan:
                 f"the plan has missing or unknown fields: {', '.join(wrong)}; it is from another version of elrbench"
             )
         height, width = plain["size"]
-        classes = tuple(plain.get("classes", ()))
-        size, settings = (int(height), int(width)), dict(plain["settings"])
-        return cls(**{**plain, "size": size, "settings": settings, "classes": classes})
+        read = {
+            "size": (int(height), int(width)),
+            "settings": dict(plain["settings"]),
+            "classes": tuple(plain.get("classes", ())),
+            "teacher_size": tuple(map(int, plain.get("teacher_size", ()))),
+        }
+        return cls(**{**plain, **read})
 
     @cached_property
     def digest(self) -> str:

@@ -59,7 +59,9 @@ def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, An
     Raises ElrError if the plan names such a file and `given` lacks it, or the reverse.
     """
     plain = {key: value for key, value in plan.items() if key != "settings" and value not in ("", [])}
-    plain["size"] = "x".join(map(str, plan["size"]))
+    for name in ("size", "teacher_size"):
+        if name in plain:
+            plain[name] = "x".join(map(str, plan[name]))
     plain["set"] = {key: value for key, value in plan["settings"].items() if value != ""}
     held = {
         "weights": plain["weights"] if str(plain["weights"]).startswith(PREFIX) else "",

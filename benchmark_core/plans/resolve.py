@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
@@ -16,12 +17,13 @@ from benchmark_core.plans.lookup import expand, find
 from benchmark_core.plans.native import native_defaults
 from benchmark_core.plans.plan import Plan, read_size
 from benchmark_core.plans.resolve_extra import hr_source_name, unlabelled_name
+from benchmark_core.plans.resolve_teacher import TEACHER, Student, teacher_fields
 from benchmark_core.plans.settings import resolve_settings, split_budget, weights_setting
 from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
 # Plan fields that methods and budgets may set.
-OVERRIDABLE = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision")
+OVERRIDABLE = ("enhancer", "backbone", "weights", "modality", "size", "sampling", "precision", *TEACHER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,10 @@ class PlanRequest:
     high_source: str | None = None
     enhancer_weights: str | None = None
     holdout: str | float | None = None
+    teacher_backbone: str | None = None
+    teacher_weights: str | None = None
+    teacher_size: str | None = None
+    teacher_frames: str | None = None
 
 
 def components_of(catalog: Catalog, plan: Plan) -> Components:
@@ -69,6 +75,7 @@ def components_of(catalog: Catalog, plan: Plan) -> Components:
             degradation=find(catalog.degradations, plan.degradation)[0],
             enhancer=find(catalog.enhancers, plan.enhancer)[0],
             backbone=find(catalog.backbones, plan.backbone)[0],
+            teacher_backbone=find(catalog.backbones, plan.teacher_backbone)[0] if plan.teacher_backbone else None,
             method=find(catalog.methods, plan.method)[0],
             enlarges=_enlarges(catalog, find(catalog.enhancers, plan.enhancer)[0]),
         ),
@@ -128,13 +135,15 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
 
     native: dict[str, str] = {}  # what a native backbone has instead of the budget's values
 
+    def named(field_name: str, fallback: str = "") -> str:
+        return str(fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback))))
+
     def pick(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
-        usual = native.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback)))
-        usual = fixed.get(field_name, usual)
+        usual = str(fixed.get(field_name, native.get(field_name, named(field_name, fallback))))
         if asked is not None and asked != fixed.get(field_name, asked):
             raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; remove --{field_name} {asked}")
-        found = str(usual if asked is None else asked)
+        found = usual if asked is None else str(asked)
         if not found:
             raise ElrError(f"method '{method.name}' has no default {field_name}; pass --{field_name}")
         return found
@@ -171,6 +180,8 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         raise unknown(f"fold of protocol '{protocol}'", fold, folds)
     components = replace(components, dataset=with_validation_split(dataset, holdout, protocol, fold))
     weights = pick("weights", backbone.default_weights)
+    if request.weights is None and backbone.native:
+        weights = backbone.default_weights  # a budget names those of another network
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"weights of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
     modality = check_modality(pick("modality", "rgb"))
@@ -192,8 +203,19 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     settings = resolve_settings(
         components, names, budget, (*request.settings, *weights_setting(enhancer, request.enhancer_weights))
     )
-    own = {key.partition(".")[2]: value for key, value in settings.items() if key.startswith("enhancer.")}
-    components = replace(components, enhancer=enhancer.under(defaults(enhancer) | own))
+    components = replace(components, enhancer=enhancer.under(defaults(enhancer) | _of(settings, "enhancer")))
+    size = read_size("--size", pick("size", "256x340"), smallest=1 if backbone.native else 8)
+    student = Student(
+        name=str(backbone_name), spec=backbone, weights=weights, size=size, sampling=Sampling.parse(sampling)
+    )
+    teacher, teacher_backbone = teacher_fields(
+        catalog,
+        student,
+        {field: getattr(request, field) for field in TEACHER},
+        named,
+        trains=method.has_teacher(expand(method, method_name) | _of(settings, "method")),
+    )
+    components = replace(components, teacher_backbone=teacher_backbone)
     plan = Plan(
         method=str(method_name),
         dataset=str(dataset_name),
@@ -205,7 +227,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         backbone=str(backbone_name),
         weights=weights,
         modality=modality,
-        size=read_size("--size", pick("size", "256x340"), smallest=1 if backbone.native else 8),
+        size=size,
         sampling=str(Sampling.parse(sampling)),
         precision=precision,
         budget=request.budget,
@@ -215,8 +237,14 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         unlabelled=unlabelled_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
         holdout=holdout,
+        **teacher,
     )
     return plan, _with_options(plan, components)
+
+
+def _of(settings: Mapping[str, Value], kind: str) -> dict[str, Value]:
+    """Return the settings of one kind of component, without the prefix."""
+    return {key.partition(".")[2]: value for key, value in settings.items() if key.startswith(f"{kind}.")}
 
 
 def with_options(catalog: Catalog, kind: str, text: str) -> tuple[Spec, dict[str, Value]]:

@@ -34,12 +34,18 @@ class PlanFields(_PlanFields, total=False):
         unlabelled: name of the set of unlabelled clips.
         teacher: METHOD@DIGEST of the external teacher.
         holdout: fraction of the training clips that the run was tested on, instead of test clips.
+        teacher_backbone, teacher_weights, teacher_size: of the teacher's network, if they differ from the student's.
+        teacher_frames: number of single frames of a view that the teacher sees, if they are not all.
     """
 
     classes: list[str]
     unlabelled: str
     teacher: str
     holdout: Fraction
+    teacher_backbone: str
+    teacher_weights: str
+    teacher_size: list[Positive]  # [H, W]
+    teacher_frames: Positive
 
 
 class _Track(TypedDict):

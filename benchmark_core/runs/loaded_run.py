@@ -118,8 +118,7 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
     )
     components = dataclasses.replace(components, dataset=spec)
     check_combination(plan, components)
-    fresh = dataclasses.replace(plan, weights="scratch")  # the trained weights follow
-    recognizer = recognizer_of(fresh, components, high=components.method.oracle)
+    recognizer = recognizer_of(plan.untrained, components, high=components.method.oracle)
     restore(recognizer, folder / WEIGHTS)
     return LoadedRun(plan=plan, components=components, recognizer=recognizer.eval())
 

@@ -26,13 +26,14 @@ from benchmark_core.specs.index import Clip
 
 def view_plan_of(plan: Plan, components: Components) -> ViewPlan:
     """Return the stored formats that the plan's views need. ElrError if they are flow and OpenCV is not installed."""
-    stored = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
+    options = components.options(plan, "degradation")
+    stored = view_plan(components.degradation, options, size=plan.size, high_size=plan.high_size)
     if kind(plan.modality) != "flow":
         return stored
     opencv()
     spec = components.enlarges or components.enhancer
-    options = components.options(plan, "enhancer") if components.enlarges is None else defaults(spec)
-    return flow_view_plan(stored, algorithm(plan.modality), spec.factory, options)
+    enlarging = components.options(plan, "enhancer") if components.enlarges is None else defaults(spec)
+    return flow_view_plan(stored, algorithm(plan.modality), spec.factory, enlarging)
 
 
 def frames_at_once(plan: Plan, components: Components) -> int:

@@ -77,8 +77,8 @@ class RandomViews:
         """Return high views (B, K, 3, T, H, W); a list on a natively low track."""
         flow = kind(self.plan.modality) == "flow"
         native = not flow and self.request.enhancer is None and self.components.degradation.low is None
-        side = max(NATIVE, *self.plan.size)
-        return self._noise(None if native else self.plan.size, sampling.k, sampling.t, device, side=side)
+        side = max(NATIVE, *self.plan.high_size)
+        return self._noise(None if native else self.plan.high_size, sampling.k, sampling.t, device, side=side)
 
     def _noise(
         self, size: tuple[int, int] | None, intervals: int, frames: int, device: torch.device, side: int = NATIVE

@@ -89,29 +89,32 @@ def load_teacher(folder: Path | None, plan: Plan, components: Components, catalo
 def check_teacher(where: str, record: RunRecord, plan: Plan, components: Components, catalog: Catalog) -> None:
     """Raise ElrError if the run of `record` cannot teach in `plan`. The message begins with `where`.
 
-    The teacher must see high views and have the plan's classes, task, backbone, modality, size, sampling and aspect. If
-    it was trained on the plan's dataset, fold and --holdout must be equal too.
+    The teacher must see high views and have the classes, task and aspect of the plan, and the backbone, modality, size
+    and sampling of the plan's teacher. If it was trained on the plan's dataset, fold and --holdout must be equal too.
+    A 2D teacher of a 3D student may have been trained on intervals of one frame, as many as it sees here.
     """
-    theirs = Plan.from_json(record["plan"])
+    run = Plan.from_json(record["plan"])
+    theirs, ours = run.of_teacher, plan.of_teacher
     if not record["privileged"]:
         raise ElrError(
             f"{where} is a run of '{theirs.method}', whose network sees low views, but a teacher sees high views; pass "
             "the run of a method that is scored on high views"
         )
     _check_classes(where, tuple(record["per_class"]["classes"]), components.dataset.classes)
-    usual = defaults(components.backbone)
+    usual = defaults(components.of_teacher.backbone)
     pairs = {
         "task": (record["track"]["task"], components.dataset.task),
-        "backbone": (theirs.backbone, plan.backbone),
-        "backbone options": (usual | theirs.options("backbone"), usual | plan.options("backbone")),
-        "modality": (theirs.modality, plan.modality),
-        "size": ("x".join(map(str, theirs.size)), "x".join(map(str, plan.size))),
-        "sampling": (theirs.sampling, plan.sampling),
+        "backbone": (theirs.backbone, ours.backbone),
+        "backbone options": (usual | theirs.options("backbone"), usual | ours.options("backbone")),
+        "modality": (theirs.modality, ours.modality),
+        "size": ("x".join(map(str, theirs.size)), "x".join(map(str, ours.size))),
+        "sampling": (theirs.sampling, ours.sampling),
         "aspect of high views": (_aspect(theirs, catalog), _aspect(plan, catalog)),
     }
     for what, (found, expected) in pairs.items():
         if found != expected:
-            raise ElrError(f"{where} has another {what} than the plan: {found}, not {expected}; use another teacher")
+            whose = "the plan" if ours.backbone == plan.backbone else "the plan's teacher"
+            raise ElrError(f"{where} has another {what} than {whose}: {found}, not {expected}; use another teacher")
     _check_fold(where, theirs, plan, components, "a teacher")
 
 

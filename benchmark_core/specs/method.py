@@ -27,6 +27,7 @@ class MethodSpec(Spec):
     takes: plan fields that the method uses if they are given. "teacher": it gets its teacher from
         `training.teacher_stage`, which an external teacher may replace. "high_source": it ends with the student on the
         target's own low views, so that high views may come from another dataset.
+    no_teacher_when: option -> the values for which a method with `needs_high` trains no teacher.
     check: `check(plan, components) -> None`, raises ElrError if the method's options do not fit the rest of the plan.
         It is called before data is read; its module must not import torch.
     oracle: the recognizer is scored on high views: an upper bound, not ranked.
@@ -47,12 +48,17 @@ class MethodSpec(Spec):
     needs: tuple[Literal["stages", "intervals", "single-input"], ...] = ()
     unlabelled: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     takes: tuple[Literal["teacher", "high_source"], ...] = ()
+    no_teacher_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     check: Target | None = None
     oracle: bool = False
     oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     controls: tuple[str, ...] = ()
     own_controls: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     idea_options: tuple[str, ...] = ()
+
+    def has_teacher(self, options: Mapping[str, Value]) -> bool:
+        """Return whether training with these options uses a network on high views."""
+        return self.needs_high and not any(options[key] in values for key, values in self.no_teacher_when.items())
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
         """Return the spec for given options: `oracle` is set if `oracle_when` lists one of their values."""

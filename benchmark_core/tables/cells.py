@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.fields import PlanFields, RunRecord
 from benchmark_core.records.files import RECORDS, track_path
 from benchmark_core.records.record import record_name
 from benchmark_core.tables.controls import is_control
@@ -40,6 +40,7 @@ def names(ranked: RankedRow) -> dict[str, str]:
     remarks = [f"high: {plan['high_source']}"] if plan["high_source"] else []
     remarks += [f"unlabelled: {plan['unlabelled']}"] if plan.get("unlabelled") else []
     remarks += [f"teacher: {plan['teacher'].partition('@')[0]}"] if plan.get("teacher") else []
+    remarks += [f"teacher: {text}"] if (text := teacher_network(plan)) else []
     remarks += ["control"] if is_control(record) else []
     return {
         "method": plan["method"] + (f" ({', '.join(remarks)})" if remarks else ""),
@@ -51,6 +52,14 @@ def names(ranked: RankedRow) -> dict[str, str]:
         "budget": "; ".join([plan["budget"], *changes(record)]),
         "init": distinct(each["initialisation"] for each in ranked.row.records),
     }
+
+
+def teacher_network(plan: PlanFields) -> str:
+    """Describe the teacher's network as far as it differs from the student's: `resnet18 96x128 imagenet 4 frames`."""
+    words = [plan.get("teacher_backbone", ""), "x".join(map(str, plan.get("teacher_size", [])))]
+    frames = f"{plan['teacher_frames']} frames" if "teacher_frames" in plan else ""
+    parts = [" ".join(filter(None, words)), plan.get("teacher_weights", ""), frames]
+    return " ".join(filter(None, parts))
 
 
 def changes(record: RunRecord) -> list[str]:

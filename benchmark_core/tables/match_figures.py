@@ -69,8 +69,8 @@ def matches_figure(row: TableRow, figure: Figure, requested: RequestedRow) -> bo
     """Whether `row` is the figure's system with the settings of its paper.
 
     The row must have budget `paper`, the suite row's method, fields and settings, and the figure's backbone and
-    modality. It must not change other settings, and must not use other unlabelled or high-resolution sets. Initial
-    weights are not compared.
+    modality. It must not change other settings, and must not use other unlabelled or high-resolution sets, or a teacher
+    with another network. Initial weights are not compared.
     """
     plan = row.first["plan"]
     figures = {"backbone": figure.backbone, "modality": figure.modality or "rgb"}
@@ -82,7 +82,7 @@ def matches_figure(row: TableRow, figure: Figure, requested: RequestedRow) -> bo
         and all(_text(plan[key]) == value for key, value in expected.items())  # type: ignore[literal-required]
         and ("high_source" in requested.fields or own_high_views)
         and bool(plan.get("unlabelled")) == bool(requested.unlabelled)
-        and not plan.get("teacher")
+        and not any(key.startswith("teacher") for key in plan)
         and not plan.get("holdout")
         and all(key in requested.settings or key in requested.fields for key in row.first["changed"])
         and all(_equals(plan["settings"].get(key), value) for key, value in requested.settings.items())

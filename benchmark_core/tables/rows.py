@@ -39,11 +39,11 @@ class TableRow:
 
     @cached_property
     def shared_plan(self) -> str:
-        """The plan without the method and its settings, and the data: equal for a row and its control."""
+        """The plan without the method, its settings and its teacher, and the data: equal for a row and its control."""
         plan: dict[str, Any] = {**self.first["plan"]}
         settings = {key: value for key, value in plan["settings"].items() if not key.startswith("method.")}
-        own = ("method", "high_source", "unlabelled", "teacher", "settings", "seed", "fold")
-        rest = {key: value for key, value in plan.items() if key not in own}
+        own = ("method", "high_source", "unlabelled", "settings", "seed", "fold")
+        rest = {key: value for key, value in plan.items() if key not in own and not key.startswith("teacher")}
         return json.dumps([rest, settings, self.first["dataset"], clip_list(self.first)], sort_keys=True)
 
     @property

@@ -28,7 +28,8 @@ class StageInputs:
     low, high: keys of the stored views, which contain size, crop, degradation, decoder and revisions.
     unlabelled, source: the same digest for the unlabelled clips, and for the clips of another dataset that provide the
     high views; "" if the plan has none.
-    crop: when the augmentation box is cut. owners: kind of component -> its distribution, or its file's digest.
+    crop: when the augmentation box is cut. owners: kind of component -> its distribution, or its file's digest;
+    `teacher_backbone` only if the teacher has another backbone than the student.
     """
 
     clips: str
@@ -66,6 +67,7 @@ def stage_numbers(
     module: Any,
     *,
     scope: Literal["method", "enhancer"] = "method",
+    teacher: bool = False,
 ) -> dict[str, Any]:
     """Return everything that can change what a stage trains.
 
@@ -74,7 +76,15 @@ def stage_numbers(
     scope: component that the stage trains. The numbers of an enhancer stage include its options in `needs`, but
         not the plan's sampling, and the backbone only if the stage needs a "classifier". Two enhancers whose training
         is equal therefore share a stage.
+    teacher: the stage trains the plan's teacher. Its numbers are those of `Plan.of_teacher`, so that students with
+        different backbones share it. The frames that it sees are chosen from those of the student's view.
     """
+    owners = dict(inputs.owners)
+    drawn = plan.sampling
+    frames = {"teacher_frames": plan.teacher_frames} if teacher and plan.teacher_frames else {}
+    if teacher:
+        plan = plan.of_teacher
+        owners["backbone"] = owners.get("teacher_backbone", owners["backbone"])
     if scope == "enhancer":
         kinds = {"dataset"} | ({"degradation"} if "low" in needs else set())
         kinds |= {"backbone"} if CLASSIFIER in needs else set()
@@ -89,20 +99,22 @@ def stage_numbers(
         "weights": plan.weights,
         "modality": plan.modality,
         "size": list(plan.size),
-        "sampling": plan.sampling,
+        "sampling": drawn,
         "precision": plan.precision,
         "seed": plan.seed,
         "crop": inputs.crop,
         "structure": digest_of({name: list(value.shape) for name, value in module.state_dict().items()}),
         **{kind: getattr(plan, kind) for kind in sorted(kinds)},
-        **{f"{kind} from": inputs.owners[kind] for kind in sorted(kinds)},
+        **{f"{kind} from": owners[kind] for kind in sorted(kinds)},
+        **frames,
         **{key: value for key, value in plan.settings.items() if key.partition(".")[0] in kinds},
     }
     numbers = {key: value for key, value in numbers.items() if key not in left_out}
     if scope == "enhancer":
         numbers["enhancer from"] = inputs.owners["enhancer"]
     if "low" in needs:
-        numbers["low"] = inputs.low
+        # With crop "before", low views have no key: they are made of high views, by default of the size in `numbers`.
+        numbers["low"] = inputs.low or (inputs.high if plan.high_size != plan.size else "")
     if "high" in needs:
         numbers["high"] = [inputs.high, plan.high_source, *([inputs.source] if plan.hr_source else [])]
     if "unlabelled" in needs and plan.unlabelled:

@@ -62,6 +62,7 @@ class RunStages:
         self._scope: Literal["method", "enhancer"] = "method"
         self._enhancer: nn.Module | None = None  # trained; its key is part of the keys of all stages on low views
         self._in_stage = False
+        self._teachers: list[nn.Module] = []  # networks of `Plan.of_teacher`
 
     @property
     def rng(self) -> np.random.Generator:
@@ -117,7 +118,8 @@ class RunStages:
             return self.stage(name, fn, module, needs=needs, revision=revision)
         complete = self._external_teacher.load_into(module)
         self.used_external_teacher = True
-        self._trained.add(module, self._external_teacher.name)
+        seen = f" on {self.plan.teacher_frames} frames" if self.plan.teacher_frames else ""
+        self._trained.add(module, f"{self._external_teacher.name}{seen}")
         if complete:
             return module.eval()
         return self.stage(name, fn, module, needs=(*needs, module), revision=revision)
@@ -133,7 +135,8 @@ class RunStages:
                 raise unknown(f"need of stage '{name}'", text, known)
         if self._enhancer is not None and "low" in texts:
             stages.append(self._trained.key(self._enhancer, name))
-        numbers = stage_numbers(self.plan, self.inputs, texts, stages, module, scope=self._scope)
+        teacher = any(part is module for network in self._teachers for part in network.modules())
+        numbers = stage_numbers(self.plan, self.inputs, texts, stages, module, scope=self._scope, teacher=teacher)
         return StageKey(name=name, function=function_name(fn), revision=revision, numbers=numbers)
 
     @contextmanager

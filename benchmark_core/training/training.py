@@ -15,7 +15,6 @@ def supervise(training, student):
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -124,27 +123,32 @@ class Training(RunStages):
         A learnt enhancer is trained first, and frozen unless its option `train` is set.
         head: name of a core head instead of the method's own ("mean-logits").
         """
-        return self._build(role, head, high=False)
+        return self._build(role, head)
 
     def teacher(self, role: str = "teacher", *, head: str | None = None) -> Recognizer:
-        """Return the same network for high views."""
-        return self._build(role, head, high=True)
+        """Return the network for high views: the student's, or another that the plan names; see `Plan.of_teacher`.
+
+        It takes the same views of a batch as the student, `batch.high` with `batch.mask` and `batch.box`.
+        """
+        network = self._build(role, head, high=True)
+        self._teachers.append(network)
+        return network
 
     def classifier(self, role: str = "classifier") -> Recognizer:
         """Return backbone and head without an enhancer, for views (B, K, 3, T, H, W) that have network size already.
 
         A stage that trains an enhancer by it needs "classifier".
         """
-        return self._build(role, "mean-logits", high=True)
+        return self._build(role, "mean-logits", enhanced=True)
 
-    def _build(self, role: str, head: str | None, *, high: bool) -> Recognizer:
+    def _build(self, role: str, head: str | None, *, high: bool = False, enhanced: bool = False) -> Recognizer:
         if head is not None and head not in HEADS:
             raise unknown("head", head, HEADS)
-        enhancer = None if high else self._trained_enhancer()
+        enhancer = None if high or enhanced else self._trained_enhancer()
         plan, meta = self.plan, self.device.type == "meta"
         with seeded(plan.seed, role), self.device if meta else nullcontext():
-            plan = dataclasses.replace(plan, weights="scratch") if meta else plan
-            module = recognizer_of(plan, self.components, high=high, head=head)
+            plan = plan.untrained if meta else plan
+            module = recognizer_of(plan, self.components, high=high, head=head, enhanced=enhanced)
         if enhancer is not None:
             module.enhancer.load_state_dict(enhancer.state_dict())
             module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
@@ -154,7 +158,8 @@ class Training(RunStages):
     def to_device(self, module: Any) -> Any:
         """Return `module` on the device, 2D convolutions in channels-last order (a fifth faster on a CPU)."""
         placed = module.to(self.device)
-        if self.components.backbone.dims == 2:
+        dims = module.dims if isinstance(module, Recognizer) else self.components.backbone.dims
+        if dims == 2:
             for parameter in placed.parameters():
                 if parameter.dim() == 4:  # an enhancer may have 3D convolutions, too
                     parameter.data = parameter.data.to(memory_format=torch.channels_last)

@@ -57,6 +57,7 @@ def elr_methods() -> list[MethodSpec]:
             takes=("teacher", "high_source"),
             unlabelled={"unlabelled": ("attention", "attention+soft")},
             oracle_when={"deploys": ("teacher",)},
+            no_teacher_when={"deploys": ("student",)},
             needs=("stages", "intervals"),
             check="elrbench_plugins.cstat.check:check",
             unspecified=(

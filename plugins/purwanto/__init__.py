@@ -84,6 +84,7 @@ def elr_methods() -> list[MethodSpec]:
             budgets=SYSTEM_BUDGETS,
             needs_high=True,
             takes=("teacher", "high_source"),
+            no_teacher_when={"kd": (False,)},
             check="elrbench_plugins.purwanto.check:check_system",
             unspecified=(
                 "scale and network of the super-resolution: D-DBPN by 8, 12x16 to 96x128, then resized bicubically to "

@@ -31,6 +31,7 @@ def elr_methods() -> list[MethodSpec]:
             budgets=BUDGETS,
             needs_high=True,
             takes=("teacher", "high_source"),
+            check="elrbench_plugins.strong_kd.check:check",
             unspecified=(
                 "all numbers: the method follows no single paper, so that each is this project's choice",
                 "the teacher: trained as in kd and in the method teacher, by the options that they share (optimiser, "

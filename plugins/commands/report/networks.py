@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def _network(deployed: LoadedRun, name: str, note: dict[str, Any], weights: Path
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
         return Missing(name=name, why=f"its weights cannot be read ({error})")
-    plan = dataclasses.replace(deployed.plan, weights="scratch")
+    plan = deployed.plan.untrained
     for head in (None, "mean-logits"):
         try:
             fresh = recognizer_of(plan, deployed.components, high=high, head=head)

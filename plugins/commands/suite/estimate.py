@@ -122,7 +122,8 @@ class _StageCounter(StageRunner):
 
 
 def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, known: dict[str, float]) -> _StageCounter:
-    stored_views = view_plan(components.degradation, components.options(plan, "degradation"), size=plan.size)
+    options = components.options(plan, "degradation")
+    stored_views = view_plan(components.degradation, options, size=plan.size, high_size=plan.high_size)
     inputs = StageInputs(
         clips="",
         low=stored_views.low.key if stored_views.low else "",
@@ -150,7 +151,7 @@ def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
 
 def _without_content(plan: Plan, components: Components, *, high: bool, head: str | None) -> Recognizer:
     with META:
-        return recognizer_of(dataclasses.replace(plan, weights="scratch"), components, high=high, head=head)
+        return recognizer_of(plan.untrained, components, high=high, head=head)
 
 
 def _line(error: Exception) -> str:

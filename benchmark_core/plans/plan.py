@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmark_core.canonical import digest_of
-from benchmark_core.clips.modality import streams
+from benchmark_core.clips.modality import early_parts, streams
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
@@ -67,7 +67,8 @@ class Plan:
     def of_teacher(self) -> Plan:
         """The plan of the teacher's network alone: its backbone, weights, size and frames as those of the student.
 
-        Another backbone than the student's has its default options. Equal to the plan if the two networks are equal.
+        Another backbone than the student's has its default options. A teacher of single frames sees pictures alone if
+        the student fuses them with motion. Equal to the plan if the two networks are equal.
         """
         settings = self.settings
         if self.teacher_backbone not in ("", self.backbone):
@@ -78,6 +79,7 @@ class Plan:
             weights=self.teacher_weights or self.weights,
             size=self.high_size,
             sampling=f"{self.teacher_frames}x1" if self.teacher_frames else self.sampling,
+            modality="rgb" if self.teacher_frames and early_parts(self.modality) else self.modality,
             settings=settings,
             teacher_backbone="",
             teacher_weights="",

@@ -35,6 +35,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--teacher",), "DIR", "Run folder of a finished run; its network is the teacher."),
     (("--high-source",), "NAME", "Dataset of larger clips, which gives high views to natively low clips."),
     (("--budget",), "NAME", "paper, small or smoke. Default: paper."),
+    (("--recipe",), "NAME", "Set of training options for any method: modern. --set overrides single ones."),
 )
 
 

@@ -33,7 +33,8 @@ class Macs:
     clip: MACs of the clip. view: clip / K. enhancer: the enhancer's part of view.
     kinds: view by kind of operator ("conv", "linear", "batch_norm", …). extras: lighter work of a view by kind, in
     operations. uncounted: operators without a rule, with the number of calls for the clip.
-    heavy: uncounted operators that take much work; if there are any, the MACs are a lower bound.
+    heavy: uncounted operators that take much work, and all that are not PyTorch's own. If there are any, the MACs are a
+    lower bound.
     """
 
     clip: float
@@ -46,7 +47,7 @@ class Macs:
     @property
     def heavy(self) -> tuple[str, ...]:
         """Sorted names."""
-        return tuple(sorted(HEAVY & self.uncounted.keys()))
+        return tuple(sorted(name for name in self.uncounted if name in HEAVY or not name.startswith("aten::")))
 
 
 class WorkCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -146,6 +146,7 @@ def build_recognizer(
         intervals=intervals,
         frames=frames,
         options=method_options,
+        task=task,
         assemble=assemble,
         map_shape=partial(map_shape, backbone, view),
         teacher_intervals=teacher_intervals or intervals,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -20,6 +21,26 @@ class ForegroundEnhancer(Protocol):
 
     def attention(self, low: Tensor) -> Tensor:
         """Map (N, 3, [frames,] h, w) in [0, 1] to weights (N, 1, [frames,] H, W) in [0, 1]."""
+
+
+@runtime_checkable
+class SizedByTraining(Protocol):
+    """A module with buffers whose length training determines, such as the support vectors of an SVM.
+
+    `load_state_dict` must call `fit_to`, for example in `register_load_state_dict_pre_hook`. The lengths of what is
+    loaded then replace the module's; all other shapes must be equal.
+    """
+
+    def fit_to(self, state: Mapping[str, Tensor]) -> None:
+        """Give these buffers the lengths that they have in `state`, whose names are relative to this module."""
+
+
+def fit_to_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Call `fit_to` of each part of `module` that declares it. state: tensors by their name in `module`."""
+    for name, part in module.named_modules():
+        if isinstance(part, SizedByTraining):
+            prefix = f"{name}." if name else ""
+            part.fit_to({key.removeprefix(prefix): each for key, each in state.items() if key.startswith(prefix)})
 
 
 def takes_maps(head: nn.Module) -> bool:

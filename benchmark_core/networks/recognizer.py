@@ -14,6 +14,7 @@ from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.sampling import middle
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.frame_picker import FramePicker
+from benchmark_core.networks.losses import Task
 from benchmark_core.networks.protocols import takes_maps
 from benchmark_core.specs import Value
 
@@ -48,7 +49,8 @@ class Parts:
     A head maps features (B, K, F) and mask (B, K) to logits (B, C), or to (logits, dict of further tensors). A head
     that declares `pooled = False` takes the last stage maps, (B, K, C, [T,] h, w), instead of features.
     backbone: its own classifier is `backbone.get_classifier()`. num_features: F. intervals: K. frames: T.
-    options: the method's. assemble: head -> recognizer of this enhancer and backbone.
+    options: the method's. task: single-label or multi-label.
+    assemble: head -> recognizer of this enhancer and backbone.
     map_shape: () -> (C, [T,] h, w) of the last stage map, for a head whose layers depend on it.
     teacher_intervals: intervals of the plan's teacher; equal to `intervals` if both networks see the same view.
     """
@@ -60,6 +62,7 @@ class Parts:
     intervals: int
     frames: int
     options: Mapping[str, Value]
+    task: Task
     assemble: Callable[[nn.Module], Recognizer]
     map_shape: Callable[[], tuple[int, ...]]
     teacher_intervals: int

@@ -201,6 +201,7 @@ class RunRecord(_RunRecord, total=False):
     Attributes:
         hits: packed bits, clips sorted by id; null for multi-label.
         privileged: whether the run was scored on high views (oracle).
+        yardstick: whether the method is a yardstick, see `MethodSpec`; left out if it is not.
         own_controls, idea_options: as in `MethodSpec`, if the method names controls of its own.
         decisions: multi-label, predictions and labels of the primary F1, for paired intervals.
         notes: remarks of the training that a reader of the score should know.
@@ -213,6 +214,7 @@ class RunRecord(_RunRecord, total=False):
     """
 
     decisions: DecisionsFields
+    yardstick: bool
     own_controls: dict[str, str]
     idea_options: list[str]
     window_scores: dict[str, ScoreFields]

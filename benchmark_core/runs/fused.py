@@ -29,7 +29,7 @@ EXTRA: dict[Literal["unlabelled", "high_source"], str] = {  # a record's entries
     "unlabelled": "unlabelled clips",
     "high_source": "clips with high views",
 }
-OPTIONAL = ("own_controls", "idea_options", "shared_clips")  # fields that both streams have, or neither
+OPTIONAL = ("yardstick", "own_controls", "idea_options", "shared_clips")  # fields that both streams have, or neither
 SHARED = ("changed", "track", "privileged", "control", "primary", "clips", "dataset", "plugins")
 
 

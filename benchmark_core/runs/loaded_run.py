@@ -23,6 +23,7 @@ from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.networks.checkpoint import shape_text
+from benchmark_core.networks.protocols import fit_to_state
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.plan import Plan
@@ -138,13 +139,17 @@ def _on_dataset(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
 
 
 def restore(recognizer: Recognizer, path: Path) -> None:
-    """Load the weights in `path`. ElrError unless names and shapes of all tensors equal the recognizer's."""
+    """Load the weights in `path`. ElrError unless names and shapes of all tensors equal the recognizer's.
+
+    Lengths that training determines (`SizedByTraining`) are taken from the file.
+    """
     if not path.is_file():
         raise ElrError(f"the weights {path} do not exist; run the plan again")
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ElrError(f"the weights {path} cannot be read ({error}); run the plan again") from error
+    fit_to_state(recognizer, found)
     own = recognizer.state_dict()
     differ = [
         name

@@ -86,6 +86,7 @@ def record_of(
             },
             "privileged": components.method.oracle,
             "control": is_control(plan, components),
+            **({"yardstick": True} if components.method.yardstick else {}),
             **_controls(components.method),
             "primary": dataset.metric,
             **read_predictions(predictions).scored().to_json(dataset.metric),

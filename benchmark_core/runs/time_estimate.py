@@ -110,7 +110,7 @@ class StageTimer(StageRunner):
     def derive(self, derivation: Derivation) -> Any:
         """Return random values of the right shape; extrapolate the time from one clip of one view."""
         views: Any = derivation.views
-        if not self._cached.issuperset(derivation.stages):
+        if not derivation.stages or not self._cached.issuperset(derivation.stages):
             for module in derivation.modules:
                 module.eval()
             clip = _first_clip(views.batch(self._device))

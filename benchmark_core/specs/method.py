@@ -32,6 +32,7 @@ class MethodSpec(Spec):
         It is called before data is read; its module must not import torch.
     oracle: the recognizer is scored on high views: an upper bound, not ranked.
     oracle_when: option -> the values for which the method is an oracle, if it is not one by default.
+    yardstick: a simple method that learned methods should beat. Tables mark the rows that do not.
     controls: variants that are controls of all methods, if they train as long.
     own_controls: variant -> the control of this method's rows with that variant; "" -> of its other rows. A control is
         the same training without the method's idea: a method's whole name (`stat:ce-third`), or the variants that
@@ -52,6 +53,7 @@ class MethodSpec(Spec):
     check: Target | None = None
     oracle: bool = False
     oracle_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
+    yardstick: bool = False
     controls: tuple[str, ...] = ()
     own_controls: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     idea_options: tuple[str, ...] = ()

@@ -42,6 +42,7 @@ def names(ranked: RankedRow) -> dict[str, str]:
     remarks += [f"teacher: {plan['teacher'].partition('@')[0]}"] if plan.get("teacher") else []
     remarks += [f"teacher: {text}"] if (text := teacher_network(plan)) else []
     remarks += ["control"] if is_control(record) else []
+    remarks += ["yardstick"] if record.get("yardstick") else []
     return {
         "method": plan["method"] + (f" ({', '.join(remarks)})" if remarks else ""),
         "backbone": plan["backbone"] + ("" if plan["modality"] == "rgb" else f" ({plan['modality']})"),

@@ -12,6 +12,7 @@ from benchmark_core.tables.controls import is_control
 from benchmark_core.tables.markup import csv_text, one_line
 from benchmark_core.tables.ranking import RankedRow, TrackTable
 from benchmark_core.tables.reported import FigureRow, ReportedFigures, track_of
+from benchmark_core.tables.yardsticks import Yardstick, is_yardstick, yardstick_of
 
 _PARAMS = {"": "total", "_backbone": "backbone", "_enhancer": "enhancer", "_head": "head"}
 
@@ -21,8 +22,9 @@ def track_csv(table: TrackTable) -> str:
     rows = [(part, ranked) for part, section in table.sections.items() for ranked in section]
     devices = gpus(cost for _, ranked in rows for cost in ranked.costs)
     scores = dict.fromkeys(name for _, ranked in rows for name in all_scores(ranked.row.first))
+    yardstick = yardstick_of(table)
     return csv_text(
-        [_fields(part, ranked, scores, devices) for part, ranked in rows],
+        [_fields(part, ranked, scores, devices) | _yardstick(part, ranked, yardstick) for part, ranked in rows],
         whole=("rank", "matched_seeds", "params", "params_backbone", "params_enhancer", "params_head"),
     )
 
@@ -66,6 +68,18 @@ def _fields(part: str, ranked: RankedRow, scores: Iterable[str], devices: list[s
         "notes": " ".join(notes(ranked)),
         "data": clip_list(row.first),
         "digests": " ".join(record["digest"] for record in row.records),
+    }
+
+
+def _yardstick(part: str, ranked: RankedRow, yardstick: Yardstick | None) -> dict[str, object]:
+    """Return the columns on yardsticks, which only tracks with a yardstick have. Empty: not compared."""
+    if yardstick is None:
+        return {}
+    compared = part == "ranked"
+    return {
+        "yardstick": is_yardstick(ranked),
+        "best_yardstick": yardstick.best.row.first["plan"]["method"],
+        "exceeds_yardstick": yardstick.exceeded_by(ranked) if compared else None,
     }
 
 

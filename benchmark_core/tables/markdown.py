@@ -54,6 +54,7 @@ def _measured(page: TrackPage, root: str) -> list[str]:
         if of_section:
             parts += [f"## {heading}"] if heading else []
             parts.append(markdown_table(rows[begin : begin + len(of_section)]))
+            parts += [escape_markdown(cells.yardstick)] if cells.yardstick and not heading else []
         begin += len(of_section)
     settings = [
         escape_row(row) | {"records": links(ranked, root)}

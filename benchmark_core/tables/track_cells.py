@@ -22,6 +22,7 @@ from benchmark_core.tables.cells import (
 )
 from benchmark_core.tables.gather import TrackPage
 from benchmark_core.tables.ranking import RankedRow, TrackTable
+from benchmark_core.tables.yardsticks import MARK, yardstick_of
 
 BUDGET, CHANGED = "budget", "*"  # column name; mark of a budget with changed settings
 
@@ -60,7 +61,25 @@ class TrackCells:
         extra = [name for name in names_of_scores if name != self.table.track["primary"]]
         devices = gpus(cost for ranked in ranking for cost in ranked.costs)
         interval = f"95 % ({interval_kinds(ranking)})"
-        return [_scores(number, ranked, interval, extra, devices) for number, ranked in enumerate(ranking, 1)]
+        rows = [_scores(number, ranked, interval, extra, devices) for number, ranked in enumerate(ranking, 1)]
+        yardstick = yardstick_of(self.table)
+        for ranked, row in zip(ranking, rows, strict=True):
+            if yardstick and ranked in yardstick.behind:
+                row[self.table.track["primary"]] += f" {MARK}"
+        return rows
+
+    @property
+    def yardstick(self) -> str:
+        """One sentence on the mark of rows that do not exceed the best yardstick; "" if the track has no yardstick."""
+        yardstick = yardstick_of(self.table)
+        if yardstick is None:
+            return ""
+        best = yardstick.best
+        assert best.score
+        shown = f"{best.row.first['plan']['method']} ({spread(best.score)})"
+        if not yardstick.behind:
+            return f"All learned rows that are scored exceed the best yardstick of this track, {shown}."
+        return f"{MARK}: does not exceed the best yardstick of this track, {shown}, a simple method to compare with."
 
     def settings(self) -> list[dict[str, str]]:
         """Return the cells of the table of settings, one mapping per row."""

@@ -157,7 +157,9 @@ class RunStages:
         fn: Callable[[Batch], Tensor],
         *,
         of: Views,
-        by: Sequence[nn.Module],
+        by: Sequence[nn.Module] = (),
+        fixed: Sequence[nn.Module] = (),
+        numbers: Mapping[str, Value] = MappingProxyType({}),
         shape: tuple[int, ...],
         revision: int = 1,
     ) -> DerivedViews:
@@ -166,6 +168,10 @@ class RunStages:
         fn: a batch of one clip -> (K, *shape), each interval independent of the others: a long clip comes in pieces.
             It is called without gradients, and only for clips whose result is not stored yet.
         of: `views(..., whole=True)`. by: the modules that `fn` uses; stages must have trained them.
+        fixed: further modules that `fn` uses, which no stage trains, such as a pre-trained backbone. Their weights are
+            part of the key.
+        numbers: what the result depends on and neither weights nor views show, such as options of a module without
+            parameters.
         revision: raise it when what `fn` computes changes.
         Returns views for `epochs`, whose batches hold `derived` (B, K, *shape). Raises ElrError for augmented views.
         """
@@ -173,7 +179,16 @@ class RunStages:
             raise ElrError(f"'{name}' cannot be derived from views that change every epoch; pass views(whole=True)")
         stages = [self._trained.key(module, name) for module in by]
         return self._runner.derive(
-            Derivation(name=name, fn=fn, views=of, modules=by, stages=stages, shape=shape, revision=revision)
+            Derivation(
+                name=name,
+                fn=fn,
+                views=of,
+                modules=[*by, *fixed],
+                stages=stages,
+                shape=shape,
+                revision=revision,
+                numbers=numbers,
+            )
         )
 
     # -- the loop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from benchmark_core.clips.derived import DerivedViews
 from benchmark_core.clips.enhanced import Enhancer
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, Views
+from benchmark_core.specs import NOTHING, Value
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.seeds import generator
 
@@ -58,7 +59,8 @@ class ViewRequest:
 class Derivation:
     """One call of `training.derive(...)`.
 
-    fn: a batch of one clip -> (K, *shape). modules: what `fn` uses; stages: the key of the stage that trained each.
+    fn: a batch of one clip -> (K, *shape). modules: what `fn` uses; stages: the keys of the stages that trained them.
+    numbers: further numbers that the values depend on.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Derivation:
     stages: Sequence[str]
     shape: tuple[int, ...]
     revision: int
+    numbers: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
 
 
 class StageRunner(ABC):

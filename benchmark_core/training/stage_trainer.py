@@ -174,6 +174,7 @@ class StageTrainer(StageRunner):
                 "stages": list(derivation.stages),
                 "weights": [weights_digest(module) for module in derivation.modules],
                 "shape": list(derivation.shape),
+                **({"numbers": dict(sorted(derivation.numbers.items()))} if derivation.numbers else {}),
             }
         )
         for module in derivation.modules:

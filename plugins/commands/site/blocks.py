@@ -12,9 +12,11 @@ from benchmark_core.tables.markup import one_line
 
 Block: TypeAlias = dict[str, Any]
 
-# Cells that start with a number: `41.25 ± 0.30`, `≥ 1.782`, `20.0 to 30.5`, `-0.78 (-5.06 to +3.50)`, `1.5 per window`.
+# Cells that start with a number: `41.25 ± 0.30`, `≥ 1.782`, `20.0 to 30.5`, `-0.78 (-5.06 to +3.50)`, `1.5 per window`,
+# `41.25 ± 0.30 †`.
 _NUMBER = re.compile(
-    r"(?:≥ )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?: ± [\d.]+| to [+-]?[\d.]+)?(?: per window)?(?: \(.*\))?", re.DOTALL
+    r"(?:≥ )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?: ± [\d.]+| to [+-]?[\d.]+)?(?: per window)?(?: \(.*\))?(?: †)?",
+    re.DOTALL,
 )
 _INCOMPLETE = re.compile(r"\d+/\d+ folds")  # in a column of scores
 _POOLED = ("plan", "facts")  # lists of pairs in the details of a row

@@ -47,6 +47,7 @@ def _measured(page: TrackPage, board: str) -> list[Block]:
             label = f"Measured on {page.title}" + (f": {title}" if title else "")
             main = ("#", "rank", "method", primary)
             blocks.append(table(label, scores[begin:end], main=main, opens=opens[begin:end], titles=titles))
+            blocks += [text(cells.yardstick)] if cells.yardstick and not title else []
         begin = end
     rows_by_note: dict[str, list[str]] = {}
     for number, ranked in enumerate(cells.ranking, 1):

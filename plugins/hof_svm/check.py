@@ -1,0 +1,27 @@
+"""Which plans `hof-svm` refuses. Imports no torch."""
+
+from __future__ import annotations
+
+from elrbench import Components, ElrError, Plan
+from elrbench_plugins.hof_svm.grids import read_grids
+
+
+def check(plan: Plan, components: Components) -> None:
+    """Raise ElrError if the backbone is no descriptor, the views are no pictures, or options do not fit each other."""
+    if plan.backbone not in ("hof", "pot"):
+        raise ElrError(
+            f"method 'hof-svm' reads a descriptor, but backbone '{plan.backbone}' is a network; use --backbone hof or "
+            "pot, or --method probe for a pre-trained network"
+        )
+    if plan.modality != "rgb":
+        raise ElrError(
+            f"method 'hof-svm' computes optical flow itself and takes pictures, not {plan.modality}; use --modality rgb"
+        )
+    options, method = components.options(plan, "backbone"), components.options(plan, "method")
+    if plan.backbone == "hof":
+        read_grids(str(options["grids"]), plan.size)
+    elif method["scaling"] == "hellinger":
+        raise ElrError(
+            "the scaling 'hellinger' needs the histograms of backbone 'hof', not the pooled time series of 'pot'; use "
+            "--set method.scaling=none"
+        )

@@ -1,0 +1,47 @@
+"""Options of the head. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from elrbench import Option
+
+KERNELS: Final = ("rbf-svm", "chi2-svm")
+HEADS: Final = (*KERNELS, "linear-svm", "logistic")
+SCALINGS: Final = ("standardise", "l2", "hellinger", "none")
+
+
+def options(*, head: str, scaling: str, c: float = 10.0, scalings: tuple[str, ...] = SCALINGS) -> Mapping[str, Option]:
+    """Return the options of a method with this head. head, scaling, c: defaults. scalings: choices."""
+    return {
+        "head": Option(
+            default=head,
+            choices=HEADS,
+            help="classifier: SVM with an RBF or chi-square kernel (one vs one), linear SVM (one vs rest) or logistic "
+            "regression; with several labels, one classifier per label",
+        ),
+        "c": Option(default=c, low=1e-6, high=1e9, help="weight of training errors against a wide margin (C)"),
+        "gamma": Option(
+            default=0.0,
+            low=0.0,
+            help="width of the kernel exp(-gamma distance); 0: 1 / (features x variance) for rbf-svm, 0.1 for chi2-svm",
+        ),
+        "scaling": Option(
+            default=scaling,
+            choices=scalings,
+            help="scaling of a clip's features: zero mean and unit variance over training clips (standardise), unit "
+            "length (l2), the square root of each histogram divided by its sum (hellinger), or none",
+        ),
+        "pyramid": Option(
+            default=1,
+            low=1,
+            high=5,
+            help="levels of the temporal pyramid: level n averages features over each of 2^(n-1) parts of the clip",
+        ),
+        "vectors": Option(
+            default=1000,
+            low=1,
+            help="support vectors with which the MACs of a kernel are counted; training stores as many as it finds",
+        ),
+    }

@@ -1,0 +1,45 @@
+"""From the features of a clip's intervals to one vector: temporal pyramid, then scaling.
+
+Pyramid: Lazebnik et al., Beyond Bags of Features, CVPR 2006, along time. Square root of normalised histograms:
+Arandjelovic and Zisserman, Three Things Everyone Should Know to Improve Object Retrieval, CVPR 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def pyramid(features: Tensor, mask: Tensor, levels: int) -> Tensor:
+    """Average features (B, K, F) over parts of the real intervals. Returns (B, F * (2^levels - 1)), level by level.
+
+    mask: (B, K), 1 for a real interval; real intervals come first. Part p of P covers the intervals that its share
+    [p n/P, (p+1) n/P) of the n real ones touches, so that no part is empty.
+    """
+    number = torch.arange(features.shape[1], device=features.device)  # (K,)
+    real = (mask > 0).sum(1, keepdim=True)  # (B, 1)
+    pooled = []
+    for level in range(levels):
+        parts = 2**level
+        for part in range(parts):
+            first, last = (part * real) // parts, -((-(part + 1) * real) // parts)  # floor and ceiling
+            inside = ((number >= first) & (number < last)).to(features.dtype)  # (B, K)
+            pooled.append((features * inside.unsqueeze(-1)).sum(1) / inside.sum(1, keepdim=True))
+    return torch.cat(pooled, 1)
+
+
+def unit_length(features: Tensor) -> Tensor:
+    """Divide each vector (B, D) by its Euclidean length; zeros stay zeros."""
+    return features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+def hellinger(features: Tensor, histograms: Sequence[int]) -> Tensor:
+    """Divide each histogram by its sum and take the square root; empty histograms stay zero.
+
+    features: (B, D), not negative: D / sum(histograms) cells, each with histograms of these numbers of bins.
+    """
+    cells = features.reshape(len(features), -1, sum(histograms))
+    scaled = [(part / part.sum(-1, keepdim=True).clamp(min=1e-12)).sqrt() for part in cells.split(list(histograms), -1)]
+    return torch.cat(scaled, -1).flatten(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core.clips.modality import kind
+from benchmark_core.clips.modality import TEMPORAL, early_parts, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.components import Components, Rule
@@ -30,6 +30,21 @@ RULES: tuple[Rule, ...] = (
         "modality",
         lambda plan, components: components.backbone.modality not in ("rgb", kind(plan.modality)),
         "backbone '{plan.backbone}' takes {components.backbone.modality}, not {plan.modality}; use another --backbone",
+    ),
+    Rule(
+        "early-needs-frames",
+        lambda plan, components: (
+            bool(set(early_parts(plan.modality)) & set(TEMPORAL))
+            and (components.backbone.dims == 2 or Sampling.parse(plan.sampling).t == 1)
+        ),
+        "modality {plan.modality} needs a 3D backbone and several frames, but backbone '{plan.backbone}' is "
+        "{components.backbone.dims}D and sampling is {plan.sampling}; use e.g. a 3D --backbone with --sampling clip-16",
+    ),
+    Rule(
+        "early-unread",
+        lambda plan, components: bool(early_parts(plan.modality)) and "single-input" in components.method.needs,
+        "method '{plan.method}' reads one input, pictures or flow, and not the parts of {plan.modality}; "
+        "use --modality rgb",
     ),
     Rule(
         "native-needs-native",

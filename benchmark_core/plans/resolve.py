@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
-from benchmark_core.clips.modality import MODALITIES
+from benchmark_core.clips.modality import check_modality
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
 from benchmark_core.errors import ElrError, unknown
@@ -173,9 +173,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     weights = pick("weights", backbone.default_weights)
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"weights of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
-    modality = pick("modality", "rgb")
-    if modality not in MODALITIES:
-        raise unknown("modality", modality, MODALITIES)
+    modality = check_modality(pick("modality", "rgb"))
     sampling = pick("sampling", backbone.sampling)
     if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
         sampling = backbone.sampling  # single frames are meant for the 2D backbone that the method or budget names

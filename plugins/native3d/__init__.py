@@ -6,7 +6,7 @@ CITATION = (
     "Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018; "
     "Huang et al., Deep Networks with Stochastic Depth, ECCV 2016"
 )
-SAMPLING = "1x24"
+SAMPLING = "clip-24"
 OPTIONS = {
     "dropout": Option(default=0.2, low=0.0, high=0.99, help="dropout probability before the classifier"),
     "drop_path": Option(
@@ -15,18 +15,19 @@ OPTIONS = {
         high=0.99,
         help="probability of skipping the last residual branch in training; earlier branches are skipped less often",
     ),
+    "stem_stride": Option(default=2, low=1, high=2, help="stride of the stem in time; 2 almost halves the cost"),
 }
 UNSPECIFIED = (
     "layout: Tran et al. publish networks for 112x112; widths, number of stages and strides for a dozen pixels are "
     "elrbench's own",
     "filters between space and time: as many as the block has outputs, fewer than the paper's M",
 )
-SIZES = {"s": "1.0 M parameters", "m": "2.1 M parameters", "l": "3.8 M parameters"}
+SIZES = {"xs": "0.2 M parameters", "s": "1.0 M parameters", "m": "2.1 M parameters", "l": "3.8 M parameters"}
 
 
 @hookimpl
 def elr_backbones() -> list[BackboneSpec]:
-    """Return the family in three widths."""
+    """Return the family in four widths."""
     return [
         BackboneSpec(
             name=f"native3d-{size}",
@@ -37,11 +38,14 @@ def elr_backbones() -> list[BackboneSpec]:
             native=True,
             dims=3,
             sampling=SAMPLING,
-            stages=("stage1", "stage2", "stage3"),  # strides 1, 2, 4 in time and space
+            stages=("stage1", "stage2", "stage3"),  # strides 1, 2, 4 in space; 2, 4, 8 in time
             mean=(0.5, 0.5, 0.5),
             std=(0.25, 0.25, 0.25),
             smallest=6,
-            published=(Published(size=(12, 16), sampling="1x24"), Published(size=(16, 16), sampling="1x24", classes=7)),
+            published=(
+                Published(size=(12, 16), sampling=SAMPLING),
+                Published(size=(16, 16), sampling=SAMPLING, classes=7),
+            ),
             options=OPTIONS,
             unspecified=UNSPECIFIED,
         )

@@ -1,7 +1,8 @@
 """(2+1)D residual network for views of a dozen pixels (blocks: Tran et al., CVPR 2018).
 
-The published networks reduce a view to a 32nd of its sides. These reduce it to a quarter, in time and space, and their
-stem keeps its size. A convolution is split into 1x3x3 and 3x1x1 with normalisation and ReLU between them.
+The published networks reduce a view to a 32nd of its sides. These reduce it to a quarter of its sides and an eighth of its
+frames: the stem halves the frames and keeps the sides. A convolution is split into 1x3x3 and 3x1x1 with normalisation and
+ReLU between them.
 Example::
 
     network = native3d_s(21)
@@ -22,18 +23,18 @@ BLOCKS = 2  # of each stage
 
 
 class SplitConv(nn.Sequential):
-    """Space (1x3x3), normalisation, ReLU, time (3x1x1), normalisation; `stride` in time and space.
+    """Space (1x3x3), normalisation, ReLU, time (3x1x1), normalisation. stride: in space; steps: stride in time.
 
     Tran et al. choose M filters between space and time, so that the pair has as many weights as a 3x3x3 convolution
     (section 3.5). Here M is the number of outputs, which is less than half of the weights.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, steps: int = 1) -> None:
         super().__init__(
             nn.Conv3d(inputs, outputs, (1, 3, 3), (1, stride, stride), padding=(0, 1, 1), bias=False),
             nn.BatchNorm3d(outputs),
             nn.ReLU(inplace=True),
-            nn.Conv3d(outputs, outputs, (3, 1, 1), (stride, 1, 1), padding=(1, 0, 0), bias=False),
+            nn.Conv3d(outputs, outputs, (3, 1, 1), (steps, 1, 1), padding=(1, 0, 0), bias=False),
             nn.BatchNorm3d(outputs),
         )
 
@@ -43,7 +44,7 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, drop: float) -> None:
         super().__init__()
-        self.conv1 = SplitConv(inputs, outputs, stride)
+        self.conv1 = SplitConv(inputs, outputs, stride, stride)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = SplitConv(outputs, outputs)
         self.drop_path = DropPath(drop)
@@ -59,11 +60,17 @@ class BasicBlock(nn.Module):
 
 
 class Native3d(nn.Module):
-    """Stem and one stage for each width. Stage i has `widths[i]` channels and stride 2^i in time and space."""
+    """Stem and one stage for each width.
 
-    def __init__(self, widths: Sequence[int], classes: int, dropout: float = 0.2, drop_path: float = 0.1) -> None:
+    Stage i has `widths[i]` channels, stride 2^i in space and `stem_stride` * 2^i in time. stem_stride: 2 halves the frames
+    after the stem's first convolution, and almost halves the cost.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], classes: int, dropout: float = 0.2, drop_path: float = 0.1, stem_stride: int = 2
+    ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(SplitConv(3, widths[0]), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(SplitConv(3, widths[0], steps=stem_stride), nn.ReLU(inplace=True))
         drops = iter(linear_in_depth(drop_path, BLOCKS * len(widths)))
         self.stages = nn.ModuleList()
         inputs = widths[0]
@@ -105,16 +112,21 @@ class Native3d(nn.Module):
         return self.fc(self.dropout(self.pool(self.forward_features(x)[-1])))
 
 
+def native3d_xs(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
+    """Return the network with 16, 32 and 64 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
+    return Native3d((16, 32, 64), classes, **(options or {}))
+
+
 def native3d_s(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 32, 64 and 128 channels. Options: `dropout`, `drop_path`."""
+    """Return the network with 32, 64 and 128 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
     return Native3d((32, 64, 128), classes, **(options or {}))
 
 
 def native3d_m(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 48, 96 and 192 channels. Options: `dropout`, `drop_path`."""
+    """Return the network with 48, 96 and 192 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
     return Native3d((48, 96, 192), classes, **(options or {}))
 
 
 def native3d_l(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 64, 128 and 256 channels. Options: `dropout`, `drop_path`."""
+    """Return the network with 64, 128 and 256 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
     return Native3d((64, 128, 256), classes, **(options or {}))

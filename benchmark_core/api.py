@@ -46,7 +46,7 @@ def resolve(
         plugins: plugins that are not installed, each a FILE.py or a module name.
         fields: other fields of a plan, named as the options of `elrbench run`: protocol, fold, holdout, classes,
             degradation, enhancer, enhancer_weights, backbone, weights, modality, size ("96x128"), sampling ("4x1"),
-            precision, unlabelled, teacher, high_source.
+            precision, test_views ("3+mirror"), unlabelled, teacher, high_source.
 
     Raises:
         ElrError: a name is unknown, a number is out of bounds, or the components do not go together.

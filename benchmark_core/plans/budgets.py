@@ -43,7 +43,7 @@ def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
     Fields and options that differ from the plan's own budget are taken to be flags and are kept.
     """
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
-    fixed["holdout"] = plan.holdout or None
+    fixed |= {"holdout": plan.holdout or None, "test_views": plan.test_views or None}
     usual, _ = expanded(catalog, PlanRequest(**fixed, budget=plan.budget, seed=plan.seed))
     asked = (name for name in OVERRIDABLE if getattr(plan, name) != getattr(usual, name))
     kept: dict[str, Any] = {name: getattr(plan, name) for name in asked}

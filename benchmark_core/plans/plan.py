@@ -19,7 +19,7 @@ from benchmark_core.specs import Value
 class Plan:
     """A resolved plan. `settings` holds every option of every component as "KIND.KEY".
 
-    Options marked as added are left out at their default; the last four fields are left out if empty.
+    Options marked as added are left out at their default; the last five fields are left out if empty.
     high_source: dataset that high views come from. "" if low and high are views of the same clip; on a natively low
         track "self" or another dataset.
     size: (H, W) in pixels, the same for low and high views.
@@ -27,6 +27,7 @@ class Plan:
     unlabelled: dataset of unlabelled clips that the method may also learn from.
     teacher: trained network to use instead of training a teacher, as METHOD@DIGEST of its weights.
     holdout: fraction of the training clips that the run is tested on, instead of the test clips.
+    test_views: crops in time and mirrored copies of a test clip whose probabilities are averaged, such as `3+mirror`.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Plan:
     unlabelled: str = ""
     teacher: str = ""
     holdout: float = 0.0
+    test_views: str = ""
 
     @property
     def protocol_name(self) -> str:
@@ -58,6 +60,8 @@ class Plan:
             parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
         if self.holdout:
             parts.append(f"fold={self.fold},holdout={self.holdout}")  # a validation split is of one fold
+        if self.test_views:
+            parts.append(f"views={self.test_views}")
         return ",".join(parts)
 
     @property

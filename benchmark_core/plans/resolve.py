@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.modality import check_modality
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
@@ -28,7 +29,7 @@ class PlanRequest:
     """The flags of `elrbench run` as text; None if a flag was not given.
 
     classes: "A,B,C", or a tuple of names. teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST.
-    holdout: fraction of the training clips.
+    holdout: fraction of the training clips. test_views: "3+mirror".
     """
 
     method: str
@@ -52,6 +53,7 @@ class PlanRequest:
     high_source: str | None = None
     enhancer_weights: str | None = None
     holdout: str | float | None = None
+    test_views: str | None = None
 
 
 def components_of(catalog: Catalog, plan: Plan) -> Components:
@@ -166,6 +168,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     sampling = pick("sampling", backbone.sampling)
     if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
         sampling = backbone.sampling  # single frames are meant for the 2D backbone that the method or budget names
+    ClipViews.parse(request.test_views or "")
     precision = pick("precision", "fp32")
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
@@ -204,6 +207,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         unlabelled=unlabelled_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
         holdout=holdout,
+        test_views=request.test_views or "",
     )
     return plan, _with_options(plan, components)
 

@@ -34,12 +34,14 @@ class PlanFields(_PlanFields, total=False):
         unlabelled: name of the set of unlabelled clips.
         teacher: METHOD@DIGEST of the external teacher.
         holdout: fraction of the training clips that the run was tested on, instead of test clips.
+        test_views: views of a test clip whose probabilities were averaged, such as `3+mirror`.
     """
 
     classes: list[str]
     unlabelled: str
     teacher: str
     holdout: Fraction
+    test_views: str
 
 
 class _Track(TypedDict):

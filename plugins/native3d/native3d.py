@@ -1,8 +1,9 @@
 """(2+1)D residual network for views of a dozen pixels (blocks: Tran et al., CVPR 2018).
 
-The published networks reduce a view to a 32nd of its sides. These reduce it to a quarter of its sides and an eighth of its
-frames: the stem halves the frames and keeps the sides. A convolution is split into 1x3x3 and 3x1x1 with normalisation and
-ReLU between them.
+The published networks reduce a view to a 32nd of its sides. These reduce it to a quarter of its sides and an eighth of
+its frames: the stem halves the frames and keeps the sides. A convolution is split into 1x3x3 and 3x1x1 with
+normalisation and ReLU between them.
+
 Example::
 
     network = native3d_s(21)
@@ -62,8 +63,8 @@ class BasicBlock(nn.Module):
 class Native3d(nn.Module):
     """Stem and one stage for each width.
 
-    Stage i has `widths[i]` channels, stride 2^i in space and `stem_stride` * 2^i in time. stem_stride: 2 halves the frames
-    after the stem's first convolution, and almost halves the cost.
+    Stage i has `widths[i]` channels, stride 2^i in space and `stem_stride` * 2^i in time. stem_stride: 2 halves the
+    frames after the stem's first convolution, and almost halves the cost.
     """
 
     def __init__(

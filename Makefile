@@ -48,7 +48,7 @@ clean:
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@echo 'Building $(VENV): takes a few minutes if packages are not in pip'\''s cache.'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained,flow,report,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained,flow,report,yardsticks,test]'
 	@touch $@
 
 $(VENV)/linters: $(VENV)/installed

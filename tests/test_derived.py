@@ -229,3 +229,23 @@ def test_an_estimate_extrapolates_what_is_derived_by_the_clips_length(
     fit_on_features(build_training(**parts, make_views=data.training_views, reporter=Silent()))
     timed(parts, frames=frames)
     assert len(asked) == 1  # by a stage that is cached: so are they
+
+
+def test_modules_that_no_stage_trains_and_further_numbers_are_part_of_the_key(
+    toy_catalog: Catalog, tmp_path: Path
+) -> None:
+    data, parts = data_of(toy_catalog, tmp_path)
+    training = build_training(**parts, make_views=data.training_views, reporter=Silent())
+    net = training.recognizer()
+
+    def asked(**changes: Any) -> int:
+        features = Features(net)
+        views = training.views("train", whole=True)
+        training.derive("fixed", features, **{"of": views, "fixed": [net], "shape": (8,), **changes})
+        return len(features.asked)
+
+    assert (asked(), asked()) == (24, 0)
+    assert (asked(numbers={"grid": 2}), asked(numbers={"grid": 3}), asked(numbers={"grid": 2})) == (24, 24, 0)
+    with torch.no_grad():
+        next(net.parameters()).add_(1)
+    assert (asked(), asked()) == (24, 0)

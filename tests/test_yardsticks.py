@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from benchmark_core.scoring.predictions import read_predictions
 from elrbench import ElrError
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.hof_svm.hof import Hof
+from elrbench_plugins.probe.check import check
 
 CPU = torch.device("cpu")
 SMALL: dict[str, dict[str, Any]] = {
@@ -184,3 +186,10 @@ def test_refusals(toy_catalog: Catalog, method: str, changes: dict[str, Any], wo
     with pytest.raises(ElrError, match=words) as error:
         plan_of(toy_catalog, method, **{"settings": (), **changes})
     assert "\n" not in str(error.value)
+
+
+def test_a_probe_refuses_early_fusion(toy_catalog: Catalog) -> None:
+    plan = plan_of(toy_catalog, "probe")
+    early = dataclasses.replace(plan, modality="rgb+diff-early")
+    with pytest.raises(ElrError, match="'rgb[+]diff-early' joins several .* --modality rgb"):
+        check(early, components_of(toy_catalog, plan))

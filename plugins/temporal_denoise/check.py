@@ -11,7 +11,7 @@ def check(plan: Plan, components: Components) -> None:
         raise ElrError(
             f"enhancer '{plan.enhancer}' compares patches around a pixel; set enhancer.patch to an odd number"
         )
-    if "flow" in plan.modality:
+    if "flow" in plan.modality and not plan.modality.endswith("-early"):  # early fusion computes flow itself
         raise ElrError(
             f"enhancer '{plan.enhancer}' takes 16 frames at once, but stored optical flow is computed from frames that "
             "are enlarged one by one; use --enhancer bilinear with --modality flow"

@@ -19,11 +19,11 @@ from benchmark_core.networks.heads import MeanLogits
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.time_estimate import estimate_times
+from benchmark_core.training.average import Average
 from benchmark_core.training.keys import StageInputs
 from elrbench_plugins.interpolation.interpolation import Interpolation
 from elrbench_plugins.strong_kd import aligned, fit
 from elrbench_plugins.strong_kd.aligned import Draw
-from elrbench_plugins.strong_kd.average import Average
 
 OWNERS = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
 INPUTS = StageInputs(clips="c", low="l", high="h", crop="after", owners=OWNERS)

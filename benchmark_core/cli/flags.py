@@ -47,6 +47,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--teacher-frames",), "N", "Single frames of a view that a 2D teacher sees. Default: 4, or the student's."),
     (("--high-source",), "NAME", "Dataset of larger clips, which gives high views to natively low clips."),
     (("--budget",), "NAME", "paper, small or smoke. Default: paper."),
+    (("--recipe",), "NAME", "Set of training options for any method: modern. --set overrides single ones."),
 )
 
 

@@ -43,6 +43,18 @@ def draw_box(rng: np.random.Generator, jitter: Jitter | None = None) -> Box:
     return np.array([down * (1 - height), across * (1 - width), height, width, flip], np.float32)
 
 
+def moved(box: Tensor, shift: Tensor, zoom: Tensor) -> Tensor:
+    """Move boxes (N, 5) by shift (N, 2), down and right as shares of the view, and scale their sides by zoom (N,).
+
+    The centre of a box moves by the shift alone. A box may reach outside the view, where `cut` repeats the edges.
+    """
+    import torch
+
+    sides = box[:, 2:4] * zoom.unsqueeze(1)
+    corner = box[:, :2] + (box[:, 2:4] - sides) / 2 + shift
+    return torch.cat([corner, sides, box[:, 4:]], 1)
+
+
 def cut(view: Tensor, box: Tensor, *, flow: bool = False) -> Tensor:
     """Crop views (N, C, T, H, W) by boxes (N, 5) and resize bilinearly to the same shape. Differentiable in `view`.
 

@@ -14,6 +14,7 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.lookup import expand, find
+from benchmark_core.plans.named_recipes import recipe_settings
 from benchmark_core.plans.native import native_defaults
 from benchmark_core.plans.plan import Plan, read_size
 from benchmark_core.plans.resolve_extra import hr_source_name, unlabelled_name
@@ -30,7 +31,8 @@ OVERRIDABLE = ("enhancer", "backbone", "weights", "modality", "size", "sampling"
 class PlanRequest:
     """The flags of `elrbench run` as text; None if a flag was not given.
 
-    classes: "A,B,C", or a tuple of names. teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST.
+    recipe: a set of method options, which `settings` override. classes: "A,B,C", or a tuple of names.
+    teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST.
     holdout: fraction of the training clips.
     """
 
@@ -48,6 +50,7 @@ class PlanRequest:
     sampling: str | None = None
     precision: str | None = None
     budget: str = "paper"
+    recipe: str | None = None
     seed: int = 0
     settings: tuple[str, ...] = field(default=())
     unlabelled: str | None = None
@@ -169,7 +172,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     for key in (own := enhancer.budgets.get(request.budget, {})):
         if not key.startswith("enhancer."):
             raise unknown(f"option in a budget of enhancer '{enhancer.name}'", key, enhancer.options)
-    budget = {**own, **budget}
+    budget = {**own, **budget, **recipe_settings(method, method_name, request.recipe)}
 
     protocol = request.protocol or dataset.default_protocol
     if protocol not in dataset.protocols:

@@ -39,6 +39,11 @@ class RandomViews:
         """Whether the views are augmented."""
         return not self.request.whole
 
+    @property
+    def sampling(self) -> Sampling:
+        """The request's sampling, by default the plan's."""
+        return self.request.sampling or Sampling.parse(self.plan.sampling)
+
     def __len__(self) -> int:
         return self.clips
 
@@ -53,7 +58,7 @@ class RandomViews:
             mask = torch.ones(CLIPS, self.intervals, device=device)
             values = torch.rand(CLIPS, self.intervals, *self.derived, device=device)
             return Batch(low=None, high=None, mask=mask, box=None, target=self._target(device), ids=ids, derived=values)
-        sampling = self.request.sampling or Sampling.parse(self.plan.sampling)
+        sampling = self.sampling
         return Batch(
             low=self._low(sampling, device) if self.request.low else None,
             high=self._high(sampling, device) if self.request.high else None,

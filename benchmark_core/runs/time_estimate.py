@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.enhanced import AT_ONCE, Enhancer
@@ -25,12 +24,13 @@ from benchmark_core.plans.resolve import components_of
 from benchmark_core.progress import Reporter, duration
 from benchmark_core.runs.random_views import CLIPS, NATIVE, RandomViews
 from benchmark_core.specs import KINDS
-from benchmark_core.training.external_teacher import ExternalTeacher, train_except_frozen
+from benchmark_core.training.external_teacher import ExternalTeacher
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.seeds import seeded
 from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful, ViewRequest
 from benchmark_core.training.training import Training
+from benchmark_core.training.training_loop import finish_state, prepare_state
 
 STEPS = 3  # per loop; the first warms up
 HOUR = 3600.0
@@ -96,9 +96,7 @@ class StageTimer(StageRunner):
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
         """Yield `STEPS` batches; extrapolate the whole loop from the fastest step after the first."""
-        for item in state:
-            if isinstance(item, nn.Module):
-                train_except_frozen(item)
+        prepare_state(state, n - 1)
         took = []
         for _ in range(STEPS):
             made = views.batch(self._device)
@@ -106,6 +104,7 @@ class StageTimer(StageRunner):
             yield made
             self._synchronize()
             took.append(time.monotonic() - began)
+        finish_state(state)
         self.seconds[self._name] += min(took[1:]) / CLIPS * n * views.steps(batch) * min(batch, len(views))
 
     def derive(self, derivation: Derivation) -> Any:

@@ -1,4 +1,4 @@
-"""Optimizer and learning rate schedule, from the options in `recipe_options`."""
+"""Optimizer, learning rates, freezing and averaged weights, from the options in `recipe_options`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
-from benchmark_core.training.recipe_options import RECIPE
+from benchmark_core.training.average import Average
+from benchmark_core.training.levels import early, rates
+from benchmark_core.training.recipe_options import RECIPE, value_of
 
 Schedule = Callable[[float], float]
 
@@ -49,10 +52,12 @@ def _cosine(start: float, stop: float, at: float) -> float:
 
 
 class Recipe:
-    """Optimizer and schedule as one object to step, save and restore.
+    """Optimizer, schedule and averaged weights as one object to step, save and restore.
 
     modules: their trainable parameters are updated; biases and norms have no weight decay. options: see
     `recipe_options`. epochs, steps: length of the training, and updates per epoch. backward: computes the gradients.
+
+    A training loop that has the recipe in its `state` calls `begin_epoch`, and `finish` at its end.
     """
 
     def __init__(
@@ -64,14 +69,19 @@ class Recipe:
         steps: int,
         backward: Callable[[Tensor], None] = Tensor.backward,
     ) -> None:
+        modules = list(modules)
         parameters = _unique(
             parameter for module in modules for parameter in module.parameters() if parameter.requires_grad
         )
-        decay = float(options["weight_decay"])
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = _groups(
+            parameters, float(options["weight_decay"]), rates(modules, float(value_of(options, "layer_decay")))
+        )
+        freeze_epochs = int(value_of(options, "freeze_epochs"))
+        self.freeze_epochs = math.inf if freeze_epochs < 0 else freeze_epochs
+        self.early = early(modules, float(value_of(options, "freeze_depth"))) if freeze_epochs else []
+        decay = float(value_of(options, "model_ema_decay"))
+        self.averages = [(module, Average(module, decay)) for module in modules] if decay else []
+        self.begun = False
         self.peak = float(options["lr"])
         self.clip = float(options["clip_norm"])
         self.epoch_of = schedule_of(options, epochs)
@@ -87,24 +97,71 @@ class Recipe:
         return self.peak * self.epoch_of(self.updates / self.steps)
 
     def step(self, loss: Tensor) -> None:
-        """Update once: set the learning rate, clear gradients, run backward, clip, step the optimizer."""
+        """Update once: set the learning rates, clear gradients, run backward, clip, step the optimizer, average.
+
+        Raises ElrError if weights are to be averaged or frozen and no training loop has the recipe in its `state`.
+        """
+        if not self.begun and (self.averages or self.early):
+            raise ElrError(
+                "method.model_ema_decay and method.freeze_epochs need the recipe in the training loop; pass it as "
+                "training.epochs(..., state=[module, recipe])"
+            )
         for group in self.optimiser.param_groups:
-            group["lr"] = self.lr
+            group["lr"] = self.lr * group.get("lr_scale", 1.0)
         self.optimiser.zero_grad(set_to_none=True)
         self.backward(loss)
         if self.clip:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimiser.step()
         self.updates += 1
+        for module, average in self.averages:
+            average.update(module)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Freeze the early levels in the first `freeze_epochs` epochs, counted from 0, and release them later."""
+        self.begun = True
+        self._train_early(epoch >= self.freeze_epochs)
+
+    def finish(self) -> None:
+        """Load the averaged weights into the modules, and release the early levels."""
+        for module, average in self.averages:
+            average.into(module)
+        self._train_early(True)
+
+    def _train_early(self, trainable: bool) -> None:
+        for parameter in self.early:
+            parameter.requires_grad_(trainable)
+            if not trainable:
+                parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the optimizer's state and the number of updates."""
-        return {"optimiser": self.optimiser.state_dict(), "updates": self.updates}
+        """Return the optimizer's state, the number of updates and, if there are any, the averages."""
+        averages = {"averages": [average.state_dict() for _, average in self.averages]} if self.averages else {}
+        return {"optimiser": self.optimiser.state_dict(), "updates": self.updates, **averages}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.optimiser.load_state_dict(state["optimiser"])
         self.updates = int(state["updates"])
+        for (_, average), values in zip(self.averages, state.get("averages", ()), strict=True):
+            average.load_state_dict(values)
+
+
+def _groups(parameters: list[nn.Parameter], decay: float, factors: Mapping[int, float]) -> list[dict[str, Any]]:
+    """Return groups of the optimizer: with and without weight decay, and one such pair per factor in `factors`.
+
+    factors: id of a parameter -> factor on the learning rate, which its group has as `lr_scale`; 1 if it is not listed.
+    """
+    pairs = [([p for p in parameters if p.ndim > 1], decay), ([p for p in parameters if p.ndim <= 1], 0.0)]
+    if not factors:
+        return [{"params": members, "weight_decay": each} for members, each in pairs]
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    for members, each in pairs:
+        for parameter in members:
+            scale = factors.get(id(parameter), 1.0)
+            group = groups.setdefault((scale, each), {"params": [], "weight_decay": each, "lr_scale": scale})
+            group["params"].append(parameter)
+    return list(groups.values())
 
 
 def _optimiser(groups: list[dict[str, Any]], options: Mapping[str, Value]) -> torch.optim.Optimizer:

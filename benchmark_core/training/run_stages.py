@@ -16,6 +16,7 @@ from benchmark_core.clips.views import Batch, Views
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import Value
+from benchmark_core.training.batch_augmentation import BatchAugmentation
 from benchmark_core.training.external_teacher import ExternalTeacher
 from benchmark_core.training.keys import (
     CLASSIFIER,
@@ -34,7 +35,7 @@ class RunStages:
     """Name, key and order the stages of one plan; a `StageRunner` executes them.
 
     options: the method's, or the enhancer's while the enhancer is trained. stages, notes: see `StageRunner`.
-    used_external_teacher: whether the method has asked for the external teacher that the plan names.
+    classes: C. used_external_teacher: whether the method has asked for the external teacher that the plan names.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class RunStages:
         options: Mapping[str, Value],
         device: torch.device,
         runner: StageRunner,
+        classes: int,
         external_teacher: ExternalTeacher | None = None,
         neutral: Mapping[str, Collection[str]] = MappingProxyType({}),
     ) -> None:
@@ -52,6 +54,7 @@ class RunStages:
         self.inputs = inputs
         self.options = options
         self.device = device
+        self.classes = classes
         self.stages = runner.stages
         self.notes = runner.notes
         self.used_external_teacher = False
@@ -176,17 +179,36 @@ class RunStages:
     # -- the loop
 
     def epochs(
-        self, views: Views | DerivedViews, n: int, *, state: Sequence[Stateful], batch: int | None = None
+        self,
+        views: Views | DerivedViews,
+        n: int,
+        *,
+        state: Sequence[Stateful],
+        batch: int | None = None,
+        without: Collection[str] = (),
     ) -> Iterator[Batch]:
-        """Yield batches on the device for `n` epochs.
+        """Yield batches on the device for `n` epochs, augmented as the method's options say (see `AUGMENTATION`).
+
+        Targets are float (B, C), shares of the classes, if the options mix clips. Whole views, derived data and views
+        for an enhancer's own training are not augmented here.
 
         state: saved at each epoch's end, and restored after a kill. Modules in it are put in training mode at each
             epoch's start, except submodules whose parameters are all frozen.
         batch: clips per batch; by default the option `batch`.
+        without: options of `AUGMENTATION` that are not applied, for a loop that does the same by itself.
         """
         if not self._in_stage:
             raise ElrError("training.epochs(...) must be called inside training.stage(...), which saves the result")
-        return self._runner.epochs(views, n, state=state, batch=batch or int(self.options["batch"]))
+        size = batch or int(self.options["batch"])
+        batches = self._runner.epochs(views, n, state=state, batch=size)
+        if self._scope == "enhancer" or isinstance(views, DerivedViews) or not views.train:
+            return batches
+        augmentation = BatchAugmentation.of(self.options, without)
+        if augmentation == BatchAugmentation():
+            return batches
+        sampling = views.sampling
+        augmentation.check(batch=size, positions=sampling.k * sampling.t)
+        return (augmentation(each, self.rng, frames=sampling.t, classes=self.classes) for each in batches)
 
     def log(self, **metrics: Tensor | float) -> None:
         """Show scalars and keep their means over the epoch. A value that is not finite stops the run."""

@@ -70,6 +70,7 @@ class Training(RunStages):
             options=components.options(plan, "method"),
             device=device,
             runner=runner,
+            classes=len(components.dataset.classes),
             external_teacher=external_teacher,
             neutral={
                 spec.kind: {key for key, option in spec.options.items() if option.neutral}
@@ -77,7 +78,6 @@ class Training(RunStages):
             },
         )
         self.components = components
-        self.classes = len(components.dataset.classes)
 
     # -- views and networks
 

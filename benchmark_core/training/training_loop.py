@@ -14,6 +14,7 @@ from torch import nn
 from benchmark_core.progress import Reporter
 from benchmark_core.training.external_teacher import train_except_frozen
 from benchmark_core.training.metric_logger import MetricLogger
+from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.stage_folder import StageFolder
 from benchmark_core.training.stage_runner import Stateful
@@ -73,9 +74,7 @@ class TrainingLoop:
             for epoch in range(first, n):
                 torch.manual_seed(seed_of(self.seed, self.name, loop, epoch))
                 begin_epoch(loop, epoch)
-                for item in state:
-                    if isinstance(item, nn.Module):
-                        train_except_frozen(item)
+                prepare_state(state, epoch)
                 where = f"stage '{self.name}', epoch {epoch + 1}"
                 for step, batch in enumerate(batches(epoch)):
                     yield batch, (epoch + step / steps) / n
@@ -84,6 +83,8 @@ class TrainingLoop:
                     shown = self.metrics.latest(f"{where}, step {step + 1}") if check else {}
                     advance(1, label=f"{name}, epoch {epoch + 1}/{n}", **shown)
                 self.history.append({"epoch": epoch, **self.metrics.means(where)})
+                if epoch == n - 1:
+                    finish_state(state)
                 self._save(loop, epoch, n, state)
 
     def _resume(self, loop: int, state: Sequence[Stateful]) -> int:
@@ -115,3 +116,20 @@ class TrainingLoop:
                 "notes": self.notes,
             }
         )
+
+
+def prepare_state(state: Sequence[Stateful], epoch: int) -> None:
+    """Freeze or release what the recipes in `state` say; put its modules in training mode, frozen parts excepted."""
+    for item in state:
+        if isinstance(item, Recipe):
+            item.begin_epoch(epoch)
+    for item in state:
+        if isinstance(item, nn.Module):
+            train_except_frozen(item)
+
+
+def finish_state(state: Sequence[Stateful]) -> None:
+    """End a loop: the recipes in `state` load averaged weights and release what they froze."""
+    for item in state:
+        if isinstance(item, Recipe):
+            item.finish()

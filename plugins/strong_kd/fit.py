@@ -9,13 +9,13 @@ import torch
 
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.networks.losses import task_loss
+from benchmark_core.training.average import Average
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.distillation.options import SOFT
 from elrbench_plugins.distillation.teacher import PHASE, t_net, weighted
 from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 from elrbench_plugins.strong_kd import aligned
-from elrbench_plugins.strong_kd.average import Average
 from elrbench_plugins.strong_kd.budgets import STUDENT
 from elrbench_plugins.supervised.fit import student_stage
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from benchmark_core.training.training import Training
 
 REVISION = 1  # of `learn`: raise it when its result changes
+OWN = ("colour_jitter", "erase_probability", "mixup_alpha")  # of `RECIPE`: the student's options are others
 READS = (*RECIPE, *SOFT, *STUDENT)  # options that `learn` reads
 
 
@@ -73,7 +74,7 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
     views = training.views("train", low=True, high=teacher is not None)
     recipe = student_recipe(training, student, views, epochs)
     average = Average(student, float(options["ema_decay"]))
-    for batch in training.epochs(views, epochs, state=[student, recipe, average]):
+    for batch in training.epochs(views, epochs, state=[student, recipe, average], without=OWN):
         drawn = aligned.draw(training.rng, len(batch.ids), **strength).to(training.device)
         with training.autocast():
             logits = answer(student, batch.low, batch.mask, batch.box, drawn)  # (B, C)
@@ -101,6 +102,7 @@ def student_recipe(training: Training, student: Recognizer, views: Views, epochs
         "lr": options["student_lr"],
         "weight_decay": options["student_weight_decay"],
         "warmup_epochs": options["student_warmup_epochs"],
+        "model_ema_decay": 0.0,  # `ema_decay` is the student's
     }
     recipe = Recipe([student], {**options, **own}, epochs=epochs, steps=views.steps(int(options["batch"])))
     recipe.clip = float(options["student_clip_norm"]) or recipe.clip

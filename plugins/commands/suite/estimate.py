@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.sampling import Sampling
@@ -31,6 +30,7 @@ from benchmark_core.runs.random_views import CLIPS, RandomViews
 from benchmark_core.training.keys import StageInputs
 from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful, ViewRequest
 from benchmark_core.training.training import Training
+from benchmark_core.training.training_loop import finish_state, prepare_state
 from elrbench_plugins.commands.suite.counts import Estimate, training_clips
 
 META = torch.device("meta")
@@ -103,12 +103,11 @@ class _StageCounter(StageRunner):
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
         """Yield one batch; extrapolate the whole loop from it."""
-        for item in state:
-            if isinstance(item, nn.Module):
-                item.train()
+        prepare_state(state, n - 1)
         made = views.batch(META)
         with WorkCounter() as counter:
             yield made
+        finish_state(state)
         per_clip = counter.products / CLIPS
         self._known[self._counted] += per_clip * n * views.steps(batch) * min(batch, len(views))
         self.pool_left_out |= bool(views.request.unlabelled)

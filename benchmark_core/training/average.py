@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is scored instead of its last weights."""
+"""The moving average of a module's weights, which is scored instead of its last weights."""
 
 from __future__ import annotations
 

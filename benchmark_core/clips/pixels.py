@@ -1,0 +1,44 @@
+"""Change the pixels of a batch of views: colours, and a rectangle that is erased."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+AREA = 0.02, 0.2  # share of a view that is erased, smallest and largest
+ASPECT = 0.3, 3.3  # of the rectangle: height over width, both as shares of the view
+GREY = 0.299, 0.587, 0.114  # BT.601
+
+
+def draw_rectangle(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Draw top, left, bottom and right of a rectangle as shares of the view (Zhong et al., Random Erasing, 2020)."""
+    area, aspect = rng.uniform(*AREA), np.exp(rng.uniform(*np.log(ASPECT)))
+    height, width = min(1.0, np.sqrt(area * aspect)), min(1.0, np.sqrt(area / aspect))
+    top, left = rng.uniform(0, 1 - height), rng.uniform(0, 1 - width)
+    return np.array([top, left, top + height, left + width])
+
+
+def inside(rectangle: Tensor, height: int, width: int) -> Tensor:
+    """Return which pixels' centres are in the rectangles (B, 4): bool (B, 1, 1, 1, H, W)."""
+    top, left, bottom, right = rectangle.unsqueeze(-1).unbind(1)  # (B, 1) each
+    down, across = ((torch.arange(side, device=rectangle.device) + 0.5) / side for side in (height, width))
+    rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)  # (B, H), (B, W)
+    return (rows.unsqueeze(2) & columns.unsqueeze(1))[:, None, None, None]
+
+
+def coloured(view: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Scale saturation around each pixel's grey, contrast around 0.5, and brightness around 0; clamp to [0, 1].
+
+    view: (B, K, 3, T, H, W). Other arguments: factors (B,).
+    """
+    grey = (view * view.new_tensor(GREY).reshape(3, 1, 1, 1)).sum(2, keepdim=True)
+    view = grey + each(saturation) * (view - grey)
+    view = 0.5 + each(contrast) * (view - 0.5)
+    return (each(brightness) * view).clamp(0, 1)
+
+
+def each(numbers: Tensor) -> Tensor:
+    """Reshape (B,) to broadcast against (B, K, C, T, H, W)."""
+    return numbers.reshape(-1, 1, 1, 1, 1, 1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
+MIXING = ("mixup_alpha", "cutmix_time")  # mixed clips have no one order or speed
 REVISION = 1  # of `pretrain`: raise it when its result changes
 READS = ("pretext", "pretext_epochs", "pretext_clips", "masked_share", "masked_frames", "masked_pixels")  # options
 
@@ -28,7 +29,7 @@ def pretrain(training: Training, student: Recognizer) -> None:
     training.to_device(tasks)
     recipe = training.recipe([student, tasks], views, epochs)
     names = list(tasks)
-    for batch in training.epochs(views, epochs, state=[student, tasks, recipe]):
+    for batch in training.epochs(views, epochs, state=[student, tasks, recipe], without=MIXING):
         name = names[recipe.updates % len(names)]
         task: Task = tasks[name]
         image, _ = student.enhance_and_crop(batch.low, batch.box)  # (B*K, 3, T, h, w)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from elrbench_plugins.elr_distil.auxiliary import empty_view, stage_shapes
+from elrbench_plugins.elr_distil.auxiliary import empty_low_view, stage_shapes
 from elrbench_plugins.elr_distil.pretext import Masked, Order, Speed, Task
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def tasks_of(training: Training, student: Recognizer) -> dict[str, nn.Module]:
     options = training.options
     stages = stage_shapes(training, student)
     last = tuple(stages[-1][1:])  # (C, T', h', w')
-    size = training.components.degradation.low or training.plan.size
-    view = tuple(student.enhance_and_crop(empty_view(training, size))[0].shape[1:])  # (3, T, h, w)
+    view = tuple(student.enhance_and_crop(empty_low_view(training))[0].shape[1:])  # (3, T, h, w)
     wanted: Sequence[str] = ("order", "speed", "masked") if options["pretext"] == "all" else (str(options["pretext"]),)
     made: dict[str, nn.Module] = {}
     for name in wanted:

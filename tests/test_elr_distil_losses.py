@@ -12,16 +12,6 @@ from elrbench_plugins.elr_distil import learn, map_loss, pretext, teachers
 # -- maps
 
 
-def test_maps_of_a_clips_intervals_are_one_map_over_time() -> None:
-    images = torch.arange(2 * 3 * 4).float().reshape(6, 4, 1, 1)  # 2 clips of 3 intervals
-    joined = map_loss.over_time(images, 2)
-    assert joined.shape == (2, 4, 3, 1, 1)
-    assert joined[1, :, 2, 0, 0].tolist() == images[5, :, 0, 0].tolist()
-    clips = torch.arange(4 * 2 * 5).float().reshape(4, 2, 5, 1, 1)  # 2 clips of 2 intervals of 5
-    joined = map_loss.over_time(clips, 2)
-    assert joined.shape == (2, 2, 10, 1, 1) and joined[1, 1, 7, 0, 0] == clips[3, 1, 2, 0, 0]
-
-
 def test_the_map_loss_by_hand() -> None:
     """The teacher's 2x2 map has the mean 2.5, to which one cell is resized: (1 - 2.5)² = 2.25."""
     student = torch.ones(1, 1, 1, 1, 1, requires_grad=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.heads import MeanLogits
+from elrbench_plugins.attention_transfer.unlike import real_units
+from elrbench_plugins.distillation.unlike_maps import resized, volume
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Parts, Recognizer
@@ -91,17 +93,41 @@ class TemporalAttention(nn.Module):
         return self.shared[0](video), {"fc1": fc1, "fc2": fc2, "weights": weights}
 
 
+class SegmentAttention(TemporalAttention):
+    """Temporal attention over M segments of a view, for a student whose teacher sees M intervals and it sees others.
+
+    The paper's module weights K intervals, which teacher and student share. A student that sees all frames of a view as
+    one interval has nothing to weight. Its last stage map is averaged over each of M equal parts of the view's time;
+    `pool` turns each part into features, and the module weights these. With equal weights and average pooling, the
+    logits are those of the mean over time. A segment that is shorter than one position of the map takes the position
+    that contains it.
+    """
+
+    pooled = False
+
+    def __init__(self, backbone: Any, num_features: int, intervals: int, **numbers: Any) -> None:
+        super().__init__(backbone.get_classifier(), num_features, intervals, **numbers)
+        self.pooling = (backbone,)  # a tuple, see `shared`
+
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits and outputs as `TemporalAttention`, for the student's last stage maps (B, K, C, [T,] h, w)."""
+        clips = len(maps)
+        seen = volume(maps.flatten(0, 1), clips)  # (B, C, K*T, h, w)
+        parts = resized(seen, (self.intervals, *seen.shape[-2:])).transpose(1, 2).flatten(0, 1)  # (B*M, C, h, w)
+        features = self.pooling[0].pool(parts if maps.ndim == 5 else parts.unsqueeze(2))  # (B*M, F)
+        return super().forward(features.reshape(clips, self.intervals, -1), real_units(mask, clips * self.intervals))
+
+
 def recognizer(parts: Parts) -> Recognizer:
     """Build the deployed model: backbone and temporal attention module, or mean of logits if deploys=student."""
     if parts.options["deploys"] == "student":
         return parts.assemble(MeanLogits(parts.backbone.get_classifier()))
-    return parts.assemble(
-        TemporalAttention(
-            parts.backbone.get_classifier(),
-            parts.num_features,
-            parts.intervals,
-            width=int(parts.options["tam_width"]),
-            activation=str(parts.options["tam_activation"]),
-            start=str(parts.options["tam_start"]),
-        )
-    )
+    numbers: dict[str, Any] = {
+        "width": int(parts.options["tam_width"]),
+        "activation": str(parts.options["tam_activation"]),
+        "start": str(parts.options["tam_start"]),
+    }
+    if parts.teacher_intervals != parts.intervals:
+        return parts.assemble(SegmentAttention(parts.backbone, parts.num_features, parts.teacher_intervals, **numbers))
+    classifier = parts.backbone.get_classifier()
+    return parts.assemble(TemporalAttention(classifier, parts.num_features, parts.intervals, **numbers))

@@ -18,12 +18,13 @@ ALONE: dict[str, tuple[str, ...]] = {"teacher": ("--teacher",), "student": ()}
 def check(plan: Plan, components: Components) -> None:
     """Check the rolling weights and the inputs of a plan.
 
-    ElrError if STAT lists no rolling weights for the backbone's number of stage maps. ElrError if the plan trains one
-    network alone and names an input that this network does not use: the record would claim that it was used.
+    ElrError if STAT lists no rolling weights for the number of stage maps that are compared. ElrError if the plan
+    trains one network alone and names an input that this network does not use: the record would claim that it was used.
     """
     options = components.options(plan, "method")
     if options["rolling"] == "stat":
-        rolling.weights("stat", len(components.backbone.stages), epoch=0, epochs=1)
+        blocks = min(len(components.backbone.stages), len(components.of_teacher.backbone.stages))
+        rolling.weights("stat", blocks, epoch=0, epochs=1)
     deployed = str(options["deploys"])
     if deployed not in ALONE:
         return

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from benchmark_core.networks.protocols import takes_maps
 from elrbench_plugins.attention_transfer.confidence import pool_to_stage
+from elrbench_plugins.attention_transfer.unlike import at_stage
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
@@ -37,8 +39,8 @@ class PoolAndClassify(nn.Module):
 
     def forward(self, stage: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of stage maps (B*K, C_i, [T_i,] h_i, w_i) and mask (B, K)."""
-        features = self.backbone.pool(stage)  # (B*K, F)
-        logits: Tensor = self.head(features.reshape(*mask.shape, -1), mask)[0]
+        features = stage if takes_maps(self.head) else self.backbone.pool(stage)  # (B*K, F) if pooled
+        logits: Tensor = self.head(features.reshape(*mask.shape, *features.shape[1:]), mask)[0]
         return logits
 
 
@@ -46,10 +48,13 @@ def gated_logits(student: Recognizer, stage: Tensor, kept: Tensor, mask: Tensor)
     """Return the student's logits (B, C) for its last stage map, gated by `kept`. The gradient reaches `kept` only.
 
     stage: the student's last stage map (B*K, C_i, [T_i,] h_i, w_i). kept: confidence after its threshold,
-    (B*K, [T,] H, W). mask: (B, K).
+    (B*K, [T,] H, W), or of a teacher with other intervals or frames. mask: (B, K) of the student.
     """
     fixed = PoolAndClassify(student.backbone, student.head)
     parameters = {name: parameter.detach() for name, parameter in fixed.named_parameters()}
+    shape = (len(stage), *stage.shape[2:])
+    if len(kept) != len(stage) or kept.ndim != len(shape):
+        kept = at_stage(kept, shape, len(mask))
     gated = gate(stage.detach(), kept)
     logits: Tensor = functional_call(fixed, parameters, (gated, mask))
     return logits

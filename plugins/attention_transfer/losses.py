@@ -14,6 +14,8 @@ from torch import Tensor
 
 from elrbench_plugins.attention_transfer.attention import mean_over_real, spatial_attention, vec
 from elrbench_plugins.attention_transfer.confidence import pool_to_stage
+from elrbench_plugins.attention_transfer.unlike import real_units, same_size
+from elrbench_plugins.distillation.unlike_maps import pair_by_depth
 
 Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -31,21 +33,27 @@ def spatial_distances(
 ) -> Tensor:
     """Return the terms of eq. 2, one per residual stage i: (stages,).
 
-    Q spans one interval. A term is the mean over a clip's real intervals, then over clips.
+    Q spans one interval. A term is the mean over a clip's real intervals, then over clips. For networks that differ,
+    see `pair_by_depth` (number of stages) and `attention_transfer.unlike` (size of maps, Q).
 
-    student, teacher: stage maps (B*K, C_i, [T_i,] h_i, w_i). mask: (B, K).
+    student, teacher: stage maps (B*K, C_i, [T_i,] h_i, w_i). mask: (B, K) of the teacher.
     confidence: None, or (B*K, [T,] H, W) >= 0. Then Q^i = vec(F(A^i * C^i)) (section III.C.2). C has no channels and is
         not negative, so F(A^i * C^i) = C^i * F(A^i).
     over_time: see `vec`.
     """
     terms = []
-    for student_map, teacher_map in zip(student, teacher, strict=True):
+    for student_map, teacher_map in pair_by_depth(student, teacher):
         f_student, f_teacher = spatial_attention(student_map), spatial_attention(teacher_map)  # (B*K, [T_i,] h_i, w_i)
-        if confidence is not None:
+        c, real = None, mask
+        if f_student.shape != f_teacher.shape:
+            f_student, f_teacher, c = same_size(f_student, f_teacher, confidence, len(mask))
+            real = real_units(mask, len(f_student))
+        elif confidence is not None:
             c = pool_to_stage(confidence, f_student.shape[1:])  # (B*K, [T_i,] h_i, w_i)
+        if c is not None:
             f_student, f_teacher = f_student * c, f_teacher * c
         distances = distance(vec(f_student, over_time), vec(f_teacher, over_time))  # (B*K,)
-        terms.append(mean_over_real(distances.reshape(mask.shape), mask).mean())
+        terms.append(mean_over_real(distances.reshape(real.shape), real).mean())
     return torch.stack(terms)
 
 

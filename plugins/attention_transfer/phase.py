@@ -15,6 +15,7 @@ from elrbench_plugins.attention_transfer import rolling
 from elrbench_plugins.attention_transfer.confidence import spread, straight_through_threshold, video_score
 from elrbench_plugins.attention_transfer.gate import gated_logits
 from elrbench_plugins.attention_transfer.losses import Distance, spatial_distances, temporal_distances, total
+from elrbench_plugins.attention_transfer.unlike import image_like
 from elrbench_plugins.frozen_norms import freeze_norms, unfreeze_norms
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def train_with_attention(
             with torch.no_grad():
                 teacher_trace = teacher.trace(batch.high, batch.mask, batch.box)
             student_trace = student.trace(batch.low, batch.mask, batch.box)
-        gaps = compare(student_trace, teacher_trace, batch.mask, measure, options, distance=distance)
+        mask = batch.mask if teacher_trace.mask is None else teacher_trace.mask  # (B, K) of the teacher
+        gaps = compare(student_trace, teacher_trace, mask, measure, options, distance=distance)
         internal = [inner_weights(options, len(terms), batch.epoch, epochs) for terms in (gaps.spatial, gaps.temporal)]
         classification = classification_terms(
             training, student_trace.logits, teacher_trace.logits, batch.target, unlabelled
@@ -109,7 +111,7 @@ def classification_terms(
 class Gaps:
     """Terms of eq. 2 (stages,), terms of eq. 3 (2,), and logged statistics of the confidence map.
 
-    kept: the confidence map after its threshold, (B*K, [T,] H, W); None without a map.
+    kept: the confidence map after its threshold, (B*K, [T,] H, W) of the teacher's images; None without a map.
     """
 
     spatial: Tensor
@@ -127,12 +129,16 @@ def compare(
     *,
     distance: Distance,
 ) -> Gaps:
-    """Return the distances between the student's and the teacher's attention on one batch, in float32."""
+    """Return the distances between the student's and the teacher's attention on one batch, in float32.
+
+    mask: (B, K) of the teacher.
+    """
     kept = weight = score = None
     statistics: dict[str, Tensor] = {}
     if measure is not None:
         threshold = float(options["confidence_threshold"])
-        confidence = measure(teacher.image, student.image)  # (B*K, [T,] H, W)
+        low = image_like(student.image, teacher.image, len(mask))
+        confidence = measure(teacher.image, low)  # (B*K, [T,] H, W)
         kept = straight_through_threshold(confidence, threshold, bool(options["confidence_binary"]))
         weight = kept.detach() if options["confidence_loss"] == "classification" else kept
         same = float(options["difference_same"]) / 255

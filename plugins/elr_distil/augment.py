@@ -6,13 +6,17 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from elrbench_plugins.elr_distil import transforms
+from elrbench_plugins.elr_distil.options import uses_teachers
 from elrbench_plugins.elr_distil.transforms import Draw
 
 if TYPE_CHECKING:
     from benchmark_core.clips.views import Batch, View
     from benchmark_core.training.training import Training
+
+FINE = 4  # times the low size: without a teacher, high views are transformed at this size if they are larger
 
 
 def transformed(training: Training, batch: Batch) -> Batch:
@@ -28,7 +32,10 @@ def transformed(training: Training, batch: Batch) -> Batch:
     numbers = {key: float(options[f"transform_{key}"]) for key in ("shift", "scale", "angle", "drift")}
     low_size = training.components.degradation.low or training.plan.size
     drawn = transforms.draw(training.rng, len(batch.ids), low=low_size, share=share, **numbers).to(training.device)
-    high = None if batch.high is None else moved(batch.high, drawn)
+    high = batch.high
+    if isinstance(high, Tensor) and not uses_teachers(options):
+        high = reduced(high, low_size)
+    high = None if high is None else moved(high, drawn)
     if training.components.degradation.crop == "none":
         assert batch.low is not None
         low: View = moved(batch.low, drawn)
@@ -36,6 +43,18 @@ def transformed(training: Training, batch: Batch) -> Batch:
         assert isinstance(high, Tensor) and isinstance(batch.low, Tensor)
         low = transforms.pick(drawn.made, training.degrade(high), batch.low)
     return replace(batch, low=low, high=high, box=transforms.boxes(drawn, batch.box))
+
+
+def reduced(high: Tensor, low: tuple[int, int]) -> Tensor:
+    """Return high views (B, K, 3, T, H, W), averaged by a whole number to at least `FINE` times the low size.
+
+    An average of averages is the average, so that a transform costs less and loses nothing but the finest detail.
+    """
+    height, width = high.shape[-2:]
+    factor = min(height // (FINE * low[0]), width // (FINE * low[1]))
+    if factor < 2 or height % factor or width % factor:
+        return high
+    return F.avg_pool2d(high.flatten(0, 3), factor).unflatten(0, high.shape[:4])
 
 
 def moved(view: View, drawn: Draw) -> View:

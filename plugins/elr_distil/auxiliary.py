@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.clips.modality import channels, kind
 from benchmark_core.clips.sampling import Sampling
 from elrbench_plugins.elr_distil.map_loss import MapLoss
 from elrbench_plugins.elr_distil.motion_target import FlowDecoder
@@ -44,21 +45,25 @@ def auxiliary(training: Training, teachers: Teachers, student: Recognizer) -> Au
 @torch.no_grad()
 def stage_shapes(training: Training, student: Recognizer) -> list[torch.Size]:
     """Return the shapes of the student's stage maps for one clip, (K, C, [T,] h, w) each."""
-    size = training.components.degradation.low or training.plan.size
-    return [stage.shape for stage in student.eval().trace(empty_view(training, size)).stages]
+    return [stage.shape for stage in student.eval().trace(empty_low_view(training)).stages]
 
 
 @torch.no_grad()
 def teacher_channels(training: Training, teachers: Teachers) -> int:
     """Return the channels of the teacher's map that is the target of the map loss."""
-    view = empty_view(training, training.plan.high_size)
-    mask = view.new_ones(view.shape[:2])
+    plan, sampling = training.plan, Sampling.parse(training.plan.sampling)
+    shape = (1, sampling.k, channels(plan.modality), sampling.t, *plan.high_size)
+    view = torch.zeros(shape, device=training.device)
     network = teachers.of_maps(str(training.options["map_teacher"]))
-    return network.last_map(view, mask)[1].shape[1]
+    return network.last_map(view, view.new_ones(view.shape[:2]))[1].shape[1]
 
 
-def empty_view(training: Training, size: tuple[int, int]) -> Tensor:
-    """Return a view of one clip without content, (1, K, 3, T, *size)."""
-    sampling = Sampling.parse(training.plan.sampling)
-    frames = sampling.widened(training.components.enhancer.frames)
-    return torch.zeros(1, sampling.k, 3, frames, *size, device=training.device)
+def empty_low_view(training: Training) -> Tensor:
+    """Return a low view of one clip without content, (1, K, 3, T, h, w), or flow (1, K, 2, T, H, W)."""
+    plan, sampling = training.plan, Sampling.parse(training.plan.sampling)
+    if kind(plan.modality) == "flow":
+        frames, size = sampling.t, plan.size
+    else:
+        frames = sampling.widened(training.components.enhancer.frames)
+        size = training.components.degradation.low or plan.size
+    return torch.zeros(1, sampling.k, channels(plan.modality), frames, *size, device=training.device)

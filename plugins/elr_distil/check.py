@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
-from elrbench_plugins.elr_distil.options import uses_teachers
+from elrbench_plugins.elr_distil.options import FINER, uses_teachers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,8 @@ def _check_views(plan: Plan, components: Components, options: Mapping[str, Value
     degradation, frames = components.degradation, Sampling.parse(plan.sampling).t
     transforms, flow = _number(options, "transforms") > 0, _number(options, "motion_weight") > 0
     stream = uses_teachers(options) and options["teachers"] in ("motion", "both")
-    if transforms and kind(plan.modality) == "flow":
+    flow_views = any(kind(one.modality) == "flow" for one in plan.streams)
+    if transforms and flow_views:
         raise ElrError(
             f"method '{plan.method}' transforms pictures, but --modality {plan.modality} has stored optical flow; use "
             "--modality rgb or rgb+flow-early, or set method.transforms=0"
@@ -42,13 +43,23 @@ def _check_views(plan: Plan, components: Components, options: Mapping[str, Value
             f"method '{plan.method}' makes low views in training, but degradation '{plan.degradation}' works on "
             "decoded frames alone; use e.g. --degradation average-12x16 or set method.transforms=0"
         )
+    if transforms and components.enhancer.fit is not None:
+        raise ElrError(
+            f"method '{plan.method}' makes low views in training, but the output of the trained enhancer "
+            f"'{plan.enhancer}' is stored; use e.g. --enhancer bilinear or set method.transforms=0"
+        )
+    if stream and degradation.low and FINER * min(degradation.low) < components.backbone.smallest:
+        raise ElrError(
+            f"method '{plan.method}' has a teacher on optical flow at {FINER} times the low size, but backbone "
+            f"'{plan.backbone}' needs sides of {components.backbone.smallest} pixels; set method.teachers=appearance"
+        )
     for wanted, what, remedy in (
         (flow, "predicts optical flow", "set method.motion_weight=0"),
         (stream, "has a teacher on optical flow", "set method.teachers=appearance"),
     ):
         if not wanted:
             continue
-        if kind(plan.modality) == "flow":
+        if flow_views:
             raise ElrError(
                 f"method '{plan.method}' {what}, which it computes from pictures, but --modality {plan.modality} has "
                 f"none; use --modality rgb or {remedy}"

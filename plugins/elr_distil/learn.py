@@ -8,9 +8,9 @@ from torch import Tensor
 
 from benchmark_core.clips.augment import cut
 from elrbench_plugins.distillation.teacher import weighted
+from elrbench_plugins.distillation.unlike_maps import volume
 from elrbench_plugins.elr_distil.augment import transformed
 from elrbench_plugins.elr_distil.auxiliary import Auxiliary, auxiliary
-from elrbench_plugins.elr_distil.map_loss import over_time
 from elrbench_plugins.elr_distil.motion_target import flow_loss, target_flow
 from elrbench_plugins.elr_distil.options import uses_teachers
 from elrbench_plugins.elr_distil.teachers import Teachers, ask
@@ -71,7 +71,7 @@ def losses(training: Training, teachers: Teachers, extra: Auxiliary, trace: Trac
             terms["soft"] = training.soft_loss(trace.logits, taught.logits, float(options["temperature"]))
         if extra.map_loss is not None:
             with training.autocast():
-                terms["map"] = extra.map_loss(over_time(trace.stages[-1], len(batch.ids)), taught.last)
+                terms["map"] = extra.map_loss(volume(trace.stages[-1], len(batch.ids)), taught.last)
     if extra.decoder is not None:
         assert isinstance(batch.high, Tensor)
         low = training.components.degradation.low

@@ -15,13 +15,6 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def over_time(stage: Tensor, clips: int) -> Tensor:
-    """Return the maps of a clip's intervals in one, (B, C, K*T, h, w), for (B*K, C, h, w) or (B*K, C, T, h, w)."""
-    if stage.dim() == 4:
-        stage = stage.unsqueeze(2)
-    return stage.unflatten(0, (clips, -1)).transpose(1, 2).flatten(2, 3)
-
-
 def resized(stage: Tensor, size: tuple[int, int, int]) -> Tensor:
     """Return maps (B, C, T', h', w') for (B, C, T, h, w): bilinear in space and linear in time."""
     return stage if stage.shape[2:] == size else F.interpolate(stage, size, mode="trilinear", align_corners=False)

@@ -18,7 +18,7 @@ from benchmark_core.clips.augment import cut
 from benchmark_core.networks.heads import MeanLogits
 from benchmark_core.training.seeds import seeded
 from elrbench_plugins.elr_distil.flow import flow_of
-from elrbench_plugins.elr_distil.motion_target import FINER
+from elrbench_plugins.elr_distil.options import FINER
 
 if TYPE_CHECKING:
     from benchmark_core.training.training import Training

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from elrbench_plugins.elr_distil.flow import flow_of
 from elrbench_plugins.elr_distil.map_loss import resized
+from elrbench_plugins.elr_distil.options import FINER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FINER = 2  # flow is computed at this multiple of the low size
 HIDDEN = 32  # channels of the decoder
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from benchmark_core.plans.named_recipes import NAMED_RECIPES
 from benchmark_core.specs import Value
 from elrbench import Option
 from elrbench_plugins.supervised.budgets import JOINT_OPTIONS, SMALL
+
+FINER = 2  # optical flow of high views is computed at this multiple of the low size
 
 TRANSFORMS: Mapping[str, Option] = {
     "transforms": Option(
@@ -130,17 +133,20 @@ VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "masked": {"pretext": "masked"},
     "pretext": {"pretext": "all"},
 }
-# A native backbone has enhancer none and the low size instead of these. The teacher is that of supervised's budgets.
+# The recipe is `modern`, for teachers and student. A native backbone has enhancer none and the low size instead of
+# these. The teacher's network is that of supervised's budgets.
 DEFAULTS: Mapping[str, Value] = {
     "backbone": "native3d-s",
     "enhancer": "bilinear",
     "size": "96x128",
     "sampling": "clip-24",
+    "modality": "rgb+dev+flow-early",
     "teacher_backbone": "resnet18",
     "teacher_size": "96x128",
 }
 _SMALL: Mapping[str, Value] = {
     **{key: value for key, value in SMALL.items() if key.startswith("method.")},
+    **{f"method.{key}": value for key, value in NAMED_RECIPES["modern"].items()},
     **DEFAULTS,
     "precision": "fp32",
     "method.joint_epochs": 60,

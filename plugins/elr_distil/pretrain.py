@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from elrbench_plugins.elr_distil.auxiliary import empty_view, stage_shapes
+from elrbench_plugins.elr_distil.auxiliary import empty_low_view, stage_shapes
 from elrbench_plugins.elr_distil.pretext import Masked, Order, Speed, Task
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from benchmark_core.training.training import Training
 
+MIXING = ("mixup_alpha", "cutmix_time")  # mixed clips have no one order or speed
 REVISION = 1  # of `pretrain`: raise it when its result changes
 READS = ("pretext", "pretext_epochs", "pretext_clips", "masked_share", "masked_frames", "masked_pixels")  # options
 
@@ -28,7 +29,7 @@ def pretrain(training: Training, student: Recognizer) -> None:
     training.to_device(tasks)
     recipe = training.recipe([student, tasks], views, epochs)
     names = list(tasks)
-    for batch in training.epochs(views, epochs, state=[student, tasks, recipe]):
+    for batch in training.epochs(views, epochs, state=[student, tasks, recipe], without=MIXING):
         name = names[recipe.updates % len(names)]
         task: Task = tasks[name]
         image, _ = student.enhance_and_crop(batch.low, batch.box)  # (B*K, 3, T, h, w)
@@ -45,8 +46,7 @@ def tasks_of(training: Training, student: Recognizer) -> dict[str, nn.Module]:
     options = training.options
     stages = stage_shapes(training, student)
     last = tuple(stages[-1][1:])  # (C, T', h', w')
-    size = training.components.degradation.low or training.plan.size
-    view = tuple(student.enhance_and_crop(empty_view(training, size))[0].shape[1:])  # (3, T, h, w)
+    view = tuple(student.enhance_and_crop(empty_low_view(training))[0].shape[1:])  # (3, T, h, w)
     wanted: Sequence[str] = ("order", "speed", "masked") if options["pretext"] == "all" else (str(options["pretext"]),)
     made: dict[str, nn.Module] = {}
     for name in wanted:

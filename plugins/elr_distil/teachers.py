@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from benchmark_core.training.recipe_options import RECIPE
 from elrbench_plugins.distillation.teacher import t_net
-from elrbench_plugins.elr_distil.map_loss import batch_statistics, over_time
+from elrbench_plugins.distillation.unlike_maps import volume
+from elrbench_plugins.elr_distil.map_loss import batch_statistics
 from elrbench_plugins.elr_distil.motion_stream import MotionStream, fit_motion, motion_stream
 from elrbench_plugins.elr_distil.options import uses_teachers
 from elrbench_plugins.supervised.fit import REVISION as CLASSIFIER_REVISION
@@ -124,16 +125,12 @@ def ask(training: Training, teachers: Teachers, batch: Batch) -> Taught:
                 answer, stage = network.last_map(batch.high, batch.mask, batch.box)
             logits.append(answer)
             if network is teachers.of_maps(str(options["map_teacher"])):
-                last = over_time(stage, len(batch.ids))
+                last = volume(stage, len(batch.ids))
     assert last is not None
     share = float(options["motion_share"])
     return Taught(logits=logits[0] if len(logits) == 1 else ensemble(logits, [1 - share, share]), last=last)
 
 
 def ensemble(logits: list[Tensor], weights: list[float]) -> Tensor:
-    """Return the weighted mean of logits (B, C), each first reduced to a mean of 0 over classes."""
-    parts = [
-        weight * (each.float() - each.float().mean(1, keepdim=True))
-        for each, weight in zip(logits, weights, strict=True)
-    ]
-    return torch.stack(parts).sum(0)
+    """Return the weighted mean of logits (B, C)."""
+    return torch.stack([weight * each.float() for each, weight in zip(logits, weights, strict=True)]).sum(0)

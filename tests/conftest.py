@@ -28,6 +28,7 @@ BUILTINS = (
     "kd",
     "nagoya_fir",
     "native3d",
+    "native_vit",
     "puppets",
     "purwanto",
     "r2plus1d",
@@ -38,6 +39,7 @@ BUILTINS = (
     "supervised",
     "tinyvirat",
     "tinyvirat_method",
+    "tsm",
     "ucf101",
 )
 

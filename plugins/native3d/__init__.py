@@ -6,7 +6,7 @@ CITATION = (
     "Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018; "
     "Huang et al., Deep Networks with Stochastic Depth, ECCV 2016"
 )
-SAMPLING = "1x24"
+SAMPLING = "clip-24"
 OPTIONS = {
     "dropout": Option(default=0.2, low=0.0, high=0.99, help="dropout probability before the classifier"),
     "drop_path": Option(

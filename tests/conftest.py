@@ -30,6 +30,7 @@ BUILTINS = (
     "kd",
     "nagoya_fir",
     "native3d",
+    "native_vit",
     "probe",
     "puppets",
     "purwanto",
@@ -42,6 +43,7 @@ BUILTINS = (
     "temporal_denoise",
     "tinyvirat",
     "tinyvirat_method",
+    "tsm",
     "ucf101",
 )
 

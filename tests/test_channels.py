@@ -13,7 +13,7 @@ from benchmark_core.specs import BackboneSpec, defaults, resolve
 
 NAMES = (
     "resnet18", "resnet34", "efficientnet-lite0", "r2plus1d-18", "r2plus1d-34", "r2plus1d-18-tv", "i3d", "resnet3d-18",
-    "resnet3d-50", "c3d",
+    "resnet3d-50", "c3d", "efficientnet-lite2", "resnet18-tsm", "efficientnet-lite0-tsm", "native3d-s", "native-vit",
 )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ NATIVE_RULES: tuple[Rule, ...] = (
         "native-flow",
         _flow_is_too_small,
         "optical flow needs sides of {smallest_flow} pixels or more, but backbone '{plan.backbone}' works at {size}; "
-        "use --modality rgb+flow-early, whose flow is computed on enlarged frames",
+        "use --modality rgb+flow-early, whose flow has no smallest size",
     ),
     Rule(
         "no-enhancer",

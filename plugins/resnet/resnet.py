@@ -35,9 +35,17 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, h / stride, w / stride), rounded up, for (N, inputs, h, w)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
+        shortcut = self.shortcut(x)
+        return self.relu(self.branch(x) + shortcut)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Return the two convolutions without the shortcut."""
         x = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+        return self.bn2(self.conv2(x))
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """Return `x`, projected if the shape changes."""
+        return x if self.downsample is None else self.downsample(x)
 
 
 class ResNet(nn.Module):

@@ -65,7 +65,7 @@ def test_entry_points_cover_every_plugin(setup):
     listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
     folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")} - {"commands"}
     shared = {name for name in folders if not offers_hooks(ROOT / "plugins" / name)} - {"reported"}
-    assert shared == {"attention_transfer", "distillation", "pages"}
+    assert shared == {"attention_transfer", "distillation", "pages", "svm_head"}
     commands = {path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py")}
     assert {**listed, **papers} == {
         name.replace("_", "-"): f"elrbench_plugins.{folder}{name}"

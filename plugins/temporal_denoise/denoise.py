@@ -75,7 +75,7 @@ class TemporalDenoise(nn.Module):
 
 
 def estimate_sigma(video: Tensor) -> Tensor:
-    """Return the standard deviation of the noise of a video (3, T, h, w): robust, as most pixels stand still.
+    """Return the standard deviation of the noise of a video (3, T, h, w): robust, as most pixels do not change.
 
     The median absolute difference of consecutive frames, divided by 0.6745 and the square root of 2. At least 1/10 of a
     grey level.

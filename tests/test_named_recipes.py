@@ -25,7 +25,7 @@ from benchmark_core.training.recipe_options import AUGMENTATION, RECIPE
 from benchmark_core.training.training import build_training
 from elrbench_plugins.commands.suite.estimate import Estimator
 
-METHODS = ("supervised", "teacher", "kd", "strong-kd", "stat", "cstat", "st-mhsa", "purwanto", "tinyvirat")
+DOCS = Path(__file__).parents[1] / "docs" / "running.md"
 
 
 def test_modern_sets_options_that_set_overrides(catalog: Catalog) -> None:
@@ -45,13 +45,26 @@ def test_recipes_hold_options_of_any_method(name: str) -> None:
         assert RECIPE[key].check(key, value) == value
 
 
-@pytest.mark.parametrize(
-    "method", ["supervised", "teacher", "kd", "strong-kd", "stat", "cstat", "st-mhsa", "tinyvirat"]
-)
-def test_modern_suits_the_methods_that_merge_the_options(catalog: Catalog, method: str) -> None:
-    spec = catalog.methods[method]
-    assert NAMED_RECIPES["modern"].keys() <= spec.options.keys()
-    assert all(spec.options[key].added for key in AUGMENTATION)
+def test_modern_suits_every_built_in_method(catalog: Catalog) -> None:
+    assert len(catalog.methods) >= 9
+    for name in catalog.methods:
+        spec = catalog.methods[name]
+        assert recipe_settings(spec, ComponentName(name), "modern").keys() <= {f"method.{key}" for key in spec.options}
+        assert all(spec.options[key].added for key in AUGMENTATION)
+
+
+def test_the_documented_numbers_are_those_of_modern() -> None:
+    """The table's rows hold options and values in the same order; options that modern does not set are at default."""
+    rows = [line.split("|")[1:3] for line in DOCS.read_text().splitlines() if line.startswith("| `")]
+    table: dict[str, str] = {}
+    for options, values in rows:
+        keys = [key.strip(" `") for key in options.split(",")]
+        if keys[0] in RECIPE:
+            table |= dict(zip(keys, (value.strip() for value in values.split(",")), strict=True))
+    assert table.keys() >= NAMED_RECIPES["modern"].keys() | AUGMENTATION.keys()
+    for key, text in table.items():
+        value = NAMED_RECIPES["modern"].get(key, RECIPE[key].default)
+        assert text == value if isinstance(value, str) else float(text) == value, key
 
 
 def test_an_unknown_recipe_and_a_method_without_the_options_are_refused(catalog: Catalog) -> None:

@@ -30,10 +30,10 @@ class WeightsFile:
     path: Path
     digest: str
 
-    def __call__(self, module: Any, *, backbone: str = "", channels: int = 3) -> str:
+    def __call__(self, module: Any, *, backbone: str = "", channels: int = 3, keep: bool = False) -> str:
         """Load it into a backbone; return a text on what matched (see `benchmark_core.networks.checkpoint`)."""
         report: str = resolve("benchmark_core.networks.checkpoint:load_checkpoint")(
-            module, self, backbone=backbone or type(module).__name__, channels=channels
+            module, self, backbone=backbone or type(module).__name__, channels=channels, keep=keep
         )
         return report
 

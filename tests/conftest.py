@@ -27,6 +27,7 @@ BUILTINS = (
     "jhmdb",
     "kd",
     "nagoya_fir",
+    "native3d",
     "puppets",
     "purwanto",
     "r2plus1d",

@@ -331,6 +331,6 @@ def test_cost_of_a_bare_backbone_for_flow(call) -> None:
     code, out = call(f"{bare} flow --json")
     assert code == 0 and json.loads(out)["describe"]["modality"] == "flow"
     code, error = call(f"{bare} rgb+flow")
-    assert code == 2 and "unknown modality of a backbone 'rgb+flow'" in error
+    assert code == 2 and "--modality rgb+flow is two networks" in error
     code, error = call(f"{bare} flow --enhancer bicubic --low 12x16")
     assert code == 2 and "remove --enhancer and --low" in error

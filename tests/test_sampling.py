@@ -13,15 +13,16 @@ def at(text: str, count: int) -> list[list[int]]:
     return Sampling.parse(text).numbers(count, None)[0].tolist()
 
 
-@pytest.mark.parametrize("text", ["4x1", "8x1", "4x5", "4x1s2", "1x64s4", "windows-16", "windows-64"])
+@pytest.mark.parametrize("text", ["4x1", "8x1", "4x5", "4x1s2", "1x64s4", "windows-16", "windows-64", "clip-24"])
 def test_texts_round_trip(text: str) -> None:
     expected = "4x1" if text == "4x1s1" else text
     assert str(Sampling.parse(text)) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["", "4", "x1", "4x", "0x1", "4x0", "4x1s0", "windows", "windows-0", "4X1", "4x1 ", "a"]
-)
+OTHERS = ("", "4", "x1", "4x", "0x1", "4x0", "4x1s0", "windows", "windows-0", "4X1", "4x1 ", "a")
+
+
+@pytest.mark.parametrize("text", [*OTHERS, "clip", "clip-0", "clip-9s2", "2xclip-8"])
 def test_other_texts_are_named(text: str) -> None:
     with pytest.raises(ElrError, match=f"sampling '{text}' is not valid; use KxT"):
         Sampling.parse(text)
@@ -86,7 +87,7 @@ def test_training_draws_one_window_anywhere() -> None:
     assert Sampling.parse("windows-16").numbers(3, rng)[0].tolist() == [[0, 1, 2] + [2] * 13]
 
 
-@pytest.mark.parametrize("text", ["4x1", "8x1", "4x5", "4x5s3", "windows-16"])
+@pytest.mark.parametrize("text", ["4x1", "8x1", "4x5", "4x5s3", "windows-16", "clip-1", "clip-24"])
 @pytest.mark.parametrize("count", [1, 2, 7, 15, 40])
 def test_numbers_stay_in_the_clip(text: str, count: int) -> None:
     sampling = Sampling.parse(text)
@@ -102,6 +103,47 @@ def test_what_counts_as_padded() -> None:
     assert [Sampling.parse("2x5").pads(count) for count in (4, 5)] == [True, False]
     assert [Sampling.parse("1x3s4").pads(count) for count in (8, 9)] == [True, False]
     assert [Sampling.parse("windows-16").pads(count) for count in (15, 16)] == [True, False]
+
+
+def test_a_clip_sampling_takes_the_centres_of_equal_parts() -> None:
+    assert at("clip-4", 20) == [[2, 7, 12, 17]]
+    assert at("clip-4", 10) == [[1, 3, 6, 8]]  # centres at 1.25, 3.75, 6.25, 8.75
+    assert at("clip-5", 5) == [[0, 1, 2, 3, 4]]
+    assert at("clip-6", 3) == [[0, 0, 1, 1, 2, 2]]
+    assert at("clip-1", 7) == [[3]]
+    assert Sampling.parse("clip-24").numbers(100, None)[1].tolist() == [1]
+    assert [Sampling.parse("clip-16").pads(count) for count in (15, 16)] == [True, False]
+
+
+def test_a_clip_sampling_draws_crop_and_speed() -> None:
+    """Length: half of the clip to all of it. Every frame is reached, and order is kept."""
+    rng = np.random.default_rng(0)
+    drawn = np.stack([Sampling.parse("clip-10").numbers(100, rng)[0][0] for _ in range(2000)])
+    assert (np.diff(drawn) >= 0).all() and drawn.min() == 2 and drawn.max() == 97  # a tenth of 50: centres at 2.5, 47.5
+    spans = drawn[:, -1] - drawn[:, 0]  # nine tenths of the length, uniform in [45, 90]
+    assert 44 <= spans.min() < 47 and 88 < spans.max() <= 90 and abs(spans.mean() - 67.5) < 1
+    short = Sampling.parse("clip-10").numbers(3, rng)[0][0]
+    assert (np.diff(short) >= 0).all() and short.max() < 3
+
+
+def test_a_clip_sampling_draws_two_numbers_in_a_fixed_order() -> None:
+    class Drawn:
+        values = [0.5, 1.0]
+
+        def random(self) -> float:
+            return self.values.pop(0)
+
+    numbers, _ = Sampling.parse("clip-4").numbers(40, Drawn())  # type: ignore[arg-type]
+    assert numbers.tolist() == [[13, 21, 28, 36]]  # 30 frames from frame 10: centres at 13.75, 21.25, 28.75, 36.25
+
+
+def test_a_clip_sampling_is_widened_at_its_own_speed() -> None:
+    sampling = Sampling.parse("clip-4")
+    numbers = sampling.numbers(20, None)[0]  # 2, 7, 12, 17
+    assert sampling.widen(numbers, 20, 4) is numbers
+    assert sampling.widen(numbers, 40, 3).tolist() == [[0, 2, 7, 12, 17, 22]]
+    assert sampling.widen(numbers, 20, 8).tolist() == [[0, 0, 2, 7, 12, 17, 19, 19]]
+    assert Sampling.parse("clip-1").widen(np.array([[5]]), 20, 4).tolist() == [[4, 5, 6, 7]]
 
 
 def test_a_clip_has_a_frame() -> None:

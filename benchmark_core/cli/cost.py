@@ -10,7 +10,7 @@ import click
 
 from benchmark_core.cli.console import ConsoleReporter, columns, print_json
 from benchmark_core.cli.flags import board_flag, check_board, device_flag, json_flag, plan_flags
-from benchmark_core.errors import ElrError, unknown
+from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import read_size
 from benchmark_core.runs.request import make_plan
 
@@ -152,7 +152,7 @@ def _bare(
     if (low is None) != (fields["enhancer"] is None):
         raise ElrError("--enhancer and --low must be passed together, e.g. --enhancer bicubic --low 12x16")
 
-    from benchmark_core.clips.modality import MODALITIES, kind, streams
+    from benchmark_core.clips.modality import check_modality, kind, streams
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.cost.structure import cost_of, describe_bare
     from benchmark_core.networks.assemble import build_backbone, build_recognizer
@@ -163,9 +163,9 @@ def _bare(
     enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
     size = read_size("--size", fields["size"] or "256x340")
     sampling = Sampling.parse(fields["sampling"] or backbone.sampling)
-    modality = fields["modality"] or "rgb"
-    if modality not in (known := [name for name in MODALITIES if len(streams(name)) == 1]):
-        raise unknown("modality of a backbone", modality, known)
+    modality = check_modality(fields["modality"] or "rgb")
+    if len(streams(modality)) > 1:
+        raise ElrError(f"--modality {modality} is two networks; pass one of {', '.join(streams(modality))}")
     if kind(modality) == "flow" and enhancer:
         raise ElrError("a flow network takes no enhancer; remove --enhancer and --low")
     describe = describe_bare(

@@ -1,4 +1,4 @@
-"""Choose the frames of a view: K intervals of T frames, or windows of T consecutive frames."""
+"""Choose the frames of a view: K intervals of T frames, windows of T consecutive frames, or T frames of the clip."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ Mask = npt.NDArray[np.float32]  # (K,)
 
 _INTERVALS = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:s([1-9]\d{0,3}))?")
 _WINDOWS = re.compile(r"windows-([1-9]\d{0,3})")
+_CLIP = re.compile(r"clip-([1-9]\d{0,3})")
+
+SHORTEST = 0.5  # smallest fraction of the clip that `clip-T` spans in training
 
 
 def middle(wide: int, frames: int) -> int:
@@ -27,12 +30,17 @@ def middle(wide: int, frames: int) -> int:
 class Sampling:
     """`4x1`: 4 intervals of 1 frame. `4x5s2`: 4 of 5, every second frame. `windows-16`: windows of 16 frames.
 
+    `clip-24`: one interval of 24 frames that are spread over the clip.
+
     intervals: the clip is split into K equal intervals. T frames are taken from each, at a random position in training
         and from the middle in testing.
     windows: training draws one random window; testing takes all consecutive windows, so that K depends on the clip.
+    clip: the frames at the centres of T equal parts of the clip in testing. In training, of a part of the clip that
+        begins at a random time and whose length is uniform in [`SHORTEST`, 1] of the clip: a random crop and speed. A
+        clip of fewer than T frames repeats frames.
     """
 
-    kind: Literal["intervals", "windows"]
+    kind: Literal["intervals", "windows", "clip"]
     k: int
     t: int
     stride: int = 1
@@ -45,16 +53,21 @@ class Sampling:
             return cls("intervals", k, t, stride)
         if found := _WINDOWS.fullmatch(text):
             return cls("windows", 1, int(found[1]))
-        raise ElrError(f"sampling '{text}' is not valid; use KxT (4x1), KxTsSTRIDE (4x5s2) or windows-T (windows-16)")
+        if found := _CLIP.fullmatch(text):
+            return cls("clip", 1, int(found[1]))
+        raise ElrError(
+            f"sampling '{text}' is not valid; use KxT (4x1), KxTsSTRIDE (4x5s2), windows-T (windows-16) or "
+            "clip-T (clip-24)"
+        )
 
     def __str__(self) -> str:
-        if self.kind == "windows":
-            return f"windows-{self.t}"
+        if self.kind != "intervals":
+            return f"{self.kind}-{self.t}"
         return f"{self.k}x{self.t}" + (f"s{self.stride}" if self.stride > 1 else "")
 
     @property
     def span(self) -> int:
-        """Number of frames from an interval's first frame to its last, including both."""
+        """Number of frames from an interval's first frame to its last, including both; of `clip-T`, at least T."""
         return (self.t - 1) * self.stride + 1
 
     def widened(self, frames: int) -> int:
@@ -65,15 +78,28 @@ class Sampling:
         """Extend frame numbers (K, T) on both sides to (K, `widened(frames)`), with T in the middle.
 
         If the number of added frames is odd, one more is added after than before. At the clip's ends its first and last
-        frames repeat.
+        frames repeat. Frames added to `clip-T` continue at its mean distance between frames, rounded; to `clip-1` by
+        single frames.
         """
         wide = self.widened(frames)
+        if wide == self.t:
+            return numbers
+        if self.kind == "clip":
+            before = middle(wide, self.t)
+            step = (numbers[:, -1:] - numbers[:, :1]) / (self.t - 1) if self.t > 1 else np.ones((1, 1))  # (K, 1)
+            head = numbers[:, :1] - np.rint(step * np.arange(before, 0, -1)).astype(np.int64)
+            tail = numbers[:, -1:] + np.rint(step * np.arange(1, wide - self.t - before + 1)).astype(np.int64)
+            spread: Numbers = np.clip(np.concatenate([head, numbers, tail], 1), 0, count - 1)
+            return spread
         first = numbers[:, :1] - middle(wide, self.t) * self.stride
         wider: Numbers = np.clip(first + np.arange(wide) * self.stride, 0, count - 1)
         return wider
 
     def pads(self, count: int) -> bool:
-        """Whether a clip of `count` frames is too short for T frames, or for a distinct frame in each interval."""
+        """Whether a clip of `count` frames is too short for T frames, or for a distinct frame in each interval.
+
+        Such a clip repeats its last frame; with `clip-T`, several frames.
+        """
         return count < max(self.span, self.k)
 
     def numbers(self, count: int, rng: np.random.Generator | None) -> tuple[Numbers, Mask]:
@@ -83,9 +109,20 @@ class Sampling:
         """
         if count < 1:
             raise ValueError(f"a clip has at least one frame, not {count}")
+        if self.kind == "clip":
+            return self._spread(count, rng)[None], np.ones(1, np.float32)
         starts = self._window_starts(count, rng) if self.kind == "windows" else self._interval_starts(count, rng)
         numbers = starts[:, None] + np.arange(self.t) * self.stride
         return np.minimum(numbers, count - 1), np.ones(len(numbers), np.float32)
+
+    def _spread(self, count: int, rng: np.random.Generator | None) -> Numbers:
+        """Return T frame numbers (T,): centres of T equal parts of the clip, or in training of a part of it."""
+        parts = 2 * np.arange(self.t, dtype=np.int64) + 1  # centres are (2 i + 1) / (2 T)
+        if rng is None:
+            return parts * count // (2 * self.t)
+        length = (SHORTEST + (1 - SHORTEST) * rng.random()) * count  # frames
+        start = rng.random() * (count - length)
+        return np.minimum(np.floor(start + parts * length / (2 * self.t)).astype(np.int64), count - 1)
 
     def _window_starts(self, count: int, rng: np.random.Generator | None) -> Numbers:
         if rng is None:

@@ -121,7 +121,8 @@ RULES: Mapping[str, tuple[str, Rule]] = {
 
 # No arithmetic. `func.is_view` recognises views, so that they need no name here.
 MOVEMENT = _names(
-    "_to_copy copy clone cat stack constant_pad_nd repeat repeat_interleave flip roll unfold _unsafe_view lift",
+    "_to_copy copy clone cat stack constant_pad_nd replication_pad2d replication_pad3d",
+    "repeat repeat_interleave flip roll unfold _unsafe_view lift",
     "index index_select index_put gather masked_fill fill zero pixel_shuffle pixel_unshuffle scalar_tensor arange",
     "empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_zeros new_ones",
     "new_full eq ne lt le gt ge logical_not logical_and logical_or bitwise_not bitwise_and bitwise_or floor",

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmark_core.clips.modality import FLOW, RGB, kind
+from benchmark_core.clips.modality import FLOW, RGB, early_parts, input_channels, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.channels import with_channels
 from benchmark_core.networks.checkpoint import load_public
+from benchmark_core.networks.early_inputs import EarlyInputs
 from benchmark_core.networks.frame_picker import FramePicker
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import Task
@@ -116,24 +117,28 @@ def build_recognizer(
     backbone: Any  # built first, so that other parts do not change its random initialisation
     backbone, _ = build_backbone(backbone_spec, classes, backbone_options, weights=weights, modality=modality)
     flow = kind(modality) == "flow"
+    parts = early_parts(modality)
+    mean, std = backbone_spec.mean, backbone_spec.std
     enhancer = ResizeIfNeeded(size) if enhancer_spec is None else enhancer_spec.build(low, size, enhancer_options)
     assemble = partial(
         _recognizer,
         enhancer=enhancer,
         backbone=backbone,
         dims=backbone_spec.dims,
-        mean=(0.0,) * FLOW if flow else backbone_spec.mean,  # no motion is 0
-        std=(1.0,) * FLOW if flow else backbone_spec.std,
+        mean=(0.0,) * FLOW if flow else mean,  # no motion is 0
+        std=(1.0,) * FLOW if flow else std,
         flow=flow,
         frames=frames,
         frames_at_once=1 if enhancer_spec is None else enhancer_spec.frames,
         size=size,
         picker=picker,
+        early=EarlyInputs(parts, size, mean=mean, std=std) if parts else None,
+        input_channels=input_channels(modality),
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))
-    view = (FLOW if flow else RGB, *((frames,) if backbone_spec.dims == 3 else ()), *size)
-    parts = Parts(
+    view = (input_channels(modality), *((frames,) if backbone_spec.dims == 3 else ()), *size)
+    bundle = Parts(
         enhancer=enhancer,
         backbone=backbone,
         num_features=backbone.num_features,
@@ -145,12 +150,12 @@ def build_recognizer(
         map_shape=partial(map_shape, backbone, view),
         teacher_intervals=teacher_intervals or intervals,
     )
-    built: Recognizer = method_spec.load(method_spec.recognizer)(parts)
+    built: Recognizer = method_spec.load(method_spec.recognizer)(bundle)
     return built
 
 
 def map_shape(backbone: Any, view: Sequence[int]) -> tuple[int, ...]:
-    """Return (C, [T,] h, w) of the last stage map of `backbone` for one view (3, [T,] H, W), without computing it."""
+    """Return (C, [T,] h, w) of the last stage map of `backbone` for one input (C, [T,] H, W), without computing it."""
     ghost = deepcopy(backbone).to("meta").eval()  # tensors without data
     with torch.no_grad():
         last: Tensor = ghost.forward_features(torch.empty(1, *view, device="meta"))[-1]
@@ -168,25 +173,32 @@ def build_backbone(
     """Return the network and the record's `initialisation`: the weights' name and, for a file, what matched.
 
     Weights that `spec` names are for its own modality: they are loaded first, then the first convolution is adapted. A
-    file may hold weights of either modality. Raises ElrError if the weights are unknown or the file does not fit.
+    file may hold weights of either modality. With early fusion, "scratch" draws the first convolution for its channels.
+    Loaded weights of red, green and blue stay theirs if the pictures come first; see `with_channels`.
+    Raises ElrError if the weights are unknown or the file does not fit.
     """
     backbone = spec.build(classes, options)
-    channels = FLOW if kind(modality) == "flow" and kind(spec.modality) != "flow" else RGB
+    early = early_parts(modality)
+    if early:
+        channels = input_channels(modality)
+    else:
+        channels = FLOW if kind(modality) == "flow" and kind(spec.modality) != "flow" else RGB
+    keep = early[:1] == ("rgb",)
     if weights == "scratch":
-        return with_channels(backbone, channels), weights
+        return with_channels(backbone, channels, fresh=bool(early)), weights
     if weights not in spec.weights:
         raise unknown(f"weights of backbone '{spec.name}'", weights, ["scratch", *spec.weights])
     target = spec.weights[weights]
     if isinstance(target, WeightsFile):
         backbone = with_channels(backbone, channels)
         try:
-            return backbone, f"{weights} ({target(backbone, backbone=spec.name, channels=channels)})"
+            return backbone, f"{weights} ({target(backbone, backbone=spec.name, channels=channels, keep=keep)})"
         except ElrError as error:
             if setting := _fitting_setting(spec, classes, options, target, channels):
                 raise ElrError(f"{str(error).rpartition('; ')[0]}; pass --set {setting}") from error
             raise
     spec.load(target)(backbone)
-    return with_channels(backbone, channels), weights
+    return with_channels(backbone, channels, keep=keep), weights
 
 
 def _fitting_setting(

@@ -30,13 +30,16 @@ TYPES |= {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.i
 State = dict[str, Tensor]
 
 
-def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, channels: int = 3) -> str:
+def load_checkpoint(
+    module: nn.Module, file: WeightsFile, *, backbone: str, channels: int = 3, keep: bool = False
+) -> str:
     """Load `file` into `module` and return what matched: "302 of 304 tensors; classifier fresh: 400 -> 101 classes".
 
     A classifier for another number of classes keeps its initialisation. The file's first convolution may be 2D (it is
     inflated) or have a number of channels other than `channels` (it is averaged); see `adapt_first_convolution`.
     BatchNorm's batch counts may be missing. No other tensor may be missing, be left over or differ in shape.
-    backbone: its name, for errors. Raises ElrError, naming the file and the first tensors that do not fit.
+    backbone: its name, for errors. keep: as in `adapt_first_convolution`.
+    Raises ElrError, naming the file and the first tensors that do not fit.
     """
     expected: State = module.state_dict()
     given = _aligned(read_state(file), expected)
@@ -49,7 +52,7 @@ def load_checkpoint(module: nn.Module, file: WeightsFile, *, backbone: str, chan
     found = first_convolution(module, channels)
     stem = f"{found[0]}.weight".removeprefix(".") if found else ""
     if stem in given and given[stem].shape != expected[stem].shape and given[stem].is_floating_point():
-        adapted = adapt_first_convolution(given[stem].float(), expected[stem].shape)
+        adapted = adapt_first_convolution(given[stem].float(), expected[stem].shape, keep=keep)
         if adapted is not None:
             notes.append(f"first convolution {shape_text(given[stem])} -> {shape_text(expected[stem])}")
             given[stem] = adapted

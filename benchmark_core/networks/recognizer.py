@@ -25,8 +25,8 @@ PIECE = 8  # items per call of a learnt enhancer when no gradient is needed; bou
 class Trace:
     """Intermediate results of a forward pass, for methods that transfer them.
 
-    image: the backbone's input before normalisation, (B*K, 3, [T,] H, W) in [0, 1]; flow is (B*K, 2, [T,] H, W) in
-        [-1, 1].
+    image: the enhanced and cropped pictures, (B*K, 3, [T,] H, W) in [0, 1], also with early fusion; flow is
+        (B*K, 2, [T,] H, W) in [-1, 1].
     stages: the backbone's stage maps, each (B*K, C_i, [T_i,] h_i, w_i).
     features: pooled, (B, K, F), or the last stage maps, (B, K, C, [T,] h, w), for a head that takes maps.
     logits: (B, C). head_outputs: tensors by name that the head returns in addition to the logits.
@@ -78,7 +78,9 @@ class Recognizer(nn.Module):
     frames_at_once: frames that the enhancer takes at once; T of `low` is then a multiple of it.
     frames: T of the backbone's input, the middle frames of what a video enhancer returns.
     picker: chooses the frames of a 2D teacher from the views of a 3D student; None: the network sees all frames.
-    flow: the input is optical flow. size: expected (H, W) of the enhancer's output, ElrError if it differs; None: any.
+    flow: the input is optical flow.
+    early: with early fusion, maps images (N, 3, [T,] H, W) in [0, 1] to `input_channels`, the backbone's.
+    size: expected (H, W) of the enhancer's output, ElrError if it differs; None: any.
     """
 
     mean: Tensor
@@ -98,6 +100,8 @@ class Recognizer(nn.Module):
         frames_at_once: int = 1,
         size: tuple[int, int] | None = None,
         picker: FramePicker | None = None,
+        early: nn.Module | None = None,
+        input_channels: int | None = None,
     ) -> None:
         super().__init__()
         self.enhancer = enhancer
@@ -109,7 +113,9 @@ class Recognizer(nn.Module):
         self.flow = flow
         self.frames = frames
         self.frames_at_once = frames_at_once
-        self.channels = len(mean)
+        self.early = early
+        self.channels = len(mean)  # of a view
+        self.input_channels = input_channels or self.channels  # of the backbone
         shape = (1, self.channels, *[1] * dims)
         self.register_buffer("mean", torch.tensor(mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(shape), persistent=False)
@@ -131,13 +137,13 @@ class Recognizer(nn.Module):
             at = slice(interval, interval + 1)
             one = low[:, at] if isinstance(low, Tensor) else [clip[at] for clip in low]
             image, _ = self._enhance_and_crop(one, box)
-            maps.append(self.backbone.forward_features((image - self.mean) / self.std)[-1])
+            maps.append(self.backbone.forward_features(self.backbone_input(image))[-1])
         return torch.stack(maps, 1)
 
     def trace(self, low: Low, mask: Tensor | None = None, box: Tensor | None = None) -> Trace:
         """Run `forward` and return its intermediate results, too."""
         image, intervals = self.enhance_and_crop(low, box)
-        stages = self.backbone.forward_features((image - self.mean) / self.std)
+        stages = self.backbone.forward_features(self.backbone_input(image))
         features = stages[-1] if takes_maps(self.head) else self.backbone.pool(stages[-1])  # (B*K, F) if pooled
         features = features.reshape(-1, intervals, *features.shape[1:])
         mask = self._real(features, mask)
@@ -155,6 +161,11 @@ class Recognizer(nn.Module):
         out = self.head(features, self._real(features, mask))
         return out if isinstance(out, tuple) else (out, {})
 
+    def backbone_input(self, image: Tensor) -> Tensor:
+        """Return the normalised image or, with early fusion, all its parts: (B*K, `input_channels`, [T,] H, W)."""
+        seen: Tensor = (image - self.mean) / self.std if self.early is None else self.early(image)
+        return seen
+
     def _picked(self, low: Low) -> Low:
         """Return the frames of a view that the network sees."""
         if self.picker is None:
@@ -164,7 +175,7 @@ class Recognizer(nn.Module):
         return [self.picker.view(clip.unsqueeze(0)).squeeze(0) for clip in low]
 
     def enhance_and_crop(self, low: Low, box: Tensor | None = None) -> tuple[Tensor, int]:
-        """Return the backbone's input, (B*K, 3, [T,] H, W) in [0, 1], enhanced and cropped by the box; and K."""
+        """Return the pictures, (B*K, 3, [T,] H, W) in [0, 1], enhanced and cropped by the box; and K."""
         return self._enhance_and_crop(self._picked(low), box)
 
     def _enhance_and_crop(self, low: Low, box: Tensor | None) -> tuple[Tensor, int]:

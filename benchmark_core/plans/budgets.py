@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.plans.native import native_defaults
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import OVERRIDABLE, PlanRequest, expanded, resolve_plan
+from benchmark_core.plans.resolve import OVERRIDABLE, PlanRequest, components_of, expanded, resolve_plan
 from benchmark_core.plans.resolve_teacher import TEACHER
 from benchmark_core.specs import Value
 
@@ -31,6 +32,9 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
         budget=plan.budget,
         seed=plan.seed,
     )
+    components = components_of(catalog, plan)
+    if components.backbone.native and "size" not in native_defaults(components.dataset, components.degradation):
+        request = replace(request, size="x".join(map(str, plan.size)))  # no budget has one
     usual, _ = expanded(catalog, request)
     plain, _ = expanded(catalog, replace(request, enhancer=plan.enhancer))
     fields = ["enhancer"] if plan.enhancer != usual.enhancer else []

@@ -2,72 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-from benchmark_core.clips.modality import kind
+from benchmark_core.clips.modality import TEMPORAL, early_parts, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.components import Components, Rule
+from benchmark_core.plans.native import NATIVE_RULES, rule_words
 from benchmark_core.plans.plan import Plan
-from benchmark_core.specs import (
-    BackboneSpec,
-    DatasetSpec,
-    DegradationSpec,
-    EnhancerSpec,
-    MethodSpec,
-    Spec,
-    Value,
-    defaults,
-)
+from benchmark_core.plans.teacher_rules import TEACHER_RULES
+from benchmark_core.specs import Spec
 
-
-@dataclass(frozen=True, kw_only=True)
-class Components:
-    """The specs that a plan names.
-
-    enlarges: the enhancer that enlarges frames for optical flow, if it is not `enhancer` itself.
-    teacher_backbone: the teacher's backbone, if the plan names one.
-    """
-
-    dataset: DatasetSpec
-    degradation: DegradationSpec
-    enhancer: EnhancerSpec
-    backbone: BackboneSpec
-    method: MethodSpec
-    enlarges: EnhancerSpec | None = None
-    teacher_backbone: BackboneSpec | None = None
-
-    @property
-    def of_teacher(self) -> Components:
-        """The components of `Plan.of_teacher`."""
-        return replace(self, backbone=self.teacher_backbone or self.backbone, teacher_backbone=None)
-
-    @property
-    def needs_high(self) -> bool:
-        """Whether training reads high views, for the method or to train the enhancer."""
-        return self.method.needs_high or self.enhancer.needs_high
-
-    @property
-    def takes_hr_source(self) -> bool:
-        """Whether high views may come from another dataset."""
-        return "high_source" in self.method.takes or (self.enhancer.needs_high and not self.method.needs_high)
-
-    def options(self, plan: Plan, kind: str) -> dict[str, Value]:
-        """Return all options of one kind of component: the plan's settings over the defaults."""
-        spec: Spec = getattr(self, kind)
-        return defaults(spec) | plan.options(kind)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`refuses` returns whether the combination cannot work; `why` is the error message."""
-
-    name: str
-    refuses: Callable[[Plan, Components], bool]
-    why: str
+__all__ = ["RULES", "Components", "Rule", "check_combination", "check_extras", "reads_unlabelled"]
 
 
 RULES: tuple[Rule, ...] = (
+    *NATIVE_RULES,
     Rule(
         "2d-needs-one-frame",
         lambda plan, components: components.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
@@ -83,6 +31,21 @@ RULES: tuple[Rule, ...] = (
         "modality",
         lambda plan, components: components.backbone.modality not in ("rgb", kind(plan.modality)),
         "backbone '{plan.backbone}' takes {components.backbone.modality}, not {plan.modality}; use another --backbone",
+    ),
+    Rule(
+        "early-needs-frames",
+        lambda plan, components: (
+            bool(set(early_parts(plan.modality)) & set(TEMPORAL))
+            and (components.backbone.dims == 2 or Sampling.parse(plan.sampling).t == 1)
+        ),
+        "modality {plan.modality} needs a 3D backbone and several frames, but backbone '{plan.backbone}' is "
+        "{components.backbone.dims}D and sampling is {plan.sampling}; use e.g. a 3D --backbone with --sampling clip-16",
+    ),
+    Rule(
+        "early-unread",
+        lambda plan, components: bool(early_parts(plan.modality)) and "single-input" in components.method.needs,
+        "method '{plan.method}' reads one input, pictures or flow, and not the parts of {plan.modality}; "
+        "use --modality rgb",
     ),
     Rule(
         "native-needs-native",
@@ -162,59 +125,7 @@ RULES: tuple[Rule, ...] = (
         "degradation '{plan.degradation}' makes low views from the dataset's own high views; remove --high-source "
         "or pass --degradation native",
     ),
-    Rule(
-        "teacher-network-unused",
-        lambda plan, components: _names_teacher(plan) and not _has_teacher(plan, components),
-        "method '{plan.method}' trains no teacher; remove --teacher-backbone, --teacher-weights, --teacher-size and "
-        "--teacher-frames",
-    ),
-    Rule(
-        "teacher-stages-needed",
-        lambda plan, components: (
-            _has_teacher(plan, components)
-            and "stages" in components.method.needs
-            and not components.of_teacher.backbone.stages
-        ),
-        "method '{plan.method}' reads stage maps, but the teacher's backbone '{plan.of_teacher.backbone}' has none; "
-        "use another --teacher-backbone",
-    ),
-    Rule(
-        "teacher-modality",
-        lambda plan, components: components.of_teacher.backbone.modality not in ("rgb", kind(plan.modality)),
-        "the teacher's backbone '{plan.of_teacher.backbone}' takes {components.of_teacher.backbone.modality}, not "
-        "{plan.modality}; use another --teacher-backbone",
-    ),
-    Rule(
-        "teacher-too-small",
-        lambda plan, components: min(plan.high_size) < components.of_teacher.backbone.smallest,
-        "the teacher's backbone '{plan.of_teacher.backbone}' needs sides of {components.of_teacher.backbone.smallest} "
-        "pixels or more; pass a larger --teacher-size",
-    ),
-    Rule(
-        "teacher-of-single-frames",
-        lambda plan, components: (
-            components.of_teacher.backbone.dims > components.backbone.dims and Sampling.parse(plan.sampling).t == 1
-        ),
-        "the teacher's backbone '{plan.of_teacher.backbone}' is 3D, but sampling {plan.sampling} takes single frames; "
-        "use a 2D --teacher-backbone or a 3D --backbone",
-    ),
-    Rule(
-        "teacher-windows",
-        lambda plan, components: (
-            bool(plan.teacher_frames)
-            and components.method.oracle
-            and components.dataset.window_scores is not None
-            and Sampling.parse(plan.sampling).kind == "windows"
-        ),
-        "dataset '{plan.dataset}' scores each window, but the teacher takes {plan.teacher_frames} frames of a window "
-        "as intervals of their own; run it as a network of its own with --backbone and --sampling",
-    ),
-    Rule(
-        "teacher-size-for-enhancer",
-        lambda plan, components: components.enhancer.needs_high and plan.high_size != plan.size,
-        "enhancer '{plan.enhancer}' is trained on high views of network size, but the teacher's high views have "
-        "another size; remove --teacher-size or use e.g. --enhancer bicubic",
-    ),
+    *TEACHER_RULES,
 )
 
 
@@ -225,7 +136,8 @@ def check_combination(plan: Plan, components: Components) -> None:
             if rule.refuses(one, components):
                 reading = ", ".join(reads_unlabelled(one, components))
                 frames = Sampling.parse(one.sampling).t
-                raise ElrError(rule.why.format(plan=one, components=components, reading=reading, frames=frames))
+                words = {"reading": reading, "frames": frames, **rule_words(one, components)}
+                raise ElrError(rule.why.format(plan=one, components=components, **words))
     for spec in (components.enhancer, components.method):
         if spec.check is not None:
             spec.code(spec.check)(plan, components)
@@ -239,15 +151,6 @@ def check_extras(plan: Plan, components: Components) -> None:
             specs.append(backbone)
     for spec in specs:
         spec.check_extra()
-
-
-def _names_teacher(plan: Plan) -> bool:
-    """Return whether a field of the plan makes the teacher another network than the student."""
-    return bool(plan.teacher_backbone or plan.teacher_weights or plan.teacher_size or plan.teacher_frames)
-
-
-def _has_teacher(plan: Plan, components: Components) -> bool:
-    return components.method.has_teacher(components.options(plan, "method"))
 
 
 def _low_views_change(plan: Plan, components: Components) -> bool:

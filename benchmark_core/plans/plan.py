@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmark_core.canonical import digest_of
-from benchmark_core.clips.modality import streams
+from benchmark_core.clips.modality import early_parts, streams
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
@@ -67,10 +67,11 @@ class Plan:
     def of_teacher(self) -> Plan:
         """The plan of the teacher's network alone: its backbone, weights, size and frames as those of the student.
 
-        Another backbone than the student's has its default options. Equal to the plan if the two networks are equal.
+        Another backbone than the student's has its default options, and sees pictures if the student has early fusion.
         """
-        settings = self.settings
+        settings, modality = self.settings, self.modality
         if self.teacher_backbone not in ("", self.backbone):
+            modality = "rgb" if early_parts(modality) else modality
             settings = {key: value for key, value in settings.items() if not key.startswith("backbone.")}
         return dataclasses.replace(
             self,
@@ -78,6 +79,7 @@ class Plan:
             weights=self.teacher_weights or self.weights,
             size=self.high_size,
             sampling=f"{self.teacher_frames}x1" if self.teacher_frames else self.sampling,
+            modality=modality,
             settings=settings,
             teacher_backbone="",
             teacher_weights="",

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
-from benchmark_core.clips.modality import MODALITIES
+from benchmark_core.clips.modality import check_modality
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.lookup import expand, find
+from benchmark_core.plans.native import native_defaults
 from benchmark_core.plans.plan import Plan, read_size
 from benchmark_core.plans.resolve_extra import hr_source_name, unlabelled_name
 from benchmark_core.plans.resolve_teacher import TEACHER, Student, teacher_fields
@@ -132,12 +133,16 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
                 f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, OVERRIDABLE
             )
 
+    native: dict[str, str] = {}  # what a native backbone has instead of the budget's values
+
     def named(field_name: str, fallback: str = "") -> str:
         return str(fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback))))
 
     def pick(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
         usual = named(field_name, fallback)
+        if field_name not in fixed:
+            usual = native.get(field_name, usual)
         if asked is not None and asked != fixed.get(field_name, asked):
             raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; remove --{field_name} {asked}")
         found = usual if asked is None else str(asked)
@@ -146,8 +151,15 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         return found
 
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
-    enhancer, enhancer_name = find(catalog.enhancers, pick("enhancer"))
     backbone, backbone_name = find(catalog.backbones, pick("backbone"))
+    if backbone.native:
+        native = native_defaults(dataset, degradation)
+        if not native.get("size", request.size):
+            raise ElrError(
+                f"backbone '{backbone_name}' works at the low size, but clips of '{dataset_name}' differ in size; pass "
+                "the size that all are resized to, e.g. --size 16x16"
+            )
+    enhancer, enhancer_name = find(catalog.enhancers, pick("enhancer"))
     components = Components(
         dataset=dataset,
         degradation=degradation,
@@ -174,9 +186,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         weights = backbone.default_weights  # a budget names those of another network
     if weights not in ("scratch", *backbone.weights):
         raise unknown(f"weights of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
-    modality = pick("modality", "rgb")
-    if modality not in MODALITIES:
-        raise unknown("modality", modality, MODALITIES)
+    modality = check_modality(pick("modality", "rgb"))
     sampling = pick("sampling", backbone.sampling)
     if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
         sampling = backbone.sampling  # single frames are meant for the 2D backbone that the method or budget names
@@ -196,7 +206,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         components, names, budget, (*request.settings, *weights_setting(enhancer, request.enhancer_weights))
     )
     components = replace(components, enhancer=enhancer.under(defaults(enhancer) | _of(settings, "enhancer")))
-    size = read_size("--size", pick("size", "256x340"), smallest=8)
+    size = read_size("--size", pick("size", "256x340"), smallest=1 if backbone.native else 8)
     student = Student(
         name=str(backbone_name), spec=backbone, weights=weights, size=size, sampling=Sampling.parse(sampling)
     )

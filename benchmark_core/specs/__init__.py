@@ -11,7 +11,7 @@ from benchmark_core.specs.backbone import BackboneSpec
 from benchmark_core.specs.command import CommandSpec
 from benchmark_core.specs.dataset import METRICS, DatasetSpec, Protocol
 from benchmark_core.specs.degradation import DegradationSpec
-from benchmark_core.specs.enhancer import EnhancerSpec
+from benchmark_core.specs.enhancer import NO_ENHANCER, EnhancerSpec
 from benchmark_core.specs.index import Clip, Drawn, Fold, FrameFolder, Index, TableFrames, VideoFile
 from benchmark_core.specs.method import MethodSpec
 from benchmark_core.specs.option import Option, Value
@@ -29,6 +29,7 @@ __all__ = [
     "KINDS",
     "METRICS",
     "NOTHING",
+    "NO_ENHANCER",
     "BackboneSpec",
     "Clip",
     "CommandSpec",

@@ -26,8 +26,9 @@ class BackboneSpec(Spec):
     dims: 2 for an image network, 3 for a video network. modality: "rgb" or "flow". sampling: default sampling.
     stages: names of the stage maps that methods may use, in order.
     mean, std: normalisation of pixels in [0, 1] that the weights expect.
-    native: the network works at the low size itself, without an enhancer; a teacher is then another network by default.
     smallest: shorter side, in pixels, below which a stage map would be empty.
+    native: it takes low views as they are. Its enhancer is `none`, and its default size is the low size. Its
+        teacher is, by default, the network that the method's budget names.
     weights: initialisations by name, for example "imagenet"; each is `load(module) -> None`, in place. "scratch" always
         exists. A checkpoint of the user's is added under its name in the plan (`benchmark_core.weights_file`).
     default_weights: the initialisation used if the plan names none.
@@ -42,8 +43,8 @@ class BackboneSpec(Spec):
     stages: tuple[str, ...] = ()
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    native: bool = False
     smallest: int = 8
+    native: bool = False
     weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
     default_weights: str = "scratch"
     published: tuple[Published, ...] = ()

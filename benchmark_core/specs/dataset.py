@@ -47,7 +47,8 @@ class DatasetSpec(Spec):
     metric: score that tables rank by: "top1" (default) or "top5" if single-label, "f1_macro" (default), another F1 or
         "map" if multi-label.
     degradation: the default degradation.
-    natively_low: clips are recorded at extreme low resolution and differ in size.
+    natively_low: clips are recorded at extreme low resolution.
+    recorded_size: (h, w) of all natively low clips; None if they differ in size.
     folder: name of its folder under ELRBENCH_DATA; by default the dataset's name.
     layout: what the folder contains, for `data info` and errors. A dataset without layout is drawn by code.
     where: where its authors offer it, for `data info`.
@@ -68,6 +69,7 @@ class DatasetSpec(Spec):
     metric: str = ""
     degradation: str = "average-12x16"
     natively_low: bool = False
+    recorded_size: tuple[int, int] | None = None
     folder: str = ""
     layout: str = ""
     where: str = ""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from benchmark_core.specs.published import Published
 
+NO_ENHANCER = "none"  # the enhancer that leaves views as they are; also written where a network has no enhancer
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnhancerSpec(Spec):

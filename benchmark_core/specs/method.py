@@ -21,7 +21,8 @@ class MethodSpec(Spec):
     defaults: plan fields that the method prefers (backbone, enhancer, size, sampling, …).
     needs_high: training reads high views of the training clips.
     needs: "stages": the method reads the backbone's stage maps. "intervals": its head has a fixed number of intervals
-        K, so that sampling by windows is refused.
+        K, so that sampling by windows is refused. "single-input": it reads pictures or flow itself instead of what the
+        recognizer makes of them, so that early fusion is refused.
     unlabelled: option -> the values for which training also reads unlabelled clips.
     takes: plan fields that the method uses if they are given. "teacher": it gets its teacher from
         `training.teacher_stage`, which an external teacher may replace. "high_source": it ends with the student on the
@@ -44,7 +45,7 @@ class MethodSpec(Spec):
     recognizer_options: tuple[str, ...] = ()
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     needs_high: bool = False
-    needs: tuple[Literal["stages", "intervals"], ...] = ()
+    needs: tuple[Literal["stages", "intervals", "single-input"], ...] = ()
     unlabelled: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     takes: tuple[Literal["teacher", "high_source"], ...] = ()
     no_teacher_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)

@@ -10,7 +10,7 @@ PUBLISHED = (
 
 @hookimpl
 def elr_enhancers() -> list[EnhancerSpec]:
-    """Return nearest-neighbour, bilinear and bicubic interpolation."""
+    """Return nearest-neighbour, bilinear and bicubic interpolation, and none."""
     factory = "elrbench_plugins.interpolation.interpolation:"
     return [
         EnhancerSpec(
@@ -30,5 +30,11 @@ def elr_enhancers() -> list[EnhancerSpec]:
             summary="cubic interpolation between pixel centres (a = -0.75), clamped to [0, 1]",
             factory=factory + "bicubic",
             published=PUBLISHED,
+        ),
+        EnhancerSpec(
+            name="none",
+            summary="views as they are, for native backbones; clips that differ in size are resized bilinearly",
+            factory=factory + "none",
+            published=(Published(low=(12, 16), size=(12, 16)),),
         ),
     ]

@@ -60,3 +60,10 @@ def bicubic(
 ) -> Interpolation:
     """Return cubic convolution (a = -0.75) over the four nearest pixel centres of each axis, clamped to [0, 1]."""
     return Interpolation(size, "bicubic")
+
+
+def none(
+    low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, object] | None = None
+) -> Interpolation:
+    """Return the identity. Natively low clips of another size are resized like by `bilinear`."""
+    return Interpolation(size, "bilinear")

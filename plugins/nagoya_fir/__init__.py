@@ -40,6 +40,7 @@ def _spec(name: str, classes: tuple[str, ...], summary: str, index: str) -> Data
         index=f"elrbench_plugins.nagoya_fir.index:{index}",
         degradation="native",
         natively_low=True,
+        recorded_size=(16, 16),
         # Those of loso-6 were counted in the files. The fourth day was not available; published confusion matrices of
         # all nine subjects have 2,520 clips, 360 of each of seven classes.
         counts={

@@ -65,7 +65,7 @@ def fit_head(training: Training, student: Recognizer, head: SpatialTemporalAtten
         functools.partial(features, training, student),
         of=training.views("train", whole=True),
         by=[student],
-        shape=map_shape(student.backbone, (student.channels, *frames, *training.plan.size)),
+        shape=map_shape(student.backbone, (student.input_channels, *frames, *training.plan.size)),
         revision=REVISION,
     )
     recipe = Recipe([head], {**options, "lr": options["head_lr"]}, epochs=epochs, steps=views.steps(batch_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.modality import TEMPORAL, early_parts, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
@@ -65,6 +66,16 @@ RULES: tuple[Rule, ...] = (
         ),
         "method '{plan.method}' needs a fixed number of intervals, but with {plan.sampling} long clips have more; "
         "use e.g. --sampling 4x{frames}",
+    ),
+    Rule(
+        "views-need-clip",
+        lambda plan, components: (
+            bool(plan.test_views)
+            and Sampling.parse(plan.sampling).kind
+            not in (("clip",) if ClipViews.parse(plan.test_views).crops > 1 else ("clip", "intervals"))
+        ),
+        "test views {plan.test_views} do not fit sampling {plan.sampling}: crops in time need clip-T, and mirror needs "
+        "clip-T or KxT; use e.g. --sampling clip-{frames}",
     ),
     Rule(
         "too-small",

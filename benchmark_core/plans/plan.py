@@ -30,6 +30,7 @@ class Plan:
     teacher_backbone, teacher_weights, teacher_size: of the teacher's network and of its high views; empty: the same as
         of the student.
     teacher_frames: number of single frames of a view that a 2D teacher sees; 0: the same K x T frames as the student.
+    test_views: crops in time and mirrored copies of a test clip whose probabilities are averaged, such as `3+mirror`.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Plan:
     teacher_weights: str = ""
     teacher_size: tuple[int, ...] = ()
     teacher_frames: int = 0
+    test_views: str = ""
 
     @property
     def high_size(self) -> tuple[int, int]:
@@ -100,6 +102,8 @@ class Plan:
             parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
         if self.holdout:
             parts.append(f"fold={self.fold},holdout={self.holdout}")  # a validation split is of one fold
+        if self.test_views:
+            parts.append(f"views={self.test_views}")
         return ",".join(parts)
 
     @property

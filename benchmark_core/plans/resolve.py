@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.modality import check_modality
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
@@ -31,7 +32,7 @@ class PlanRequest:
     """The flags of `elrbench run` as text; None if a flag was not given.
 
     classes: "A,B,C", or a tuple of names. teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST.
-    holdout: fraction of the training clips.
+    holdout: fraction of the training clips. test_views: "3+mirror".
     """
 
     method: str
@@ -59,6 +60,7 @@ class PlanRequest:
     teacher_weights: str | None = None
     teacher_size: str | None = None
     teacher_frames: str | None = None
+    test_views: str | None = None
 
 
 def components_of(catalog: Catalog, plan: Plan) -> Components:
@@ -190,6 +192,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     sampling = pick("sampling", backbone.sampling)
     if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
         sampling = backbone.sampling  # single frames are meant for the 2D backbone that the method or budget names
+    ClipViews.parse(request.test_views or "")
     precision = pick("precision", "fp32")
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
@@ -239,6 +242,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         unlabelled=unlabelled_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
         holdout=holdout,
+        test_views=request.test_views or "",
         **teacher,
     )
     return plan, _with_options(plan, components)

@@ -69,19 +69,21 @@ class Plan:
     def of_teacher(self) -> Plan:
         """The plan of the teacher's network alone: its backbone, weights, size and frames as those of the student.
 
-        Another backbone than the student's has its default options. A teacher of single frames sees pictures alone if
-        the student fuses them with motion. Equal to the plan if the two networks are equal.
+        Another backbone than the student's has its default options. If the student has early fusion, such a teacher and
+        one of single frames see pictures alone. Equal to the plan if the two networks are equal.
         """
-        settings = self.settings
+        settings, modality = self.settings, self.modality
         if self.teacher_backbone not in ("", self.backbone):
             settings = {key: value for key, value in settings.items() if not key.startswith("backbone.")}
+        if early_parts(modality) and (self.teacher_frames or self.teacher_backbone not in ("", self.backbone)):
+            modality = "rgb"
         return dataclasses.replace(
             self,
             backbone=self.teacher_backbone or self.backbone,
             weights=self.teacher_weights or self.weights,
             size=self.high_size,
             sampling=f"{self.teacher_frames}x1" if self.teacher_frames else self.sampling,
-            modality="rgb" if self.teacher_frames and early_parts(self.modality) else self.modality,
+            modality=modality,
             settings=settings,
             teacher_backbone="",
             teacher_weights="",

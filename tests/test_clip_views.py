@@ -178,7 +178,7 @@ def test_a_plan_with_test_views_has_a_track_of_its_own(toy_catalog: Catalog) -> 
     ("sampling", "views"), [("2x1", "3"), ("2x1", "3+mirror"), ("windows-1", "mirror"), ("windows-1", "2")]
 )
 def test_views_that_do_not_fit_the_sampling_are_refused(toy_catalog: Catalog, sampling: str, views: str) -> None:
-    with pytest.raises(ElrError, match=f"test views .* do not fit sampling {sampling}: .* use e.g. --sampling clip-1"):
+    with pytest.raises(ElrError, match=f"test views .* do not fit sampling {sampling}: .* use e.g. --sampling clip-16"):
         asked(toy_catalog, sampling=sampling, test_views=views)
 
 

@@ -384,4 +384,4 @@ def test_a_run_is_trained_scored_and_loaded(catalog: Catalog, tmp_path: Path) ->
     )
     assert found.targets is not None
     hits = float((found.logits.argmax(1) == found.targets).mean())
-    assert hits == pytest.approx(record["scores"][record["primary"]])
+    assert hits == pytest.approx(record["scores"][record["primary"]]["value"])

@@ -75,7 +75,7 @@ RULES: tuple[Rule, ...] = (
             not in (("clip",) if ClipViews.parse(plan.test_views).crops > 1 else ("clip", "intervals"))
         ),
         "test views {plan.test_views} do not fit sampling {plan.sampling}: crops in time need clip-T, and mirror needs "
-        "clip-T or KxT; use e.g. --sampling clip-{frames}",
+        "clip-T or KxT; use e.g. --sampling clip-16",
     ),
     Rule(
         "too-small",

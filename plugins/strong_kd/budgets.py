@@ -81,6 +81,10 @@ ALONE = (
     "schedule",
     "warmup_epochs",
     "label_smoothing",
+    "colour_jitter",
+    "erase_probability",
+    "mixup_alpha",
+    "model_ema_decay",
 )  # the student has options of its own for these
 OPTIONS: Mapping[str, Option] = {
     **JOINT_OPTIONS,

@@ -46,8 +46,8 @@ def resolve(
         plugins: plugins that are not installed, each a FILE.py or a module name.
         fields: other fields of a plan, named as the options of `elrbench run`: protocol, fold, holdout, classes,
             degradation, enhancer, enhancer_weights, backbone, weights, modality, size ("96x128"), sampling ("4x1"),
-            precision, unlabelled, teacher, high_source, recipe, teacher_backbone, teacher_weights,
-            teacher_size ("96x128"), teacher_frames.
+            precision, recipe, test_views ("3+mirror"), unlabelled, teacher, high_source, teacher_backbone,
+            teacher_weights, teacher_size ("96x128"), teacher_frames.
 
     Raises:
         ElrError: a name is unknown, a number is out of bounds, or the components do not go together.

@@ -32,11 +32,50 @@ ALL = "rgb+dev+diff+flow-early"
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.2, 0.1)
 
 
+class Tiny(torch.nn.Module):
+    """Two convolutions of clips and a classifier."""
+
+    num_features = 8
+
+    def __init__(self, classes: int, options: object) -> None:
+        super().__init__()
+        self.stem = torch.nn.Conv3d(3, 6, 3, stride=(1, 2, 2), padding=1)
+        self.second = torch.nn.Conv3d(6, 8, 3, stride=2, padding=1)
+        self.fc = torch.nn.Linear(8, classes)
+
+    def forward_features(self, x: Tensor) -> list[Tensor]:
+        first = self.stem(x).relu()
+        return [first, self.second(first).relu()]
+
+    def pool(self, stage: Tensor) -> Tensor:
+        return stage.mean((2, 3, 4))
+
+    def get_classifier(self) -> torch.nn.Module:
+        return self.fc
+
+
+TINY = BackboneSpec(
+    name="tiny", summary="two convolutions", factory=Tiny, dims=3, stages=("stem", "second"), smallest=8
+)
+
+
+@pytest.fixture
+def catalog(toy_catalog: Catalog) -> Catalog:
+    """The toy catalog with a small backbone of clips."""
+    section = toy_catalog.backbones
+    owner = toy_catalog.owners["backbone", "toynet"]
+    return dataclasses.replace(
+        toy_catalog,
+        backbones=Section(section.kind, {**{name: section[name] for name in section}, "tiny": TINY}),
+        owners={**toy_catalog.owners, ("backbone", "tiny"): owner},
+    )
+
+
 def asked(catalog: Catalog, **fields: object) -> Plan:
     usual = {
         "method": "supervised",
         "dataset": "toy",
-        "backbone": "resnet3d-18",
+        "backbone": "tiny",
         "budget": "smoke",
         "size": "32x32",
         "sampling": "clip-4",
@@ -185,9 +224,9 @@ def test_parts_have_no_shapes_that_depend_on_data() -> None:
 # -- networks
 
 
-def test_the_recognizer_takes_pictures_and_its_backbone_all_parts(toy_catalog: Catalog) -> None:
-    plan = asked(toy_catalog)
-    components = components_of(toy_catalog, plan)
+def test_the_recognizer_takes_pictures_and_its_backbone_all_parts(catalog: Catalog) -> None:
+    plan = asked(catalog)
+    components = components_of(catalog, plan)
     network = recognizer_of(plan, components).eval()
     assert isinstance(network, Recognizer) and (network.channels, network.input_channels) == (3, 11)
     low = torch.rand(2, 1, 3, 4, 12, 16)
@@ -200,23 +239,6 @@ def test_the_recognizer_takes_pictures_and_its_backbone_all_parts(toy_catalog: C
             network.backbone.pool(network.backbone.forward_features(parts)[-1])[:, None], torch.ones(2, 1)
         )
         assert torch.allclose(trace.logits, logits, atol=1e-5) and torch.allclose(network(low), logits, atol=1e-5)
-
-
-class Tiny(torch.nn.Module):
-    """One convolution of clips and a classifier."""
-
-    num_features = 6
-
-    def __init__(self, classes: int, options: object) -> None:
-        super().__init__()
-        self.stem = torch.nn.Conv3d(3, 6, 3, padding=1)
-        self.fc = torch.nn.Linear(6, classes)
-
-    def get_classifier(self) -> torch.nn.Module:
-        return self.fc
-
-
-TINY = BackboneSpec(name="tiny", summary="one convolution", factory=Tiny, dims=3)
 
 
 @pytest.mark.parametrize("modality", ["rgb", "flow"])
@@ -242,9 +264,8 @@ def test_a_fresh_first_convolution_is_drawn_for_its_channels() -> None:
 
 @pytest.mark.parametrize(("modality", "kept"), [(ALL, True), ("dev+rgb-early", False)])
 def test_loaded_weights_keep_red_green_and_blue_if_the_pictures_come_first(
-    toy_catalog: Catalog, tmp_path: Path, modality: str, kept: bool
+    catalog: Catalog, tmp_path: Path, modality: str, kept: bool
 ) -> None:
-    catalog = dataclasses.replace(toy_catalog, backbones=Section("backbone", {"tiny": TINY}))
     colour = Tiny(4, {})
     torch.save(colour.state_dict(), tmp_path / "colour.pth")
     spec, name = with_file(catalog, tmp_path / "colour.pth")
@@ -270,9 +291,9 @@ def with_file(catalog: Catalog, path: Path) -> tuple[BackboneSpec, str]:
     return found.backbones["tiny"], name
 
 
-def test_the_cost_includes_the_parts(toy_catalog: Catalog) -> None:
-    plan = asked(toy_catalog, sampling="clip-24")
-    components = components_of(toy_catalog, plan)
+def test_the_cost_includes_the_parts(catalog: Catalog) -> None:
+    plan = asked(catalog, sampling="clip-24")
+    components = components_of(catalog, plan)
     describe = describe_plan(plan, components)
     assert describe["modality"] == ALL and describe["sampling"] == "1x24"
     module = EarlyInputs(("rgb", "dev", "diff", "flow"), (12, 16), mean=MEAN, std=STD)
@@ -312,32 +333,32 @@ class Still(torch.nn.Module):
 @pytest.mark.parametrize(
     "fields", [{"backbone": "toynet", "sampling": "4x1"}, {"sampling": "clip-1"}, {"sampling": "4x1"}]
 )
-def test_parts_over_time_need_frames(toy_catalog: Catalog, fields: dict[str, str]) -> None:
+def test_parts_over_time_need_frames(catalog: Catalog, fields: dict[str, str]) -> None:
     with pytest.raises(ElrError, match="needs a 3D backbone and several frames"):
-        asked(toy_catalog, **fields)
-    assert asked(toy_catalog, modality="grey-early", **fields).modality == "grey-early"
+        asked(catalog, **fields)
+    assert asked(catalog, modality="grey-early", **fields).modality == "grey-early"
 
 
-def test_a_method_that_reads_one_input_refuses_early_fusion(toy_catalog: Catalog) -> None:
-    plan = asked(toy_catalog)
-    components = components_of(toy_catalog, plan)
+def test_a_method_that_reads_one_input_refuses_early_fusion(catalog: Catalog) -> None:
+    plan = asked(catalog)
+    components = components_of(catalog, plan)
     method = dataclasses.replace(components.method, needs=("single-input",))
     with pytest.raises(ElrError, match="method 'supervised' reads one input, .* and not the parts of rgb"):
         check_combination(plan, dataclasses.replace(components, method=method))
 
 
 @pytest.mark.parametrize("method", ["cstat", "stat", "strong-kd", "purwanto:sa", "kd", "teacher"])
-def test_methods_take_early_fusion(toy_catalog: Catalog, tmp_path: Path, method: str) -> None:
+def test_methods_take_early_fusion(catalog: Catalog, tmp_path: Path, method: str) -> None:
     """A few steps of every stage, on noise."""
     from benchmark_core.runs.time_estimate import estimate_times
     from benchmark_core.training.keys import StageInputs
 
     owners = dict.fromkeys(("dataset", "degradation", "enhancer", "backbone", "method"), "elrbench")
     given = StageInputs(clips="c", low="l", high="h", crop="after", owners=owners)
-    plan = asked(toy_catalog, method=method, settings=("method.batch=2",))
+    plan = asked(catalog, method=method, settings=("method.batch=2",))
     times = estimate_times(
         plan,
-        components_of(toy_catalog, plan),
+        components_of(catalog, plan),
         clips=4,
         inputs=given,
         device=torch.device("cpu"),
@@ -346,12 +367,12 @@ def test_methods_take_early_fusion(toy_catalog: Catalog, tmp_path: Path, method:
     assert times and all(seconds > 0 for seconds in times.values())
 
 
-def test_a_run_is_trained_scored_and_loaded(toy_catalog: Catalog, tmp_path: Path) -> None:
-    plan = asked(toy_catalog)
+def test_a_run_is_trained_scored_and_loaded(catalog: Catalog, tmp_path: Path) -> None:
+    plan = asked(catalog)
     context = RunContext(data=None, out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
-    record = run(plan, toy_catalog, context).record
+    record = run(plan, catalog, context).record
     assert record["plan"]["modality"] == ALL and record["plan"]["sampling"] == "clip-4"
-    loaded = load_run(tmp_path / "out", read_record(find_record(tmp_path / "out")), toy_catalog)
+    loaded = load_run(tmp_path / "out", read_record(find_record(tmp_path / "out")), catalog)
     found = predict_clips(
         loaded,
         "test",

@@ -206,6 +206,7 @@ def _planned(
         raise ElrError("with --dataset, --classes takes class names, e.g. --classes A,B,C")
     catalog, plan, _ = make_plan(catalog, planfile, settings, fields)
 
+    from benchmark_core.clips.clip_views import ClipViews
     from benchmark_core.cost.streams import costs_of_plan
     from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
     from benchmark_core.plans.resolve import components_of
@@ -216,6 +217,8 @@ def _planned(
             ConsoleReporter().say(f"weights: {loaded}")
         if not components.method.oracle and (loaded := enhancer_initialisation_of(stream, components)):
             ConsoleReporter().say(f"enhancer weights: {loaded}")
+    if (views := ClipViews.parse(plan.test_views).count) > 1:
+        ConsoleReporter().say(f"costs of one view; a test clip has {views}, and tables show the MACs of all of them")
     return costs_of_plan(plan, components, device, read_size("--low", low) if low else None, thorough=True)
 
 

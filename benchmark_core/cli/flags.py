@@ -38,6 +38,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "KxT",
         "Intervals x frames of a view: 4x1, stride 2: 4x1s2; windows-16; clip-24 (whole clip).",
     ),
+    (("--test-views",), "N+mirror", "Average N crops in time (of clip-T), mirror: also mirrored. Default: one view."),
     (("--precision",), "NAME", "fp32 or bf16."),
     (("--unlabelled",), "NAME", "Unlabelled clips for methods that use them: videos:PATH."),
     (("--teacher",), "DIR", "Run folder of a finished run; its network is the teacher."),

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.errors import ElrError
 
 Numbers = npt.NDArray[np.int64]  # (K, T)
@@ -18,6 +19,7 @@ _INTERVALS = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:s([1-9]\d{0,3}))?")
 _WINDOWS = re.compile(r"windows-([1-9]\d{0,3})")
 _CLIP = re.compile(r"clip-([1-9]\d{0,3})")
 
+WHOLE = ClipViews()
 SHORTEST = 0.5  # smallest fraction of the clip that `clip-T` spans in training
 
 
@@ -102,18 +104,36 @@ class Sampling:
         """
         return count < max(self.span, self.k)
 
-    def numbers(self, count: int, rng: np.random.Generator | None) -> tuple[Numbers, Mask]:
+    def numbers(self, count: int, rng: np.random.Generator | None, views: ClipViews = WHOLE) -> tuple[Numbers, Mask]:
         """Return frame numbers (K, T) and the mask (K,) of ones. Past the clip's end the last frame repeats.
 
         count: number of frames of the clip, at least 1. rng: random generator in training; None in testing.
+        views: in testing, repeat the K rows for each view: crops in time (of `clip-T`), then the mirrored crops.
         """
         if count < 1:
             raise ValueError(f"a clip has at least one frame, not {count}")
+        if rng is None and views.count > 1:
+            return self._views(count, views)
         if self.kind == "clip":
             return self._spread(count, rng)[None], np.ones(1, np.float32)
         starts = self._window_starts(count, rng) if self.kind == "windows" else self._interval_starts(count, rng)
         numbers = starts[:, None] + np.arange(self.t) * self.stride
         return np.minimum(numbers, count - 1), np.ones(len(numbers), np.float32)
+
+    def _views(self, count: int, views: ClipViews) -> tuple[Numbers, Mask]:
+        if views.crops > 1:
+            assert self.kind == "clip"
+            crops = [self._part(count, *views.crop(number)) for number in range(views.crops)]
+            numbers = np.stack(crops)
+        else:
+            numbers, _ = self.numbers(count, None)
+        numbers = np.concatenate([numbers] * (1 + views.mirror))
+        return numbers, np.ones(len(numbers), np.float32)
+
+    def _part(self, count: int, start: float, length: float) -> Numbers:
+        """Return T frame numbers (T,): centres of T equal parts of a part of the clip, given in fractions of it."""
+        centres = start + length * (np.arange(self.t) + 0.5) / self.t
+        return np.minimum(np.floor(centres * count).astype(np.int64), count - 1)
 
     def _spread(self, count: int, rng: np.random.Generator | None) -> Numbers:
         """Return T frame numbers (T,): centres of T equal parts of the clip, or in training of a part of it."""

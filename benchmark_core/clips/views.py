@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.augment import Box, Jitter, draw_box
+from benchmark_core.clips.clip_views import ClipViews, mirror_some
 from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on_device, degrade_to
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.flow_format import LEVELS
 from benchmark_core.clips.prefetch import prefetch
-from benchmark_core.clips.sampling import Sampling, middle
+from benchmark_core.clips.sampling import WHOLE, Sampling, middle
 from benchmark_core.clips.store import ClipReader, ClipStore
 from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.specs.index import Clip
@@ -81,6 +82,8 @@ class Views:
         frames of the sampling in the middle.
     sides: shorter sides, in pixels, of the clips that these replace. If low and high views of natively low clips are
         read, low views are degraded to one of these sides; by default, by a random factor (see `degrade_again`).
+    test_views: crops in time and mirrored copies of each clip, without `train`. K is then the number of intervals of
+        all views, view by view; mirrored ones come last.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Views:
         seed: int = 0,
         widen: int = 1,
         sides: Sequence[int] = (),
+        test_views: ClipViews = WHOLE,
     ) -> None:
         self.clips = tuple(clips)
         self.view_plan = view_plan
@@ -112,6 +116,7 @@ class Views:
         self.seed = seed
         self.widen = widen
         self.sides = tuple(sides)
+        self.test_views = WHOLE if train else test_views
         before = view_plan.crop == "before"
         self._low = store.reader(view_plan.low) if low and view_plan.low is not None else None
         self._high = store.reader(view_plan.high) if (high or before) and view_plan.high is not None else None
@@ -151,7 +156,8 @@ class Views:
         drawn = self._draw(clip, 0)
         for first in range(0, len(drawn.mask), most):
             part = slice(first, first + most)
-            yield self._batch([replace(drawn, numbers=drawn.numbers[part], mask=drawn.mask[part])], 0)
+            piece = {name: getattr(drawn, name)[part] for name in ("numbers", "mask", "mirrored")}
+            yield self._batch([replace(drawn, **piece)], 0)
 
     def _batch(self, drawn: list[_Drawn], epoch: int) -> HostBatch:
         most = max(len(one.mask) for one in drawn)
@@ -206,14 +212,14 @@ class Views:
         """Draw the random numbers of a clip, always in this order: frames, box, position, chance."""
         count = self._any_reader().count(clip)
         if not self.train:
-            numbers, mask = self.sampling.numbers(count, None)
-            return _Drawn(clip, numbers, mask)
+            numbers, mask = self.sampling.numbers(count, None, self.test_views)
+            return _Drawn(clip, numbers, mask, self.test_views.mirrored(len(mask)))
         name = int.from_bytes(hashlib.sha256(clip.id.encode()).digest()[:8], "big")
         rng = np.random.default_rng([self.seed, epoch, name])
         numbers, mask = self.sampling.numbers(count, rng)
         box = None if self.jitter is None else draw_box(rng, self.jitter)
         position = (0.5, 0.5) if self.jitter is None else (float(rng.random()), float(rng.random()))
-        return _Drawn(clip, numbers, mask, box, position, float(rng.random()))
+        return _Drawn(clip, numbers, mask, WHOLE.mirrored(len(mask)), box, position, float(rng.random()))
 
     def _again(self, bundle: Array, chance: float) -> Array:
         if not self.sides:
@@ -227,7 +233,7 @@ class Views:
             numbers = self.sampling.widen(numbers, reader.count(drawn.clip), self.widen)
         frames = reader.frames(drawn.clip, numbers.ravel().tolist())  # (K*T, 3, h, w)
         bundle: Array = frames.reshape(*numbers.shape, *frames.shape[1:]).swapaxes(1, 2)
-        return bundle
+        return mirror_some(bundle, drawn.mirrored, flow=self.view_plan.flow)
 
     def _middle(self, view: Any) -> Any:
         """Return the sampling's T frames of a widened view (…, T, h, w)."""
@@ -263,6 +269,7 @@ class Views:
 class _Drawn:
     """Random numbers of a clip in an epoch.
 
+    mirrored: intervals that are test views of the mirrored clip.
     position: (down, right) of the crop before degrading, 0 to 1.
     chance: 0 to 1, how far a natively low clip is degraded again.
     """
@@ -270,6 +277,7 @@ class _Drawn:
     clip: Clip
     numbers: npt.NDArray[np.int64]  # (K, T)
     mask: npt.NDArray[np.float32]  # (K,)
+    mirrored: npt.NDArray[np.bool_]  # (K,)
     box: Box | None = None
     position: tuple[float, float] = (0.5, 0.5)
     chance: float = 0.0

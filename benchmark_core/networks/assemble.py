@@ -131,9 +131,9 @@ def build_recognizer(
         frames=frames,
         frames_at_once=1 if enhancer_spec is None else enhancer_spec.frames,
         size=size,
+        picker=picker,
         early=EarlyInputs(parts, size, mean=mean, std=std) if parts else None,
         input_channels=input_channels(modality),
-        picker=picker,
     )
     if method_spec is None or method_spec.recognizer is None:
         return assemble(HEADS[head](backbone.get_classifier(), task))

@@ -52,11 +52,7 @@ class MeanProbability(Head):
 
     def fold(self, logits: Tensor, real: Tensor) -> Tensor:
         """See `Head.fold`."""
-        if self.task == "single-label":
-            count = real.sum(1).to(logits.dtype)
-            return _log_sum(logits.log_softmax(-1), real) - count.log()
-        yes, no = _log_sum(logsigmoid(logits), real), _log_sum(logsigmoid(-logits), real)
-        return yes - no  # the logit log p - log(1 - p), in which the counts cancel
+        return mean_probability(logits, real, self.task)
 
 
 class Max(Head):
@@ -65,6 +61,15 @@ class Max(Head):
     def fold(self, logits: Tensor, real: Tensor) -> Tensor:
         """See `Head.fold`."""
         return logits.where(real, -math.inf).amax(1)
+
+
+def mean_probability(logits: Tensor, real: Tensor, task: Task) -> Tensor:
+    """Return the mean probability of those of K logits (B, K, C) that are `real`, bool (B, K, 1), as logits (B, C)."""
+    if task == "single-label":
+        count = real.sum(1).to(logits.dtype)
+        return _log_sum(logits.log_softmax(-1), real) - count.log()
+    yes, no = _log_sum(logsigmoid(logits), real), _log_sum(logsigmoid(-logits), real)
+    return yes - no  # the logit log p - log(1 - p), in which the counts cancel
 
 
 def _log_sum(logs: Tensor, real: Tensor) -> Tensor:

@@ -99,9 +99,9 @@ class Recognizer(nn.Module):
         frames: int = 1,
         frames_at_once: int = 1,
         size: tuple[int, int] | None = None,
+        picker: FramePicker | None = None,
         early: nn.Module | None = None,
         input_channels: int | None = None,
-        picker: FramePicker | None = None,
     ) -> None:
         super().__init__()
         self.enhancer = enhancer

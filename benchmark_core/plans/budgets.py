@@ -49,7 +49,7 @@ def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
     Fields and options that differ from the plan's own budget are taken to be flags and are kept.
     """
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
-    fixed["holdout"] = plan.holdout or None
+    fixed |= {"holdout": plan.holdout or None, "test_views": plan.test_views or None}
     request = PlanRequest(**fixed, budget=plan.budget, seed=plan.seed)
     kept = _other_than(expanded(catalog, request)[0], plan, [name for name in OVERRIDABLE if name not in TEACHER])
     usual, _ = expanded(catalog, replace(request, **kept))  # the usual teacher depends on the student

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.modality import TEMPORAL, early_parts, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.components import Components, Rule
 from benchmark_core.plans.native import NATIVE_RULES, rule_words
 from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.teacher_rules import TEACHER_RULES
 from benchmark_core.specs import Spec
 
 __all__ = ["RULES", "Components", "Rule", "check_combination", "check_extras", "reads_unlabelled"]
@@ -64,6 +66,16 @@ RULES: tuple[Rule, ...] = (
         ),
         "method '{plan.method}' needs a fixed number of intervals, but with {plan.sampling} long clips have more; "
         "use e.g. --sampling 4x{frames}",
+    ),
+    Rule(
+        "views-need-clip",
+        lambda plan, components: (
+            bool(plan.test_views)
+            and Sampling.parse(plan.sampling).kind
+            not in (("clip",) if ClipViews.parse(plan.test_views).crops > 1 else ("clip", "intervals"))
+        ),
+        "test views {plan.test_views} do not fit sampling {plan.sampling}: crops in time need clip-T, and mirror needs "
+        "clip-T or KxT; use e.g. --sampling clip-{frames}",
     ),
     Rule(
         "too-small",
@@ -124,59 +136,7 @@ RULES: tuple[Rule, ...] = (
         "degradation '{plan.degradation}' makes low views from the dataset's own high views; remove --high-source "
         "or pass --degradation native",
     ),
-    Rule(
-        "teacher-network-unused",
-        lambda plan, components: _names_teacher(plan) and not _has_teacher(plan, components),
-        "method '{plan.method}' trains no teacher; remove --teacher-backbone, --teacher-weights, --teacher-size and "
-        "--teacher-frames",
-    ),
-    Rule(
-        "teacher-stages-needed",
-        lambda plan, components: (
-            _has_teacher(plan, components)
-            and "stages" in components.method.needs
-            and not components.of_teacher.backbone.stages
-        ),
-        "method '{plan.method}' reads stage maps, but the teacher's backbone '{plan.of_teacher.backbone}' has none; "
-        "use another --teacher-backbone",
-    ),
-    Rule(
-        "teacher-modality",
-        lambda plan, components: components.of_teacher.backbone.modality not in ("rgb", kind(plan.modality)),
-        "the teacher's backbone '{plan.of_teacher.backbone}' takes {components.of_teacher.backbone.modality}, not "
-        "{plan.modality}; use another --teacher-backbone",
-    ),
-    Rule(
-        "teacher-too-small",
-        lambda plan, components: min(plan.high_size) < components.of_teacher.backbone.smallest,
-        "the teacher's backbone '{plan.of_teacher.backbone}' needs sides of {components.of_teacher.backbone.smallest} "
-        "pixels or more; pass a larger --teacher-size",
-    ),
-    Rule(
-        "teacher-of-single-frames",
-        lambda plan, components: (
-            components.of_teacher.backbone.dims > components.backbone.dims and Sampling.parse(plan.sampling).t == 1
-        ),
-        "the teacher's backbone '{plan.of_teacher.backbone}' is 3D, but sampling {plan.sampling} takes single frames; "
-        "use a 2D --teacher-backbone or a 3D --backbone",
-    ),
-    Rule(
-        "teacher-windows",
-        lambda plan, components: (
-            bool(plan.teacher_frames)
-            and components.method.oracle
-            and components.dataset.window_scores is not None
-            and Sampling.parse(plan.sampling).kind == "windows"
-        ),
-        "dataset '{plan.dataset}' scores each window, but the teacher takes {plan.teacher_frames} frames of a window "
-        "as intervals of their own; run it as a network of its own with --backbone and --sampling",
-    ),
-    Rule(
-        "teacher-size-for-enhancer",
-        lambda plan, components: components.enhancer.needs_high and plan.high_size != plan.size,
-        "enhancer '{plan.enhancer}' is trained on high views of network size, but the teacher's high views have "
-        "another size; remove --teacher-size or use e.g. --enhancer bicubic",
-    ),
+    *TEACHER_RULES,
 )
 
 
@@ -202,15 +162,6 @@ def check_extras(plan: Plan, components: Components) -> None:
             specs.append(backbone)
     for spec in specs:
         spec.check_extra()
-
-
-def _names_teacher(plan: Plan) -> bool:
-    """Return whether a field of the plan makes the teacher another network than the student."""
-    return bool(plan.teacher_backbone or plan.teacher_weights or plan.teacher_size or plan.teacher_frames)
-
-
-def _has_teacher(plan: Plan, components: Components) -> bool:
-    return components.method.has_teacher(components.options(plan, "method"))
 
 
 def _low_views_change(plan: Plan, components: Components) -> bool:

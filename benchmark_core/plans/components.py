@@ -39,6 +39,10 @@ class Components:
         """The components of `Plan.of_teacher`."""
         return replace(self, backbone=self.teacher_backbone or self.backbone, teacher_backbone=None)
 
+    def has_teacher(self, plan: Plan) -> bool:
+        """Return whether training uses a network on high views."""
+        return self.method.has_teacher(self.options(plan, "method"))
+
     @property
     def needs_high(self) -> bool:
         """Whether training reads high views, for the method or to train the enhancer."""

@@ -30,6 +30,7 @@ class Plan:
     teacher_backbone, teacher_weights, teacher_size: of the teacher's network and of its high views; empty: the same as
         of the student.
     teacher_frames: number of single frames of a view that a 2D teacher sees; 0: the same K x T frames as the student.
+    test_views: crops in time and mirrored copies of a test clip whose probabilities are averaged, such as `3+mirror`.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Plan:
     teacher_weights: str = ""
     teacher_size: tuple[int, ...] = ()
     teacher_frames: int = 0
+    test_views: str = ""
 
     @property
     def high_size(self) -> tuple[int, int]:
@@ -67,11 +69,11 @@ class Plan:
     def of_teacher(self) -> Plan:
         """The plan of the teacher's network alone: its backbone, weights, size and frames as those of the student.
 
-        Another backbone than the student's has its default options. A teacher of single frames sees pictures alone if
-        the student fuses them with motion. Equal to the plan if the two networks are equal.
+        Another backbone than the student's has its default options, and sees pictures if the student has early fusion.
         """
-        settings = self.settings
+        settings, modality = self.settings, self.modality
         if self.teacher_backbone not in ("", self.backbone):
+            modality = "rgb" if early_parts(modality) else modality
             settings = {key: value for key, value in settings.items() if not key.startswith("backbone.")}
         return dataclasses.replace(
             self,
@@ -79,7 +81,7 @@ class Plan:
             weights=self.teacher_weights or self.weights,
             size=self.high_size,
             sampling=f"{self.teacher_frames}x1" if self.teacher_frames else self.sampling,
-            modality="rgb" if self.teacher_frames and early_parts(self.modality) else self.modality,
+            modality=modality,
             settings=settings,
             teacher_backbone="",
             teacher_weights="",
@@ -100,6 +102,8 @@ class Plan:
             parts.append(f"classes={len(self.classes)}-{digest_of(list(self.classes))[:8]}")
         if self.holdout:
             parts.append(f"fold={self.fold},holdout={self.holdout}")  # a validation split is of one fold
+        if self.test_views:
+            parts.append(f"views={self.test_views}")
         return ",".join(parts)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.modality import check_modality
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
@@ -32,8 +33,8 @@ class PlanRequest:
     """The flags of `elrbench run` as text; None if a flag was not given.
 
     recipe: a set of method options, which `settings` override. classes: "A,B,C", or a tuple of names.
-    teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST.
-    holdout: fraction of the training clips.
+    teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST. holdout: fraction of the training clips.
+    test_views: "3+mirror".
     """
 
     method: str
@@ -62,6 +63,7 @@ class PlanRequest:
     teacher_weights: str | None = None
     teacher_size: str | None = None
     teacher_frames: str | None = None
+    test_views: str | None = None
 
 
 def components_of(catalog: Catalog, plan: Plan) -> Components:
@@ -143,7 +145,9 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
 
     def pick(field_name: str, fallback: str = "") -> str:
         asked = getattr(request, field_name)
-        usual = str(fixed.get(field_name, native.get(field_name, named(field_name, fallback))))
+        usual = named(field_name, fallback)
+        if field_name not in fixed:
+            usual = native.get(field_name, usual)
         if asked is not None and asked != fixed.get(field_name, asked):
             raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; remove --{field_name} {asked}")
         found = usual if asked is None else str(asked)
@@ -191,6 +195,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     sampling = pick("sampling", backbone.sampling)
     if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
         sampling = backbone.sampling  # single frames are meant for the 2D backbone that the method or budget names
+    ClipViews.parse(request.test_views or "")
     precision = pick("precision", "fp32")
     if precision not in ("fp32", "bf16"):
         raise unknown("precision", precision, ("fp32", "bf16"))
@@ -240,6 +245,7 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         unlabelled=unlabelled_name(catalog, request.unlabelled, degradation),
         teacher=request.teacher or "",
         holdout=holdout,
+        test_views=request.test_views or "",
         **teacher,
     )
     return plan, _with_options(plan, components)

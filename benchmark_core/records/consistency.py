@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from benchmark_core.canonical import digest_of
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.modality import streams
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
@@ -72,6 +73,7 @@ def _check_track(record: RunRecord) -> None:
         raise ElrError("'track' has a name with control characters")
     if plan["fold"] not in track["folds"]:
         raise ElrError(f"'plan.fold' is '{plan['fold']}', which is not in 'track.folds'")
+    ClipViews.parse(plan.get("test_views", ""))
     protocol = Plan.from_json(plan).protocol_name
     if track["protocol"] != protocol:
         raise ElrError(f"'track.protocol' is {track['protocol']!r}, but its plan has {protocol!r}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.errors import ElrError
 from benchmark_core.names import file_name
 from benchmark_core.records.checksum import add_checksum, read_with_checksum, write_with_checksum
+from benchmark_core.records.fields import PlanFields
 from benchmark_core.records.schema_check import Amount, Positive, Whole, check_schema
 
 
@@ -183,3 +185,13 @@ def _existing(path: Path, record: Mapping[str, Any]) -> CostRecord | None:
 def read_cost(path: Path) -> CostRecord:
     """Return the cost record in `path`. ElrError naming the file and the fault if it is not valid."""
     return cast(CostRecord, read_with_checksum(path, "cost", CostRecord))
+
+
+def of_test_views(costs: Sequence[CostRecord], plan: PlanFields) -> tuple[CostRecord, ...]:
+    """Return cost records whose MACs of a clip are those of all test views of `plan`; other numbers stay."""
+    count = ClipViews.parse(plan.get("test_views", "")).count
+    if count == 1:
+        return tuple(costs)
+    return tuple(
+        cast(CostRecord, {**cost, "macs": {**cost["macs"], "clip": cost["macs"]["clip"] * count}}) for cost in costs
+    )

@@ -36,6 +36,7 @@ class PlanFields(_PlanFields, total=False):
         holdout: fraction of the training clips that the run was tested on, instead of test clips.
         teacher_backbone, teacher_weights, teacher_size: of the teacher's network, if they differ from the student's.
         teacher_frames: number of single frames of a view that the teacher sees, if they are not all.
+        test_views: views of a test clip whose probabilities were averaged, such as `3+mirror`.
     """
 
     classes: list[str]
@@ -46,6 +47,7 @@ class PlanFields(_PlanFields, total=False):
     teacher_weights: str
     teacher_size: list[Positive]  # [H, W]
     teacher_frames: Positive
+    test_views: str
 
 
 class _Track(TypedDict):

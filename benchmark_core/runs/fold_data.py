@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from benchmark_core.clips.augment import Jitter
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.enhanced import Enhancer, enhanced_view_plan, ensure_enhanced
 from benchmark_core.clips.formats import EnhancedFormat
-from benchmark_core.clips.sampling import Sampling
+from benchmark_core.clips.sampling import WHOLE, Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.clips.views import Views
@@ -24,7 +25,7 @@ class Data:
     """The clips of one fold that are in the store, and the extra data of the plan.
 
     bad: ids of clips that are absent or cannot be decoded. shared: number of training clips that have the content of a
-    test clip. widen: number of frames that the enhancer takes at once.
+    test clip. widen: number of frames that the enhancer takes at once. clip_views: the plan's test views.
     """
 
     index: Index
@@ -38,6 +39,7 @@ class Data:
     multi_label: bool
     shared: int = 0
     widen: int = 1
+    clip_views: ClipViews = WHOLE
     reporter: Reporter = Silent()
     unlabelled: ExtraSet | None = None
     hr_source: ExtraSet | None = None
@@ -80,8 +82,11 @@ class Data:
         )
 
     def test_views(self, *, high: bool) -> Views:
-        """Return views of the test clips at interval centres: low views, or high views for an oracle."""
-        return self._views(self.test, low=not high, high=high, seed=0, train=False)
+        """Return views of the test clips at interval centres: low views, or high views for an oracle.
+
+        They include the plan's test views.
+        """
+        return self._views(self.test, low=not high, high=high, seed=0, train=False, clip_views=self.clip_views)
 
     def stage_inputs(self, owners: Mapping[str, str]) -> StageInputs:
         """Return what stages read besides the plan. owners: kind of component -> identity of its plugin."""
@@ -118,6 +123,7 @@ class Data:
         sides: tuple[int, ...] = (),
         sampling: Sampling | None = None,
         view_plan: ViewPlan | None = None,
+        clip_views: ClipViews = WHOLE,
     ) -> Views:
         view_plan = view_plan or self.view_plan
         return Views(
@@ -134,6 +140,7 @@ class Data:
             train=train,
             jitter=Jitter() if train else None,
             sides=sides,
+            test_views=clip_views,
         )
 
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.listing import list_clips
 from benchmark_core.clips.locks import holds_reader_lock
@@ -174,8 +175,9 @@ def predict_clips(
 ) -> Predicted:
     """Compute logits for the test clips of the plan's fold, or ("pool") for the dataset's unlabelled clips.
 
-    A clip too short for the sampling is padded, as in training. Raises ElrError if folder or lists are absent, if there
-    is no such clip, or (with bad_clips "fail") if one cannot be decoded.
+    Each clip is scored on the plan's test views. A clip too short for the sampling is padded, as in training.
+    Raises ElrError if folder or lists are absent, if there is no such clip, or (with bad_clips "fail") if one cannot be
+    decoded.
     """
     plan, components = loaded.plan, loaded.components
     high = components.method.oracle
@@ -207,6 +209,7 @@ def predict_clips(
         multi_label=components.dataset.task == "multi-label",
         low=not high,
         high=high,
+        test_views=ClipViews.parse(plan.test_views),
     )
     ids, targets, logits = predict(
         loaded.recognizer.to(device), views, device=device, precision=plan.precision, high=high, reporter=reporter

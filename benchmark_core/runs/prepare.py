@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmark_core.clips.bad_clip import BadClips
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.flow import ensure_views
 from benchmark_core.clips.flow_format import FlowFormat, opencv
 from benchmark_core.clips.formats import StoredFormat
@@ -99,6 +100,7 @@ def prepare(plan: Plan, components: Components, context: RunContext, listing: Li
         classes=len(components.dataset.classes),
         multi_label=components.dataset.task == "multi-label",
         widen=frames_at_once(plan, components),
+        clip_views=ClipViews.parse(plan.test_views),
         reporter=reporter,
         unlabelled=extra(listing.unlabelled),
         hr_source=extra(listing.hr_source),

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from benchmark_core.clips.views import Views
+from benchmark_core.clips.views import View, Views
 from benchmark_core.errors import RunFailed
-from benchmark_core.networks.heads import Head
+from benchmark_core.networks.heads import Head, mean_probability
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.progress import Reporter
 from benchmark_core.training.device import autocast
@@ -26,7 +26,8 @@ def predict(
 ) -> tuple[list[str], npt.NDArray[Any], npt.NDArray[np.float32]]:
     """Return ids, targets and logits of all clips, in listed order.
 
-    high: score on high views. Targets are int64 (N,), or 0/1 (N, C) if multi-label; logits are float32 (N, C).
+    high: score on high views. Of several test views of a clip, the probabilities are averaged: the logits are those of
+    the mean. Targets are int64 (N,), or 0/1 (N, C) if multi-label; logits are float32 (N, C).
     Raises RunFailed if the logits have another shape or are not finite.
     """
     ids: list[str] = []
@@ -38,7 +39,7 @@ def predict(
             batch = views.to_device(host, device)
             view = batch.high if high else batch.low
             with autocast(device, precision):
-                found = recognizer(view, batch.mask).float()
+                found = _of_views(recognizer, view, batch.mask, views)
             if found.ndim != 2 or found.shape != (len(batch.ids), views.classes):
                 raise RunFailed(
                     f"the recognizer returns logits of shape {tuple(found.shape)} for {len(batch.ids)} clips of "
@@ -53,6 +54,30 @@ def predict(
             logits.append(found.cpu().numpy())
             advance(len(batch.ids))
     return ids, np.concatenate(targets), np.concatenate(logits)
+
+
+def _of_views(recognizer: Recognizer, view: View | None, mask: Tensor, views: Views) -> Tensor:
+    """Return logits (B, C) in float32: of the clips, or of the mean probability of their test views, one pass each."""
+    assert view is not None
+    count = views.test_views.count
+    if count == 1:
+        return _logits(recognizer, view, mask)
+    each = mask.shape[1] // count  # intervals of a view
+    logits = []
+    for first in range(0, mask.shape[1], each):
+        at = slice(first, first + each)
+        part = view[:, at] if isinstance(view, Tensor) else [clip[at] for clip in view]
+        logits.append(_logits(recognizer, part, mask[:, at]))
+    if logits[0].ndim != 2:
+        return logits[0]  # the caller refuses the shape
+    stacked = torch.stack(logits, 1)  # (B, views, C)
+    real = torch.ones_like(stacked[..., :1], dtype=torch.bool)
+    return mean_probability(stacked, real, "multi-label" if views.multi_label else "single-label")
+
+
+def _logits(recognizer: Recognizer, view: View, mask: Tensor) -> Tensor:
+    logits: Tensor = recognizer(view, mask)
+    return logits.float()
 
 
 @contextmanager

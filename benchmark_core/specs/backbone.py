@@ -27,8 +27,8 @@ class BackboneSpec(Spec):
     stages: names of the stage maps that methods may use, in order.
     mean, std: normalisation of pixels in [0, 1] that the weights expect.
     smallest: shorter side, in pixels, below which a stage map would be empty.
-    native: it takes low views as they are. Its enhancer is `none`, its default size is the low size, and a teacher is
-        another network by default.
+    native: it takes low views as they are. Its enhancer is `none`, and its default size is the low size. Its
+        teacher is, by default, the network that the method's budget names.
     weights: initialisations by name, for example "imagenet"; each is `load(module) -> None`, in place. "scratch" always
         exists. A checkpoint of the user's is added under its name in the plan (`benchmark_core.weights_file`).
     default_weights: the initialisation used if the plan names none.

@@ -84,6 +84,7 @@ def matches_figure(row: TableRow, figure: Figure, requested: RequestedRow) -> bo
         and bool(plan.get("unlabelled")) == bool(requested.unlabelled)
         and not any(key.startswith("teacher") for key in plan)
         and not plan.get("holdout")
+        and not plan.get("test_views")
         and all(key in requested.settings or key in requested.fields for key in row.first["changed"])
         and all(_equals(plan["settings"].get(key), value) for key, value in requested.settings.items())
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from benchmark_core.errors import ElrError
 from benchmark_core.records.clip_results import clip_list
-from benchmark_core.records.cost_record import CostRecord
+from benchmark_core.records.cost_record import CostRecord, of_test_views
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.compare import Comparison, compare_groups
 from benchmark_core.tables.controls import control_of
@@ -23,7 +23,7 @@ class RankedRow:
         row: the runs.
         score: primary score over complete seeds; None if no seed has all folds.
         gain: paired difference from `control`; None if the two have no seed and clips in common.
-        costs: cost records of the row's network, one per device.
+        costs: cost records of the row's network, one per device; MACs of a clip are those of all its test views.
         rank: None if the row is not ranked.
         control: the row's control (see `control_of`), if there is one.
     """
@@ -87,7 +87,8 @@ def _ranked_row(row: TableRow, rows: Sequence[TableRow], costs: Mapping[str, tup
     score = row.interval(row.first["primary"]) if row.seeds else None
     control = control_of(row, rows)
     gain = _compare(row, control) if control else None
-    return RankedRow(row, score, gain, costs.get(row.first["structure"], ()), control=control)
+    of_row = of_test_views(costs.get(row.first["structure"], ()), row.first["plan"])
+    return RankedRow(row, score, gain, of_row, control=control)
 
 
 def _order(ranked: RankedRow) -> tuple[float, str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.clips.views import Batch
@@ -54,7 +55,8 @@ class Estimator:
             structure = structure_key(describe_plan(stream, components))
             if structure not in self._deployed:
                 self._deployed[structure] = _deployed(stream, components)
-            params, clip_macs = params + self._deployed[structure][0], clip_macs + self._deployed[structure][1]
+            params += self._deployed[structure][0]
+            clip_macs += self._deployed[structure][1] * ClipViews.parse(stream.test_views).count
             if clips is None:
                 unknown = f"the number of training clips of {plan.dataset} is not known without its folder"
                 continue

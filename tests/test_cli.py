@@ -111,7 +111,7 @@ def test_the_plan_flags_of_run_are_frozen():
     assert flags == {
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
         "--enhancer-weights", "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision",
-        "--budget", "--seed", "--set", "--holdout", "--test-views",
+        "--budget", "--recipe", "--seed", "--set", "--holdout", "--test-views",
         "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--shared-clips",

@@ -19,8 +19,10 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.runs.runner import RunResult
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.recipe import Recipe
+from benchmark_core.training.recipe_options import RECIPE
 from benchmark_core.weights_file import add_weights
 from elrbench_plugins.elr_distil import augment, teachers
+from elrbench_plugins.elr_distil.options import IDEAS as IDEA_OPTIONS
 
 FEW = ("method.batch=12", "method.epochs=1", "method.joint_epochs=2", "method.pretext_epochs=1")
 IDEAS = ("transforms", "soft", "two-teachers", "map", "motion", "order", "speed", "masked", "pretext")
@@ -72,8 +74,12 @@ def test_a_row_and_its_control_differ_in_the_ideas_alone(toy_catalog: Catalog) -
         ("order", ("method.pretext_epochs=2",), {}, ("pretext_epochs=2", "joint_epochs=2")),
         ("plain", ("method.pretext_clips=unlabelled",), {"unlabelled": "toy"}, ("pretext",)),
         ("speed", (), {"sampling": "1x4"}, ("speed", "6 frames")),
-        ("motion", (), {"backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "sampling": "4x1"},
-         ("optical flow", "single frames")),
+        ("motion", (), {"backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "sampling": "4x1",
+                        "modality": "rgb"}, ("optical flow", "single frames")),
+        ("transforms", (), {"backbone": "toynet", "enhancer": "dbpn-s", "size": "24x32", "sampling": "4x1",
+                            "modality": "rgb"}, ("trained enhancer 'dbpn-s'", "transforms=0")),
+        ("transforms", (), {"backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "sampling": "4x1",
+                            "modality": "rgb+flow"}, ("transforms pictures", "rgb+flow")),
         ("motion", (), {"dataset": "tiny-puppets", "size": "16x16"}, ("optical flow", "native")),
         ("two-teachers", (), {"dataset": "tiny-puppets", "size": "16x16"}, ("teacher on optical flow", "native")),
         ("transforms", (), {"backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "sampling": "4x1",
@@ -166,6 +172,7 @@ def test_a_killed_run_resumes_bit_identically(
 def test_low_views_are_made_for_the_share_of_clips(toy_catalog: Catalog, tmp_path: Path) -> None:
     """Without a transform, blur and noise, made and stored low views are the same; all clips lose their box."""
     zero = ("method.transforms=1", "method.transform_shift=0", "method.transform_scale=1", "method.transform_angle=0")
+    zero += ("method.colour_jitter=0", "method.mixup_alpha=0", "method.cutmix_time=0")
     plan = toy(toy_catalog, "transforms", *zero, degradation="average-12x16:clean", teacher_size="48x64")
     training = training_of(toy_catalog, plan, tmp_path)
     seen: list[float] = []
@@ -180,18 +187,13 @@ def test_low_views_are_made_for_the_share_of_clips(toy_catalog: Catalog, tmp_pat
                                 (flipped - batch.low).abs().amax((1, 2, 3, 4, 5)))  # fmt: skip
             seen.extend((gap * 255).tolist())
 
-    needs = (
-        "low",
-        "high",
-        "batch",
-        *(key for key in training.options if key.startswith(("transform", "alpha", "map_w"))),
-    )
-    training.stage("look", fn, torch.nn.Linear(1, 1), needs=needs)
+    training.stage("look", fn, torch.nn.Linear(1, 1), needs=("low", "high", *RECIPE, *IDEA_OPTIONS))
     assert len(seen) == 24 and max(seen) <= 1.01
 
 
 def test_unlabelled_clips_are_read_by_the_pretext_task(toy_catalog: Catalog, tmp_path: Path) -> None:
-    plan = toy(toy_catalog, "masked", "method.pretext_clips=unlabelled", unlabelled="puppets", dataset="toy")
+    few = ("dataset.train=24", "dataset.test=12")
+    plan = toy(toy_catalog, "masked", "method.pretext_clips=unlabelled", *few, dataset="puppets", unlabelled="toy")
     result = go(toy_catalog, plan, tmp_path)
     assert set(stages(result)) == {"pretext", "student"}
     with pytest.raises(ElrError, match="--unlabelled"):

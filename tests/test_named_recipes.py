@@ -126,8 +126,8 @@ def test_each_method_trains_on_mixed_clips(
     assert len(batches) == sum(stage["updates"] for stage in training.stages) >= 4
     assert all(seen.target.shape == (8, 3) and torch.allclose(seen.target.sum(1), torch.ones(8)) for _, seen in batches)
     own = [how.mixup_alpha for how, seen in batches if seen.low is not None]
-    assert set(own) == ({0.0} if method == "strong-kd" else {0.3})  # strong-kd mixes by itself
-    assert {how.cutmix_time for how, _ in batches} == {0.3}
+    assert set(own) == ({0.0} if method == "strong-kd" else {0.2})  # strong-kd mixes by itself
+    assert {how.cutmix_time for how, _ in batches} == {0.0}
 
 
 def test_an_enhancers_own_training_is_not_mixed(

@@ -136,8 +136,10 @@ def test_scalings_by_hand() -> None:
         [pytest.approx(0.6), pytest.approx(0.8)],
         [0, 0],
     ]
-    cells = torch.tensor([[1.0, 3.0, 5.0, 0.0, 0.0, 2.0]])  # two cells, each with histograms of 2 bins and of 1
-    assert hellinger(cells, (2, 1))[0].tolist() == pytest.approx([0.5, 0.75**0.5, 1, 0, 0, 1])
+    # A grid of one cell, then one of two; histograms of 2 bins and of 1.
+    votes = torch.tensor([[1.0, 3.0, 5.0, 2.0, 0.0, 0.0, 4.0, 2.0, 0.0]])
+    found = hellinger(votes, (2, 1), (1, 2))[0].tolist()
+    assert found == pytest.approx([0.5, 0.75**0.5, 1, 0.5, 0, 0, 0.5**0.5, 0.5, 0])
 
 
 def test_standardised_with_a_constant_feature() -> None:

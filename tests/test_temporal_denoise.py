@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmark_core.cost.macs import count_work
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench import Catalog, ElrError
 from elrbench_plugins.temporal_denoise.denoise import TemporalDenoise, bilinear, estimate_sigma
@@ -92,3 +93,11 @@ def test_refusals(catalog: Catalog, asked: dict[str, object], word: str) -> None
     request = {"method": "supervised", "dataset": "puppets", "enhancer": "denoise-bilinear", **asked}
     with pytest.raises(ElrError, match=word):
         resolve_plan(catalog, PlanRequest(**request))  # type: ignore[arg-type]
+
+
+def test_the_denoiser_counts_as_lighter_work() -> None:
+    """Element-wise arithmetic and pooling, no multiply-adds of products; the same on tensors without values."""
+    module = bilinear((12, 16), (48, 64), {"filter": "nlm", "radius": 2, "patch": 3, "sigma": 0.0, "strength": 1.0})
+    counter = count_work(module, torch.rand(1, 3, 16, 12, 16))
+    assert counter.products == 0 and counter.work["elementwise"] > 0
+    assert count_work(module, torch.rand(1, 3, 16, 12, 16, device="meta")).work["elementwise"] > 0

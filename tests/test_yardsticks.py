@@ -87,7 +87,7 @@ def test_hof_sees_what_moves(toy_catalog: Catalog, work: Path) -> None:
 
 
 def test_a_probe_predicts_as_sklearn_on_its_features(toy_catalog: Catalog, work: Path) -> None:
-    """The features of the deployed network, mean over intervals, standardised on training clips."""
+    """The head of the deployed network, on vectors near its support vectors."""
     plan = plan_of(toy_catalog, "probe")
     result = go(toy_catalog, plan, work)
     network = load_run(result.folder, result.record, toy_catalog).recognizer  # type: ignore[arg-type]
@@ -95,10 +95,10 @@ def test_a_probe_predicts_as_sklearn_on_its_features(toy_catalog: Catalog, work:
     x, y = head.vectors.double().numpy(), head.owner.numpy()
     # Other training clips have no effect on an SVM: trained on its support vectors alone, it is the same.
     machine = SVC(C=10, gamma=float(head.gamma)).fit(x, y)
-    new = head.vectors.mean(0) + torch.randn(40, x.shape[1], generator=torch.Generator().manual_seed(0))
-    given = (new * head.deviation + head.mean).unsqueeze(1)  # (40, 1, F) before standardisation
+    new = head.vectors.mean(0) + 0.02 * torch.randn(40, x.shape[1], generator=torch.Generator().manual_seed(0))
+    new = new / new.norm(dim=1, keepdim=True)  # the head scales to unit length
     with torch.no_grad():
-        found = head(given, torch.ones(40, 1))
+        found = head(3 * new.unsqueeze(1), torch.ones(40, 1))
     assert found.numpy() == pytest.approx(machine.decision_function(new.double().numpy()), abs=0.02)
 
 

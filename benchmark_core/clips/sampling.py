@@ -20,7 +20,7 @@ _WINDOWS = re.compile(r"windows-([1-9]\d{0,3})")
 _CLIP = re.compile(r"clip-([1-9]\d{0,3})")
 
 WHOLE = ClipViews()
-SHORTEST = 0.5  # smallest fraction of the clip that `clip-T` spans in training
+SHORTEST = 0.75  # smallest fraction of the clip that `clip-T` spans in training
 
 
 def middle(wide: int, frames: int) -> int:

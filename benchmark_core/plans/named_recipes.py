@@ -25,8 +25,7 @@ NAMED_RECIPES: Mapping[str, Mapping[str, Value]] = {
         "random_shift": 0.08,
         "random_zoom": 0.15,
         "colour_jitter": 0.2,
-        "mixup_alpha": 0.3,
-        "cutmix_time": 0.3,
+        "mixup_alpha": 0.2,
         "model_ema_decay": 0.99,
     },
 }

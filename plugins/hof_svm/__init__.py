@@ -1,6 +1,6 @@
 """A yardstick without a learnt feature: histograms of optical flow, flow gradients and grey gradients, with an SVM."""
 
-from elrbench import BackboneSpec, MethodSpec, Option, hookimpl
+from elrbench import BackboneSpec, MethodSpec, Option, Published, hookimpl
 from elrbench_plugins.svm_head.options import options
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # pixels stay as they are
@@ -23,6 +23,7 @@ def elr_backbones() -> list[BackboneSpec]:
             smallest=12,
             mean=ZERO,
             std=ONE,
+            published=(Published(size=(48, 64)),),
             options={
                 "bins": BINS,
                 "still": Option(
@@ -46,6 +47,7 @@ def elr_backbones() -> list[BackboneSpec]:
             smallest=12,
             mean=ZERO,
             std=ONE,
+            published=(Published(size=(48, 64)),),
             unspecified=(
                 "how 12x16 frames are enlarged, and flow at that size: DIS on all pixels of the enlarged frames; the "
                 "authors' code has Farneback's flow on every fourth pixel of 320x240",

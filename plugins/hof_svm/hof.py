@@ -22,16 +22,16 @@ from elrbench_plugins.svm_head.precision import full_precision
 class Hof(nn.Module):
     """Map clips (N, 3, T, H, W) in [0, 1] to sums of votes in cells. There is nothing to train but the classifier.
 
-    histograms: bins of HOF, MBH right, MBH down and HOG in a cell. num_features: cells * sum(histograms).
+    kinds: bins of HOF, MBH right, MBH down and HOG in a cell. cells: cells of each grid.
     Frames that only repeat the last one are left out.
     """
 
     def __init__(self, classes: int, bins: int = 8, still: float = 0.4, grids: str = "1x1x1,1x2x2,2x3x4,2x6x8") -> None:
         super().__init__()
         self.bins, self.still, self.grids = bins, still, read_grids(grids)
-        self.histograms = (bins + 1, bins, bins, bins)
-        cells = sum(times * rows * columns for times, rows, columns in self.grids)
-        self.num_features = cells * sum(self.histograms)
+        self.kinds = (bins + 1, bins, bins, bins)
+        self.cells = tuple(times * rows * columns for times, rows, columns in self.grids)
+        self.num_features = sum(self.cells) * sum(self.kinds)
         self.classifier = nn.Linear(self.num_features, classes)
 
     def get_classifier(self) -> nn.Module:
@@ -57,14 +57,14 @@ class Hof(nn.Module):
         """Return the descriptor (num_features,) of a clip (3, T, H, W)."""
         grey = luma(clip[:, : real_frames(clip)])  # (T, H, W)
         flow = flow_of(grey)  # (n, 2, H, W), n = T - 1
-        kinds = (
+        every = (
             motion_votes(flow, self.bins, self.still),
             votes(gradient(flow[:, 0]), self.bins),
             votes(gradient(flow[:, 1]), self.bins),
             votes(gradient(grey[: len(flow)] / 255), self.bins),
         )
-        first = (0, *accumulate(self.histograms))
-        ballot = [(start, vote) for start, kind in zip(first, kinds, strict=False) for vote in kind]
+        first = (0, *accumulate(self.kinds))
+        ballot = [(start, vote) for start, kind in zip(first, every, strict=False) for vote in kind]
         return histograms(ballot, first[-1], self.grids).flatten()
 
 

@@ -21,7 +21,8 @@ def recognizer(parts: Parts) -> Recognizer:
             classes=parts.classes,
             options=parts.options,
             one_vs_one=parts.task == "single-label",
-            histograms=parts.backbone.histograms if isinstance(parts.backbone, Hof) else (1,),
+            kinds=parts.backbone.kinds if isinstance(parts.backbone, Hof) else (1,),
+            cells=parts.backbone.cells if isinstance(parts.backbone, Hof) else (1,),
             groups=parts.backbone.groups if isinstance(parts.backbone, Pot) else 1,
         )
     )

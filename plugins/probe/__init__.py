@@ -18,14 +18,14 @@ def elr_methods() -> list[MethodSpec]:
             recognizer_options=("head", "scaling", "pyramid", "vectors"),
             check="elrbench_plugins.probe.check:check",
             options={
-                **options(head="rbf-svm", scaling="standardise", scalings=("standardise", "l2", "none")),
+                **options(head="rbf-svm", scaling="l2", scalings=("standardise", "l2", "none")),
                 "view": Option(default="low", choices=("low", "high"), help="views that it is trained and scored on"),
             },
             variants={
                 "high": {"view": "high"},
                 "pyramid": {"pyramid": 3},
-                "linear": {"head": "linear-svm", "c": 0.01},
-                "logistic": {"head": "logistic", "c": 0.01},
+                "linear": {"head": "linear-svm", "scaling": "standardise", "c": 0.01},
+                "logistic": {"head": "logistic", "scaling": "standardise", "c": 0.01},
             },
             oracle_when={"view": ("high",)},
             defaults={"backbone": "efficientnet-lite0", "enhancer": "bilinear", "size": "96x128", "sampling": "8x1"},

@@ -29,7 +29,7 @@ class SvmHead(nn.Module):
     """Map features (B, K, F) and mask (B, K) to logits (B, C). A new head is untrained: it returns zeros.
 
     features: F. one_vs_one: pairs of classes decide; otherwise each class against the rest.
-    histograms: bins of the histograms in a cell, for the scaling `hellinger`.
+    kinds, cells: bins of each kind of histogram, and cells of each grid, for the scaling `hellinger`.
     groups: groups of features for `chi2-svm`.
 
     Buffers with a kernel: `vectors` (S, D) support vectors, `owner` (S,) their classes, `coefficients` (C, S),
@@ -56,12 +56,13 @@ class SvmHead(nn.Module):
         classes: int,
         options: Mapping[str, Value],
         one_vs_one: bool = True,
-        histograms: Sequence[int] = (1,),
+        kinds: Sequence[int] = (1,),
+        cells: Sequence[int] = (1,),
         groups: int = 1,
     ) -> None:
         super().__init__()
         self.kind, self.scaling, self.levels = str(options["head"]), str(options["scaling"]), int(options["pyramid"])
-        self.histograms, self.groups = tuple(histograms), groups
+        self.kinds, self.cells, self.groups = tuple(kinds), tuple(cells), groups
         self.one_vs_one = one_vs_one and self.kind in KERNELS
         size, rows = features * (2**self.levels - 1), int(options["vectors"])
         buffers = {"intercepts": torch.zeros((classes, classes) if self.one_vs_one else (classes,))}
@@ -96,7 +97,9 @@ class SvmHead(nn.Module):
         pooled = pyramid(features.float(), mask, self.levels)
         if self.scaling == "l2":
             return unit_length(pooled)
-        return hellinger(pooled, self.histograms) if self.scaling == "hellinger" else pooled
+        return (
+            hellinger(pooled, self.kinds, self.cells * (2**self.levels - 1)) if self.scaling == "hellinger" else pooled
+        )
 
     def scaled(self, pooled: Tensor) -> Tensor:
         """Return the input of the classifier, (B, D)."""

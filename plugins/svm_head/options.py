@@ -31,7 +31,7 @@ def options(*, head: str, scaling: str, c: float = 10.0, scalings: tuple[str, ..
             default=scaling,
             choices=scalings,
             help="scaling of a clip's features: zero mean and unit variance over training clips (standardise), unit "
-            "length (l2), the square root of each histogram divided by its sum (hellinger), or none",
+            "length (l2), the square root of histograms divided by their sums (hellinger), or none",
         ),
         "pyramid": Option(
             default=1,

@@ -35,11 +35,16 @@ def unit_length(features: Tensor) -> Tensor:
     return features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
 
-def hellinger(features: Tensor, histograms: Sequence[int]) -> Tensor:
+def hellinger(features: Tensor, kinds: Sequence[int], cells: Sequence[int]) -> Tensor:
     """Divide each histogram by its sum and take the square root; empty histograms stay zero.
 
-    features: (B, D), not negative: D / sum(histograms) cells, each with histograms of these numbers of bins.
+    features: (B, D), not negative: grid after grid, cell after cell, kind after kind. A histogram is one kind in all
+    cells of one grid, so that it also holds where votes are.
+    kinds: bins of each kind in a cell. cells: number of cells of each grid.
     """
-    cells = features.reshape(len(features), -1, sum(histograms))
-    scaled = [(part / part.sum(-1, keepdim=True).clamp(min=1e-12)).sqrt() for part in cells.split(list(histograms), -1)]
-    return torch.cat(scaled, -1).flatten(1)
+    scaled = []
+    for grid in features.split([number * sum(kinds) for number in cells], 1):
+        of_cells = grid.reshape(len(grid), -1, sum(kinds))
+        parts = [part / part.sum((1, 2), keepdim=True).clamp(min=1e-12) for part in of_cells.split(list(kinds), 2)]
+        scaled.append(torch.cat(parts, 2).sqrt().flatten(1))
+    return torch.cat(scaled, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from benchmark_core.records.cost_record import CostRecord
@@ -55,7 +56,7 @@ def names(ranked: RankedRow) -> dict[str, str]:
     }
 
 
-def teacher_network(plan: PlanFields) -> str:
+def teacher_network(plan: PlanFields | dict[str, Any]) -> str:
     """Describe the teacher's network as far as it differs from the student's: `resnet18 96x128 imagenet 4 frames`."""
     words = [plan.get("teacher_backbone", ""), "x".join(map(str, plan.get("teacher_size", [])))]
     frames = f"{plan['teacher_frames']} frames" if "teacher_frames" in plan else ""

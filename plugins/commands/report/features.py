@@ -57,6 +57,8 @@ def clip_features(trace: Trace, mask: npt.NDArray[np.float32]) -> npt.NDArray[np
     features = trace.features.float()
     if features.ndim > 3:  # maps (B, K, C, [T,] h, w)
         features = features.flatten(3).mean(-1)
+    if trace.mask is not None:
+        mask = trace.mask.float().cpu().numpy()  # of the intervals that the network sees
     weights = trace.head_outputs.get(INTERVAL_WEIGHTS)
     if weights is not None and weights.shape == mask.shape:
         share = weights.float().cpu().numpy()

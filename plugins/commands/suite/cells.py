@@ -8,6 +8,7 @@ from typing import Any
 from benchmark_core.cli.console import columns
 from benchmark_core.papers.reported import Figure
 from benchmark_core.plans.plan import Plan
+from benchmark_core.tables.cells import teacher_network
 from elrbench_plugins.commands.suite.results import differences
 from elrbench_plugins.commands.suite.rows import PlannedRow, PlannedSuite
 
@@ -64,6 +65,7 @@ class PlanLabels:
             f"{plan.backbone}{modality} {plan.sampling}",
             "x".join(map(str, plan.size)),
             f"budget {plan.budget}",
+            *([f"teacher {text}"] if (text := teacher_network(plan.to_json())) else []),
         ]
 
 

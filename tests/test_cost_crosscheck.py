@@ -29,8 +29,9 @@ from benchmark_core.specs import Published, defaults
 BOARD = Path(__file__).parents[1] / "leaderboards"
 BACKBONES = (
     "c3d", "efficientnet-lite0", "efficientnet-lite0-tsm", "efficientnet-lite1", "efficientnet-lite2", "i3d",
-    "native-vit", "native3d-l", "native3d-m", "native3d-s", "native3d-xs", "r2plus1d-18", "r2plus1d-18-tv", "r2plus1d-34", "resnet18",
-    "resnet18-tsm", "resnet34", "resnet3d-18", "resnet3d-34", "resnet3d-50", "wide-resnet3d-50",
+    "native-vit", "native3d-l", "native3d-m", "native3d-s", "native3d-xs", "r2plus1d-18", "r2plus1d-18-tv",
+    "r2plus1d-34", "resnet18", "resnet18-tsm", "resnet34", "resnet3d-18", "resnet3d-34", "resnet3d-50",
+    "wide-resnet3d-50",
 )  # fmt: skip
 DESCRIPTORS = ("hof", "pot")  # their optical flow is not a network's; see tests/test_hof.py
 DENOISERS = ("denoise-bicubic", "denoise-bilinear")  # no parameter and no product; see tests/test_temporal_denoise.py

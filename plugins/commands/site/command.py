@@ -28,7 +28,7 @@ def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
 
     Write the leaderboards as web pages. Tables can be sorted and filtered. Plots show accuracy over cost, scores per
     class and scores over resolution. Each row opens to show its plan, its records and the command that repeats it. The
-    pages open from disk and need no network.
+    pages open from disk and need no network. Next to a track's page, an SVG picture shows its accuracy over cost.
 
     Exit code: 1 if a record was left out, else 0.
     """

@@ -26,6 +26,7 @@ from benchmark_core.tables.reported_markdown import TITLE as REPORTED_TITLE
 from benchmark_core.tables.reported_markdown import UNTRACKED, UNTRACKED_LEGEND
 from elrbench_plugins.commands.site.blocks import Block, flattened, heading, table, text
 from elrbench_plugins.commands.site.curves import curves_blocks
+from elrbench_plugins.commands.site.front_picture import front_picture
 from elrbench_plugins.commands.site.index import index_blocks
 from elrbench_plugins.commands.site.track import page_path, plain_text, track_blocks
 from elrbench_plugins.pages.bundle import libraries, licences
@@ -66,7 +67,13 @@ def build_site(leaderboards: Path, library: Library | None = None) -> Site:
         path: _html(path, title, blocks, titles).encode(errors="backslashreplace")
         for path, (title, blocks) in pages.items()
     }
-    return Site(html | _assets(), board.problems)
+    pictures = {
+        path.with_suffix(".svg"): front_picture(block, title)
+        for path, (title, blocks) in pages.items()
+        for block in blocks
+        if block["kind"] == "front"
+    }
+    return Site(html | pictures | _assets(), board.problems)
 
 
 def _assets() -> dict[PurePosixPath, bytes]:

@@ -69,11 +69,22 @@ def test_stage_maps(name: str, frames: int, size: tuple[int, int]) -> None:
         assert len(maps) == len(SPECS[name].stages) == 3
         width = maps[0].shape[1]
         for stage, seen in enumerate(maps):
-            sides = (-(-side // 2**stage) for side in (frames, *size))  # rounded up
+            sides = (
+                -(-side // 2**stage) for side in (-(-frames // 2), *size)
+            )  # rounded up; the stem halves the frames
             assert seen.shape == (2, width * 2**stage, *sides)
         features = network.pool(maps[-1])
         torch.testing.assert_close(features, maps[-1].mean((2, 3, 4)))
         assert torch.equal(network.get_classifier()(features), network(view))
+
+
+def test_the_stem_may_keep_the_frames() -> None:
+    whole = SPECS["native3d-s"].build(7, {"stem_stride": 1})
+    assert [tuple(seen.shape[2:]) for seen in whole.forward_features(torch.rand(2, 3, 24, 12, 16))] == [
+        (24, 12, 16),
+        (12, 6, 8),
+        (6, 3, 4),
+    ]
 
 
 def test_a_split_convolution_is_space_then_time() -> None:
@@ -159,7 +170,7 @@ def test_a_native_backbone_gets_the_low_view_as_it_is(catalog: Catalog) -> None:
     with torch.no_grad():
         seen = recognizer.trace(low)
     assert torch.equal(seen.image, low.flatten(0, 1)) and seen.logits.shape == (3, 4)
-    assert [tuple(stage.shape) for stage in seen.stages][-1] == (6, 128, 2, 3, 4)
+    assert [tuple(stage.shape) for stage in seen.stages][-1] == (6, 128, 1, 3, 4)
 
 
 def test_clips_that_differ_in_size_are_resized_with_antialiasing(catalog: Catalog) -> None:

@@ -113,6 +113,7 @@ def test_the_plan_flags_of_run_are_frozen():
         "--enhancer-weights", "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision",
         "--budget", "--recipe", "--seed", "--set", "--holdout", "--test-views",
         "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
+        "--teacher-backbone", "--teacher-weights", "--teacher-size", "--teacher-frames",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--shared-clips",
         "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.build_queue import BuildResult, BuildTask
-from benchmark_core.clips.flow_format import SMALLEST, Flow, FlowFormat, opencv, to_levels
-from benchmark_core.clips.modality import Algorithm
+from benchmark_core.clips.flow_format import Flow, FlowFormat, opencv, to_levels
+from benchmark_core.clips.modality import SMALLEST, Algorithm
 from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
 from benchmark_core.clips.view_plan import PreparedFormat
 from benchmark_core.specs import Clip, resolve

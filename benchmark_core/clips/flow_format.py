@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.modality import Algorithm
+from benchmark_core.clips.modality import SMALLEST, Algorithm
 from benchmark_core.errors import ElrError
 from benchmark_core.extras import how_to_install, install_command
 from benchmark_core.specs import NOTHING, Target, Value
@@ -25,7 +25,6 @@ from benchmark_core.specs.target import target_name
 
 BOUND = 20.0  # pixels; two-stream networks are trained on flow clipped at this value
 LEVELS = 127  # on either side of 128
-SMALLEST = 12  # pixels that DIS needs along each side
 REVISION = 1  # raise if the same numbers give other flow
 
 Flow: TypeAlias = npt.NDArray[np.float32]  # (2, H, W) in pixels: right, down

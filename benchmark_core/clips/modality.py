@@ -16,6 +16,7 @@ from benchmark_core.errors import ElrError, unknown
 Algorithm = Literal["dis", "tvl1"]
 
 RGB, FLOW = 3, 2  # channels of a view
+SMALLEST = 12  # pixels that optical flow by DIS needs along each side
 MODALITIES = ("rgb", "flow", "flow:tvl1", "rgb+flow", "rgb+flow:tvl1")  # without early fusion
 
 EARLY = "-early"

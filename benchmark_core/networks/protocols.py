@@ -43,6 +43,11 @@ def fit_to_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
             part.fit_to({key.removeprefix(prefix): each for key, each in state.items() if key.startswith(prefix)})
 
 
+def sized_by_training(module: nn.Module) -> bool:
+    """Return whether a part of `module` has buffers whose length training determines."""
+    return any(isinstance(part, SizedByTraining) for part in module.modules())
+
+
 def takes_maps(head: nn.Module) -> bool:
     """Return whether `head` takes stage maps (B, K, C, [T,] h, w) instead of pooled features (B, K, F)."""
     return isinstance(head, HeadInput) and not head.pooled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark_core.clips.flow_format import SMALLEST as SMALLEST_FLOW
+from benchmark_core.clips.modality import SMALLEST as SMALLEST_FLOW
 from benchmark_core.clips.modality import kind
 from benchmark_core.plans.components import Components, Rule
 from benchmark_core.plans.plan import Plan

@@ -20,7 +20,8 @@ from benchmark_core.clips.views import Views
 from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.names import file_name
-from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of
+from benchmark_core.networks.assemble import enhancer_initialisation_of, initialisation_of, recognizer_of
+from benchmark_core.networks.protocols import sized_by_training
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components, check_extras
 from benchmark_core.plans.plan import Plan
@@ -146,6 +147,8 @@ def _run_one(
         stopwatch=stopwatch,
     )
     structure = describe_plan(plan, components)
+    if sized_by_training(recognizer):  # folds and seeds share a cost: count the lengths that the plan states
+        recognizer = recognizer_of(plan.untrained, components, high=oracle).to(device)
     write_cost(out, cost_of(recognizer, structure, structure["low"] or data.median_size(), device))
     write_record(out, record)  # last: it marks the run as finished
     return RunResult(record=record, folder=out)

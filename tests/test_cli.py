@@ -482,6 +482,23 @@ def test_cost_on_a_native_track_needs_a_size(call):
     assert code == 0 and json.loads(out)["low_size"] == [20, 30]
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--backbone", "native3d-xs"), "--size 12x16"),
+        (("--backbone", "native3d-xs", "--size", "4x5"), "sides of 6"),
+        (
+            ("--backbone", "native3d-xs", "--size", "12x16", "--enhancer", "bicubic", "--low", "12x16"),
+            "remove --enhancer",
+        ),
+        (("--backbone", "resnet18", "--size", "96x128", "--modality", "rgb+dev-early"), "a 3D --backbone"),
+    ],
+)
+def test_cost_of_a_network_alone_refuses_what_it_cannot_take(call, flags, words):
+    code, _, err = call("cost", "--classes", "3", *flags)
+    assert code == 2 and words in err
+
+
 def test_doctor_tells_what_stands_in_the_way(call, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     code, out, _ = call("doctor", "--cache", str(tmp_path / "file" / "cache"), "--json")

@@ -29,7 +29,7 @@ LABELS: Mapping[str, str] = {
     "learnt": "trained",
     "frames": "frames per call",
     "dims": "dimensions",
-    "native": "works at the low size (enhancer none)",
+    "native": "works at the low size",
     "stages": "stage maps",
     "sampling": "default sampling",
     "published": "published settings",

@@ -1,4 +1,4 @@
-"""Stochastic depth (Huang et al., ECCV 2016): training skips a residual branch for random clips of a batch."""
+"""Stochastic depth (Huang et al., ECCV 2016): training skips a residual branch for random items of a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Zero a residual branch for each clip with probability `drop`, and divide it by 1 - `drop` for the others.
+    """Zero a residual branch with probability `drop`, for each item of a batch; divide it by 1 - `drop` for the others.
 
     In evaluation the branch is returned unchanged. The paper scales in evaluation instead; the expectation is the same.
     """

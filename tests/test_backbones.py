@@ -114,12 +114,13 @@ def test_efficientnet_depthwise_initialisation_counts_one_channel():
 
 def test_stochastic_depth_keeps_the_mean():
     block = efficientnet_lite0(10, {"drop_connect": 0.4})._blocks[15 - 1]
-    assert block.drop == pytest.approx(0.4 * 14 / 16)
+    skip = block._drop_path
+    assert skip.drop == pytest.approx(0.4 * 14 / 16)
     torch.manual_seed(0)
-    dropped = block._drop(torch.ones(4000, 1, 1, 1))
-    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / (1 - block.drop)])
+    dropped = skip(torch.ones(4000, 1, 1, 1))
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / (1 - skip.drop)])
     assert dropped.mean().item() == pytest.approx(1, abs=0.05)
-    assert torch.equal(block.eval()._drop(torch.ones(3, 1, 1, 1)), torch.ones(3, 1, 1, 1))
+    assert torch.equal(skip.eval()(torch.ones(3, 1, 1, 1)), torch.ones(3, 1, 1, 1))
 
 
 def test_imagenet_weights_leave_a_fresh_classifier_alone():

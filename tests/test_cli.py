@@ -112,8 +112,8 @@ def test_the_plan_flags_of_run_are_frozen():
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
         "--enhancer-weights", "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision",
         "--budget", "--recipe", "--seed", "--set", "--holdout", "--test-views",
-        "--unlabelled", "--unlabelled-data", "--teacher", "--high-source", "--high-source-data",
-        "--teacher-backbone", "--teacher-weights", "--teacher-size", "--teacher-frames",
+        "--unlabelled", "--unlabelled-data", "--teacher", "--teacher-backbone", "--teacher-weights", "--teacher-size",
+        "--teacher-frames", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--shared-clips",
         "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
@@ -481,6 +481,23 @@ def test_cost_on_a_native_track_needs_a_size(call):
     assert code == 2 and "--low HxW" in err
     code, out, _ = call(*flags, "--low", "20x30", "--json")
     assert code == 0 and json.loads(out)["low_size"] == [20, 30]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--backbone", "native3d-xs"), "--size 12x16"),
+        (("--backbone", "native3d-xs", "--size", "4x5"), "sides of 6"),
+        (
+            ("--backbone", "native3d-xs", "--size", "12x16", "--enhancer", "bicubic", "--low", "12x16"),
+            "remove --enhancer",
+        ),
+        (("--backbone", "resnet18", "--size", "96x128", "--modality", "rgb+dev-early"), "a 3D --backbone"),
+    ],
+)
+def test_cost_of_a_network_alone_refuses_what_it_cannot_take(call, flags, words):
+    code, _, err = call("cost", "--classes", "3", *flags)
+    assert code == 2 and words in err
 
 
 def test_doctor_tells_what_stands_in_the_way(call, tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def test_an_unknown_recipe_and_a_method_without_the_options_are_refused(catalog:
     with pytest.raises(ElrError, match="modern"):
         resolve_plan(catalog, request)
     bare = dataclasses.replace(catalog.methods["supervised"], name="bare", options={})
-    with pytest.raises(ElrError, match="method 'bare' has no option optimiser, lr.*elrbench.RECIPE"):
+    with pytest.raises(ElrError, match="method 'bare' lacks options of the recipe 'modern'.*lr.*elrbench.RECIPE"):
         recipe_settings(bare, ComponentName("bare"), "modern")
 
 

@@ -132,7 +132,7 @@ def test_the_rolling_weights_of_stat_need_four_blocks(toy_catalog: Catalog) -> N
     components = components_of(toy_catalog, plan)
     check_combination(plan, components)
     three = dataclasses.replace(components, backbone=dataclasses.replace(toynet, stages=toynet.stages[:3]))
-    with pytest.raises(ElrError, match="STAT lists rolling weights for 4 blocks, and the backbone has 3; set method"):
+    with pytest.raises(ElrError, match="STAT lists rolling weights for 2 or 4 maps, not for 3; set method"):
         check_combination(plan, three)
     fixed = dataclasses.replace(plan, settings={**plan.settings, "method.rolling": "cstat-printed"})
     check_combination(fixed, three)

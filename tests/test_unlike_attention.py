@@ -22,7 +22,7 @@ from elrbench_plugins.attention_transfer.gate import gated_logits
 from elrbench_plugins.attention_transfer.losses import spatial_distances
 from elrbench_plugins.attention_transfer.unlike import at_stage, image_like, real_units, same_size
 from elrbench_plugins.cstat.losses import cosine_distance
-from elrbench_plugins.distillation.unlike_maps import Projection, pair_by_depth, resized, volume
+from elrbench_plugins.distillation.unlike_maps import pair_by_depth
 
 # One clip. The student's stage map has 1 channel, 4 positions in time and 2x2 pixels; the teacher sees 2 frames of 1x2.
 STUDENT = torch.tensor([[[1.0, 3], [1, 1]], [[3, 1], [3, 1]], [[0, 4], [0, 4]], [[0, 0], [0, 8]]])[None, None]
@@ -96,16 +96,6 @@ def test_low_images_get_the_frames_and_the_size_of_high_images() -> None:
     clips = torch.zeros(1, 3, 8, 6, 8)
     assert image_like(low, clips, 1)[0, 0, :, 5, 7].tolist() == list(range(8))
     assert image_like(high, high, 1) is high
-
-
-def test_a_projection_compares_at_the_common_size() -> None:
-    projection = Projection(2, 3)
-    student, teacher = torch.rand(2, 2, 4, 6, 8), torch.rand(6, 3, 3, 4)  # 2 clips; the teacher sees 3 frames
-    ours, theirs = projection(student, teacher, 2)
-    assert ours.shape == theirs.shape == (2, 3, 3, 3, 4)
-    assert torch.equal(theirs, volume(teacher, 2))
-    assert torch.equal(theirs[1, :, 2], teacher[5])  # in order of time
-    assert torch.allclose(ours, resized(projection.conv(student), (3, 3, 4)), atol=1e-6)
 
 
 # -- the temporal attention module of a student with other intervals

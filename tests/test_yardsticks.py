@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from benchmark_core.scoring.predictions import read_predictions
 from elrbench import ElrError
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.hof_svm.hof import Hof
-from elrbench_plugins.probe.check import check
 
 CPU = torch.device("cpu")
 SMALL: dict[str, dict[str, Any]] = {
@@ -176,7 +174,8 @@ def test_times_and_macs_are_estimated(toy_catalog: Catalog, tmp_path: Path) -> N
             "'efficientnet-lite0' has none with --weights scratch; pass --weights imagenet",
         ),
         ("probe", {"backbone": "toynet"}, "'toynet' has none"),
-        ("hof-svm", {"backbone": "efficientnet-lite0", "sampling": "4x1", "size": "48x64"}, "--method probe"),
+        ("hof-svm", {"backbone": "efficientnet-lite0"}, "'efficientnet-lite0'; use --backbone hof or pot"),
+        ("hof-svm", {"recipe": "modern"}, "lacks options of the recipe.*; remove --recipe"),
         ("hof-svm", {"modality": "flow"}, "--modality rgb"),
         ("hof-svm:pot", {"settings": ("method.scaling=hellinger",)}, "method.scaling=none"),
         ("hof-svm", {"settings": ("backbone.grids=2x2",)}, "TxYxX"),
@@ -189,7 +188,5 @@ def test_refusals(toy_catalog: Catalog, method: str, changes: dict[str, Any], wo
 
 
 def test_a_probe_refuses_early_fusion(toy_catalog: Catalog) -> None:
-    plan = plan_of(toy_catalog, "probe")
-    early = dataclasses.replace(plan, modality="rgb+diff-early")
-    with pytest.raises(ElrError, match="'rgb[+]diff-early' joins several .* --modality rgb"):
-        check(early, components_of(toy_catalog, plan))
+    with pytest.raises(ElrError, match="reads one input.*grey-early.* --modality rgb"):
+        plan_of(toy_catalog, "probe", modality="grey-early")

@@ -152,20 +152,27 @@ def _bare(
     if (low is None) != (fields["enhancer"] is None):
         raise ElrError("--enhancer and --low must be passed together, e.g. --enhancer bicubic --low 12x16")
 
-    from benchmark_core.clips.modality import check_modality, kind, streams
+    from benchmark_core.clips.modality import TEMPORAL, check_modality, early_parts, kind, streams
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.cost.structure import cost_of, describe_bare
     from benchmark_core.networks.assemble import build_backbone, build_recognizer
+    from benchmark_core.specs import NO_ENHANCER
     from benchmark_core.weights_file import add_weights
 
     catalog, weights = add_weights(catalog, fields["weights"] or "scratch")
     backbone = catalog.backbones[fields["backbone"]]
     enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
-    size = read_size("--size", fields["size"] or "256x340")
+    if backbone.native and enhancer and enhancer.name != NO_ENHANCER:
+        raise ElrError(f"backbone '{backbone.name}' works at the low size; remove --enhancer and --low")
+    if backbone.native and not fields["size"]:
+        raise ElrError(f"backbone '{backbone.name}' works at the low size; pass it, e.g. --size 12x16")
+    size = read_size("--size", fields["size"] or "256x340", smallest=backbone.smallest if backbone.native else 1)
     sampling = Sampling.parse(fields["sampling"] or backbone.sampling)
     modality = check_modality(fields["modality"] or "rgb")
     if len(streams(modality)) > 1:
         raise ElrError(f"--modality {modality} is two networks; pass one of {', '.join(streams(modality))}")
+    if set(early_parts(modality)) & set(TEMPORAL) and (backbone.dims == 2 or sampling.t == 1):
+        raise ElrError(f"--modality {modality} compares frames; pass a 3D --backbone and e.g. --sampling clip-16")
     if kind(modality) == "flow" and enhancer:
         raise ElrError("a flow network takes no enhancer; remove --enhancer and --low")
     describe = describe_bare(

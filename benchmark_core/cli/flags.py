@@ -36,19 +36,19 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("--sampling",),
         "KxT",
-        "Intervals x frames of a view: 4x1, stride 2: 4x1s2; windows-16; clip-24 (whole clip).",
+        "Frames of a view: 4x5 (4 intervals of 5), 4x5s2 (stride 2), windows-16, clip-24 (of the whole clip).",
     ),
-    (("--test-views",), "N+mirror", "Average N crops in time (of clip-T), mirror: also mirrored. Default: one view."),
+    (("--test-views",), "N+mirror", "Average views of a test clip: 3 (crops in time), mirror, 3+mirror. Default: one."),
     (("--precision",), "NAME", "fp32 or bf16."),
     (("--unlabelled",), "NAME", "Unlabelled clips for methods that use them: videos:PATH."),
     (("--teacher",), "DIR", "Run folder of a finished run; its network is the teacher."),
     (("--teacher-backbone",), "NAME", "The teacher's feature extractor. Default: the student's; see docs/running.md."),
     (("--teacher-weights",), "NAME", "The teacher's initialisation: scratch, imagenet. Default: its backbone's."),
-    (("--teacher-size",), "HxW", "Size of the teacher's network and its high views. Default: the student's."),
-    (("--teacher-frames",), "N", "Single frames of a view that a 2D teacher sees. Default: 4, or the student's."),
+    (("--teacher-size",), "HxW", "Size of the teacher's network and of high views. Default: the student's."),
+    (("--teacher-frames",), "N", "Frames of a view that a 2D teacher sees. Default: 4, or all of a 2D student."),
     (("--high-source",), "NAME", "Dataset of larger clips, which gives high views to natively low clips."),
     (("--budget",), "NAME", "paper, small or smoke. Default: paper."),
-    (("--recipe",), "NAME", "Set of training options for any method: modern. --set overrides single ones."),
+    (("--recipe",), "NAME", "Named set of training options: modern. --set overrides single options."),
 )
 
 

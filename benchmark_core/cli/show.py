@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LABELS: Mapping[str, str] = {
     "needs_high": "needs high views",
     "privileged": "scored on high views",
+    "backbones": "only backbones",
     "controls": "controls of all methods",
     "own_controls": "control of rows with a variant",
     "idea_options": "options without effect in the control",
@@ -28,6 +29,7 @@ LABELS: Mapping[str, str] = {
     "learnt": "trained",
     "frames": "frames per call",
     "dims": "dimensions",
+    "native": "works at the low size",
     "stages": "stage maps",
     "sampling": "default sampling",
     "published": "published settings",
@@ -136,6 +138,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
     if isinstance(spec, BackboneSpec):
         return {
             "dims": spec.dims,
+            "native": spec.native or None,
             "modality": spec.modality,
             "sampling": spec.sampling,
             "stages": list(spec.stages),
@@ -148,6 +151,8 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
     return {
         "needs_high": spec.needs_high,
         "privileged": spec.oracle,
+        "yardstick": spec.yardstick or None,
+        "backbones": list(spec.backbones),
         "controls": list(spec.controls),
         "own_controls": dict(spec.own_controls),
         "idea_options": list(spec.idea_options),

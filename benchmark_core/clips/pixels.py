@@ -9,7 +9,7 @@ from torch import Tensor
 
 AREA = 0.02, 0.2  # share of a view that is erased, smallest and largest
 ASPECT = 0.3, 3.3  # of the rectangle: height over width, both as shares of the view
-GREY = 0.299, 0.587, 0.114  # BT.601
+GREY = 0.299, 0.587, 0.114  # weights of red, green and blue in the luminance of BT.601
 
 
 def draw_rectangle(rng: np.random.Generator) -> npt.NDArray[np.float64]:

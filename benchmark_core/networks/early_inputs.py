@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from benchmark_core.clips.pixels import GREY
 from benchmark_core.networks.lucas_kanade import LucasKanade
 
-GREY = (0.299, 0.587, 0.114)  # BT.601
 GRID = 12  # pixels of the shorter side on which flow is estimated: motion there is below 2 pixels a frame
 
 # Root mean squares on 25 training clips of JHMDB at 12x16 (24 frames over the clip, noise of 2 grey levels). Each part

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 
+def centres(total: int, parts: int) -> list[int]:
+    """Return the indices of the frames at the centres of equal parts of `total` frames: 3, 9, 15, 21 for 4 of 24."""
+    return [(2 * part + 1) * total // (2 * parts) for part in range(parts)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FramePicker:
     """Turn K intervals of T frames into `wanted` intervals of one frame.
@@ -21,9 +26,8 @@ class FramePicker:
 
     @property
     def numbers(self) -> list[int]:
-        """Indices of the chosen frames among the K*T frames: 3, 9, 15 and 21 for 4 of 24."""
-        total = self.intervals * self.frames
-        return [(2 * part + 1) * total // (2 * self.wanted) for part in range(self.wanted)]
+        """Indices of the chosen frames among the K*T frames."""
+        return centres(self.intervals * self.frames, self.wanted)
 
     def view(self, view: Tensor) -> Tensor:
         """Return (B, n*wanted, C, 1, H, W) of a view (B, n*K, C, T, H, W).

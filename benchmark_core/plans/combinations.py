@@ -16,6 +16,13 @@ __all__ = ["RULES", "Components", "Rule", "check_combination", "check_extras", "
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        "backbone-of-method",
+        lambda plan, components: (
+            bool(components.method.backbones) and components.backbone.name not in components.method.backbones
+        ),
+        "method '{plan.method}' does not work with backbone '{plan.backbone}'; use --backbone {backbones}",
+    ),
     *NATIVE_RULES,
     Rule(
         "2d-needs-one-frame",
@@ -39,8 +46,8 @@ RULES: tuple[Rule, ...] = (
             bool(set(early_parts(plan.modality)) & set(TEMPORAL))
             and (components.backbone.dims == 2 or Sampling.parse(plan.sampling).t == 1)
         ),
-        "modality {plan.modality} needs a 3D backbone and several frames, but backbone '{plan.backbone}' is "
-        "{components.backbone.dims}D and sampling is {plan.sampling}; use e.g. a 3D --backbone with --sampling clip-16",
+        "modality {plan.modality} compares frames, which backbone '{plan.backbone}' with sampling {plan.sampling} sees "
+        "one by one; use a 3D --backbone and e.g. --sampling clip-16",
     ),
     Rule(
         "early-unread",
@@ -147,7 +154,8 @@ def check_combination(plan: Plan, components: Components) -> None:
             if rule.refuses(one, components):
                 reading = ", ".join(reads_unlabelled(one, components))
                 frames = Sampling.parse(one.sampling).t
-                words = {"reading": reading, "frames": frames, **rule_words(one, components)}
+                backbones = " or ".join(components.method.backbones)
+                words = {"reading": reading, "frames": frames, "backbones": backbones, **rule_words(one, components)}
                 raise ElrError(rule.why.format(plan=one, components=components, **words))
     for spec in (components.enhancer, components.method):
         if spec.check is not None:

@@ -43,7 +43,7 @@ def recipe_settings(method: MethodSpec, name: ComponentName, recipe: str | None)
     options = NAMED_RECIPES[recipe]
     if missing := [key for key in options if key not in method.options]:
         raise ElrError(
-            f"method '{name}' has no option {', '.join(missing)}, so --recipe {recipe} does not apply; its plugin must "
-            "merge elrbench.RECIPE into the method's options, or remove --recipe"
+            f"method '{name}' lacks options of the recipe '{recipe}' ({', '.join(missing)}); remove --recipe (a plugin "
+            "gets these options from elrbench.RECIPE)"
         )
     return {f"method.{key}": value for key, value in options.items()}

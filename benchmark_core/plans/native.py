@@ -65,7 +65,8 @@ NATIVE_RULES: tuple[Rule, ...] = (
     Rule(
         "native-size",
         _has_another_size,
-        "backbone '{plan.backbone}' works at the low size, {low} on this track, not {size}; remove --size",
+        "backbone '{plan.backbone}' works at the low size, {low} on this track, not {size}; remove --size or change "
+        "the low size with --degradation",
     ),
     Rule(
         "native-too-small",

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
 from benchmark_core.clips.clip_views import ClipViews
-from benchmark_core.clips.modality import check_modality
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.validation import read_validation_fraction, with_validation_split
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components, check_combination
+from benchmark_core.plans.field_values import FieldValues
 from benchmark_core.plans.lookup import expand, find
 from benchmark_core.plans.named_recipes import recipe_settings
 from benchmark_core.plans.native import native_defaults
@@ -21,7 +21,7 @@ from benchmark_core.plans.plan import Plan, read_size
 from benchmark_core.plans.resolve_extra import hr_source_name, unlabelled_name
 from benchmark_core.plans.resolve_teacher import TEACHER, Student, teacher_fields
 from benchmark_core.plans.settings import resolve_settings, split_budget, weights_setting
-from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, Spec, Value, defaults
+from benchmark_core.specs import DatasetSpec, DegradationSpec, EnhancerSpec, MethodSpec, Spec, Value, defaults
 
 BUDGETS = ("paper", "small", "smoke")
 # Plan fields that methods and budgets may set.
@@ -123,46 +123,19 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     classes = _classes(dataset, request.classes)
     holdout = 0.0 if request.holdout is None else read_validation_fraction(request.holdout)
     whole, dataset = dataset, with_classes(dataset, classes)
-    if request.budget not in BUDGETS:
-        raise unknown("budget", request.budget, BUDGETS)
-    budget = {**dataset.budgets.get(request.budget, {}), **method.budgets.get(request.budget, {})}
-    if method.budgets and request.budget not in method.budgets:
-        raise ElrError(
-            f"method '{method.name}' has no budget '{request.budget}'; use one of {', '.join(method.budgets)}"
-        )
-
-    budget, fixed = split_budget(method, method_name, budget)
-    for key in (*budget, *fixed, *method.defaults):
-        if "." not in key and key not in OVERRIDABLE:
-            raise unknown(
-                f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, OVERRIDABLE
-            )
-
-    native: dict[str, str] = {}  # what a native backbone has instead of the budget's values
-
-    def named(field_name: str, fallback: str = "") -> str:
-        return str(fixed.get(field_name, budget.get(field_name, method.defaults.get(field_name, fallback))))
-
-    def pick(field_name: str, fallback: str = "") -> str:
-        asked = getattr(request, field_name)
-        usual = str(fixed.get(field_name, native.get(field_name, named(field_name, fallback))))
-        if asked is not None and asked != fixed.get(field_name, asked):
-            raise ElrError(f"method '{method_name}' fixes {field_name} {usual}; remove --{field_name} {asked}")
-        found = usual if asked is None else str(asked)
-        if not found:
-            raise ElrError(f"method '{method.name}' has no default {field_name}; pass --{field_name}")
-        return found
+    budget, fixed = _budget_and_fixed(method, method_name, dataset, request.budget)
+    values = FieldValues(method=method, name=method_name, asked=vars(request), fixed=fixed, budget=budget)
 
     degradation, degradation_name = find(catalog.degradations, request.degradation or dataset.degradation)
-    backbone, backbone_name = find(catalog.backbones, pick("backbone"))
+    backbone, backbone_name = find(catalog.backbones, values.pick("backbone"))
     if backbone.native:
-        native = native_defaults(dataset, degradation)
-        if not native.get("size", request.size):
+        values = replace(values, native=native_defaults(dataset, degradation))
+        if not values.native.get("size", request.size):
             raise ElrError(
                 f"backbone '{backbone_name}' works at the low size, but clips of '{dataset_name}' differ in size; pass "
                 "the size that all are resized to, e.g. --size 16x16"
             )
-    enhancer, enhancer_name = find(catalog.enhancers, pick("enhancer"))
+    enhancer, enhancer_name = find(catalog.enhancers, values.pick("enhancer"))
     components = Components(
         dataset=dataset,
         degradation=degradation,
@@ -176,27 +149,10 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
             raise unknown(f"option in a budget of enhancer '{enhancer.name}'", key, enhancer.options)
     budget = {**own, **budget, **recipe_settings(method, method_name, request.recipe)}
 
-    protocol = request.protocol or dataset.default_protocol
-    if protocol not in dataset.protocols:
-        raise unknown(f"protocol of dataset '{dataset.name}'", protocol, dataset.protocols)
-    folds = dataset.protocols[protocol].folds
-    fold = request.fold or folds[0]
-    if fold not in folds:
-        raise unknown(f"fold of protocol '{protocol}'", fold, folds)
+    protocol, fold = _protocol_and_fold(dataset, request)
     components = replace(components, dataset=with_validation_split(dataset, holdout, protocol, fold))
-    weights = pick("weights", backbone.default_weights)
-    if request.weights is None and backbone.native:
-        weights = backbone.default_weights  # a budget names those of another network
-    if weights not in ("scratch", *backbone.weights):
-        raise unknown(f"weights of backbone '{backbone.name}'", weights, ("scratch", *backbone.weights))
-    modality = check_modality(pick("modality", "rgb"))
-    sampling = pick("sampling", backbone.sampling)
-    if request.sampling is None and backbone.dims == 3 and Sampling.parse(sampling).t == 1:
-        sampling = backbone.sampling  # single frames are meant for the 2D backbone that the method or budget names
+    network = values.of_network(backbone)
     ClipViews.parse(request.test_views or "")
-    precision = pick("precision", "fp32")
-    if precision not in ("fp32", "bf16"):
-        raise unknown("precision", precision, ("fp32", "bf16"))
     if not 0 <= request.seed < 2**64:  # what a record can hold
         raise ElrError(f"--seed {request.seed} is not a whole number from 0 to {2**64 - 1}")
     names = {
@@ -210,15 +166,19 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         components, names, budget, (*request.settings, *weights_setting(enhancer, request.enhancer_weights))
     )
     components = replace(components, enhancer=enhancer.under(defaults(enhancer) | _of(settings, "enhancer")))
-    size = read_size("--size", pick("size", "256x340"), smallest=1 if backbone.native else 8)
+    size = read_size("--size", values.pick("size", "256x340"), smallest=1 if backbone.native else 8)
     student = Student(
-        name=str(backbone_name), spec=backbone, weights=weights, size=size, sampling=Sampling.parse(sampling)
+        name=str(backbone_name),
+        spec=backbone,
+        weights=network["weights"],
+        size=size,
+        sampling=Sampling.parse(network["sampling"]),
     )
     teacher, teacher_backbone = teacher_fields(
         catalog,
         student,
         {field: getattr(request, field) for field in TEACHER},
-        named,
+        values.usual,
         trains=method.has_teacher(expand(method, method_name) | _of(settings, "method")),
     )
     components = replace(components, teacher_backbone=teacher_backbone)
@@ -231,11 +191,11 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         high_source=hr_source_name(catalog, request.high_source, (whole, dataset_name), components),
         enhancer=str(enhancer_name),
         backbone=str(backbone_name),
-        weights=weights,
-        modality=modality,
+        weights=network["weights"],
+        modality=network["modality"],
         size=size,
-        sampling=str(Sampling.parse(sampling)),
-        precision=precision,
+        sampling=network["sampling"],
+        precision=network["precision"],
         budget=request.budget,
         seed=request.seed,
         settings=settings,
@@ -247,6 +207,35 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         test_views=request.test_views or "",
     )
     return plan, _with_options(plan, components)
+
+
+def _budget_and_fixed(
+    method: MethodSpec, name: ComponentName, dataset: DatasetSpec, budget_name: str
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Return fields and options of a budget, and the fields that variants of `name` fix. Raises ElrError if unknown."""
+    if budget_name not in BUDGETS:
+        raise unknown("budget", budget_name, BUDGETS)
+    if method.budgets and budget_name not in method.budgets:
+        raise ElrError(f"method '{method.name}' has no budget '{budget_name}'; use one of {', '.join(method.budgets)}")
+    both = {**dataset.budgets.get(budget_name, {}), **method.budgets.get(budget_name, {})}
+    budget, fixed = split_budget(method, name, both)
+    for key in (*budget, *fixed, *method.defaults):
+        if "." not in key and key not in OVERRIDABLE:
+            raise unknown(
+                f"plan field in a budget or the defaults of '{method.name}' or '{dataset.name}':", key, OVERRIDABLE
+            )
+    return budget, fixed
+
+
+def _protocol_and_fold(dataset: DatasetSpec, request: PlanRequest) -> tuple[str, str]:
+    protocol = request.protocol or dataset.default_protocol
+    if protocol not in dataset.protocols:
+        raise unknown(f"protocol of dataset '{dataset.name}'", protocol, dataset.protocols)
+    folds = dataset.protocols[protocol].folds
+    fold = request.fold or folds[0]
+    if fold not in folds:
+        raise unknown(f"fold of protocol '{protocol}'", fold, folds)
+    return protocol, fold
 
 
 def _of(settings: Mapping[str, Value], kind: str) -> dict[str, Value]:

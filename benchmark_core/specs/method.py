@@ -19,6 +19,7 @@ class MethodSpec(Spec):
     recognizer: `recognizer(parts) -> Recognizer`, a pure function of the plan; only for a method with its own head.
     recognizer_options: options that shape the recognizer; the others do not change its cost.
     defaults: plan fields that the method prefers (backbone, enhancer, size, sampling, …).
+    backbones: the only backbones that the method works with; empty: it works with any.
     needs_high: training reads high views of the training clips.
     needs: "stages": the method reads the backbone's stage maps. "intervals": its head has a fixed number of intervals
         K, so that sampling by windows is refused. "single-input": it reads pictures or flow itself instead of what the
@@ -45,6 +46,7 @@ class MethodSpec(Spec):
     recognizer: Target | None = None
     recognizer_options: tuple[str, ...] = ()
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
+    backbones: tuple[str, ...] = ()
     needs_high: bool = False
     needs: tuple[Literal["stages", "intervals", "single-input"], ...] = ()
     unlabelled: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)

@@ -63,8 +63,7 @@ def weights(
     if rolling == "stat":
         if blocks not in STAT:
             raise ElrError(
-                f"STAT lists rolling weights for 4 blocks, and the backbone has {blocks}; "
-                "set method.rolling=cstat-per-stage"
+                f"STAT lists rolling weights for 2 or 4 maps, not for {blocks}; set method.rolling=cstat-per-stage"
             )
         return list(STAT[blocks][stage])
     return rolling_weights(blocks, per_stage=rolling == "cstat-per-stage")[stage]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from benchmark_core.networks.frame_picker import centres
 from elrbench_plugins.distillation.unlike_maps import common_shape, resized, volume
 
 
@@ -54,7 +55,7 @@ def image_like(image: Tensor, like: Tensor, clips: int) -> Tensor:
     seen, wanted = volume(image, clips), volume(like, clips)  # (B, C, K*T, h, w)
     total, frames = seen.shape[2], wanted.shape[2]
     if total != frames:
-        seen = seen[:, :, [(2 * part + 1) * total // (2 * frames) for part in range(frames)]]
+        seen = seen[:, :, centres(total, frames)]
     flat = seen.transpose(1, 2).flatten(0, 1)  # (B*frames, C, h, w)
     flat = interpolate(flat, tuple(like.shape[-2:]), mode="bilinear", align_corners=False, antialias=True)
     if like.ndim == 4:

@@ -1,4 +1,4 @@
-"""Compare stage maps of networks that differ in size, frames and channels: resize to a common size, project channels.
+"""Compare stage maps of networks that differ in size and frames: resize both to a common size.
 
 A stage map of an image network is (N, C, h, w), that of a video network (N, C, T, h, w). N is B clips times K
 intervals, in order of time. A *volume* is (B, C, K*T, h, w): all positions of a clip in time, whatever the network
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool3d
 
 S = TypeVar("S")
@@ -35,7 +35,7 @@ def resized(volumes: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def common_shape(one: Tensor, other: Tensor) -> tuple[int, ...]:
-    """Return the smaller size of two volumes along each axis (time, h, w): no position is invented."""
+    """Return the smaller size of two volumes along each axis (time, h, w), so that neither is enlarged."""
     return tuple(min(pair) for pair in zip(one.shape[2:], other.shape[2:], strict=True))
 
 
@@ -51,21 +51,3 @@ def pair_by_depth(one: Sequence[S], other: Sequence[S]) -> list[tuple[S, S]]:
         return [stages[(2 * number * len(stages) + fewer) // (2 * fewer) - 1] for number in range(1, fewer + 1)]
 
     return list(zip(chosen(one), chosen(other), strict=True))
-
-
-class Projection(nn.Module):
-    """A trained 1x1x1 convolution from the student's channels to the teacher's, for losses that compare channels."""
-
-    def __init__(self, channels: int, wanted: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv3d(channels, wanted, 1, bias=False)
-
-    def forward(self, student: Tensor, teacher: Tensor, clips: int) -> tuple[Tensor, Tensor]:
-        """Return the projected student's and the teacher's volumes, (B, wanted, time, h, w), at their common size.
-
-        student, teacher: stage maps (B*K, C, [T,] h, w). The student is projected after its maps are averaged, which
-        gives the same as before and is cheaper.
-        """
-        ours, theirs = volume(student, clips), volume(teacher, clips)
-        shape = common_shape(ours, theirs)
-        return self.conv(resized(ours, shape)), resized(theirs, shape)

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from elrbench_plugins.drop_path import DropPath
+
 # repeats, kernel, stride of the first repeat, expansion, output channels of Lite0; Table 1 of the paper
 LAYOUT = (
     (1, 3, 1, 1, 16),
@@ -94,7 +96,7 @@ class MBConv(nn.Module):
         self._bn2 = norm(outputs)
         self._relu = nn.ReLU6(inplace=True)
         self.shortcut = stride == 1 and inputs == outputs
-        self.drop = drop
+        self._drop_path = DropPath(drop)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return (N, outputs, h', w') for (N, inputs, h, w), see `SameConv`."""
@@ -106,14 +108,7 @@ class MBConv(nn.Module):
             x = self._relu(self._bn0(self._expand_conv(x)))
         x = self._relu(self._bn1(self._depthwise_conv(x)))
         x = self._bn2(self._project_conv(x))
-        return self._drop(x) if self.shortcut else x
-
-    def _drop(self, x: Tensor) -> Tensor:
-        """Stochastic depth: in training, zero the block for an image with probability `drop` and rescale the others."""
-        if not self.training or self.drop == 0:
-            return x
-        kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop
-        return x * (kept / (1 - self.drop)).to(x.dtype)
+        return self._drop_path(x) if self.shortcut else x
 
 
 class EfficientNetLite(nn.Module):

@@ -1,4 +1,4 @@
-"""elr-distil: a student at the low size, trained by everything that high views of the training clips can teach."""
+"""elr-distil: a student at the low size, which learns from high views of the training clips in several ways."""
 
 from elrbench import MethodSpec, hookimpl
 from elrbench_plugins.elr_distil.options import BUDGETS, DEFAULTS, IDEAS, OPTIONS, VARIANTS
@@ -10,7 +10,7 @@ def elr_methods() -> list[MethodSpec]:
     return [
         MethodSpec(
             name="elr-distil",
-            summary="elrbench's own method: many low views of each high view, and what a high-view teacher knows",
+            summary="elrbench's own method: many low views of each clip, and distillation from teachers on high views",
             citation="elrbench. Ideas from: Ryoo et al., AAAI 2017 (arXiv 1604.03196), transforms; Hinton et al., 2015 "
             "(arXiv 1503.02531), soft labels; Ma et al., ResKD, NeurIPS 2022, map loss; Simonyan & Zisserman, NeurIPS "
             "2014, motion teacher; Xu et al., CVPR 2019, order; Benaim et al., CVPR 2020, speed; Tong et al., "

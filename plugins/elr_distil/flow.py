@@ -3,21 +3,37 @@
 Lucas & Kanade, IJCAI 1981, solve for the displacement that explains the differences in a window around each pixel.
 Bouguet, Pyramidal Implementation of the Lucas Kanade Feature Tracker, 2001, repeats this from coarse to fine, each time
 after warping the second picture back.
+
+`benchmark_core.networks.lucas_kanade` does neither: it is part of deployed networks, where motion is below two pixels.
+Here the pictures are finer and the flow serves training alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-GREY = (0.299, 0.587, 0.114)  # BT.601
+from benchmark_core.clips.pixels import GREY
+
 WINDOW = 1.5  # standard deviation of the Gaussian window, in pixels
 TAIL = 1e-6  # smaller weights are left out, because products with denormal numbers are slow
 RIDGE = 1e-3  # added to the diagonal of the 2x2 system; gradients are per pixel of grey in [0, 1]
 ITERATIONS = 3  # per level
 SMALLEST = 6  # pixels of the shorter side at the coarsest level
 LARGEST = 2.0  # pixels by which one iteration may change the flow
+
+
+def flow_at(high: Tensor, size: Sequence[int]) -> Tensor:
+    """Return the flow (B*K, 2, T, h, w) of high views (B, K, 3, T, H, W), which are averaged to `size` first.
+
+    h and w are those of `size`, or of the view if it is smaller. Flow is in pixels of this size.
+    """
+    frames = high.flatten(0, 1)  # (B*K, 3, T, H, W)
+    sides = [min(wanted, side) for wanted, side in zip(size, frames.shape[-2:], strict=True)]
+    return flow_of(F.adaptive_avg_pool2d(frames.flatten(1, 2), sides).unflatten(1, frames.shape[1:3]))
 
 
 def flow_of(frames: Tensor) -> Tensor:

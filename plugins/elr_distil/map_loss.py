@@ -16,7 +16,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def resized(stage: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """Return maps (B, C, T', h', w') for (B, C, T, h, w): bilinear in space and linear in time."""
+    """Return maps (B, C, T', h', w') for (B, C, T, h, w): bilinear in space, as in ResKD, and linear in time.
+
+    Attention transfer averages instead (`distillation.unlike_maps`), because it never enlarges a map.
+    """
     return stage if stage.shape[2:] == size else F.interpolate(stage, size, mode="trilinear", align_corners=False)
 
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark_core.clips.augment import cut
 from benchmark_core.networks.heads import MeanLogits
 from benchmark_core.training.seeds import seeded
-from elrbench_plugins.elr_distil.flow import flow_of
+from elrbench_plugins.elr_distil.flow import flow_at
 from elrbench_plugins.elr_distil.options import FINER
 
 if TYPE_CHECKING:
@@ -40,10 +39,8 @@ class MotionStream(nn.Module):
 
     def last_map(self, high: Tensor, mask: Tensor, box: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits (B, C) and the last map (B*K, C', T', h, w) of high views (B, K, 3, T, H, W)."""
-        intervals, frames = high.shape[1], high.flatten(0, 1)
-        size = [min(ours, theirs) for ours, theirs in zip(self.size, frames.shape[-2:], strict=True)]
-        small = F.adaptive_avg_pool2d(frames.flatten(1, 2), size).unflatten(1, frames.shape[1:3])
-        flow = (flow_of(small) / BOUND).clamp(-1, 1)  # (B*K, 2, T, H, W)
+        intervals = high.shape[1]
+        flow = (flow_at(high, self.size) / BOUND).clamp(-1, 1)  # (B*K, 2, T, h, w)
         if box is not None:
             flow = cut(flow, box.repeat_interleave(intervals, 0), flow=True)
         motion = torch.cat([flow, flow.square().sum(1, keepdim=True).sqrt()], 1)

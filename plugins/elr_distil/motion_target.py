@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elrbench_plugins.elr_distil.flow import flow_of
+from elrbench_plugins.elr_distil.flow import flow_at
 from elrbench_plugins.elr_distil.map_loss import resized
 from elrbench_plugins.elr_distil.options import FINER
 
@@ -28,11 +28,9 @@ def target_flow(high: Tensor, low: Sequence[int]) -> Tensor:
 
     The high view is averaged to twice the low size; the flow of this is averaged to the low size.
     """
-    frames = high.flatten(0, 1)  # (N, 3, T, H, W)
-    size = [min(FINER * cells, side) for cells, side in zip(low, frames.shape[-2:], strict=True)]
-    small = F.adaptive_avg_pool2d(frames.flatten(1, 2), size).unflatten(1, frames.shape[1:3])
-    flow = flow_of(small)
-    shrink = flow.new_tensor([low[1] / size[1], low[0] / size[0]]).reshape(2, 1, 1, 1)
+    flow = flow_at(high, [FINER * cells for cells in low])
+    height, width = flow.shape[-2:]
+    shrink = flow.new_tensor([low[1] / width, low[0] / height]).reshape(2, 1, 1, 1)
     return F.adaptive_avg_pool2d(flow.flatten(1, 2), list(low)).unflatten(1, flow.shape[1:3]) * shrink
 
 

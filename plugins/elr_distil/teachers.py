@@ -68,7 +68,7 @@ class Teachers:
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
-    """What the teachers say of a batch: logits (B, C), and the last map (B, C', T, h, w) of the one that gives maps."""
+    """Outputs for a batch: logits (B, C) of all teachers, and the last map (B, C', T, h, w) of one, see `of_maps`."""
 
     logits: Tensor
     last: Tensor

@@ -29,7 +29,7 @@ def elr_backbones() -> list[BackboneSpec]:
                 "still": Option(
                     default=0.4,
                     low=0.0,
-                    help="pixels per frame at network size below which a pixel counts as still, in a bin of its own",
+                    help="pixels per frame at network size: a slower pixel votes for the bin of no motion",
                 ),
                 "grids": Option(
                     default="1x1x1,1x2x2,2x3x4,2x6x8",
@@ -62,7 +62,7 @@ def elr_backbones() -> list[BackboneSpec]:
                 "still": Option(
                     default=0.6,
                     low=0.0,
-                    help="pixels per frame at network size below which motion is ignored (3 of 320 are 0.6 of 64)",
+                    help="pixels per frame at network size: slower motion is ignored (3 of 320 are 0.6 of 64)",
                 ),
             },
         ),
@@ -81,6 +81,7 @@ def elr_methods() -> list[MethodSpec]:
             fit="elrbench_plugins.hof_svm.method:fit",
             recognizer="elrbench_plugins.hof_svm.method:recognizer",
             recognizer_options=("head", "scaling", "pyramid", "vectors"),
+            backbones=("hof", "pot"),
             check="elrbench_plugins.hof_svm.check:check",
             options=options(head="rbf-svm", scaling="hellinger"),
             variants={"pot": {"backbone": "pot", "head": "chi2-svm", "scaling": "none"}},

@@ -7,12 +7,7 @@ from elrbench_plugins.hof_svm.grids import read_grids
 
 
 def check(plan: Plan, components: Components) -> None:
-    """Raise ElrError if the backbone is no descriptor, the views are no pictures, or options do not fit each other."""
-    if plan.backbone not in ("hof", "pot"):
-        raise ElrError(
-            f"method 'hof-svm' reads a descriptor, but backbone '{plan.backbone}' is a network; use --backbone hof or "
-            "pot, or --method probe for a pre-trained network"
-        )
+    """Raise ElrError if the views are no pictures, or options do not fit each other."""
     if plan.modality != "rgb":
         raise ElrError(
             f"method 'hof-svm' computes optical flow itself and takes pictures, not {plan.modality}; use --modality rgb"

@@ -9,49 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import accumulate
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark_core.specs import Value
+from elrbench_plugins.hof_svm.descriptor import Descriptor
 from elrbench_plugins.hof_svm.flow import flow_of, luma, real_frames
 from elrbench_plugins.hof_svm.grids import read_grids
 from elrbench_plugins.hof_svm.histograms import gradient, histograms, motion_votes, votes
-from elrbench_plugins.svm_head.precision import full_precision
 
 
-class Hof(nn.Module):
-    """Map clips (N, 3, T, H, W) in [0, 1] to sums of votes in cells. There is nothing to train but the classifier.
+class Hof(Descriptor):
+    """Map clips (N, 3, T, H, W) in [0, 1] to sums of votes in cells.
 
     kinds: bins of HOF, MBH right, MBH down and HOG in a cell. cells: cells of each grid.
     Frames that only repeat the last one are left out.
     """
 
     def __init__(self, classes: int, bins: int = 8, still: float = 0.4, grids: str = "1x1x1,1x2x2,2x3x4,2x6x8") -> None:
-        super().__init__()
-        self.bins, self.still, self.grids = bins, still, read_grids(grids)
-        self.kinds = (bins + 1, bins, bins, bins)
-        self.cells = tuple(times * rows * columns for times, rows, columns in self.grids)
-        self.num_features = sum(self.cells) * sum(self.kinds)
-        self.classifier = nn.Linear(self.num_features, classes)
-
-    def get_classifier(self) -> nn.Module:
-        """Return the linear layer that methods other than `hof-svm` train."""
-        return self.classifier
-
-    def forward_features(self, clips: Tensor) -> list[Tensor]:
-        """Return [(N, num_features, 1, 1, 1)]: the descriptor is the only map."""
-        with full_precision(clips.device):
-            found = [self.describe(clip.float()) for clip in clips]
-        return [torch.stack(found)[:, :, None, None, None]]
-
-    def pool(self, last: Tensor) -> Tensor:
-        """Return (N, num_features), for (N, num_features, 1, 1, 1)."""
-        return last.flatten(1)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Return logits (N, C)."""
-        logits: Tensor = self.classifier(self.pool(self.forward_features(clips)[-1]))
-        return logits
+        read = read_grids(grids)
+        cells, kinds = tuple(times * rows * columns for times, rows, columns in read), (bins + 1, bins, bins, bins)
+        super().__init__(sum(cells) * sum(kinds), classes)
+        self.bins, self.still, self.grids = bins, still, read
+        self.kinds, self.cells = kinds, cells
 
     def describe(self, clip: Tensor) -> Tensor:
         """Return the descriptor (num_features,) of a clip (3, T, H, W)."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark_core.specs import Value
+from elrbench_plugins.hof_svm.descriptor import Descriptor
 from elrbench_plugins.hof_svm.flow import flow_of, luma, real_frames
 from elrbench_plugins.hof_svm.histograms import gradient, histograms, motion_votes, votes
-from elrbench_plugins.svm_head.precision import full_precision
 
 OPERATORS = 4  # sum, maximum, positive and negative gradients
 DESCRIPTORS = 2  # HOF, HOG
 
 
-class Pot(nn.Module):
+class Pot(Descriptor):
     """Map clips (N, 3, T, H, W) in [0, 1] to (N, num_features): descriptor, operator, window, value of the frame.
 
     groups: number of groups for the chi-square kernel: each descriptor under each operator.
@@ -38,30 +38,9 @@ class Pot(nn.Module):
         least: float = 0.01,
         still: float = 0.6,
     ) -> None:
-        super().__init__()
+        super().__init__(self.groups * (2**levels - 1) * cells * cells * bins, classes)
         self.bins, self.cells, self.levels = bins, cells, levels
         self.lag, self.least, self.still = lag, least, still
-        self.num_features = self.groups * (2**levels - 1) * cells * cells * bins
-        self.classifier = nn.Linear(self.num_features, classes)
-
-    def get_classifier(self) -> nn.Module:
-        """Return the linear layer that methods other than `hof-svm` train."""
-        return self.classifier
-
-    def forward_features(self, clips: Tensor) -> list[Tensor]:
-        """Return [(N, num_features, 1, 1, 1)]: the descriptor is the only map."""
-        with full_precision(clips.device):
-            found = [self.describe(clip.float()) for clip in clips]
-        return [torch.stack(found)[:, :, None, None, None]]
-
-    def pool(self, last: Tensor) -> Tensor:
-        """Return (N, num_features), for (N, num_features, 1, 1, 1)."""
-        return last.flatten(1)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Return logits (N, C)."""
-        logits: Tensor = self.classifier(self.pool(self.forward_features(clips)[-1]))
-        return logits
 
     def describe(self, clip: Tensor) -> Tensor:
         """Return the descriptor (num_features,) of a clip (3, T, H, W)."""

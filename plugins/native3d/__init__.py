@@ -22,7 +22,7 @@ UNSPECIFIED = (
     "elrbench's own",
     "filters between space and time: as many as the block has outputs, fewer than the paper's M",
 )
-SIZES = {"xs": "0.2 M parameters", "s": "1.0 M parameters", "m": "2.1 M parameters", "l": "3.8 M parameters"}
+SIZES = {"xs": "0.2 M parameters", "s": "1.0 M parameters", "m": "2.2 M parameters", "l": "3.8 M parameters"}
 
 
 @hookimpl

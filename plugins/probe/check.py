@@ -6,16 +6,11 @@ from elrbench import Components, ElrError, Plan
 
 
 def check(plan: Plan, components: Components) -> None:
-    """Raise ElrError if the backbone has no trained weights, or the modality joins several inputs in one network."""
+    """Raise ElrError if the backbone has no trained weights."""
     if plan.weights == "scratch":
         named = ", ".join(components.backbone.weights)
         remedy = f"pass --weights {named}" if named else "pass --weights FILE or another --backbone"
         raise ElrError(
             f"method 'probe' keeps the weights of its backbone, but '{plan.backbone}' has none with --weights scratch; "
             f"{remedy}"
-        )
-    if plan.modality.endswith("-early"):
-        raise ElrError(
-            f"method 'probe' reads one stream, but modality '{plan.modality}' joins several in the first layer, for "
-            "which no weights are trained; use --modality rgb"
         )

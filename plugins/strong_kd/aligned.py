@@ -3,6 +3,9 @@
 The augmentation follows the crop, at network size. Brightness, contrast, saturation and mixup are affine in the pixels
 and constant over a view. They therefore commute with averaging, apart from clipping: the augmented low view stays the
 average of the augmented high view.
+
+The core's augmentation (`benchmark_core.training.batch_augmentation`) changes views before enhancement and draws other
+random numbers. Published records hold for the augmentation here.
 """
 
 from __future__ import annotations

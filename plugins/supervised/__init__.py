@@ -27,7 +27,7 @@ def elr_methods() -> list[MethodSpec]:
         ),
         MethodSpec(
             name="teacher",
-            summary="the teacher: the same network trained and scored on high views (oracle, not ranked)",
+            summary="the teacher: a network trained and scored on high views (oracle, not ranked)",
             fit="elrbench_plugins.supervised.fit:teacher",
             options=OPTIONS,
             defaults=DEFAULTS,

@@ -66,6 +66,6 @@ def features(network: Recognizer, view: str, batch: Batch) -> Tensor:
     seen = batch.low if view == "low" else batch.high
     assert seen is not None
     image, _ = network.enhance_and_crop(seen)
-    maps = network.backbone.forward_features((image - network.mean) / network.std)
+    maps = network.backbone.forward_features(network.backbone_input(image))
     pooled: Tensor = network.backbone.pool(maps[-1])
     return pooled.float()

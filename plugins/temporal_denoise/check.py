@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark_core.clips.modality import kind
 from elrbench import Components, ElrError, Plan
 
 
@@ -11,7 +12,7 @@ def check(plan: Plan, components: Components) -> None:
         raise ElrError(
             f"enhancer '{plan.enhancer}' compares patches around a pixel; set enhancer.patch to an odd number"
         )
-    if "flow" in plan.modality and not plan.modality.endswith("-early"):  # early fusion computes flow itself
+    if any(kind(stream.modality) == "flow" for stream in plan.streams):
         raise ElrError(
             f"enhancer '{plan.enhancer}' takes 16 frames at once, but stored optical flow is computed from frames that "
             "are enlarged one by one; use --enhancer bilinear with --modality flow"

@@ -73,6 +73,12 @@ def test_if_all_rows_exceed_it_the_page_says_so(tmp_path: Path) -> None:
     assert MARK not in shown and "All learned rows" in shown
 
 
+def test_a_track_of_yardsticks_alone_says_that_no_learned_row_has_a_score(tmp_path: Path) -> None:
+    put(tmp_path, make_record(bits(1), method="simple", more=SIMPLE))
+    shown = texts(tmp_path)[f"{PAGE}.md"]
+    assert "No learned row has a score" in shown and "All learned rows" not in shown
+
+
 def test_an_incomplete_yardstick_marks_nothing(tmp_path: Path) -> None:
     folds = ("1", "2")
     put(tmp_path, *(make_record(bits(1), method="mine", folds=folds, fold=fold) for fold in folds))

@@ -78,7 +78,7 @@ class TrackCells:
         assert best.score
         shown = f"{best.row.first['plan']['method']} ({spread(best.score)})"
         if not any(yardstick.exceeded_by(ranked) is not None for ranked in self.table.competitors):
-            return f"Best yardstick of this track: {shown}, a simple method to compare with. No learned row has a score."
+            return f"Best yardstick of this track: {shown}, a simple method. No learned row has a score."
         if not yardstick.behind:
             return f"All learned rows that are scored exceed the best yardstick of this track, {shown}."
         return f"{MARK}: does not exceed the best yardstick of this track, {shown}, a simple method to compare with."

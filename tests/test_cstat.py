@@ -268,7 +268,7 @@ def test_fixed_weights_of_table_1() -> None:
 
 
 def test_stats_list_is_for_four_blocks() -> None:
-    with pytest.raises(ElrError, match="the backbone has 5; set method.rolling=cstat-per-stage"):
+    with pytest.raises(ElrError, match="not for 5; set method.rolling=cstat-per-stage"):
         rolling.weights("stat", 5, epoch=0, epochs=10)
 
 

@@ -213,9 +213,9 @@ def test_what_is_broken_is_one_line_and_the_rest_goes_on(call):
     assert "more of it" not in out + err and "Traceback" not in out + err
     assert "failed: enhancer 'from-nothing'" in rows["from-nothing"]
     assert rows["toynet"].endswith("measured") and rows["bicubic"].endswith("measured")
-    assert out.splitlines()[-1].endswith("8 measured, 2 failed")
-    progress = [line for line in err.splitlines() if re.match(r"\d+/10 ", line)]
-    assert len(progress) == 10 and progress[0].startswith("1/10 broken")
+    assert out.splitlines()[-1].endswith("9 measured, 2 failed")
+    progress = [line for line in err.splitlines() if re.match(r"\d+/11 ", line)]
+    assert len(progress) == 11 and progress[0].startswith("1/11 broken")
 
 
 def test_it_is_json_too(call):

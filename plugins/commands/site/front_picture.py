@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from elrbench_plugins.commands.site.blocks import Block
 
-WIDTH, HEIGHT = 920, 480
-LEFT, RIGHT, TOP, BOTTOM = 56, 320, 34, 46  # margins in pixels; names stand in the right margin
+WIDTH, HEIGHT = 950, 480
+LEFT, RIGHT, TOP, BOTTOM = 56, 350, 34, 46  # margins in pixels; names stand in the right margin
 ROW = 15  # pixels from one name to the next
 COLOURS = {"ranked": "#1f5fa8", "lower bound": "#9a5b00", "oracle": "#6b6b6b"}
 

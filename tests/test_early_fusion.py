@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from benchmark_core.catalog import Catalog, Section
-from benchmark_core.clips.modality import MODALITIES, channels, check_modality, input_channels, kind, streams
+from benchmark_core.clips.modality import (
+    MODALITIES,
+    channels,
+    check_modality,
+    input_channels,
+    kind,
+    part_channels,
+    streams,
+)
 from benchmark_core.cost.macs import count_macs
 from benchmark_core.cost.structure import describe_plan
 from benchmark_core.networks.assemble import build_backbone, recognizer_of
@@ -92,7 +100,7 @@ def inputs(parts: str, image: Tensor) -> Tensor:
     scales = [torch.full((input_channels(f"{parts}-early"),), 1.0)]
     first = 0
     for name in names:
-        count = 2 if name == "flow" else 1 if "grey" in names else 3
+        count = part_channels(name, tuple(names))
         scales[0][first : first + count] = SCALE.get(name, 1.0)
         first += count
     return found * scales[0].reshape(1, -1, *[1] * (image.ndim - 2))
@@ -146,6 +154,18 @@ def test_colours_grey_deviation_and_difference_by_hand() -> None:
     assert torch.allclose(found[0], torch.tensor([0.3, 0.3, 0.3]), atol=1e-6)
     mean, std = (sum(w * x for w, x in zip((0.299, 0.587, 0.114), each, strict=True)) for each in (MEAN, STD))
     assert torch.allclose(found[1], torch.tensor([0.2299, 0.5299, 0.8299]).sub(mean).div(std), atol=1e-5)
+
+
+def test_contrast_is_the_luminance_above_the_mean_of_the_clip() -> None:
+    image = torch.zeros(2, 3, 2, 1, 2)
+    image[0, :, 1] = 0.4  # frame 1 of clip 0; its mean is 0.2
+    image[1] = 0.7
+    found = inputs("contrast+dev", image)
+    assert found.shape[1] == 2  # the deviation is of the luminance, too
+    torch.testing.assert_close(found[0, 0, :, 0, 0], torch.tensor([-0.2, 0.2]))
+    torch.testing.assert_close(found[1, 0], torch.zeros(2, 1, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(inputs("contrast", image + 0.1)[:, 0], found[:, 0], atol=1e-5, rtol=0)
+    assert inputs("rgb+contrast+dev", image).shape[1] == 7
 
 
 def test_pictures_without_time_have_their_grey() -> None:

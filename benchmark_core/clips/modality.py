@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from benchmark_core.errors import ElrError, unknown
@@ -20,7 +21,7 @@ SMALLEST = 12  # pixels that optical flow by DIS needs along each side
 MODALITIES = ("rgb", "flow", "flow:tvl1", "rgb+flow", "rgb+flow:tvl1")  # without early fusion
 
 EARLY = "-early"
-PARTS = ("rgb", "grey", "dev", "diff", "flow")  # of an early fusion
+PARTS = ("rgb", "grey", "contrast", "dev", "diff", "flow")  # of an early fusion
 TEMPORAL = ("dev", "diff", "flow")  # parts that need several frames
 
 
@@ -71,10 +72,15 @@ def input_channels(stream: str) -> int:
 
 
 def part_channels(part: str, parts: tuple[str, ...]) -> int:
-    """Return the channels of one of the parts of an early fusion. `dev` and `diff` are of grey if `grey` is a part."""
+    """Return the channels of one of the parts of an early fusion."""
     if part == "flow":
         return FLOW
-    return 1 if "grey" in parts else RGB
+    return 1 if part == "contrast" or in_grey(parts) else RGB
+
+
+def in_grey(parts: Sequence[str]) -> bool:
+    """Return whether `dev` and `diff` are of the luminance: `grey` or `contrast` is a part, and `rgb` is not."""
+    return "rgb" not in parts and ("grey" in parts or "contrast" in parts)
 
 
 def algorithm(stream: str) -> Algorithm:

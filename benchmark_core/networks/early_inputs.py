@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from benchmark_core.clips.modality import in_grey
 from benchmark_core.clips.pixels import GREY
 from benchmark_core.networks.lucas_kanade import LucasKanade
 
@@ -21,15 +22,18 @@ GRID = 12  # pixels of the shorter side on which flow is estimated: motion there
 # Root mean squares on 25 training clips of JHMDB at 12x16 (24 frames over the clip, noise of 2 grey levels). Each part
 # is divided by its own, so that it is about 1, like normalised colours. Deviation and difference are in intensities of
 # [0, 1], flow is in pixels of the grid.
-SCALE = {"dev": 0.05, "diff": 0.025, "flow": 0.13}
+# Contrast is in intensities; 0.2 is the usual spread within a clip of JHMDB.
+SCALE = {"contrast": 0.2, "dev": 0.05, "diff": 0.025, "flow": 0.13}
 
 
 class EarlyInputs(nn.Module):
     """The inputs of a backbone from its pictures.
 
-    parts: `rgb` or `grey`, normalised by mean and std; `dev`: deviation from the clip's temporal mean; `diff`: the next
-        frame minus this one, the last repeats; `flow`: see `lucas_kanade`, of the luminance on a grid of at least
-        `GRID` rows and columns. `dev` and `diff` are of grey if `grey` is a part, otherwise of the three colours.
+    parts: `rgb` or `grey`, normalised by mean and std; `contrast`: the luminance above its mean over all pixels and
+        frames, so that clips of a warm and a cold room, or of a bright and a dark one, look the same; `dev`: deviation
+        from the clip's temporal mean; `diff`: the next frame minus this one, the last repeats; `flow`: see
+        `lucas_kanade`, of the luminance on a grid of at least `GRID` rows and columns. `dev` and `diff` are of the
+        luminance if `grey` or `contrast` is a part and `rgb` is not, otherwise of the three colours.
     size: (H, W) of the pictures. mean, std: of red, green and blue, the backbone's.
     """
 
@@ -42,7 +46,7 @@ class EarlyInputs(nn.Module):
     ) -> None:
         super().__init__()
         self.parts = tuple(parts)
-        self.grey = "grey" in parts
+        self.grey = in_grey(parts)
         weights = torch.tensor(GREY)
         for name, values in (("mean", mean), ("std", std)):
             numbers = torch.tensor(values)
@@ -61,7 +65,7 @@ class EarlyInputs(nn.Module):
 
     def _inputs(self, image: Tensor) -> Tensor:
         luminance = None
-        if self.grey or self.flow is not None:
+        if self.grey or self.flow is not None or "contrast" in self.parts:
             luminance = (image * self._shaped(self.weights, image)).sum(1, keepdim=True)  # (N, 1, [T,] H, W)
         colour = luminance if self.grey and luminance is not None else image
         found = []
@@ -71,6 +75,9 @@ class EarlyInputs(nn.Module):
             elif part == "diff":
                 steps = colour[:, :, 1:] - colour[:, :, :-1]
                 found.append(torch.cat([steps, steps[:, :, -1:]], 2) / SCALE[part])
+            elif part == "contrast":
+                assert luminance is not None
+                found.append((luminance - luminance.mean(tuple(range(1, luminance.ndim)), keepdim=True)) / SCALE[part])
             elif part == "flow":
                 assert luminance is not None
                 found.append(self._flow(luminance.squeeze(1)) / SCALE[part])

@@ -184,5 +184,5 @@ def test_a_backbone_with_layers_after_pooling(toys: Catalog) -> None:  # noqa: F
 
 
 def test_stats_rolling_weights_need_as_many_stages_as_it_lists(toys: Catalog) -> None:  # noqa: F811
-    with pytest.raises(ElrError, match=r"rolling weights for 4 blocks, and the backbone has 3"):
+    with pytest.raises(ElrError, match=r"rolling weights for 2 or 4 maps, not for 3"):
         planned(toys, "stat:rc")

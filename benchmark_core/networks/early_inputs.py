@@ -22,7 +22,7 @@ GRID = 12  # pixels of the shorter side on which flow is estimated: motion there
 # Root mean squares on 25 training clips of JHMDB at 12x16 (24 frames over the clip, noise of 2 grey levels). Each part
 # is divided by its own, so that it is about 1, like normalised colours. Deviation and difference are in intensities of
 # [0, 1], flow is in pixels of the grid.
-# Contrast is in intensities; 0.2 is the usual spread within a clip of JHMDB.
+# Contrast is in intensities, too. On such clips it is 0.18, rounded here.
 SCALE = {"contrast": 0.2, "dev": 0.05, "diff": 0.025, "flow": 0.13}
 
 

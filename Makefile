@@ -1,6 +1,7 @@
 # make demo   train a recognizer on a dataset drawn by code, and print its table
 # make test   run the tests
 # make lint   run ruff and mypy
+# make docs   build the documentation and the leaderboards as web pages in docs/_build/html
 # make clean  delete .venv, build outputs and the demo's runs
 #
 # All targets use .venv, which is built here with the versions of constraints.txt. They need python3 (3.11 or later),
@@ -15,7 +16,7 @@ PLAN := --dataset puppets --set dataset.train=480 --set dataset.test=240 \
     --budget small --backbone efficientnet-lite0 --set method.epochs=5 --set method.batch=8
 RUN := $(BIN)/elrbench run $(PLAN) --cache $(DEMO)/cache --publish --folder $(BOARD)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -41,14 +42,19 @@ lint: $(VENV)/linters
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(VENV)/installed
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/elrbench site --out docs/_build/html/leaderboards
+	@printf '\nOpen in a browser: docs/_build/html/index.html\n'
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info elrbench-runs/demo
+	rm -rf $(VENV) build dist *.egg-info elrbench-runs/demo docs/_build
 
 # Entry points and extras in setup.cfg take effect only when the package is installed again.
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@echo 'Building $(VENV): takes a few minutes if packages are not in pip'\''s cache.'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained,flow,report,yardsticks,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained,flow,report,yardsticks,export,hf,hub,slurm,ray,tensorboard,docs,test]'
 	@touch $@
 
 $(VENV)/linters: $(VENV)/installed

@@ -47,7 +47,7 @@ def resolve(
         fields: other fields of a plan, named as the options of `elrbench run`: protocol, fold, holdout, classes,
             degradation, enhancer, enhancer_weights, backbone, weights, modality, size ("96x128"), sampling ("4x1"),
             precision, test_views ("3+mirror"), unlabelled, teacher, high_source, teacher_backbone,
-            teacher_weights, teacher_size ("96x128"), teacher_frames, recipe.
+            teacher_weights, teacher_size ("96x128"), teacher_frames, recipe, processes, batch_norm, keep.
 
     Raises:
         ElrError: a name is unknown, a number is out of bounds, or the components do not go together.
@@ -73,6 +73,8 @@ def run(
     device: str | None = None,
     refit: bool = False,
     quiet: bool = False,
+    track: Sequence[str] = (),
+    validate: int = 0,
     plugins: Sequence[str] = (),
     **fields: Any,
 ) -> RunResult:
@@ -89,6 +91,8 @@ def run(
         device: "cpu", "cuda" or "cuda:1". Default: the first accelerator, else the CPU.
         refit: train every stage again, also those that the cache holds.
         quiet: print no progress on stderr; warnings are still printed.
+        track: experiment trackers, each "NAME" or "NAME:PROJECT", such as "tensorboard".
+        validate: score every N-th epoch on the clips that `holdout` holds out of training, for the log. 0: none.
 
     Returns:
         The result: `.record` (the record as a mapping; scores are fractions in [0, 1]) and `.folder` (a Path with
@@ -115,6 +119,8 @@ def run(
         shared_clips=shared_clips,
         device=device,
         refit=refit,
+        track=tuple(track),
+        validate=validate,
     )
     return run_plan(plan, catalog, context)
 

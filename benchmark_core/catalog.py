@@ -75,6 +75,8 @@ class Catalog:
     owners: Mapping[tuple[str, str], Owner]
     plugins: tuple[Owner, ...]
     folders: Mapping[str, Path] = field(default_factory=dict)  # of the datasets that `with_folder` added
+    extra: tuple[str, ...] = ()  # plugins that are not installed: files and modules
+    installed: bool = True  # whether it has the installed plugins
 
     @property
     def sections(self) -> Mapping[str, Section[Spec]]:
@@ -89,6 +91,8 @@ class Catalog:
             return self.owners[spec.kind, spec.name]
         for name, listed in self.sections[spec.kind].items():
             if isinstance(listed, DegradationSpec) and listed.pattern and listed.pattern.fullmatch(spec.name):
+                return self.owners[spec.kind, name]
+            if isinstance(listed, BackboneSpec) and listed.at is not None and spec.name.startswith(f"{name}:"):
                 return self.owners[spec.kind, name]
         raise unknown(spec.kind, spec.name, self.sections[spec.kind])
 
@@ -127,6 +131,20 @@ class Catalog:
             self, datasets=datasets, owners=owners, folders={**self.folders, spec.name: folder}
         ), spec.name
 
+    def without_folder(self, text: str, classes: Sequence[str]) -> Catalog:
+        """Add a dataset such as `folder:my-clips` whose folder is not here, with the classes of its run.
+
+        The run's recognizer can then be loaded; the clips cannot be listed. Returns this catalog if it has the dataset,
+        or if its name belongs to no template.
+        """
+        base = text.partition(":")[0]
+        if text in self.folders or text == base or base not in self.datasets or self.datasets[base].at is None:
+            return self
+        spec = dataclasses.replace(self.datasets[base], name=text, classes=tuple(classes), at=None)
+        owners = {**self.owners, (spec.kind, text): self.owners[spec.kind, base]}
+        datasets = Section(self.datasets.kind, {**self.datasets, text: spec})
+        return dataclasses.replace(self, datasets=datasets, owners=owners)
+
 
 def _same(one: Path, other: Path) -> bool:
     return os.path.abspath(one) == os.path.abspath(other)
@@ -146,7 +164,8 @@ def load_catalog(extra: Sequence[str] = (), *, entry_points: bool = True) -> Cat
     name that another plugin offers.
     """
     plugins = load_plugins(extra, installed=entry_points)
-    return _collect(plugins.manager, plugins.owners)
+    collected = _collect(plugins.manager, plugins.owners)
+    return dataclasses.replace(collected, extra=tuple(extra), installed=entry_points)
 
 
 def load_commands() -> tuple[Section[CommandSpec], list[ElrError]]:

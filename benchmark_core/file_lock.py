@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from filelock import AcquireReturnProxy, FileLock
 
 from benchmark_core.errors import RunFailed
+from benchmark_core.mounts import local_locks
 from benchmark_core.progress import duration
 
 SHARED = 0o666  # users who share a cache lock each other's files
@@ -26,6 +28,7 @@ UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 GRACE = 1.0  # s of waiting before the first line
 EVERY = 60.0  # s between two lines
 STARTED = time.time()
+ADVICE = "pass --cache DIR with a folder on a local disk; 'elrbench cache push' and 'pull' share it"
 
 
 class Wait:
@@ -52,18 +55,41 @@ def acquire(
     """Take the lock `path`, never a soft lock; the result is a context that releases it.
 
     timeout: seconds to wait; a negative number is no limit. poll: seconds between two attempts.
-    Raises Timeout, OSError if the file cannot be written, and RunFailed if the file system does not support file locks.
+    Raises Timeout, OSError if the file cannot be written, and RunFailed if the file system does not support file locks
+    or keeps them to this computer.
     """
     lock = FileLock(path, mode=SHARED, fallback_to_soft=False, on_acquired=_sign)
     try:
-        return lock.acquire(timeout, poll, cancel_check=None if wait is None else partial(wait.remind, path))
+        taken = lock.acquire(timeout, poll, cancel_check=None if wait is None else partial(wait.remind, path))
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
         raise RunFailed(
             f"the file system of {path.parent} does not support file locks ({error.strerror}), which a cache needs; "
-            "pass --cache DIR with a folder on a local disk"
+            f"{ADVICE}"
         ) from error
+    if reason := local_locks(path.parent):
+        lock.release()
+        raise RunFailed(
+            f"file locks in {path.parent} exclude processes of this computer only ({reason}), and other computers may "
+            f"use a cache, too; {ADVICE}"
+        )
+    return taken
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock `path`. Takes the lock for a moment, shared, if no process does."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def holder(path: Path) -> str:
@@ -76,7 +102,7 @@ def holder(path: Path) -> str:
         return "another process holds it"
     if host != socket.gethostname():
         return f"{named} holds it, which is another host than this one"
-    state, born = _process(pid)
+    state, born = process_status(pid)
     if born != ticks:
         return f"another process holds it; {named} held it before"
     return f"{named} holds it" + (f" and is stopped; 'kill -CONT {pid}' resumes it" if state in ("T", "t") else "")
@@ -84,15 +110,19 @@ def holder(path: Path) -> str:
 
 def _sign(handle: int) -> None:
     """Write this process into the lock file it has taken."""
-    note = {"pid": os.getpid(), "host": socket.gethostname(), "started": STARTED, "ticks": _process(os.getpid())[1]}
+    pid = os.getpid()
+    note = {"pid": pid, "host": socket.gethostname(), "started": STARTED, "ticks": process_status(pid)[1]}
     content = json.dumps(note).encode()
     with contextlib.suppress(OSError):  # a full disk: the lock is held without a note
         os.pwrite(handle, content, 0)
         os.ftruncate(handle, len(content))
 
 
-def _process(pid: int) -> tuple[str, int | None]:
-    """Return a process's state (R, S, T, …) and its start in ticks since boot, as ids are used again."""
+def process_status(pid: int) -> tuple[str, int | None]:
+    """Return a process's state (R, S, T, …) and its start in ticks since boot, as ids are used again.
+
+    ("", None) if there is no such process, or if the system does not say.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:  # it is gone, or the system has no /proc

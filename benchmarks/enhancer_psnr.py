@@ -131,8 +131,8 @@ def pairs(
     from benchmark_core.clips.store import ClipStore
     from benchmark_core.clips.views import Views
     from benchmark_core.plans.plan import read_size
+    from benchmark_core.plans.stored_views import view_plan_of
     from benchmark_core.progress import follow
-    from benchmark_core.runs.prepare import view_plan_of
 
     plan, components, reporter = deployed.plan, deployed.components, ConsoleReporter()
     options = components.options(plan, "dataset")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmark_core.clips.frames import Frames
     from benchmark_core.clips.views import Batch
     from benchmark_core.errors import ElrError, RunFailed
+    from benchmark_core.exported.model import ExportedModel, read_exported
     from benchmark_core.hookspecs import hookimpl
     from benchmark_core.networks.recognizer import Parts, Recognizer, Trace
     from benchmark_core.plans.combinations import Components
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from benchmark_core.runs.loaded_run import LoadedRun
     from benchmark_core.runs.runner import RunResult
     from benchmark_core.specs import (
+        ArrayFrames,
         BackboneSpec,
         Clip,
         CommandSpec,
@@ -37,12 +39,15 @@ if TYPE_CHECKING:
         EnhancerSpec,
         Fold,
         FrameFolder,
+        FrameFolders,
         Index,
         MethodSpec,
         Option,
         Protocol,
         Published,
         TableFrames,
+        TrackedRun,
+        Tracker,
         TrackerSpec,
         VideoFile,
     )
@@ -58,6 +63,7 @@ _HOME = {
     "clips.frames": ("Frames",),
     "clips.views": ("Batch",),
     "errors": ("ElrError", "RunFailed"),
+    "exported.model": ("ExportedModel", "read_exported"),
     "hookspecs": ("hookimpl",),
     "networks.recognizer": ("Parts", "Recognizer", "Trace"),
     "plans.combinations": ("Components",),
@@ -65,6 +71,7 @@ _HOME = {
     "runs.loaded_run": ("LoadedRun",),
     "runs.runner": ("RunResult",),
     "specs": (
+        "ArrayFrames",
         "BackboneSpec",
         "Clip",
         "CommandSpec",
@@ -74,12 +81,15 @@ _HOME = {
         "EnhancerSpec",
         "Fold",
         "FrameFolder",
+        "FrameFolders",
         "Index",
         "MethodSpec",
         "Option",
         "Protocol",
         "Published",
         "TableFrames",
+        "TrackedRun",
+        "Tracker",
         "TrackerSpec",
         "VideoFile",
     ),
@@ -91,6 +101,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "RECIPE",
+    "ArrayFrames",
     "BackboneSpec",
     "Batch",
     "Catalog",
@@ -102,8 +113,10 @@ __all__ = [
     "Drawn",
     "ElrError",
     "EnhancerSpec",
+    "ExportedModel",
     "Fold",
     "FrameFolder",
+    "FrameFolders",
     "Frames",
     "Index",
     "LoadedRun",
@@ -118,6 +131,8 @@ __all__ = [
     "RunResult",
     "TableFrames",
     "Trace",
+    "TrackedRun",
+    "Tracker",
     "TrackerSpec",
     "Training",
     "VideoFile",
@@ -126,6 +141,7 @@ __all__ = [
     "load_catalog",
     "load_records",
     "load_run",
+    "read_exported",
     "resolve",
     "run",
     "stage_function",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,37 +14,58 @@ from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 
 TOY = Path(__file__).with_name("toy.py")
 
+# A shell starts background jobs with SIGINT ignored, which programs inherit. Tests of Ctrl-C need the default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BUILTINS = (
     "c3d",
     "cstat",
+    "dai",
     "dbpn",
     "degradations",
+    "duf",
     "dvsr",
     "efficientnet_lite",
     "elr_distil",
+    "ensemble",
     "folder",
+    "fully_coupled",
+    "hf",
     "hmdb51",
     "hof_svm",
     "i3d",
     "interpolation",
+    "isr",
     "ixmas",
     "jhmdb",
     "kd",
     "nagoya_fir",
+    "multi_siamese",
     "native3d",
     "native_vit",
+    "plrn_tennet",
     "probe",
     "puppets",
     "purwanto",
     "r2plus1d",
+    "rahman",
+    "reskd",
     "resnet",
     "resnet3d",
+    "rrdb",
+    "semi_coupled",
+    "sosr",
     "stat",
     "strong_kd",
     "supervised",
     "temporal_denoise",
     "tinyvirat",
     "tinyvirat_method",
+    "trackers.mlflow",
+    "trackers.tensorboard",
+    "trackers.trackio",
+    "trackers.wandb",
     "tsm",
     "ucf101",
 )
@@ -68,3 +91,24 @@ def toy_plan(toy_catalog: Catalog) -> Plan:
         method="supervised", dataset="toy", backbone="toynet", budget="smoke", size="24x32", settings=settings
     )
     return resolve_plan(toy_catalog, request)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digest -> sha256 of the predictions of the suite `cluster_suites.LONG`, run in one process and never stopped."""
+    from cluster_suites import LONG, predictions, suite, write
+
+    folder = write(tmp_path_factory.mktemp("undisturbed"), LONG)
+    code, _, err = suite(folder, "run", "mine.yaml", "--plugin", str(TOY))
+    assert code == 0, err
+    return predictions(folder)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a test that starts commands by `cluster_suites`; all their processes end with the test."""
+    import cluster_suites
+
+    cluster_suites.root = tmp_path
+    yield tmp_path
+    cluster_suites.end_all(tmp_path)

@@ -96,6 +96,7 @@ DATASETS: Mapping[str, tuple[Callable[[Path], Path] | None, tuple[str, ...]]] = 
     "toy": (None, ("dataset.train=6", "dataset.test=3")),
     "puppets": (None, ("dataset.train=4", "dataset.test=2", "dataset.frames=8")),
     "tiny-puppets": (None, ("dataset.train=4", "dataset.test=2", "dataset.frames=8")),
+    "motions": (None, ("dataset.train=4", "dataset.test=2", "dataset.frames=8")),
     "hmdb51": (lambda root: write_splits(root, "hmdb51_org", "testTrainMulti_7030_splits", HMDB51), ()),
     "jhmdb": (lambda root: write_splits(root, "ReCompress_Videos", "splits", JHMDB), ()),
     "ucf101": (write_ucf101, ()),

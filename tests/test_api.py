@@ -13,10 +13,10 @@ import elrbench
 
 ROOT = Path(__file__).parents[1]
 EXPORTS = """
-RECIPE BackboneSpec Batch Catalog Clip CommandSpec Components DatasetSpec DegradationSpec Drawn ElrError EnhancerSpec
-Fold FrameFolder Frames Index LoadedRun MethodSpec Option Parts Plan Protocol Published Recognizer RunFailed RunResult
-TableFrames Trace TrackerSpec Training VideoFile __version__ hookimpl load_catalog load_records load_run resolve run
-stage_function
+RECIPE ArrayFrames BackboneSpec Batch Catalog Clip CommandSpec Components DatasetSpec DegradationSpec Drawn ElrError
+EnhancerSpec ExportedModel Fold FrameFolder FrameFolders Frames Index LoadedRun MethodSpec Option Parts Plan Protocol
+Published Recognizer RunFailed RunResult TableFrames Trace TrackedRun Tracker TrackerSpec Training VideoFile __version__
+hookimpl load_catalog load_records load_run read_exported resolve run stage_function
 """.split()  # noqa: SIM905
 PLAN = {"method": "supervised", "dataset": "puppets", "budget": "smoke", "size": "32x48"}
 
@@ -32,7 +32,7 @@ def test_the_parameters_are_these():
     plan = ["method", "dataset", "budget", "seed"]
     assert names["resolve"] == [*plan, "settings", "data", "plugins", "fields"]
     places = ["data", "unlabelled_data", "high_source_data"]
-    switches = ["bad_clips", "shared_clips", "device", "refit", "quiet"]
+    switches = ["bad_clips", "shared_clips", "device", "refit", "quiet", "track", "validate"]
     assert names["run"] == [*plan, "out", "cache", "settings", *places, *switches, "plugins", "fields"]
     assert names["load_run"] == ["folder", "dataset", "plugins"]
 

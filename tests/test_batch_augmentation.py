@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark_core.clips.augment import moved
 from benchmark_core.clips.enhanced import Enhanced
 from benchmark_core.clips.mixing import draw_weights, mixed_target, mixed_view, with_real_partners
+from benchmark_core.clips.pixels import turned
 from benchmark_core.clips.views import Batch
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.losses import task_loss
@@ -21,6 +22,7 @@ ALL = BatchAugmentation(
     random_crop="none",
     random_shift=0.1,
     random_zoom=0.2,
+    random_turn="half",
     colour_jitter=0.3,
     erase_probability=0.5,
     mixup_alpha=0.4,
@@ -231,3 +233,35 @@ def test_what_cannot_be_mixed_is_refused(how: BatchAugmentation, batch: int, pos
     with pytest.raises(ElrError, match=said):
         how.check(batch=batch, positions=positions)
     how.check(batch=8, positions=4)
+
+
+# -- turns
+
+
+def test_a_quarter_turn_is_counterclockwise_and_turns_flow_as_vectors() -> None:
+    picture = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand(1, 1, 3, 1, 2, 2)
+    assert turned(picture, np.array([1]))[0, 0, 0, 0].tolist() == [[2.0, 4.0], [1.0, 3.0]]
+    right = torch.stack([torch.ones(1, 2, 2), torch.zeros(1, 2, 2)])[None, None]  # (1, 1, 2, 1, 2, 2)
+    for quarters, (across, down) in enumerate([(1, 0), (0, -1), (-1, 0), (0, 1)]):
+        found = turned(right, np.array([quarters]))
+        assert found[0, 0, :, 0, 0, 0].tolist() == [across, down]
+
+
+@pytest.mark.parametrize(("turn", "seen"), [("half", {0, 2}), ("quarter", {0, 1, 2, 3})])
+def test_low_and_high_views_of_a_clip_are_turned_alike(turn: str, seen: set[int]) -> None:
+    high = views(clips=24, size=(8, 8))
+    batch = BatchAugmentation(random_turn=turn)(batch_of(halved(high), high), rng(), frames=2, classes=3)
+    assert isinstance(batch.low, Tensor) and isinstance(batch.high, Tensor)
+    torch.testing.assert_close(halved(batch.high), batch.low)
+    found = [
+        next(k for k in range(4) if torch.equal(torch.rot90(before, k, (-2, -1)), after))
+        for before, after in zip(high, batch.high, strict=True)
+    ]
+    assert set(found) == seen
+
+
+def test_a_quarter_turn_needs_square_views() -> None:
+    batch = batch_of(views(clips=24))
+    with pytest.raises(ElrError, match="random_turn=half"):
+        BatchAugmentation(random_turn="quarter")(batch, rng(), frames=2, classes=3)
+    BatchAugmentation(random_turn="half")(batch, rng(), frames=2, classes=3)

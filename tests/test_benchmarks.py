@@ -14,15 +14,18 @@ from scripts import BENCHMARKS, load_script
 from tables_of_frames import write_nagoya
 
 IN_OTHER_MODULES = {
+    "cpu_throughput": "test_cpu_throughput",
     "damage_detection": "test_suspect_clips",
     "enhancer_psnr": "test_enhancer_psnr",
     "head_memory": "test_head_memory",
     "kill_and_resume": "test_kill",
     "latency_repeat": "test_latency_repeat",
     "loss_shares": "test_loss_shares",
+    "processes": "test_processes",
     "training_memory": "test_training_memory",
+    "watch_speed": "test_watch",
 }
-HERE = {"leaderboard_speed", "nagoya_fir_yardstick", "site_speed", "stage_sharing"}
+HERE = {"leaderboard_speed", "nagoya_fir_yardstick", "site_speed", "stage_sharing", "suite_jobs"}
 PYTEST = {  # each script with pieces of its output
     "test_clip_store": ("first pass of 4 clips", "checking stored 12x16 clips", "high views, 8x1", "waiting for views"),
     "test_i3d_order": ("channels-last over channels-first",),
@@ -94,3 +97,24 @@ def test_the_regression_on_frames_is_scored(tmp_path: Path, capsys: pytest.Captu
         "frames in order", "mean and spread over frames", "frames alone, mean of logits"
     ]  # fmt: skip
     assert all(0 <= float(re.search(r": ([\d.]+) % of 94 clips", line)[1]) <= 100 for line in lines)  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_two_jobs_are_compared_with_one(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--backbone", "resnet18", "--size", "24x32", "--only", "teacher-resnet34,student-resnet34"]
+    for setting in ("dataset.train=12", "dataset.test=12", "method.epochs=1"):
+        few += ["--set", setting]
+    assert load_script("suite_jobs").main(["table", "--ignore-targets", *few]) == 0  # the ratio is the machine's
+    out = capsys.readouterr().out
+    assert "1 at once: " in out and "for 2 runs" in out and "the same predictions" in out
+    assert "stages trained: 2, twice: 0; jobs that waited at the lock of a stage: 0" in out
+
+
+@pytest.mark.slow
+def test_the_overhead_of_scheduling_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    few = ["--plans", "3", "--seconds", "0.1", "--workers", "2", "--every", "1", "--ignore-targets"]
+    assert load_script("suite_jobs").main(["overhead", *few]) == 0
+    out = capsys.readouterr().out
+    assert "3 plans that sleep 0.1 s, on 2 workers of Ray" in out and "Overhead: " in out
+    assert re.search(r"suite status: [1-9]\d* calls", out)

@@ -350,7 +350,7 @@ def test_a_clip_that_is_being_made_stays(cache: Path) -> None:
     assert (found.formats[0].path / "recipe.json").exists()
 
 
-@pytest.mark.parametrize("moment", ["prepare", "predict"])
+@pytest.mark.parametrize("moment", ["prepare_together", "predict"])
 def test_clips_that_a_run_reads_stay(cache: Path, toy_catalog: Catalog, call: Call, moment: str) -> None:
     """Also where no stage is being fitted."""
     original = getattr(runner, moment)

@@ -366,14 +366,14 @@ def call(toy_catalog: Catalog, capsys, monkeypatch) -> Call:
     return caller(toy_catalog, capsys, monkeypatch)
 
 
-BARE = ("cost", "--backbone", "toynet", "--classes", "3", "--size", "24x32", "--device", "cpu", "--json")
+BARE = ("cost", "--backbone", "toynet", "--classes", "3", "--size", "24x32", "--no-latency", "--json")
 PLANNED = ("--method", "supervised", "--dataset", "toy", "--backbone", "toynet", "--budget", "smoke")
 
 
 def test_cost_says_what_matches(call, finished: Path):
     path = finished / "recognizer.safetensors"
     said = f"file:recognizer@{digest_of_bytes(path.read_bytes())} (28 of 30 tensors; classifier fresh: 2 -> 3 classes)"
-    for flags in (BARE, ("cost", *PLANNED, "--size", "24x32", "--device", "cpu", "--json")):
+    for flags in (BARE, ("cost", *PLANNED, "--size", "24x32", "--no-latency", "--json")):
         code, out, err = call(*flags, "--weights", str(path))
         assert code == 0 and f"weights: {said}" in err
         assert json.loads(out)["params"] == json.loads(call(*flags)[1])["params"]

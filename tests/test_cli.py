@@ -21,7 +21,12 @@ HERE = Path(__file__).parent
 TOY = str(HERE / "toy.py")
 SMALL_RUN = ("run", "--plugin", TOY, "--dataset", "toy", "--budget", "smoke", "--method", "supervised",
              "--set", "method.epochs=1", "--set", "method.batch=12")  # fmt: skip
-BUILTINS = [f"elrbench_plugins.{path.parent.name}" for path in (HERE.parent / "plugins").glob("*/__init__.py")]
+PLUGINS = HERE.parent / "plugins"
+BUILTINS = [
+    f"elrbench_plugins.{'.'.join(path.parent.relative_to(PLUGINS).parts)}"
+    for pattern in ("*/__init__.py", "trackers/*/__init__.py")
+    for path in PLUGINS.glob(pattern)
+]
 FROM_PLUGINS = [name for name, spec in load_commands()[0].items() if str(spec.command).startswith("elrbench_plugins.")]
 EVERY_COMMAND = [*COMMANDS, *FROM_PLUGINS]
 
@@ -65,7 +70,8 @@ def command_of(name: str) -> click.Command:
 def test_the_commands_are_these():
     assert list(COMMANDS) == ["run", "list", "show", "cost", "predict", "publish", "leaderboard", "verify"]
     assert FROM_PLUGINS == [
-        "cache", "check", "compare", "contact-sheet", "data", "doctor", "report", "rerun", "site", "suite",
+        "cache", "check", "compare", "contact-sheet", "data", "doctor", "export", "hub", "new-plugin", "report",
+        "rerun", "schema", "site", "suite", "watch",
     ]  # fmt: skip
     assert cli.list_commands(click.Context(cli))[: len(COMMANDS)] == list(COMMANDS)
     assert set(EVERY_COMMAND) <= set(cli.list_commands(click.Context(cli)))
@@ -111,12 +117,13 @@ def test_the_plan_flags_of_run_are_frozen():
     assert flags == {
         "--method", "--dataset", "--classes", "--protocol", "--fold", "--split", "--degradation", "--enhancer",
         "--enhancer-weights", "--backbone", "--weights", "--modality", "--size", "--sampling", "--precision",
-        "--budget", "--recipe", "--seed", "--set", "--holdout", "--test-views",
+        "--budget", "--recipe", "--seed", "--set", "--holdout", "--test-views", "--processes", "--batch-norm",
         "--unlabelled", "--unlabelled-data", "--teacher", "--teacher-backbone", "--teacher-weights", "--teacher-size",
         "--teacher-frames", "--high-source", "--high-source-data",
         "--plugin", "--plan", "--data",
         "--bad-clips", "--shared-clips",
-        "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--dry-run", "--json",
+        "--device", "--out", "--cache", "--publish", "--folder", "--refit", "--track", "--validate",
+        "--keep", "--dry-run", "--json",
     }  # fmt: skip
 
 
@@ -455,7 +462,7 @@ def test_data_root_comes_from_the_environment(catalog, monkeypatch, tmp_path):
 
 
 def test_cost_of_a_bare_backbone_is_the_papers(call):
-    flags = "--backbone resnet34 --classes 101 --sampling 1x1 --size 256x340 --device cpu --json"
+    flags = "--backbone resnet34 --classes 101 --sampling 1x1 --size 256x340 --no-latency --json"
     code, out, _ = call("cost", *flags.split())
     record = json.loads(out)
     assert code == 0
@@ -466,9 +473,9 @@ def test_cost_of_a_bare_backbone_is_the_papers(call):
 
 def test_cost_of_a_plan_is_published(call, tmp_path):
     flags = ("--method", "supervised", "--dataset", "puppets", "--budget", "smoke", "--device", "cpu")
-    code, out, _ = call("cost", *flags, "--publish", "--folder", str(tmp_path))
+    code, out, _ = call("cost", *flags, "--no-latency", "--publish", "--folder", str(tmp_path))
     assert code == 0
-    assert "- (no GPU)" in out
+    assert "- (not measured)" in out
     path = Path(out.splitlines()[-1].removeprefix("published: "))
     record = json.loads(path.read_text())
     assert record["describe"]["backbone"] == "resnet18" and record["describe"]["low"] == [12, 16]
@@ -479,7 +486,7 @@ def test_cost_on_a_native_track_needs_a_size(call):
     flags = ("cost", "--method", "supervised", "--dataset", "tiny-puppets", "--budget", "smoke", "--device", "cpu")
     code, _, err = call(*flags)
     assert code == 2 and "--low HxW" in err
-    code, out, _ = call(*flags, "--low", "20x30", "--json")
+    code, out, _ = call(*flags, "--low", "20x30", "--no-latency", "--json")
     assert code == 0 and json.loads(out)["low_size"] == [20, 30]
 
 

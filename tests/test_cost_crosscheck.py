@@ -33,10 +33,14 @@ BACKBONES = (
     "r2plus1d-34", "resnet18", "resnet18-tsm", "resnet34", "resnet3d-18", "resnet3d-34", "resnet3d-50",
     "wide-resnet3d-50",
 )  # fmt: skip
-DESCRIPTORS = ("hof", "pot")  # their optical flow is not a network's; see tests/test_hof.py
+# Counted by their own tests: networks with flow or other inputs, descriptors, and a template.
+DESCRIPTORS = (
+    "bag-of-words", "elr-two-stream", "hf", "hof", "lr-two-stream", "pca-hash", "pixel-series", "plrn-net", "pot",
+)  # fmt: skip
 DENOISERS = ("denoise-bicubic", "denoise-bilinear")  # no parameter and no product; see tests/test_temporal_denoise.py
 ENHANCERS = (
-    "bicubic", "bilinear", "d-dbpn", "dbpn", "dbpn-s", "dvsr", "nearest", "none", "prog-dvsr", "prog-dvsr-att",
+    "bicubic", "bilinear", "cubic", "d-dbpn", "dbpn", "dbpn-s", "duf", "duf-s", "dvsr", "nearest", "none", "prog-dvsr",
+    "prog-dvsr-att", "rrdb", "rrdb-s",
 )  # fmt: skip
 
 
@@ -99,6 +103,7 @@ SMALL |= {
 }  # clips
 SMALL |= {name: Published(size=(32, 40), sampling="2x4") for name in BACKBONES if name.endswith("-tsm")}
 SMALL |= {name: Published(low=(2, 4), size=(16, 32)) for name in ENHANCERS}
+SMALL |= {name: Published(low=(2, 4), size=(8, 16)) for name in ("duf", "duf-s", "rrdb", "rrdb-s")}
 
 
 @pytest.mark.parametrize("name", [*BACKBONES, *ENHANCERS])
@@ -112,7 +117,7 @@ def test_fvcore_counts_the_same(name: str, catalog: Catalog):
     assert counted == count_macs(*of_shapes_alone(Subject(spec, SMALL[name])))
     assert counted.kinds.keys() <= {*PRODUCTS, "batch_norm", "layer_norm", "adaptive_avg_pool"}
     assert counted.uncounted == {}
-    assert (found[0] > 0) is bool(list(recognizer.parameters()))
+    assert (found[0] > 0) is (bool(list(recognizer.parameters())) or name == "cubic")  # by matrices of constants
 
 
 @pytest.mark.parametrize(("name", "times"), [("dbpn-s", 2), ("dbpn", 4), ("d-dbpn", 2), ("d-dbpn", 4), ("dvsr", 4)])
@@ -163,6 +168,8 @@ STAT = (256, 340)
         ("d-dbpn", Published(low=(12, 16), size=(48, 64)), 10.426e6, None, None),
         ("d-dbpn", Published(low=(12, 16), size=(96, 128)), 23.206e6, 5.59e9, 5.59e9),
         ("d-dbpn", Published(low=(12, 16), size=(96, 128), options={"units": 10}), None, 8.92e9, 8.92e9),
+        ("rrdb", Published(low=(12, 16), size=(48, 64)), 16.697987e6, None, None),
+        ("duf", Published(low=(12, 16), size=(48, 64), options={"layers": 52}), 5.821952e6, None, None),
         ("dvsr", Published(low=(14, 14), size=(112, 112)), 4.1520e6, 31.76e9, 31.76e9),
         ("dvsr", Published(low=(28, 28), size=(112, 112)), 2.7412e6, 51.03e9, 51.03e9),
         ("prog-dvsr-att", Published(low=(14, 14), size=(112, 112)), 4.1696e6, 31.76e9, 31.76e9),

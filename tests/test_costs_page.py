@@ -75,7 +75,7 @@ def test_each_kind_of_network_has_its_section(tmp_path: Path) -> None:
         "16",
         "25",
     )
-    assert row["latency (ms)"] == "-"
+    assert row["GPU latency (ms)"] == row["CPU latency (ms)"] == "-"
 
 
 def test_latency_is_of_the_gpus_that_are_named_in_every_variant(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_latency_is_of_the_gpus_that_are_named_in_every_variant(tmp_path: Path) 
     made = texts(tmp_path)
     page = sections(made["costs.md"])
     (row,) = page["Backbones"]
-    assert (row["latency (ms), cuda: A"], row["latency (ms), cuda: B"]) == ("9", "2")
-    assert "cpu" not in made["costs.md"] and "latency (ms), cuda: A" in made["acts/split1/average-12x16.md"]
+    assert (row["GPU latency (ms), A"], row["GPU latency (ms), B"]) == ("9", "2")
+    assert "cpu:" not in made["costs.md"] and "GPU latency (ms), A" in made["acts/split1/average-12x16.md"]
     shown = [
         (row["device"], row["precision"], row["compiled"], row["1 clip (ms)"], row["clips/s"])
-        for row in page["Latency"]
+        for row in page["GPU latency"]
     ]
     assert shown == [
         ("cuda: A", "fp32", "no", "9 (9 to 9)", "-"),
@@ -114,11 +114,12 @@ def test_latency_is_of_the_gpus_that_are_named_in_every_variant(tmp_path: Path) 
         ("cuda: B", "fp32", "yes", "-", "-"),
     ]
     assert (
-        page["Latency"][1]["peak memory (GiB)"] == "2.00" and page["Latency"][3]["failure"] == "no compiler &#124; here"
+        page["GPU latency"][1]["peak memory (GiB)"] == "2.00"
+        and page["GPU latency"][3]["failure"] == "no compiler &#124; here"
     )
     rows = list(csv.DictReader(io.StringIO(made["latency.csv"])))
     assert [row["single_median"] for row in rows] == ["9", "2", "1", ""]
-    assert [row["latency_ms"] for row in csv.DictReader(io.StringIO(made["costs.csv"]))] == ["", "9", "2"]
+    assert [row["gpu_latency_ms"] for row in csv.DictReader(io.StringIO(made["costs.csv"]))] == ["", "9", "2"]
 
 
 def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
@@ -137,3 +138,46 @@ def test_odd_descriptions_are_shown_and_break_nothing(tmp_path: Path) -> None:
 def test_without_costs_there_is_no_page(tmp_path: Path) -> None:
     put(tmp_path, make_record())
     assert "costs.md" not in texts(tmp_path) and "costs.md" not in texts(tmp_path)["README.md"]
+
+
+def test_latency_on_a_cpu_has_columns_and_a_table_of_its_own(tmp_path: Path) -> None:
+    """In columns of networks: eager, fp32, one thread. In its own table: a row per number of threads."""
+
+    def mode(engine: str, threads: int, ms: float, **more: Any) -> dict[str, Any]:
+        times = {"median": ms, "q1": ms, "q3": ms}
+        many = {"batch": 4, **times, "clips_per_second": 4000 / ms, "peak_memory": 3 << 20}
+        facts = {"engine": engine, "precision": "fp32", "threads": threads, "load": threads / 100}
+        return {**facts, **({} if "failed" in more else {"single": times, "throughput": many}), **more}
+
+    modes = [
+        mode("eager", 1, 8.0),
+        mode("eager", 2, 5.0),
+        mode("onnxruntime", 1, 2.0),
+        mode("onnxruntime", 2, 1.0, failed="no | such operator"),
+        mode("onnxruntime", 1, 0.5, precision="int8"),
+    ]
+    on_cpu = {"threads": 2, "processor": "p", "load": 0.02, "limit": 0.1, "versions": {}, "modes": modes}
+    describe = {**BARE, "backbone": "net18", "sampling": "1x1"}
+    put(
+        tmp_path,
+        cost("net18-bilinear", describe, device="cpu: C (2 threads)", cpu_latency=on_cpu),
+        cost("net18-bilinear", describe, device="cuda: A", ms=9.0),
+        make_record(),
+    )
+    made = texts(tmp_path)
+    page = sections(made["costs.md"])
+    (row,) = page["Backbones"]
+    assert (row["GPU latency (ms), A"], row["CPU latency (ms), C (2 threads)"]) == ("9", "8")
+    assert "CPU latency (ms), C (2 threads)" in made["acts/split1/average-12x16.md"]
+    one, two = page["CPU latency"]
+    assert (one["threads"], one["eager (ms)"], one["onnxruntime (ms)"]) == ("1", "8 (8 to 8)", "2 (2 to 2)")
+    assert (one["onnxruntime int8 (ms)"], one["load (%)"], one["eager (MiB)"]) == ("0.5 (0.5 to 0.5)", "1.0", "3")
+    assert (one["onnxruntime (clips/s)"], one["batch"]) == ("2000", "4")
+    assert (two["threads"], two["eager (ms)"], two["onnxruntime (ms)"]) == ("2", "5 (5 to 5)", "-")
+    assert {entry["device"] for entry in page["GPU latency"]} == {"cuda: A"}
+    rows = list(csv.DictReader(io.StringIO(made["cpu_latency.csv"])))
+    assert len(rows) == 5 and rows[3]["failed"] == "no | such operator" and rows[3]["single_median"] == ""
+    costs = list(csv.DictReader(io.StringIO(made["costs.csv"])))
+    assert [(line["gpu_latency_ms"], line["cpu_latency_ms"]) for line in costs] == [("", "8"), ("9", "")]
+    (track, *_) = csv.DictReader(io.StringIO(made["acts/split1/average-12x16.csv"]))
+    assert (track["gpu_latency_ms cuda: A"], track["cpu_latency_ms cpu: C (2 threads)"]) == ("9", "8")

@@ -25,6 +25,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.loaded_run import load_run
 from benchmark_core.runs.prepare import prepare
 from benchmark_core.runs.runner import RunResult, run
+from benchmark_core.training.averaging import step
 from benchmark_core.training.training import Training, build_training
 from benchmark_core.weights_file import add_enhancer_weights, digest_of_bytes
 from elrbench import ElrError
@@ -49,24 +50,31 @@ def asked(catalog: Catalog, *settings: str, **fields: Any) -> Plan:
 Fitted = Callable[..., tuple[nn.Module, Training]]
 
 
+def fit_enhancer(
+    catalog: Catalog, folder: Path, *settings: str, cache: str = "a", **fields: Any
+) -> tuple[nn.Module, Training]:
+    """Return the enhancer of a fresh recognizer, and the training that it is from."""
+    plan = asked(catalog, *settings, **fields)
+    components = components_of(catalog, plan)
+    data = prepare(plan, components, RunContext(out=folder / "clips", cache=folder / "clips"))
+    training = build_training(
+        plan=plan,
+        components=components,
+        inputs=data.stage_inputs(OWNERS),
+        make_views=data.training_views,
+        device=torch.device("cpu"),
+        cache=folder / cache,
+        reporter=Silent(),
+    )
+    return training.recognizer().enhancer, training
+
+
 @pytest.fixture
 def fitted(toy_catalog: Catalog, tmp_path: Path) -> Fitted:
-    """`fitted(*settings, cache="a")`: the enhancer of a fresh recognizer, and the training that it is from."""
+    """`fitted(*settings, cache="a")`: see `fit_enhancer`."""
 
-    def make(*settings: str, cache: str = "a", catalog: Catalog = toy_catalog, **fields: Any) -> Any:
-        plan = asked(catalog, *settings, **fields)
-        components = components_of(catalog, plan)
-        data = prepare(plan, components, RunContext(out=tmp_path / "clips", cache=tmp_path / "clips"))
-        training = build_training(
-            plan=plan,
-            components=components,
-            inputs=data.stage_inputs(OWNERS),
-            make_views=data.training_views,
-            device=torch.device("cpu"),
-            cache=tmp_path / cache,
-            reporter=Silent(),
-        )
-        return training.recognizer().enhancer, training
+    def make(*settings: str, catalog: Catalog = toy_catalog, **fields: Any) -> tuple[nn.Module, Training]:
+        return fit_enhancer(catalog, tmp_path, *settings, **fields)
 
     return make
 
@@ -149,7 +157,7 @@ def test_an_update_by_hand(micro_batch: int) -> None:
             return self.by * low
 
     module: Any = Grows()
-    training: Any = SimpleNamespace(options={"micro_batch": micro_batch}, autocast=contextlib.nullcontext)
+    training: Any = SimpleNamespace(options={"micro_batch": micro_batch}, autocast=contextlib.nullcontext, step=step)
     low, high = torch.tensor([0.1, 0.2, 0.9]).reshape(3, 1, 1, 1), torch.tensor([0.3, 0.4, 0.9]).reshape(3, 1, 1, 1)
     told = fit.update(training, module, torch.optim.SGD(module.parameters(), lr=1.0), low, high)
     assert told["loss"].item() == pytest.approx((0.1 + 0.0 + 0.9) / 3)
@@ -303,7 +311,7 @@ def test_the_flag(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("run", *given, "--dry-run", "--json")
     name = f"file:DBPN_x2@{digest_of_bytes(path.read_bytes())}"
     assert code == 0 and json.loads(out)["plan"]["settings"]["enhancer.weights"] == name and str(tmp_path) not in out
-    code, out, err = call("cost", *given, "--device", "cpu", "--json")
+    code, out, err = call("cost", *given, "--no-latency", "--json")
     assert code == 0 and f"enhancer weights: {name} (35 of 35 tensors)" in err
     assert json.loads(out)["params"]["enhancer"] == 1_354_766
 

@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from benchmark_core.networks.heads import HEADS
 from benchmark_core.networks.losses import task_loss
 from benchmark_core.networks.recognizer import Recognizer
+from benchmark_core.training.averaging import step
 from elrbench_plugins.dvsr.enhancer import resized
 from elrbench_plugins.dvsr.growth import FadeIn, target_of
 from elrbench_plugins.dvsr.losses import masked, psnr, reconstruction, sparsity
@@ -124,7 +125,7 @@ def test_alpha_rises_by_5e_3_an_update_to_1() -> None:
 def training(task: str = "single-label", **changes: Any) -> Any:
     """The part of a `Training` that updates use."""
     loss = task_loss(task)  # type: ignore[arg-type]
-    return SimpleNamespace(options={**NUMBERS, **changes}, autocast=contextlib.nullcontext, task_loss=loss)
+    return SimpleNamespace(options={**NUMBERS, **changes}, autocast=contextlib.nullcontext, task_loss=loss, step=step)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.networks.losses import task_loss
+from benchmark_core.training.averaging import step
 from elrbench_plugins.dvsr import reference
 from elrbench_plugins.dvsr.growth import FadeIn
 from elrbench_plugins.dvsr.losses import masked, reconstruction, sparsity
@@ -139,7 +140,8 @@ def test_eq_3_of_an_update() -> None:
     target, classifier = torch.tensor([2, 0]), Classifier()
     (ours, network), (branch, attend) = networks(4), branches(4)
     options = {key: option.default for key, option in (RECONSTRUCTION | JOINT).items()} | {"classifier_lr": 0.0}
-    training = SimpleNamespace(options=options, autocast=contextlib.nullcontext, task_loss=task_loss("single-label"))
+    loss = task_loss("single-label")
+    training = SimpleNamespace(options=options, autocast=contextlib.nullcontext, task_loss=loss, step=step)
     figures = Joint(training, ours, branch, classifier)(low, (high + 1) / 2, target)  # type: ignore[arg-type]
     made, features = network(low, network.steps)
     weights = attend(features)

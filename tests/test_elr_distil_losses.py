@@ -7,30 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from elrbench_plugins.elr_distil import learn, map_loss, pretext, teachers
+from elrbench_plugins.distillation.batch_statistics import batch_statistics
+from elrbench_plugins.elr_distil import learn, pretext, teachers
 
-# -- maps
-
-
-def test_the_map_loss_by_hand() -> None:
-    """The teacher's 2x2 map has the mean 2.5, to which one cell is resized: (1 - 2.5)² = 2.25."""
-    student = torch.ones(1, 1, 1, 1, 1, requires_grad=True)
-    teacher = torch.tensor([1.0, 2, 3, 4]).reshape(1, 1, 1, 2, 2).requires_grad_()
-    loss = map_loss.MapLoss(1, 1)(student, teacher)
-    assert loss.item() == pytest.approx(2.25)
-    loss.backward()
-    assert student.grad is not None and student.grad.item() == pytest.approx(-3) and teacher.grad is None
-
-
-def test_unlike_channels_get_a_projection() -> None:
-    loss = map_loss.MapLoss(2, 3)
-    assert isinstance(loss.projection, nn.Conv3d)
-    with torch.no_grad():
-        loss.projection.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1]]).reshape(3, 2, 1, 1, 1))
-    student = torch.tensor([2.0, 5]).reshape(1, 2, 1, 1, 1)
-    teacher = torch.tensor([2.0, 5, 10]).reshape(1, 3, 1, 1, 1)
-    assert loss(student, teacher).item() == pytest.approx((7 - 10) ** 2 / 3)
-    assert isinstance(map_loss.MapLoss(3, 3).projection, nn.Identity)
+# -- statistics of a teacher that follows the batch
 
 
 def test_batch_statistics_leave_the_running_ones_unchanged() -> None:
@@ -39,9 +19,9 @@ def test_batch_statistics_leave_the_running_ones_unchanged() -> None:
     images = torch.rand(8, 1, 4, 4) * 5
     with torch.no_grad():
         running = network(images)
-        with map_loss.batch_statistics(network, use=True):
+        with batch_statistics(network, use=True):
             batch = network(images)
-        with map_loss.batch_statistics(network, use=False):
+        with batch_statistics(network, use=False):
             unchanged = network(images)
     assert batch.mean().abs() < 1e-5 and torch.equal(running, unchanged) and not torch.allclose(running, batch)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

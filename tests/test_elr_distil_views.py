@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.frames import Frames
 from elrbench_plugins.degradations import AVERAGE, average, from_high
-from elrbench_plugins.elr_distil import augment, flow, motion_target, transforms
-from elrbench_plugins.elr_distil.transforms import Draw
+from elrbench_plugins.elr_distil import augment, flow, motion_target
+from elrbench_plugins.lr_transforms import transforms
+from elrbench_plugins.lr_transforms.transforms import Draw
 
 CLEAN = {"sigma_blur": 0.0, "sigma_noise": 0.0}
 

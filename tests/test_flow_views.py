@@ -26,9 +26,9 @@ from benchmark_core.cost.structure import cost_of, describe_plan
 from benchmark_core.networks.assemble import recognizer_of
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.plans.stored_views import view_plan_of
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
-from benchmark_core.runs.prepare import view_plan_of
 from benchmark_core.runs.runner import run
 from elrbench import ElrError
 

@@ -291,6 +291,6 @@ def test_the_check_tries_a_template_on_its_folder(catalog: Catalog, tmp_path: Pa
     root = labelled(tmp_path / "Mine")
     made = list(check_plugin(catalog, "elrbench_plugins.folder", work=tmp_path / "w", data={"folder": root}))
     outcomes = {finding.component: finding.outcome for finding in made}
-    assert outcomes == {"dataset folder": "ok", "dataset videos": "skipped"}, made
+    assert outcomes == {"dataset folder": "ok", "dataset array": "skipped", "dataset videos": "skipped"}, made
     made = list(check_plugin(catalog, "elrbench_plugins.folder", work=tmp_path / "w", data={"videos": root}))
     assert made[-1] == Finding("dataset videos", "decodes a clip", "ok")

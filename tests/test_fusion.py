@@ -319,15 +319,15 @@ def test_a_dry_run_names_both_plans(call, toy_catalog: Catalog) -> None:
 
 
 def test_cost_shows_the_sum_and_each_stream(call) -> None:
-    total = json.loads(call(f"cost {TOY} --json")[1])
+    total = json.loads(call(f"cost {TOY} --no-latency --json")[1])
     rgb, flow = total["parts"]
     assert total["params"]["total"] == rgb["params"]["total"] + flow["params"]["total"] > 0
-    text = call(f"cost {TOY}")[1]
+    text = call(f"cost {TOY} --no-latency")[1]
     assert "2 networks" in text and all(cost["structure"] in text for cost in (total, rgb, flow))
 
 
 def test_cost_of_a_bare_backbone_for_flow(call) -> None:
-    bare = "cost --backbone toynet --classes 3 --size 24x32 --sampling 2x1 --modality"
+    bare = "cost --no-latency --backbone toynet --classes 3 --size 24x32 --sampling 2x1 --modality"
     code, out = call(f"{bare} flow --json")
     assert code == 0 and json.loads(out)["describe"]["modality"] == "flow"
     code, error = call(f"{bare} rgb+flow")

@@ -11,14 +11,16 @@ import pytest
 from videos import random_planes, write_planes, write_video
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.clips.bad_clip import BadClip
+from benchmark_core.clips.contents import Contents
 from benchmark_core.clips.decode import decode
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan, track_name
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
-from benchmark_core.specs.index import FrameFolder, Index, VideoFile
-from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12
+from benchmark_core.specs.index import FrameFolder, FrameFolders, Index, VideoFile
+from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12, IXMAS_12_JOINT, SUBSETS
 
 TRUTH = [0, 0, 1, 1, 1, 11, 11, 0, 13, 14, 10, 10, 0]  # watch 3 frames, point 2, two throws, kick 2
 RECORDINGS = ("alba1", "alba2", "nicolas3", "pao1")
@@ -223,3 +225,106 @@ def test_a_run_on_pictures(toy_catalog: Catalog, inria: Path, tmp_path: Path) ->
     assert result.record["track"]["pooled"] is True and result.record["track"]["folds"] == list(ACTORS)
     assert (result.record["clips"]["train"], result.record["clips"]["test"]) == (15, 30)
     assert result.record["clips"]["padded"] == 0
+
+
+# -- several cameras in a clip
+
+
+def joint(root: Path, cameras: str = "01234") -> Index:
+    return IXMAS_12_JOINT.read_index(root, "loso-10", {"cameras": cameras})
+
+
+def test_a_clip_shows_the_chosen_cameras_side_by_side(inria: Path) -> None:
+    for number in range(len(TRUTH)):  # camera 2 is brighter and wider
+        path = inria / "alba1_png" / "cam2" / f"img{1 + number:04d}.png"
+        path.unlink()
+        write_video(path, [np.full((24, 40, 3), 100 + number, np.uint8)], "rgb24", codec="png")
+    index = joint(inria, "02")
+    assert of(index, "alba1") == [
+        "alba1_01_check-watch_cam02_frames_0003_0005",
+        "alba1_11_point_cam02_frames_0006_0007",
+        "alba1_10_kick_cam02_frames_0011_0012",
+    ]
+    assert len(index.clips) == 3 * 3 and index.unlisted == 3  # pao's
+    clip = index.by_id["alba1_10_kick_cam02_frames_0011_0012"]
+    names = ("img0011.png", "img0012.png")
+    folders = tuple(FrameFolder(inria / "alba1_png" / camera, names) for camera in ("cam0", "cam2"))
+    assert clip.source == FrameFolders(folders) and (clip.target, clip.group) == (9, "alba")
+    (frames,) = decode(clip.source)
+    assert frames.size == (24, 32 + 40)
+    assert [plane[0, [0, 31, 32, 71]].tolist() for plane in frames.planes[0]] == [
+        [20, 20, 110, 110],
+        [21, 21, 111, 111],
+    ]
+
+
+def test_subsets_of_cameras(inria: Path) -> None:
+    assert len(SUBSETS) == 2**5 - 1 and IXMAS_12_JOINT.options["cameras"].default == "01234"
+    assert len(joint(inria).clips) == len(joint(inria, "3").clips) == 9
+    assert {train + test for train, test in IXMAS_12_JOINT.counts["loso-10"].values()} == {360}
+    fold = joint(inria).folds["alba"]
+    assert len(fold.test) == 6 and all(key.startswith("alba") for key in fold.test)
+    assert joint(inria, "01").digest() != joint(inria, "02").digest()
+
+
+def test_a_performance_without_one_of_its_cameras_is_missing(inria: Path) -> None:
+    shutil.rmtree(inria / "alba1_png" / "cam3")
+    assert not of(joint(inria), "alba1") and len(of(joint(inria, "012"), "alba1")) == 3
+    assert "alba1_10_kick_cam01234_frames_0011_0012" in joint(inria).missing
+    assert "amel1_truth.txt (check-watch, cam01234)" in joint(inria).missing
+    assert len(joint(inria).clips) + len(joint(inria).missing) == 9 + 27 * 12
+
+
+def test_the_content_is_that_of_all_cameras_in_their_order(inria: Path, tmp_path: Path) -> None:
+    contents = Contents(tmp_path)
+    source = joint(inria).by_id["alba1_10_kick_cam01234_frames_0011_0012"].source
+    assert isinstance(source, FrameFolders)
+    keys = {contents.key(source), contents.key(FrameFolders(source.parts[::-1])), contents.key(source.parts[0])}
+    assert len(keys) == 2  # all cameras have equal pictures here
+    path = inria / "alba1_png" / "cam4" / "img0011.png"
+    path.unlink()
+    write_video(path, [picture(99)], "rgb24", codec="png")
+    assert Contents(tmp_path / "other").key(source) not in keys
+
+
+def test_pictures_that_cannot_be_joined_are_named(inria: Path) -> None:
+    path = inria / "alba1_png" / "cam1" / "img0012.png"
+    path.unlink()
+    write_video(path, [np.zeros((20, 32, 3), np.uint8)], "rgb24", codec="png")
+    source = joint(inria, "01").by_id["alba1_10_kick_cam01_frames_0011_0012"].source
+    with pytest.raises(BadClip, match="cam0/img0012.png, cam1/img0012.png differ in height"):
+        list(decode(source))
+
+
+def test_epfls_videos_show_one_camera(epfl: Path) -> None:
+    with pytest.raises(ElrError, match="EPFL's videos, .*--dataset ixmas-12:epfl, whose clips show one camera"):
+        joint(epfl)
+
+
+def test_cameras_are_an_option_of_datasets_that_have_several(catalog: Catalog) -> None:
+    plan = resolve_plan(
+        catalog,
+        PlanRequest(
+            method="dai", dataset="ixmas-12-joint", degradation="average-12x32", settings=("dataset.cameras=02",)
+        ),
+    )
+    assert plan.size == (12, 32) and track_name(catalog, plan, "dataset") == "ixmas-12-joint,cameras=02"
+    for dataset, setting in (("jhmdb", "dataset.cameras=2"), ("ixmas-12-joint", "dataset.cameras=07")):
+        with pytest.raises(ElrError, match="dataset.cameras") as caught:
+            resolve_plan(catalog, PlanRequest(method="dai", dataset=dataset, settings=(setting,)))
+        assert "\n" not in str(caught.value)
+
+
+def test_a_run_on_several_cameras(toy_catalog: Catalog, inria: Path, tmp_path: Path) -> None:
+    request = PlanRequest(
+        method="dai",
+        dataset="ixmas-12-joint",
+        degradation="average-12x32:clean",
+        sampling="clip-4",
+        settings=("dataset.cameras=13",),
+    )
+    folders = {"data": inria, "out": tmp_path / "out", "cache": tmp_path / "cache"}
+    result = run(
+        resolve_plan(toy_catalog, request), toy_catalog, RunContext(**folders, reporter=Silent(), bad_clips="skip")
+    )
+    assert (result.record["clips"]["train"], result.record["clips"]["test"]) == (3, 6)

@@ -24,7 +24,11 @@ BANNED = (
 PATTERN = re.compile(rf"\b(?:{'|'.join(BANNED)})\b", re.IGNORECASE)
 CODE = sorted(path for folder in ("elrbench", "benchmark_core", "plugins") for path in (ROOT / folder).rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "leaderboards" / "README.md"])
-ASSETS = sorted(path for path in (ROOT / "plugins").rglob("*") if path.suffix in (".yaml", ".html"))
+ASSETS = sorted(
+    path
+    for path in (ROOT / "plugins").rglob("*")
+    if path.suffix in (".yaml", ".html", ".txt") and "LICENSE" not in path.name  # of bundled libraries
+)
 
 
 def strings(path: Path) -> list[tuple[int, str]]:

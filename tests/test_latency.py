@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark_core.cli.cost import as_text
+from benchmark_core.cli.cost_text import as_text
 from benchmark_core.cost import clock as clocks
 from benchmark_core.cost import latency as timing
 from benchmark_core.cost.clock import CudaClock, read_clocks
 from benchmark_core.cost.every import Subject
-from benchmark_core.cost.latency import VARIANTS, Effort, Variant, measure_latency
+from benchmark_core.cost.latency import VARIANTS, Variant, measure_latency
+from benchmark_core.cost.passes import Effort, quartiles
 from benchmark_core.cost.structure import cost_of
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import CostRecord, Latency
@@ -337,7 +338,7 @@ def test_clocks_are_read_as_far_as_they_are_told(told, read):
 
 
 def test_quartiles():
-    assert timing._quartiles([4.0, 1.0, 2.0, 3.0, 100.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0}
+    assert quartiles([4.0, 1.0, 2.0, 3.0, 100.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0}
 
 
 @pytest.mark.gpu

@@ -26,11 +26,12 @@ LAYERS = (
         "source_text",
         "extras",
         "file_lock",
+        "mounts",
     ),
     ("specs", "hookspecs", "papers"),
     ("clips",),
     ("plugin_loading",),
-    ("catalog", "weights_file"),
+    ("catalog", "weights_file", "backbone_templates"),
     ("plans",),
     ("networks",),
     ("training",),
@@ -38,6 +39,7 @@ LAYERS = (
     ("records", "provenance"),
     ("cost",),
     ("runs",),
+    ("exported",),
     ("tables",),
     ("cli",),
     ("api",),
@@ -170,10 +172,10 @@ def names(catalog: Catalog) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CORE)))
 def test_the_core_names_no_component(path: Path, names: set[str]):
     # "teacher" is also a role in a transfer, the word that Training uses for the network on high views; a folder and
-    # videos are also what they are, but with a colon behind they name a template.
+    # videos are also what they are, and an array is a list of JSON, but with a colon behind they name a template.
     for text, line in constants(path):
         base, colon, _ = text.partition(":")
-        words = {"teacher"} if colon else {"teacher", "folder", "videos"}
+        words = {"teacher"} if colon else {"teacher", "folder", "videos", "array"}
         assert base not in names - words, f"line {line} names '{text}'"
 
 

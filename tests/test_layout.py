@@ -61,15 +61,27 @@ def offers_hooks(folder: Path) -> bool:
 
 
 def test_entry_points_cover_every_plugin(setup):
-    """A folder of plugins/ or plugins/commands/ is a plugin, papers' data without code, or code without hooks."""
+    """A folder of plugins/, its commands/ or its trackers/ is a plugin, papers' data without code, or without hooks."""
     listed, papers = entry_points(setup, "elrbench"), entry_points(setup, "elrbench.papers")
-    folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")} - {"commands"}
+    folders = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")} - {"commands", "trackers"}
     shared = {name for name in folders if not offers_hooks(ROOT / "plugins" / name)} - {"reported"}
-    assert shared == {"attention_transfer", "distillation", "pages", "svm_head"}
-    commands = {path.parent.name for path in (ROOT / "plugins" / "commands").glob("*/__init__.py")}
+    assert shared == {
+        "attention_transfer",
+        "distillation",
+        "lr_transforms",
+        "pages",
+        "storage",
+        "svm_head",
+        "test_kit",
+        "video_pairs",
+    }
+    commands, trackers = (
+        {path.parent.name for path in (ROOT / "plugins" / kind).glob("*/__init__.py")}
+        for kind in ("commands", "trackers")
+    )
     assert {**listed, **papers} == {
         name.replace("_", "-"): f"elrbench_plugins.{folder}{name}"
-        for folder, names in (("", folders - shared), ("commands.", commands))
+        for folder, names in (("", folders - shared), ("commands.", commands), ("trackers.", trackers))
         for name in names
     }
     assert not listed.keys() & papers.keys()
@@ -131,7 +143,10 @@ def test_constraints_pin_every_requirement(setup):
     extras = setup["options.extras_require"]
     wanted = [
         setup["options"]["install_requires"],
-        *(extras[name] for name in ("pretrained", "flow", "report", "test", "lint")),
+        *(
+            extras[name]
+            for name in ("pretrained", "flow", "hub", "report", "slurm", "ray", "tensorboard", "docs", "test", "lint")
+        ),
     ]
     for line in "\n".join(wanted).split():
         name = line.split(">=")[0].lower().replace("_", "-")

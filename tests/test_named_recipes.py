@@ -46,7 +46,8 @@ def test_recipes_hold_options_of_any_method(name: str) -> None:
 
 
 def test_modern_suits_every_built_in_method_that_learns(catalog: Catalog) -> None:
-    learned = [name for name in catalog.methods if not catalog.methods[name].yardstick]
+    fixed = {"semi-coupled", "tennet", "plrn-tennet"}  # loops and augmentation of their papers
+    learned = [name for name in catalog.methods if not catalog.methods[name].yardstick and name not in fixed]
     assert len(learned) >= 9
     for name in learned:
         spec = catalog.methods[name]

@@ -87,6 +87,22 @@ def test_the_stem_may_keep_the_frames() -> None:
     ]
 
 
+def test_initial_weights() -> None:
+    """PyTorch's are uniform in ±1/sqrt(fan-in); He's are normal with variance 2/fan-out."""
+    torch.manual_seed(0)
+    for init in ("uniform", "he-fan-out"):
+        network = SPECS["native3d-s"].build(7, {"init": init})
+        weight = network.stages[0][1].conv2[3].weight.detach()  # type: ignore[index, union-attr]
+        assert weight.shape == (32, 32, 3, 1, 1)
+        fan = 32 * 3
+        if init == "uniform":
+            assert float(weight.abs().max()) <= fan**-0.5
+            assert float(weight.std()) == pytest.approx((3 * fan) ** -0.5, rel=0.05)
+        else:
+            assert float(weight.std()) == pytest.approx((2 / fan) ** 0.5, rel=0.05)
+            assert not network.fc.bias.any()  # type: ignore[union-attr, operator]
+
+
 def test_a_split_convolution_is_space_then_time() -> None:
     """A lone bright pixel in frame 2 of 5, all weights 1: 3x3 ones in space, then three frames."""
     conv = SplitConv(1, 1).eval()

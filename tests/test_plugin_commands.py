@@ -14,7 +14,23 @@ from benchmark_core.hookspecs import hookimpl
 from benchmark_core.plugin_loading import Owner
 from benchmark_core.specs import CommandSpec
 
-BUILT_IN = {"cache", "check", "compare", "contact-sheet", "data", "doctor", "report", "rerun", "site", "suite"}
+BUILT_IN = {
+    "cache",
+    "check",
+    "compare",
+    "contact-sheet",
+    "data",
+    "doctor",
+    "export",
+    "hub",
+    "new-plugin",
+    "report",
+    "rerun",
+    "schema",
+    "site",
+    "suite",
+    "watch",
+}
 
 
 def call(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

@@ -28,8 +28,9 @@ from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.context import RunContext
-from benchmark_core.runs.loaded_run import LoadedRun, Predicted, load_run, predict_clips
+from benchmark_core.runs.loaded_run import LoadedRun, load_run, predict_clips
 from benchmark_core.runs.runner import run
+from benchmark_core.scoring.predicted import Predicted
 from benchmark_core.scoring.predicted_labels import predicted_labels
 from benchmark_core.scoring.predictions import read_predictions
 from benchmark_core.specs.index import Drawn
@@ -167,9 +168,8 @@ def test_unlabelled_clips_give_a_table_without_targets(
 ) -> None:
     loaded = rebuilt(folder, toy_catalog)
     spec = dataclasses.replace(loaded.components.dataset, answer=None)
-    loaded = dataclasses.replace(loaded, components=dataclasses.replace(loaded.components, dataset=spec))
     predicted = predict_unlabelled(loaded, data, tmp_path / "cache")
-    path, scores = write(loaded, predicted, folder, tmp_path / "table.csv.gz")
+    path, scores = write(spec, predicted, folder, tmp_path / "table.csv.gz")
     assert scores is None
     header, *rows = table(path)
     assert header == ["id", "label", "probability", *spec.classes] and [row[0] for row in rows] == list(predicted.ids)

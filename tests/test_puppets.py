@@ -24,8 +24,10 @@ SPECS = {spec.name: spec for spec in puppets.elr_datasets()}
 HASHES = {
     "puppets": ("97c9e7e29ec9a617", "7b48e86751ea1d90"),
     "tiny-puppets": ("16a84a912117b2ba", "311c8a861ca62020"),
+    "motions": ("4eafe0a1fa189703", "d5ea92ecaf74ad06"),
 }
-LATER = {"puppets": 5, "tiny-puppets": 2}
+LATER = {"puppets": 5, "tiny-puppets": 2, "motions": 9}
+PEOPLE = {"puppets": 40, "tiny-puppets": 40, "motions": 75}  # who train
 
 
 def listed(name, **options):
@@ -88,7 +90,7 @@ def test_train_and_test_share_no_group_and_no_clip(name):
     index = listed(name)
     train, test = index.split("1", "train"), index.split("1", "test")
     assert not {clip.group for clip in train} & {clip.group for clip in test}
-    assert len({clip.group for clip in train}) == 40
+    assert len({clip.group for clip in train}) == PEOPLE[name]
     assert len({clip.source.key for clip in index.clips}) == len(index.clips)
 
 
@@ -276,3 +278,21 @@ def test_plugin_is_listed_without_numpy():
     code = "import sys, elrbench_plugins.puppets as p; p.elr_datasets(); print('numpy' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_cameras_stand_around_one_performance():
+    """The first camera's picture is that of a clip of one camera; the others differ in view and surroundings."""
+    one = drawn(listed("puppets", draw_seed=0).clips[5].source)
+    source = listed("puppets", draw_seed=0, cameras=3).clips[5].source
+    three = drawn(source)
+    assert three.shape == (*one.shape[:2], 3 * one.shape[2], 3) and (three[:, :, : one.shape[2]] == one).all()
+    parts = np.split(three, 3, axis=2)
+    assert all(np.abs(a.astype(int) - b).mean() > 5 for a, b in ((parts[0], parts[1]), (parts[1], parts[2])))
+    moving = [np.abs(np.diff(areas(part, 12, 16), axis=0)).mean() for part in parts]
+    assert min(moving) > 0.2 * max(moving)  # all see the movement
+
+
+def test_one_camera_is_what_it_was():
+    plain, named = listed("puppets"), listed("puppets", cameras=1)
+    assert plain.digest() == named.digest() != listed("puppets", cameras=2).digest()
+    assert "cameras" not in plain.clips[0].source.key

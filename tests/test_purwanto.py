@@ -24,9 +24,10 @@ from benchmark_core.networks.assemble import build_backbone, map_shape, recogniz
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
+from benchmark_core.plans.stored_views import view_plan_of
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
-from benchmark_core.runs.prepare import Data, prepare, view_plan_of
+from benchmark_core.runs.prepare import Data, prepare
 from benchmark_core.runs.runner import RunResult, run
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of

@@ -56,8 +56,14 @@ def test_help_is_the_real_one():
 
 @pytest.mark.parametrize(
     ("language", "file"),
-    [("python", "elrbench_example.py"), ("python", "elrbench_kinds.py"), ("toml", "pyproject.toml")],
-    ids=["method", "other kinds", "pyproject"],
+    [
+        ("python", "elrbench_example.py"),
+        ("python", "elrbench_kinds.py"),
+        ("python", "elrbench_maps.py"),
+        ("python", "elrbench_tracker.py"),
+        ("toml", "pyproject.toml"),
+    ],
+    ids=["method", "other kinds", "maps", "tracker", "pyproject"],
 )
 def test_the_example_plugin_is_the_tested_one(language, file):
     assert (language, (ROOT / "tests" / "example_plugin" / file).read_text(encoding="utf-8")) in BLOCKS
@@ -105,7 +111,7 @@ def test_links_lead_somewhere(page):
         path, _, heading = link.partition("#")
         target = (page.parent / path).resolve()
         assert target.exists(), link
-        headings = re.findall(r"^#+ (.*)$", PAGES[target], flags=re.M) if heading else []
+        headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.M) if heading else []
         assert not heading or heading in {
             re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in headings
         }, link

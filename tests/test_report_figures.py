@@ -67,10 +67,20 @@ def test_best_and_worst_take_a_clip_of_each_class_in_turn() -> None:
     """Class 0 has the three surest clips; the best of the others come before its second."""
     found = single([[9, 0, 0], [8, 0, 0], [7, 0, 0], [0, 2, 0], [0, 0, 1]], [0, 0, 0, 1, 2])
     every = range(5)
-    assert figures.extremes(found, every, 4, best=True) == [0, 3, 4, 1]
-    assert figures.extremes(found, every, 2, best=False) == [4, 3]
-    assert figures.extremes(found, [1, 2], 9, best=True) == [1, 2]  # of those that are there, all
-    assert figures.extremes(found, [], 3, best=True) == []
+    assert figures.extremes(found, every, 4, 0.0, best=True) == [0, 3, 4, 1]
+    assert figures.extremes(found, [1, 2], 9, 0.0, best=True) == [1, 2]  # of those that are there, all
+    assert figures.extremes(found, [], 3, 0.0, best=True) == []
+    assert figures.extremes(found, every, 2, 0.0, best=False) == []  # all are right
+
+
+def test_best_clips_are_right_and_worst_clips_are_wrong() -> None:
+    """Clip 1 is wrong with a small loss, clip 2 with a large one."""
+    found = single([[1, 0, 0], [0.4, 0.5, 0], [5, 0, 0], [0, 0, 3]], [0, 0, 1, 2])
+    assert figures.extremes(found, range(4), 9, 0.0, best=True) == [3, 0]
+    assert figures.extremes(found, range(4), 9, 0.0, best=False) == [2, 1]
+    decided = several([[1, -1, 2], [-1, 3, -2], [-1, 1, 1]], [[1, 0, 1], [0, 1, 0], [0, 1, 0]])
+    assert figures.is_right(decided, 0.0).tolist() == [True, True, False]
+    assert figures.is_right(decided, 1.5).tolist() == [False, True, False]
 
 
 def test_what_is_said_of_a_clip() -> None:
@@ -106,6 +116,24 @@ def test_numbered_figures_share_a_plot_and_the_loss_comes_first() -> None:
         {"epoch": 2, "value": 1.0, "figure": "sat_1"},
         {"epoch": 1, "value": 4.0, "figure": "sat_2"},
     ]
+
+
+def test_scores_on_held_out_clips_have_plots_after_the_loss_and_a_summary() -> None:
+    rows = [
+        {"epoch": 0, "sat": 1.0, "loss": 2.0},
+        {"epoch": 1, "sat": 1.0, "loss": 1.0, "holdout_top1": 0.5},
+        {"epoch": 0, "sat": 1.0, "loss": 1.0, "holdout_top1": 0.75},
+        {"epoch": 1, "sat": 1.0, "loss": 1.0, "holdout_top1": 0.75},
+        {"epoch": 2, "sat": 1.0, "loss": 1.0, "holdout_top1": 0.25},
+    ]
+    plots = {plot["title"]: plot["points"] for plot in figures.curves({"joint": rows})}
+    assert list(plots) == ["loss", "holdout_top1", "sat"]
+    assert [(point["epoch"], point["value"]) for point in plots["holdout_top1"]] == [
+        (2, 0.5), (3, 0.75), (4, 0.75), (5, 0.25)
+    ]  # fmt: skip
+    log = {"joint": rows, "teacher": [{"epoch": 0, "loss": 1.0}]}
+    assert figures.held_out(log, "top1") == [{"stage": "joint", "best": (3, 0.75), "last": (5, 0.25), "epochs": 4}]
+    assert figures.held_out(log, "f1_macro") == []
 
 
 # -- of passes

@@ -306,6 +306,9 @@ def test_the_front_page_names_the_date_and_the_leading_rows(tmp_path: Path) -> N
     rows = [(row["track"].split(" ")[0], row["method"], row["measured"]) for row in cells(leading)]
     assert rows == [("acts", "best", "90.00"), ("acts", "close", "85.00"), ("other", "mine", "50.00")]
     assert leading["links"] == [TRACK, TRACK, TRACK.replace("acts", "other")] and len(cells(index)) == 2
+    first, *others = (row["lead"] for row in cells(leading))
+    assert first.startswith("+65.00 (") and first.endswith(" over far")  # 18 - 5 of 20 clips
+    assert others == ["-", "-"]
     said = " ".join(blocks(tmp_path, "text", "index.html")[0]["paragraphs"])
     assert "4 runs on 2 tracks" in said and "2026-03-04" in said
 
@@ -315,6 +318,15 @@ def test_a_track_without_a_leader_has_no_leading_row(tmp_path: Path) -> None:
     put(tmp_path, *(make_record(bits(*range(9)), method="twice", seed=seed) for seed in (0, 1)))
     (index,) = blocks(tmp_path, "table", "index.html")
     assert cells(index)[0]["leader"] == "-"
+
+
+def test_tracks_near_chance_have_a_table_of_their_own(tmp_path: Path) -> None:
+    halves = {"per_class": {"classes": ["a", "b"], "n": [10, 10], "value": [0.9, 0.9]}}
+    put(tmp_path, make_record(bits(*range(18)), method="good", more=halves))
+    put(tmp_path, make_record(bits(*range(11)), method="guess", dataset="hard", more=halves))
+    leading, index, chance = blocks(tmp_path, "table", "index.html")
+    assert [row["method"] for row in cells(leading)] == ["good"]
+    assert [row["leader"] for row in cells(index)] == ["good"] and [row["leader"] for row in cells(chance)] == ["guess"]
 
 
 def test_an_empty_board_says_so(tmp_path: Path) -> None:

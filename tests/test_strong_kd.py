@@ -163,9 +163,9 @@ def test_student_and_teacher_see_the_same_change(toy_catalog: Catalog, tmp_path:
     seen: list[tuple[Draw, Tensor]] = []
     change = aligned.change
 
-    def watched(view: Tensor, how: Draw, fill: Tensor) -> Tensor:
+    def watched(view: Tensor, how: Draw, fill: Tensor, *more: aligned.Whole) -> Tensor:
         seen.append((how, view.detach()))
-        return change(view, how, fill)
+        return change(view, how, fill, *more)
 
     training = training_of(toy_catalog, plan, tmp_path)
     with pytest.MonkeyPatch.context() as patch:

@@ -275,7 +275,7 @@ def test_overrides_are_said_with_the_table(call):
 
 def test_show_and_list(call):
     code, out, _ = call("list", "--json")
-    assert code == 0 and [row["suite"] for row in json.loads(out)] == sorted([*NINE, *FOUR, *TWO])
+    assert code == 0 and [row["suite"] for row in json.loads(out)] == sorted([*NINE, *FOUR, *TWO, "resolutions"])
     noted = write(f"{COMMON}\nrows: [{{row: a, method: supervised, note: of today}}]")
     assert re.search(r"training +plan\n.* \[1\]\n(.*\n)*\[1\] of today", call("show", noted, "--plugin", TOY)[1])
     code, out, _ = call("show", "cstat-table5", "--no-cost")
@@ -299,7 +299,7 @@ def test_show_and_list(call):
         (("run", "no.yaml"), "no.yaml cannot be read: No such file or directory"),
         (("run", "cstat-table4", "--seeds", "0,x"), "--seeds 0,x is not a list of whole numbers"),
         (("run", "cstat-table4"), "dataset 'ucf101' needs its files: pass --data DIR"),
-        (("run", "cstat-table5", "--only", "pot"), "suite 'cstat-table5' has nothing to run: pot: printed only"),
+        (("run", "purwanto-table3", "--only", "rahman"), "has nothing to run: rahman: printed only"),
         (("run", "cstat-table4", "--dataset", "puppets", "--only", "cstat-rc-ut-resnet34"), "needs --unlabelled"),
         (("run", "cstat-table4", "--dataset", "puppets", "--device", "cudda"), "device 'cudda' cannot be used"),
         (("run", "cstat-table4", "--publish", "--folder", "mine.yaml"), "mine.yaml is a file; pass a folder"),

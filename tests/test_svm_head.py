@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, LinearSVC
 from torch import Tensor
 
+from elrbench import ElrError
+from elrbench_plugins.svm_head import memory
 from elrbench_plugins.svm_head.classifiers import train
 from elrbench_plugins.svm_head.head import SvmHead
 from elrbench_plugins.svm_head.kernels import chi_square, squared_distances
@@ -161,3 +163,21 @@ def test_weights_of_another_length_are_loaded_and_others_refused() -> None:
         other = SvmHead(**{"features": FEATURES, "classes": 3, "options": settings(), **changed})
         with pytest.raises(RuntimeError, match="size mismatch"):
             other.load_state_dict(head.state_dict())
+
+
+def test_a_chi_square_kernel_takes_no_negative_features() -> None:
+    seen, target = clips([0, 1, 2])
+    seen[4, 0, 2] = -0.1
+    with pytest.raises(ElrError, match="takes no negative features, but the backbone has some; use e.g. ") as caught:
+        trained(target, seen, 3, head="chi2-svm")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kernel_larger_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory.needed(1000, 8) == 1000 * 1000 * (2 * 4 * 8 + 4 + 8)
+    monkeypatch.setattr(memory, "installed", lambda device: memory.needed(89, 1))
+    seen, target = clips([0, 1, 2])
+    with pytest.raises(ElrError, match="of 90 training vectors takes .* GiB, but the device 'cpu' has") as caught:
+        trained(target, seen, 3, head="chi2-svm")
+    assert "\n" not in str(caught.value)
+    trained(target[:89], seen[:89], 3, head="chi2-svm")

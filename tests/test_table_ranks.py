@@ -153,8 +153,8 @@ def test_costs_are_joined_by_structure_and_no_processor_time_enters(tmp_path: Pa
     put(tmp_path, *(make_cost("net18-bilinear", ms=ms, device=f"cuda: {gpu}") for gpu, ms in (("B", 99.0), ("A", 7.0))))
     put(tmp_path, make_cost("net34-bilinear", understated=["aten::fft"]))
     first, second = grid(tmp_path)
-    assert [first[f"latency (ms), cuda: {gpu}"] for gpu in "AB"] == ["7", "99"]
-    assert [second[f"latency (ms), cuda: {gpu}"] for gpu in "AB"] == ["-", "-"]
+    assert [first[f"GPU latency (ms), {gpu}"] for gpu in "AB"] == ["7", "99"]
+    assert [second[f"GPU latency (ms), {gpu}"] for gpu in "AB"] == ["-", "-"]
     assert (first["MACs/clip (G)"], second["MACs/clip (G)"]) == ("0.6", "≥ 0.6")
 
 
@@ -192,4 +192,4 @@ def test_what_the_rows_are_has_a_table_of_its_own_and_notes_below(tmp_path: Path
 def test_rows_without_costs_show_a_dash(tmp_path: Path) -> None:
     put(tmp_path, make_record())
     (row,) = grid(tmp_path)
-    assert row["params (M)"] == row["MACs/clip (G)"] == row["latency (ms)"] == "-"
+    assert row["params (M)"] == row["MACs/clip (G)"] == row["GPU latency (ms)"] == row["CPU latency (ms)"] == "-"

@@ -29,16 +29,16 @@ MARK
 
 single-label, 1 fold, 2 classes, digest of the clips `feed`.
 
-| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | control | Δ control | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
-|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
-| 1 | 1 | mine:a | net18 | bilinear | small\\* | 62.50 ± 3.54 | 2 | 40.9 to 80.0 | plain:b 22.50 ± 3.54 | +40.00 (+20.00 to +60.00) | 11.18 | 0.6 | 0 | 1.5 |
-| 2 | 2 | plain:b (control) | net18 | bilinear | small | 22.50 ± 3.54 | 2 | 9.6 to 44.3 | - | - | 11.18 | 0.6 | 0 | 1.5 |
+| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | control | Δ control | params (M) | MACs/clip (G) | enhancer, % of MACs | GPU latency (ms), G | CPU latency (ms) |
+|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
+| 1 | 1 | mine:a | net18 | bilinear | small\\* | 62.50 ± 3.54 | 2 | 40.9 to 80.0 | plain:b 22.50 ± 3.54 | +40.00 (+20.00 to +60.00) | 11.18 | 0.6 | 0 | 1.5 | - |
+| 2 | 2 | plain:b (control) | net18 | bilinear | small | 22.50 ± 3.54 | 2 | 9.6 to 44.3 | - | - | 11.18 | 0.6 | 0 | 1.5 | - |
 
 ## Oracle (scored on high views; not ranked)
 
-| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | control | Δ control | params (M) | MACs/clip (G) | enhancer, % of MACs | latency (ms), cuda: G |
-|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
-| 3 | - | high | net18 | bilinear | small | 90.00 | 1 | 69.9 to 97.2 | - | - | - | - | - | - |
+| # | rank | method | backbone | enhancer | budget | top1 | seeds | 95 % (Wilson) | control | Δ control | params (M) | MACs/clip (G) | enhancer, % of MACs | GPU latency (ms), G | CPU latency (ms) |
+|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|:--|
+| 3 | - | high | net18 | bilinear | small | 90.00 | 1 | 69.9 to 97.2 | - | - | - | - | - | - | - |
 
 LEGEND
 
@@ -66,7 +66,7 @@ One table per track: dataset, protocol and degradation. Scores are in %.
 """  # noqa: E501
 
 EXPECTED_CSV = """\
-part,rank,method,backbone,enhancer,size,sampling,precision,budget,init,control,primary,mean,std,low95,high95,interval,seeds,folds,of_folds,top5,gain,gain_low95,gain_high95,gain_over,matched_mean,matched_std,matched_seeds,params,params_backbone,params_enhancer,params_head,macs_view,macs_clip,macs_enhancer_share,macs_lower_bound,latency_ms cuda: G,updates,plugins,notes,data,digests
+part,rank,method,backbone,enhancer,size,sampling,precision,budget,init,control,primary,mean,std,low95,high95,interval,seeds,folds,of_folds,top5,gain,gain_low95,gain_high95,gain_over,matched_mean,matched_std,matched_seeds,params,params_backbone,params_enhancer,params_head,macs_view,macs_clip,macs_enhancer_share,macs_lower_bound,gpu_latency_ms cuda: G,updates,plugins,notes,data,digests
 ranked,1,mine:a,net18,bilinear,96x128,4x1,fp32,small; method.epochs=20,scratch,False,top1,0.625,0.0353553,0.40949,0.800229,wilson95,2,1,1,1,0.4,0.2,0.6,plain:b,0.225,0.0353553,2,11176512,11170000,0,6512,1.5e+08,6e+08,0,False,1.5,student 40,p (elrbench 0.1.0),,feed,cb979ae20ad69a55 b64ac8efdc5261cf
 ranked,2,plain:b (control),net18,bilinear,96x128,4x1,fp32,small,scratch,True,top1,0.225,0.0353553,0.0959326,0.442686,wilson95,2,1,1,1,,,,,,,,11176512,11170000,0,6512,1.5e+08,6e+08,0,False,1.5,student 40,p (elrbench 0.1.0),,feed,0ab668cdba3f181b 56c9e7609b873df2
 oracle,,high,net18,bilinear,96x128,4x1,fp32,small,scratch,False,top1,0.9,,0.698966,0.972134,wilson95,1,1,1,1,,,,,,,,,,,,,,,,,student 40,p (elrbench 0.1.0),,feed,a16bb432785ee57f

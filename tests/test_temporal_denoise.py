@@ -54,9 +54,17 @@ def noisy(sigma: float, moves: bool = False) -> tuple[Tensor, Tensor]:
 
 def test_noise_falls_and_is_estimated() -> None:
     scene, seen = noisy(2.0)
-    assert 255 * estimate_sigma(seen[0]) == pytest.approx(2.0, rel=0.05)
+    assert 255 * estimate_sigma(seen, torch.ones(1, 16)).item() == pytest.approx(2.0, rel=0.05)
     left = 255 * (TemporalDenoise()(seen) - scene).std()
     assert left < 2.0 / math.sqrt(5) * 1.2  # five frames
+
+
+def test_noise_is_estimated_from_new_frames() -> None:
+    """Differences 3, (0: not new), 1, 6: the lower middle of 1, 3, 6 is 3. Without a new frame: 1/10 grey level."""
+    seen, new = video(10, 13, 13, 14, 20), torch.tensor([[1.0, 1, 0, 1, 1]])
+    assert 255 * estimate_sigma(seen, new).item() == pytest.approx(3 / (0.6745 * math.sqrt(2)), rel=1e-4)
+    still = torch.tensor([[1.0, 0, 0, 0, 0]])
+    assert 255 * estimate_sigma(seen, still).item() == pytest.approx(0.1, rel=1e-4)
 
 
 def test_a_moving_edge_stays() -> None:

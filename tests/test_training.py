@@ -89,8 +89,8 @@ def weights(net: nn.Module) -> torch.Tensor:
 def test_the_surface_is_frozen() -> None:
     public = {name for name in dir(Training) if not name.startswith("_")}
     assert " ".join(sorted(public)) == (
-        "autocast classifier degrade derive epochs history log note recipe recognizer rng soft_loss stage "
-        "task_loss teacher teacher_stage to_device views"
+        "autocast classifier degrade derive epochs history log note recipe recognizer rng soft_loss stage step "
+        "task_loss teacher teacher_stage to_device views whole"
     )
     assert str(inspect.signature(Training.stage)) == (
         "(self, name: 'str', fn: 'Callable[[Any], object]', module: 'Any', *, "

@@ -31,7 +31,7 @@ from benchmark_core.clips.build_queue import BuildResult, BuildTask, decode_into
 from benchmark_core.clips.formats import StoredFormat
 from benchmark_core.clips.locks import locked, reader_lock
 from benchmark_core.clips.store import ClipStore
-from benchmark_core.file_lock import Wait, acquire, holder
+from benchmark_core.file_lock import Wait, acquire, holder, is_locked
 from benchmark_core.plans.plan import Plan
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
@@ -253,3 +253,15 @@ def test_locks_are_made_in_one_place() -> None:
         if re.search(r"\bFileLock\(|SoftFileLock", path.read_text(encoding="utf-8"))
     ]
     assert named == ["benchmark_core/file_lock.py"]
+
+
+def test_a_lock_that_a_process_holds_is_seen_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    with other_process(path) as process:
+        note = path.read_bytes()
+        assert is_locked(path) and path.read_bytes() == note
+        process.communicate("\n")
+        assert not is_locked(path)
+    with acquire(path, timeout=0):
+        assert is_locked(path)

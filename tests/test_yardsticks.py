@@ -179,6 +179,8 @@ def test_times_and_macs_are_estimated(toy_catalog: Catalog, tmp_path: Path) -> N
         ("hof-svm", {"modality": "flow"}, "--modality rgb"),
         ("hof-svm:pot", {"settings": ("method.scaling=hellinger",)}, "method.scaling=none"),
         ("hof-svm", {"settings": ("backbone.grids=2x2",)}, "TxYxX"),
+        ("hof-svm:pot", {"settings": ("method.scaling=standardise",)}, "no negative features.* method.scaling=none"),
+        ("probe", {"settings": ("method.head=chi2-svm", "method.scaling=standardise")}, "no negative features"),
     ],
 )
 def test_refusals(toy_catalog: Catalog, method: str, changes: dict[str, Any], words: str) -> None:

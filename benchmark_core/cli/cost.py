@@ -1,4 +1,4 @@
-"""`elrbench cost`: parameters and MACs of the deployed recognizer, and its latency on a GPU."""
+"""`elrbench cost`: parameters and MACs of the deployed recognizer, and its latency on a GPU or a CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark_core.cli.console import ConsoleReporter, columns, print_json
+from benchmark_core.cli.console import ConsoleReporter, print_json
+from benchmark_core.cli.cost_text import as_text
 from benchmark_core.cli.flags import board_flag, check_board, device_flag, json_flag, plan_flags
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import read_size
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from benchmark_core.catalog import Catalog
+    from benchmark_core.cost.cpu_latency import CpuRequest
 
 # Plan flags that a backbone without a plan takes.
 BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weights")
@@ -27,9 +29,15 @@ BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weig
 @plan_flags
 @click.option("--low", metavar="HxW", help="Low size: input of --enhancer, or size of natively low clips.")
 @device_flag
+@click.option("--engines", metavar="NAME,NAME", help="On a CPU: time these of eager, compiled, onnxruntime, int8.")
+@click.option("--max-load", metavar="PERCENT", type=float, help="On a CPU: largest load from other processes; 10.")
+@click.option("--no-latency", is_flag=True, help="Count only, on the CPU.")
 @click.option("--all", "every", is_flag=True, help="Measure every backbone and enhancer in its published settings.")
+@click.option("--records", "published", is_flag=True, help="Measure the recognizer of every published record.")
 @click.option("--only", metavar="NAME,NAME", help="With --all: only these components.")
-@click.option("--refresh", is_flag=True, help="With --all --publish: measure again what has a current record.")
+@click.option(
+    "--refresh", is_flag=True, help="With --publish and --all or --records: measure again what has a current record."
+)
 @click.option("--publish", "keep", is_flag=True, help="Write the cost records into the leaderboards folder.")
 @board_flag
 @json_flag
@@ -42,7 +50,11 @@ def command(
     plugins: tuple[str, ...],
     low: str | None,
     device: str | None,
+    engines: str | None,
+    max_load: float | None,
+    no_latency: bool,
     every: bool,
+    published: bool,
     only: str | None,
     refresh: bool,
     keep: bool,
@@ -52,17 +64,23 @@ def command(
 ) -> None:
     """elrbench cost --backbone resnet34 --classes 101 --sampling 1x1 --size 256x340
 
-    Count parameters and multiply-adds (MACs), and measure latency if there is a GPU. Needs no data and no weights.
+    Count parameters and multiply-adds (MACs), and measure latency on a GPU or, without one, on the CPU. Needs no data
+    and no weights. A busy CPU is not timed: latency is refused if other processes use more than --max-load of it.
 
     To measure one backbone, pass --backbone and --classes N. To measure the recognizer of a plan, pass --method,
-    --dataset and other options of 'elrbench run'. To measure every backbone and enhancer, pass --all.
+    --dataset and other options of 'elrbench run'. To measure every backbone and enhancer, pass --all. To measure what
+    the published records deploy, each network once, pass --records.
 
-    With --all, a component that fails is reported in one line, the others continue, and the exit code is 1. With --all
+    With --all and --records, what fails is reported in one line, the others continue, and the exit code is 1. With
     --publish, each record is written as soon as it is measured. A record of the same structure, device and versions is
     kept and not measured again.
     """
-    if every:
-        _refuse_plan(planfile, low, settings, fields, refresh=refresh, keep=keep)
+    if every and published:
+        raise ElrError("--all measures components and --records measures recognizers; pass one of them at a time")
+    if published and only is not None:
+        raise ElrError("--only chooses components, and --records measures recognizers; pass --all or remove --only")
+    if every or published:
+        _refuse_plan(planfile, low, settings, fields, "--all" if every else "--records", refresh=refresh, keep=keep)
     elif only is not None or refresh:
         raise ElrError(f"{'--refresh' if only is None else '--only'} needs --all; pass --all")
     from benchmark_core.catalog import load_catalog
@@ -72,23 +90,27 @@ def command(
         check_board(folder)
     from benchmark_core.training.device import pick_device
 
+    picked = pick_device("cpu" if no_latency and device is None else device)
+    cpu = _cpu_request(picked, engines, max_load, counts_only=no_latency)
+    if published:
+        from benchmark_core.cli.cost_many import measure_records
+
+        ctx.exit(measure_records(catalog, picked, cpu, folder, refresh, as_json, keep=keep))
     if every:
+        from benchmark_core.cli.cost_many import measure_components
+
         names = tuple(name.strip() for name in only.split(",")) if only is not None else ()
-        ctx.exit(_all(catalog, names, pick_device(device), folder if keep else None, refresh, as_json))
+        ctx.exit(measure_components(catalog, names, picked, cpu, folder if keep else None, refresh, as_json))
     if planfile is None and fields["method"] is None and fields["dataset"] is None:
-        records = [_bare(catalog, low, settings, fields, pick_device(device))]
+        records = [_bare(catalog, low, settings, fields, picked, cpu)]
     else:
-        records = _planned(catalog, planfile, low, settings, fields, pick_device(device))
+        records = _planned(catalog, planfile, low, settings, fields, picked, cpu)
     written = []
     if keep:
-        from benchmark_core.records.cost_record import cost_name, replaces, write_cost
         from benchmark_core.records.files import COSTS
+        from benchmark_core.records.publish_cost import publish_cost
 
-        for record in records:
-            path = folder / COSTS / cost_name(record)
-            if replaces(path, record):
-                ConsoleReporter().say(f"{path}: replaces an earlier measurement of the same structure and device")
-        written = [str(write_cost(folder / COSTS, record)) for record in records]
+        written = [str(publish_cost(folder / COSTS, record, say=ConsoleReporter().say)) for record in records]
     if as_json:
         total, *parts = records
         print_json(total | ({"parts": parts} if parts else {}))
@@ -103,40 +125,47 @@ def _refuse_plan(
     low: str | None,
     settings: tuple[str, ...],
     fields: dict[str, Any],
+    many: str,
     *,
     refresh: bool,
     keep: bool,
 ) -> None:
-    """Raise ElrError if --all comes with a flag for a single network, or --refresh without --publish."""
+    """Raise ElrError if the flag `many` comes with a flag for a single network, or --refresh without --publish."""
     given = [f"--{name.replace('_', '-')}" for name, value in fields.items() if value is not None]
     given += ["--plan"] * (planfile is not None) + ["--low"] * (low is not None) + ["--set"] * bool(settings)
     if given:
-        raise ElrError(f"{given[0]} describes a single network; remove it or --all")
+        raise ElrError(f"{given[0]} describes a single network; remove it or {many}")
     if refresh and not keep:
-        raise ElrError("--refresh needs --all --publish; pass --publish or remove --refresh")
+        raise ElrError(f"--refresh needs {many} --publish; pass --publish or remove --refresh")
 
 
-def _all(
-    catalog: Catalog, only: tuple[str, ...], device: torch.device, folder: Path | None, refresh: bool, as_json: bool
-) -> int:
-    """Measure and print every backbone and enhancer; return the exit code."""
-    from benchmark_core.cli.cost_all import as_text as table
-    from benchmark_core.cli.cost_all import every_cost
-    from benchmark_core.records.files import COSTS
-    from benchmark_core.training.device import describe_device
+def _cpu_request(
+    device: torch.device, engines: str | None, max_load: float | None, *, counts_only: bool
+) -> CpuRequest | None:
+    """Return what to time on a CPU, or None to time nothing there. Raises ElrError if flags do not fit the device."""
+    given = {"--engines": engines is not None, "--max-load": max_load is not None, "--no-latency": counts_only}
+    flags = [flag for flag, present in given.items() if present]
+    if flags and device.type != "cpu":
+        raise ElrError(f"{flags[0]} is about latency on a CPU, and the device is '{device}'; pass --device cpu")
+    if counts_only and len(flags) > 1:
+        raise ElrError(f"{flags[0]} and --no-latency contradict each other; remove one")
+    if counts_only or device.type != "cpu":
+        return None
+    from benchmark_core.cost.cpu_latency import CpuRequest
+    from benchmark_core.cost.engines import ENGINES
+    from benchmark_core.cost.load import LIMIT
 
-    costs = None if folder is None else folder / COSTS
-    outcomes = list(every_cost(catalog, only, device, costs, refresh=refresh, say=ConsoleReporter()))
-    if as_json:
-        found = [outcome.as_json() for outcome in outcomes]
-        print_json({"device": describe_device(device), "costs": found})
-    else:
-        click.echo(table(outcomes, describe_device(device)))
-    return 1 if any(outcome.state == "failed" for outcome in outcomes) else 0
+    names = list(ENGINES) if engines is None else [name.strip() for name in engines.split(",") if name.strip()]
+    return CpuRequest(engines=names, limit=LIMIT if max_load is None else max_load / 100)
 
 
 def _bare(
-    catalog: Catalog, low: str | None, settings: tuple[str, ...], fields: dict[str, Any], device: torch.device
+    catalog: Catalog,
+    low: str | None,
+    settings: tuple[str, ...],
+    fields: dict[str, Any],
+    device: torch.device,
+    cpu: CpuRequest | None,
 ) -> dict[str, Any]:
     """Return the cost of a backbone with the mean of its logits, with or without an enhancer."""
     given = [f"--{name}" for name, value in fields.items() if value is not None and name not in BARE]
@@ -152,6 +181,7 @@ def _bare(
     if (low is None) != (fields["enhancer"] is None):
         raise ElrError("--enhancer and --low must be passed together, e.g. --enhancer bicubic --low 12x16")
 
+    from benchmark_core.backbone_templates import add_backbone
     from benchmark_core.clips.modality import TEMPORAL, check_modality, early_parts, kind, streams
     from benchmark_core.clips.sampling import Sampling
     from benchmark_core.cost.structure import cost_of, describe_bare
@@ -159,8 +189,9 @@ def _bare(
     from benchmark_core.specs import NO_ENHANCER
     from benchmark_core.weights_file import add_weights
 
+    catalog, name = add_backbone(catalog, fields["backbone"])
     catalog, weights = add_weights(catalog, fields["weights"] or "scratch")
-    backbone = catalog.backbones[fields["backbone"]]
+    backbone = catalog.backbones[name]
     enhancer = catalog.enhancers[fields["enhancer"]] if fields["enhancer"] else None
     if backbone.native and enhancer and enhancer.name != NO_ENHANCER:
         raise ElrError(f"backbone '{backbone.name}' works at the low size; remove --enhancer and --low")
@@ -197,7 +228,7 @@ def _bare(
         _, loaded = build_backbone(backbone, int(classes), weights=weights, modality=modality)
         ConsoleReporter().say(f"weights: {loaded}")
     height, width = describe["low"]
-    return cost_of(recognizer, describe, (height, width), device, thorough=True)
+    return cost_of(recognizer, describe, (height, width), device, thorough=True, cpu=cpu)
 
 
 def _planned(
@@ -207,6 +238,7 @@ def _planned(
     settings: tuple[str, ...],
     fields: dict[str, Any],
     device: torch.device,
+    cpu: CpuRequest | None,
 ) -> list[dict[str, Any]]:
     """Return the costs of what a plan deploys; for two fused networks the sum first, then each of them."""
     if (fields["classes"] or "").isdigit():
@@ -226,51 +258,5 @@ def _planned(
             ConsoleReporter().say(f"enhancer weights: {loaded}")
     if (views := ClipViews.parse(plan.test_views).count) > 1:
         ConsoleReporter().say(f"costs of one view; a test clip has {views}, and tables show the MACs of all of them")
-    return costs_of_plan(plan, components, device, read_size("--low", low) if low else None, thorough=True)
-
-
-def as_text(record: dict[str, Any]) -> str:
-    """Format a record; without a GPU the latency is `-`."""
-    params, macs, latency = record["params"], record["macs"], record["latency"]
-    rows = [
-        ("structure", record["structure"]),
-        *([("sum of", f"{len(record['streams'])} networks")] if "streams" in record else []),
-        ("parameters", f"{params['total']:,} ({params['total'] / 1e6:.2f} M)"),
-        *((f"  {name}", f"{count:,}") for name, count in params.items() if name != "total" and count),
-        ("MACs per view", f"{macs['view'] / 1e9:.4f} G"),
-        ("MACs per clip", f"{macs['clip'] / 1e9:.4f} G"),
-    ]
-    if macs["enhancer"]:
-        rows.append(("  enhancer, per view", f"{macs['enhancer'] / 1e9:.4f} G"))
-    if record["uncounted"]:
-        rows.append(("uncounted operators", ", ".join(f"{name} x{n}" for name, n in record["uncounted"].items())))
-    if record["understated"]:
-        rows.append(("lower bound", f"uncounted and heavy: {', '.join(record['understated'])}"))
-    rows += _latency(latency) if latency else [("latency per clip", "- (no GPU)")]
-    if flow := record.get("flow"):
-        rows.append(("optical flow per field", f"{flow['field']:.2f} ms ({flow['algorithm']}, on the CPU)"))
-    rows.append(("device", record["device"]))
-    return columns(rows)
-
-
-def _latency(latency: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return rows for one clip, for a batch, and for both in other precisions and compiled."""
-    rows = [("latency per clip", _timed(latency["single"]))]
-    if "throughput" in latency:
-        rows.append((f"  batch of {latency['throughput']['batch']}", _timed(latency["throughput"])))
-    for variant in latency.get("variants", ()):
-        name = f"  {variant['precision']}{', compiled' if variant['compiled'] else ''}"
-        if "failed" in variant:
-            rows.append((name, f"- ({variant['failed']})"))
-            continue
-        rows.append((name, _timed(variant["single"])))
-        rows.append((f"    batch of {variant['throughput']['batch']}", _timed(variant["throughput"])))
-    return rows
-
-
-def _timed(timed: dict[str, Any]) -> str:
-    """Format as `1.23 ms (1.22 to 1.25), 123 MiB`: median, quartiles, peak memory."""
-    text = f"{timed['median']:.2f} ms ({timed['q1']:.2f} to {timed['q3']:.2f})"
-    if "clips_per_second" in timed:
-        text += f", {timed['clips_per_second']:.0f} clips/s"
-    return text + (f", {timed['peak_memory'] / 2**20:.0f} MiB" if "peak_memory" in timed else "")
+    size = read_size("--low", low) if low else None
+    return costs_of_plan(plan, components, device, size, thorough=True, cpu=cpu)

@@ -22,6 +22,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--protocol",), "NAME", "Train/test protocol. Default: the first of the dataset."),
     (("--fold", "--split"), "NAME", "Fold of the protocol. Default: the first."),
     (("--holdout",), "FRACTION", "Test on this fraction of the training clips (whole groups), not on the test clips."),
+    (("--keep",), "best[-every-N]", "Keep the best epoch by held-out clips (needs --holdout). Default: last."),
     (("--degradation",), "NAME", "Degradation that makes low views: average-12x16. Default: the dataset's."),
     (("--enhancer",), "NAME", "Enhancer that brings low views to network size. Default: the method's."),
     (("--enhancer-weights",), "FILE", "Load the enhancer from a public checkpoint instead of training it."),
@@ -40,6 +41,8 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ),
     (("--test-views",), "N+mirror", "Average views of a test clip: 3 (crops in time), mirror, 3+mirror. Default: one."),
     (("--precision",), "NAME", "fp32 or bf16."),
+    (("--processes",), "N", "Processes that share each batch, one per GPU; see docs/running.md. Default: 1."),
+    (("--batch-norm",), "NAME", "Batch normalisation by each process's own clips, or (GPUs) sync. Default: own."),
     (("--unlabelled",), "NAME", "Unlabelled clips for methods that use them: videos:PATH."),
     (("--teacher",), "DIR", "Run folder of a finished run; its network is the teacher."),
     (("--teacher-backbone",), "NAME", "The teacher's feature extractor. Default: the student's; see docs/running.md."),
@@ -107,6 +110,18 @@ def device_flag(function: F) -> F:
     """Add `--device NAME`; see `pick_device`."""
     text = "cpu, cuda or cuda:1. Default: the first accelerator, else the CPU."
     return click.option("--device", metavar="NAME", help=text)(function)
+
+
+def track_flag(function: F) -> F:
+    """Add `--track NAME[:PROJECT]`, repeatable; see `make_trackers`."""
+    text = "Log the run to an experiment tracker; 'elrbench list trackers' lists them. Repeatable."
+    return click.option("--track", "track", multiple=True, metavar="NAME[:PROJECT]", help=text)(function)
+
+
+def validate_flag(function: F) -> F:
+    """Add `--validate N`; see `check_validate`."""
+    text = "Score every N-th epoch on the clips of --holdout, for the log. Nothing is chosen by it."
+    return click.option("--validate", type=click.IntRange(min=1), metavar="N", help=text)(function)
 
 
 def json_flag(function: F) -> F:

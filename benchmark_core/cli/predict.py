@@ -1,10 +1,10 @@
-"""`elrbench predict DIR`: predict test clips or unlabelled clips with a finished run's recognizer."""
+"""`elrbench predict`: predict test clips or unlabelled clips with the recognizer of a run or of an exported file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
@@ -16,14 +16,16 @@ from benchmark_core.runs.request import cache_folder, data_root
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
     from benchmark_core.records.fields import PlanFields
-    from benchmark_core.runs.loaded_run import LoadedRun, Predicted
+    from benchmark_core.scoring.predicted import Predicted
+    from benchmark_core.specs import DatasetSpec
 
 PATH = click.Path(path_type=Path)
 TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 
 
 @click.command("predict")
-@click.argument("runfolder", type=PATH, metavar="DIR")
+@click.argument("runfolder", type=PATH, metavar="[DIR]", required=False)
+@click.option("--model", type=PATH, metavar="FILE.onnx", help="File of 'elrbench export', instead of DIR; no torch.")
 @click.option(
     "--data",
     type=PATH,
@@ -37,13 +39,14 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 @bad_clips_flag
 @device_flag
 @click.option(
-    "--out", type=PATH, metavar="FILE", help=f"File to write. Default: {TABLE} or {ANSWER} in the run folder."
+    "--out", type=PATH, metavar="FILE", help=f"File to write. Default: {TABLE} or {ANSWER} in DIR or next to FILE.onnx."
 )
 @cache_flag
 @plugin_flag
 @json_flag
 def command(
-    runfolder: Path,
+    runfolder: Path | None,
+    model: Path | None,
     data: Path | None,
     dataset: str | None,
     split: str | None,
@@ -59,47 +62,72 @@ def command(
     Predict clips with the recognizer of a finished run, and write label, probability and logits of each clip as CSV.
     DIR is the run folder. Labelled clips are scored. For the unlabelled test clips of a challenge, the challenge's
     answer file is written. If --data is not the run's dataset, all videos below it are read as unlabelled clips.
+
+    With --model, the recognizer is a file that 'elrbench export' wrote. It runs on the CPU and needs onnxruntime, but
+    no torch.
     """
     from benchmark_core.catalog import load_catalog
-    from benchmark_core.provenance import refuse_absent
-    from benchmark_core.records.record import find_record, read_record, without_top5
+    from benchmark_core.plans.lookup import find
 
-    record = read_record(find_record(runfolder))
-    catalog = load_catalog(extra=plugins)
-    made_with = {kind: owner for kind, owner in record["plugins"].items() if kind != "dataset"}  # may be another
-    refuse_absent(made_with, catalog)
+    if runfolder is not None and model is None:
+        from benchmark_core.provenance import refuse_absent
+        from benchmark_core.records.record import find_record, read_record
+
+        record, exported = read_record(find_record(runfolder)), None
+        catalog = load_catalog(extra=plugins)
+        made_with = {kind: owner for kind, owner in record["plugins"].items() if kind != "dataset"}  # may be another
+        refuse_absent(made_with, catalog)
+        plan, folder = record["plan"], runfolder
+    elif runfolder is None and model is not None:
+        from benchmark_core.exported.model import read_exported
+
+        if device not in (None, "cpu"):
+            raise ElrError(f"--device {device}: an exported file runs on the CPU; remove --device")
+        record, exported = None, read_exported(model)
+        catalog = load_catalog(extra=plugins)
+        plan, folder = cast("PlanFields", exported.metadata.plan), model.parent
+    else:
+        raise ElrError("pass either a run folder or --model FILE.onnx")
     if dataset is None and split is None and data is not None and data.exists():
-        reason = not_the_dataset(catalog, record["plan"], data)
+        reason = not_the_dataset(catalog, plan, data)
         if reason and (template := unlabelled_template(catalog)):
             what = "one unlabelled clip" if data.is_file() else "a folder of unlabelled clips"
             ConsoleReporter().say(f"{data} is read as {what}: {reason}")
             dataset, data = f"{template}:{data}", None
-    catalog, name = catalog.with_folder(dataset or record["plan"]["dataset"], data)
+    catalog, name = catalog.with_folder(dataset or plan["dataset"], data)
     root = data_root(catalog, name, data)
     if out is not None and out.is_dir():
         raise ElrError(f"--out {out} is a folder; pass a file name")
 
     from benchmark_core.atomic import check_cache, check_writable
-    from benchmark_core.runs.loaded_run import load_run, predict_clips
-    from benchmark_core.training.device import pick_device
+    from benchmark_core.records.record import without_top5
 
-    check_writable(runfolder if out is None else out.parent)
+    check_writable(folder if out is None else out.parent)
     check_cache(cache_folder(cache))
-    loaded = load_run(runfolder, record, catalog, name)
-    part = split or ("pool" if catalog.datasets[loaded.components.dataset.name].unlabelled else "test")
-    predicted = predict_clips(
-        loaded,
-        "pool" if part == "pool" else "test",
-        data=root,
-        cache=cache_folder(cache),
-        bad_clips=bad_clips,
-        device=pick_device(device),
-        reporter=ConsoleReporter(),
-    )
-    written, scores = write(loaded, predicted, runfolder, out)
+    unlabelled = split == "pool" or (split is None and find(catalog.datasets, name)[0].unlabelled)
+    part: Literal["pool", "test"] = "pool" if unlabelled else "test"
+    asked: dict[str, Any] = {
+        "data": root,
+        "cache": cache_folder(cache),
+        "bad_clips": bad_clips,
+        "reporter": ConsoleReporter(),
+    }
+    if exported is not None:
+        from benchmark_core.exported.predict import predict_exported
+
+        spec, predicted = predict_exported(exported, catalog, name, part, **asked)
+    else:
+        from benchmark_core.runs.loaded_run import load_run, predict_clips
+        from benchmark_core.training.device import pick_device
+
+        assert record is not None
+        loaded = load_run(folder, record, catalog, name)
+        spec = loaded.components.dataset
+        predicted = predict_clips(loaded, part, **asked, device=pick_device(device))
+    written, scores = write(spec, predicted, folder, out)
     result: dict[str, Any] = {
         "file": str(written),
-        "dataset": loaded.plan.dataset,
+        "dataset": name,
         "split": part,
         "clips": len(predicted.ids),
         "padded": predicted.padded,
@@ -109,8 +137,8 @@ def command(
     if as_json:
         print_json(result)
     else:
-        printed = without_top5(scores or {}, len(loaded.classes), loaded.components.dataset.metric)
-        click.echo(summary({**result, "scores": printed}, labels_of(loaded, predicted)))
+        printed = without_top5(scores or {}, len(spec.classes), spec.metric)
+        click.echo(summary({**result, "scores": printed}, labels_of(spec, predicted)))
 
 
 def not_the_dataset(catalog: Catalog, plan: PlanFields, data: Path) -> str:
@@ -142,28 +170,31 @@ def unlabelled_template(catalog: Catalog) -> str:
 
 
 def write(
-    loaded: LoadedRun, predicted: Predicted, folder: Path, out: Path | None
+    dataset: DatasetSpec, predicted: Predicted, folder: Path, out: Path | None
 ) -> tuple[Path, dict[str, Any] | None]:
-    """Write predictions, or a challenge's answer file. Return the file, and the scores if the clips are labelled."""
+    """Write predictions, or a challenge's answer file. Return the file, and the scores if the clips are labelled.
+
+    dataset: with the classes and the task of the recognizer.
+    """
     from benchmark_core.atomic import write_whole
     from benchmark_core.scoring.predictions import as_written, write_predictions
 
-    dataset, ids, targets, logits = loaded.components.dataset, predicted.ids, predicted.targets, predicted.logits
+    ids, targets, logits = predicted.ids, predicted.targets, predicted.logits
     if targets is None and dataset.answer is not None:
         text = dataset.returned("answer", dataset.load(dataset.answer)(ids, logits), str)
         return write_whole(out or folder / ANSWER, text.encode()), None
     path = out or folder / TABLE
-    write_predictions(path, ids, targets, logits, dataset.classes, labels_of(loaded, predicted))
+    write_predictions(path, ids, targets, logits, dataset.classes, labels_of(dataset, predicted))
     if targets is None:
         return path, None
     return path, as_written(ids, targets, logits, dataset.classes).scored().to_json()["scores"]
 
 
-def labels_of(loaded: LoadedRun, predicted: Predicted) -> Mapping[str, Sequence[str]]:
+def labels_of(dataset: DatasetSpec, predicted: Predicted) -> Mapping[str, Sequence[str]]:
     """Return the columns "label" and "probability" of the predicted clips."""
     from benchmark_core.scoring.predicted_labels import predicted_labels
 
-    return predicted_labels(predicted.logits, loaded.classes, multi_label=loaded.task == "multi-label")
+    return predicted_labels(predicted.logits, dataset.classes, multi_label=dataset.task == "multi-label")
 
 
 def summary(result: Mapping[str, Any], labels: Mapping[str, Sequence[str]]) -> str:

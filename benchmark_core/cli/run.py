@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from benchmark_core.cli.flags import (
     json_flag,
     plan_flags,
     shared_clips_flag,
+    track_flag,
+    validate_flag,
 )
 from benchmark_core.runs.context import ExtraPaths, RunContext
 from benchmark_core.runs.request import cache_folder, data_root, located, make_plan
@@ -42,6 +45,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--publish", "publish_to", is_flag=True, help="Copy record and predictions into the leaderboards folder.")
 @board_flag
 @click.option("--refit", is_flag=True, help="Train every stage again, even if it is in the cache.")
+@validate_flag
+@track_flag
 @click.option("--dry-run", is_flag=True, help="Print the plan and exit.")
 @json_flag
 def command(
@@ -59,6 +64,8 @@ def command(
     publish_to: bool,
     folder: Path,
     refit: bool,
+    validate: int | None,
+    track: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
     **fields: Any,
@@ -72,10 +79,12 @@ def command(
     teacher may see them in training. An enhancer brings low views to the input size of the backbone, the network size.
     """
     from benchmark_core.catalog import load_catalog
+    from benchmark_core.plans.keep import check_validate
 
     catalog = load_catalog(extra=plugins)
     extra = ExtraPaths(unlabelled=unlabelled_data, high_source=high_source_data)
     catalog, plan, extra = make_plan(catalog, planfile, settings, fields, data, extra)
+    check_validate(plan, validate or 0)
     if dry_run:
         _print_plan(plan, as_json)
         return
@@ -88,7 +97,10 @@ def command(
     folder_of_run = out or RUNS / plan.digest
     refuse_other_plan(folder_of_run, plan.digest)
 
+    from benchmark_core.runs.places import place_in
     from benchmark_core.runs.runner import run
+
+    place_in(os.environ, plan.processes)  # raises if torchrun started another number of processes
 
     context = RunContext(
         data=root,
@@ -100,8 +112,12 @@ def command(
         shared_clips=shared_clips,
         device=device,
         refit=refit,
+        track=track,
+        validate=validate or 0,
     )
     result = run(plan, catalog, context)
+    if result.rank:  # another process of the same run prints and publishes
+        return
     published: list[str] = []
     if publish_to:
         from benchmark_core.records import publish

@@ -26,6 +26,7 @@ LABELS: Mapping[str, str] = {
     "idea_options": "options without effect in the control",
     "takes": "optional inputs",
     "own_head": "has its own head",
+    "own_head_if": "own head only with",
     "learnt": "trained",
     "frames": "frames per call",
     "dims": "dimensions",
@@ -158,6 +159,7 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
         "idea_options": list(spec.idea_options),
         "takes": [f"--{name.replace('_', '-')}" for name in spec.takes],
         "own_head": spec.recognizer is not None,
+        "own_head_if": [f"{key}={value}" for key, values in spec.recognizer_when.items() for value in values],
         "defaults": dict(spec.defaults),
     }
 

@@ -12,7 +12,7 @@ from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.decode import first_turn
 from benchmark_core.clips.digests import Digests
 from benchmark_core.clips.display_matrix import AS_STORED
-from benchmark_core.specs import Drawn, FrameFolder, TableFrames
+from benchmark_core.specs import ArrayFrames, Drawn, FrameFolder, FrameFolders, TableFrames
 from benchmark_core.specs.index import Source
 from benchmark_core.specs.target import target_name
 
@@ -30,16 +30,22 @@ class Contents:
     def key(self, source: Source) -> str:
         """Return the sha256 of a clip's content, 64 hex digits. Raises BadClip if a file cannot be read.
 
-        The content is: a video file's bytes; the names and bytes of a folder's pictures; a table's bytes with the rows
-        and the range of values; the code and the key of a drawn clip. `display_key` is part of a file's bytes.
+        The content is: a video file's bytes; the names and bytes of a folder's pictures, or of several
+        folders'; a table's or an array's bytes
+        with the rows and the range of values; the code and the key of a drawn clip. `display_key` is part of a file's
+        bytes.
         """
         if isinstance(source, Drawn):
             return hashlib.sha256(f"drawn {target_name(source.render)} {source.key}".encode()).hexdigest()
-        if isinstance(source, TableFrames):
+        if isinstance(source, TableFrames | ArrayFrames):
+            kind = "table" if isinstance(source, TableFrames) else "frames of an array"
             numbers = dataclasses.asdict(source) | {"path": self._file_digest(source.path)}
-            return hashlib.sha256(f"table {json.dumps(numbers, sort_keys=True)}".encode()).hexdigest()
+            return hashlib.sha256(f"{kind} {json.dumps(numbers, sort_keys=True)}".encode()).hexdigest()
         if isinstance(source, FrameFolder):
             return hashlib.sha256(f"pictures {json.dumps(self._pictures(source))}".encode()).hexdigest()
+        if isinstance(source, FrameFolders):
+            folders = [self._pictures(part) for part in source.parts]
+            return hashlib.sha256(f"side by side {json.dumps(folders)}".encode()).hexdigest()
         digest = self._file_digest(source.path)
         return hashlib.sha256(f"whole {digest}".encode()).hexdigest() if source.whole else digest
 

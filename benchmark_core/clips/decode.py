@@ -1,4 +1,4 @@
-"""Decode clips to planes: videos and pictures with PyAV, tables as grey levels, drawn clips with their own code.
+"""Decode clips to planes: videos and pictures with PyAV, tables and arrays as grey levels, drawn clips by their code.
 
 Planes are kept as decoded. A clip is decoded completely, or it is bad: if a packet cannot be decoded, the frames before
 it do not count as a shorter clip, because scores on such clips would not be comparable. FFmpeg conceals other damage
@@ -26,14 +26,23 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
+from benchmark_core.clips.array_frames import read_array
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.display_matrix import AS_STORED, Turn, turn_of, turned
 from benchmark_core.clips.frames import Frames, Plane
 from benchmark_core.clips.table_frames import read_table
 from benchmark_core.specs import resolve
-from benchmark_core.specs.index import Drawn, FrameFolder, Source, TableFrames, VideoFile
+from benchmark_core.specs.index import (
+    ArrayFrames,
+    Drawn,
+    FrameFolder,
+    FrameFolders,
+    Source,
+    TableFrames,
+    VideoFile,
+)
 
-__all__ = ["DECODER", "BadClip", "Colour", "decode", "first_turn"]
+__all__ = ["DECODER", "BadClip", "Colour", "decode", "first_turn", "shown"]
 
 DECODER = f"pyav {av.__version__}"
 CHUNK_BYTES = 1 << 26  # of planes in memory at a time, also for long high-definition clips
@@ -100,7 +109,12 @@ def _read(source: Source, chunk: int, seconds: float | None, reuse: bool, notice
         return _drawn(source)
     if isinstance(source, TableFrames):
         return read_table(source, chunk)
-    pictures = _folder(source) if isinstance(source, FrameFolder) else _video(source, seconds, notice)
+    if isinstance(source, ArrayFrames):
+        return read_array(source, chunk)
+    if isinstance(source, FrameFolders):
+        pictures = _side_by_side(source)
+    else:
+        pictures = _folder(source) if isinstance(source, FrameFolder) else _video(source, seconds, notice)
     return _chunks(pictures, chunk, _kept if reuse else _fresh)
 
 
@@ -175,7 +189,7 @@ def first_turn(path: Path, seconds: float = 10.0) -> Turn:
 def _video(source: VideoFile, seconds: float | None, notice: Notice) -> Iterator[Picture]:
     """Yield each frame of a video file."""
     with _decoding(source.path):
-        yield from _shown(_frames(source, seconds, notice))
+        yield from shown(_frames(source, seconds, notice))
 
 
 def _frames(source: VideoFile, seconds: float | None, notice: Notice = None) -> Iterator[VideoFrame]:
@@ -213,11 +227,28 @@ def _folder(source: FrameFolder) -> Iterator[Picture]:
                 frame = next(container.decode(stream), None)
                 if frame is None:
                     raise ValueError("it has no picture")
-                yield from _shown([frame])
+                yield from shown([frame])
 
 
-def _shown(frames: Iterable[VideoFrame]) -> Iterator[Picture]:
-    """Yield each frame's colour and planes, turned as the first frame's display matrix says."""
+def _side_by_side(source: FrameFolders) -> Iterator[Picture]:
+    """Yield the pictures that all cameras took at one time as one picture."""
+    for number, taken in enumerate(zip(*map(_folder, source.parts), strict=True)):
+        colours = {colour for colour, _ in taken}
+        heights = {tuple(len(plane) for plane in planes) for _, planes in taken}
+        if len(colours) > 1 or len(heights) > 1:
+            names = ", ".join(f"{part.path.name}/{part.names[number]}" for part in source.parts)
+            raise BadClip(str(source.path.parent), f"{names} differ in height or colour format")
+        yield (
+            colours.pop(),
+            tuple(np.concatenate(planes, 1) for planes in zip(*(each for _, each in taken), strict=True)),
+        )
+
+
+def shown(frames: Iterable[VideoFrame]) -> Iterator[Picture]:
+    """Yield each frame's colour and planes (rows, columns), turned as the first frame's display matrix says.
+
+    Planes are views of the decoder's buffers. Raises ValueError if a frame has a side of more than LONGEST_SIDE pixels.
+    """
     turn: Turn | None = None
     for frame in frames:
         turn = turn or turn_of(frame)

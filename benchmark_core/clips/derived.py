@@ -17,10 +17,11 @@ from torch import Tensor
 
 from benchmark_core.canonical import digest_of
 from benchmark_core.clips import clipfile
+from benchmark_core.clips.batch import ALL, Batch, HostBatch, Part
 from benchmark_core.clips.build_queue import BuildResult, BuildTask
 from benchmark_core.clips.prefetch import prefetch
 from benchmark_core.clips.store import ClipStore, Progress
-from benchmark_core.clips.views import Batch, HostBatch, Views
+from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.specs.index import Clip
 
@@ -58,10 +59,12 @@ def ensure_derived(
     progress: Progress | None = None,
     *,
     shape: tuple[int, ...],
+    part: Part = ALL,
 ) -> None:
     """Compute and store the values that are missing. `views` must be whole views (`train` is False).
 
     make: maps a batch of one clip, with at most `AT_ONCE` of its intervals, to (K, *shape).
+    part: compute those of this share of the clips only, as other processes compute the rest.
 
     As `ClipStore.ensure`, this is resumable, leaves no partial file, and each clip is made by one process. Raises
     ElrError if `make` returns another shape, or a value that float16 cannot represent.
@@ -88,7 +91,7 @@ def ensure_derived(
             writer.abort()
         return "built"
 
-    store.fill(views.clips, [derived_format], build, progress=progress, workers=1)
+    store.fill(part.share(views.clips), [derived_format], build, progress=progress, workers=1)
 
 
 def as_bytes(values: Tensor) -> npt.NDArray[np.uint8]:
@@ -123,15 +126,21 @@ class DerivedViews:
         whole, rest = divmod(len(self), batch)
         return whole or int(bool(rest))
 
-    def batches(self, batch: int, *, epoch: int = 0) -> Iterator[HostBatch]:
-        """Yield the batches of one epoch, read ahead in threads. Seed and epoch determine the order."""
+    def batches(self, batch: int, *, epoch: int = 0, part: Part = ALL) -> Iterator[HostBatch]:
+        """Yield the batches of one epoch, read ahead in threads. Seed and epoch determine the order.
+
+        part: read only this part of the clips of each batch.
+        """
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self))
         chunks = [order[first : first + batch] for first in range(0, len(order), batch)][: self.steps(batch)]
         clips = self.views.clips
-        return prefetch(partial(self.read, [clips[number] for number in chunk], epoch) for chunk in chunks)
+        return prefetch(
+            partial(self.read, [clips[number] for number in part.share(chunk)], epoch, part.of_batch(len(chunk)))
+            for chunk in chunks
+        )
 
-    def read(self, clips: list[Clip], epoch: int = 0) -> HostBatch:
-        """Return one batch of the given clips, in their order."""
+    def read(self, clips: list[Clip], epoch: int = 0, part: Part = ALL) -> HostBatch:
+        """Return one batch of the given clips, in their order. part: which clips of a batch they are."""
         values = [self._values(clip) for clip in clips]
         most = max(map(len, values))
         derived = torch.zeros(len(clips), most, *self.shape)
@@ -141,7 +150,7 @@ class DerivedViews:
             mask[row, : len(value)] = 1
         return HostBatch(
             low=None, high=None, mask=mask, box=None, target=self.views.targets(clips),
-            ids=tuple(clip.id for clip in clips), epoch=epoch, derived=derived,
+            ids=tuple(clip.id for clip in clips), epoch=epoch, derived=derived, part=part,
         )  # fmt: skip
 
     def to_device(self, batch: HostBatch, device: torch.device | str) -> Batch:
@@ -149,7 +158,7 @@ class DerivedViews:
         assert batch.derived is not None
         return Batch(
             low=None, high=None, mask=batch.mask.to(device), box=None, target=batch.target.to(device), ids=batch.ids,
-            epoch=batch.epoch, derived=batch.derived.to(device),
+            epoch=batch.epoch, derived=batch.derived.to(device), part=batch.part,
         )  # fmt: skip
 
     def _values(self, clip: Clip) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import gcd
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,12 @@ def centre(size: tuple[int, int], aspect: tuple[int, int]) -> tuple[float, float
         return 0.0, (1 - share) / 2, 1.0, (1 + share) / 2
     share = columns * height / width / rows
     return (1 - share) / 2, 0.0, (1 + share) / 2, 1.0
+
+
+def aspect_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the aspect (height, width) of a size in lowest terms: (3, 4) of 12x16."""
+    shared = gcd(*size)
+    return size[0] // shared, size[1] // shared
 
 
 def crop_to_aspect(frames: Frames, aspect: tuple[int, int]) -> Frames:

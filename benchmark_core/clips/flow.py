@@ -16,6 +16,7 @@ from benchmark_core.clips.flow_format import Flow, FlowFormat, opencv, to_levels
 from benchmark_core.clips.modality import SMALLEST, Algorithm
 from benchmark_core.clips.store import ClipReader, ClipStore, Progress, StoreReport
 from benchmark_core.clips.view_plan import PreparedFormat
+from benchmark_core.errors import ElrError
 from benchmark_core.specs import Clip, resolve
 
 CHUNK = 16  # frames read at a time
@@ -132,12 +133,18 @@ def calculator(algorithm: Algorithm) -> Callable[[Grey, Grey], Flow]:
 def greyer(flow_format: FlowFormat) -> Callable[[npt.NDArray[np.uint8]], Grey]:
     """Return `to_grey(frames)`: uint8 RGB (n, 3, rows, columns) to luma (n, H, W), enlarged if the format says so.
 
-    Luma is BT.601, rounded to the grey levels that both algorithms take.
+    Luma is BT.601, rounded to the grey levels that both algorithms take. Raises ElrError if frames are enlarged and
+    torch is not installed.
     """
-    import torch  # imported here: listing and storing pictures needs no torch
-
     enlarge = None
     if flow_format.enlarge is not None:
+        try:
+            import torch  # imported here: listing and storing pictures needs no torch
+        except ImportError as error:
+            raise ElrError(
+                "optical flow is computed on frames that torch enlarges, and torch is not installed; install torch, or "
+                "use the file of a run on pictures"
+            ) from error
         build = resolve(flow_format.enlarge)
         enlarge = build(flow_format.source.size, flow_format.size, flow_format.options).eval()
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
+from benchmark_core.clips.batch import View
 from benchmark_core.clips.sampling import middle
-from benchmark_core.clips.views import View
 
 
 def draw_weights(
@@ -46,21 +46,23 @@ def with_real_partners(weights: Tensor, mask: Tensor, partner: Sequence[int]) ->
     return torch.where(absent, torch.ones_like(weights), weights)
 
 
-def mixed_view(view: View, weights: Tensor, partner: Sequence[int]) -> View:
+def mixed_view(view: View, weights: Tensor, partner: Sequence[int], among: View | None = None) -> View:
     """Mix views (B, K, C, T, h, w), or a list of clips (K, C, T, h_i, w_i).
 
     weights: (B, K, T). If views have more frames, the T frames are in their middle, and the frames before and after
-    have the weight of the nearest. partner: the other clip's index for each clip. In a list, the partner is resized to
-    the clip's size.
+    have the weight of the nearest. partner: for each clip the other clip's index in `among`, by default in `view`. In a
+    list, the partner is resized to the clip's size.
     """
+    others = view if among is None else among
     wide = view.shape[3] if isinstance(view, Tensor) else view[0].shape[2]
     frames = weights.shape[2]
     nearest = (torch.arange(wide, device=weights.device) - middle(wide, frames)).clamp(0, frames - 1)
     own = weights[:, :, None, nearest, None, None]  # (B, K, 1, T, 1, 1)
     if isinstance(view, Tensor):
-        return own * view + (1 - own) * view[list(partner)]
+        assert isinstance(others, Tensor)
+        return own * view + (1 - own) * others[list(partner)]
     return [
-        own[number] * clip + (1 - own[number]) * _resized(view[other], clip.shape[-2:])
+        own[number] * clip + (1 - own[number]) * _resized(others[other], clip.shape[-2:])
         for number, (clip, other) in enumerate(zip(view, partner, strict=True))
     ]
 
@@ -73,14 +75,20 @@ def _resized(clip: Tensor, size: Sequence[int]) -> Tensor:
     return flat.reshape(*clip.shape[:3], *size)
 
 
-def mixed_target(target: Tensor, weights: Tensor, mask: Tensor, partner: Sequence[int], classes: int) -> Tensor:
+def mixed_target(
+    target: Tensor, weights: Tensor, mask: Tensor, partner: Sequence[int], classes: int, among: Tensor | None = None
+) -> Tensor:
     """Return shares of the classes, float (B, C), of targets int64 (B,) or float (B, C).
 
     A clip's own share is the mean of its weights (B, K, T) over the intervals that it has by mask (B, K).
+    partner: for each clip the other clip's index in `among`, by default in `target`.
     """
-    shares = target if target.is_floating_point() else one_hot(target, classes).float()
+    shares, others = (
+        each if each.is_floating_point() else one_hot(each, classes).float()
+        for each in (target, target if among is None else among)
+    )
     own = ((weights.mean(2) * mask).sum(1) / mask.sum(1).clamp(min=1)).unsqueeze(1)  # (B, 1)
-    return own * shares + (1 - own) * shares[list(partner)]
+    return own * shares + (1 - own) * others[list(partner)]
 
 
 def has_labels(target: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Change the pixels of a batch of views: colours, and a rectangle that is erased."""
+"""Change the pixels of a batch of views: colours, turns, and a rectangle that is erased."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from benchmark_core.errors import ElrError
 
 AREA = 0.02, 0.2  # share of a view that is erased, smallest and largest
 ASPECT = 0.3, 3.3  # of the rectangle: height over width, both as shares of the view
@@ -37,6 +39,26 @@ def coloured(view: Tensor, brightness: Tensor, contrast: Tensor, saturation: Ten
     view = grey + each(saturation) * (view - grey)
     view = 0.5 + each(contrast) * (view - 0.5)
     return (each(brightness) * view).clamp(0, 1)
+
+
+def turned(view: Tensor, quarters: npt.NDArray[np.int64]) -> Tensor:
+    """Turn each clip of a view (B, K, C, T, H, W) counterclockwise by `quarters` (B,) times 90 degrees.
+
+    Flow (C = 2: right, down) is turned as vectors, too. Raises ElrError if odd quarters would change the shape.
+    """
+    if view.shape[-2] != view.shape[-1] and (quarters % 2).any():
+        raise ElrError(
+            f"method.random_turn=quarter needs square views, but these are {view.shape[-2]}x{view.shape[-1]}; pass "
+            "--set method.random_turn=half"
+        )
+    clips = []
+    for clip, quarter in zip(view, quarters.tolist(), strict=True):
+        clip = torch.rot90(clip, quarter, (-2, -1))
+        if view.shape[2] == 2:
+            for _ in range(quarter % 4):
+                clip = torch.stack([clip[:, 1], -clip[:, 0]], 1)  # right becomes up, down becomes right
+        clips.append(clip)
+    return torch.stack(clips)
 
 
 def each(numbers: Tensor) -> Tensor:

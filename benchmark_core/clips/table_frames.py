@@ -16,6 +16,7 @@ from typing import TextIO
 import numpy as np
 import numpy.typing as npt
 
+from benchmark_core.clips.array_frames import grey_levels
 from benchmark_core.clips.bad_clip import BadClip
 from benchmark_core.clips.frames import Frames
 from benchmark_core.specs.index import TableFrames
@@ -42,8 +43,7 @@ def read_table(source: TableFrames, chunk: int) -> Iterator[Frames]:
 
 def _grey(rows: list[npt.NDArray[np.float64]], source: TableFrames) -> Frames:
     values = np.stack(rows).reshape(-1, *source.shape)  # (T, rows, columns)
-    levels = (values - source.coldest) * (255 / (source.hottest - source.coldest))
-    return Frames(planes=(np.rint(levels).clip(0, 255).astype(np.uint8),), colour="grey")
+    return Frames(planes=(grey_levels(values, source.coldest, source.hottest),), colour="grey")
 
 
 def _rows(source: TableFrames) -> Iterator[npt.NDArray[np.float64]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import gcd
 from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
-from benchmark_core.clips.fit import with_margin
+from benchmark_core.clips.fit import aspect_of, with_margin
 from benchmark_core.clips.flow_format import FlowFormat
 from benchmark_core.clips.formats import EnhancedFormat, StoredFormat
 from benchmark_core.clips.modality import Algorithm
@@ -71,7 +70,7 @@ def view_plan(
     if degradation.low is None:
         raise ElrError(f"degradation '{degradation.name}' needs a low size in its name, for example 'average-12x16'")
     low = degradation.low
-    aspect = (low[0] // gcd(*low), low[1] // gcd(*low))
+    aspect = aspect_of(low)
     high_size = high_size or size
     if degradation.crop == "before":
         high = StoredFormat(kind="high", size=with_margin(high_size), aspect=aspect)

@@ -6,11 +6,12 @@ Pictures are (B, K, 3, T, h, w) in [0, 1]. Flow is (B, K, 2, T, H, W) in [-1, 1]
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmark_core.clips.augment import Box, Jitter, draw_box
+from benchmark_core.clips.batch import ALL, Batch, HostBatch, Part, View
 from benchmark_core.clips.clip_views import ClipViews, mirror_some
 from benchmark_core.clips.degraded import SELF_FACTOR, degrade_again, degrade_on_device, degrade_to
 from benchmark_core.clips.enhanced import Enhanced
@@ -28,45 +30,9 @@ from benchmark_core.clips.store import ClipReader, ClipStore
 from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.specs.index import Clip
 
-View: TypeAlias = "Tensor | list[Tensor]"  # (B, K, 3, T, h, w), or B of (K, 3, T, h_i, w_i)
 Array = npt.NDArray[np.uint8]  # (K, 3, T, h, w)
 
-
-@dataclass(frozen=True, kw_only=True)
-class HostBatch:
-    """A batch as read from the store: views are uint8.
-
-    mask: float (B, K), 0 for intervals that a clip does not have. box: float (B, 5), or None without augmentation.
-    target: int64 (B,), or float (B, C) for multi-label datasets. derived: only of `DerivedViews`, which have no views.
-    """
-
-    low: View | None
-    high: View | None
-    mask: Tensor
-    box: Tensor | None
-    target: Tensor
-    ids: tuple[str, ...]
-    epoch: int = 0
-    derived: Tensor | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """A batch on the device: pictures are float in [0, 1], flow is float in [-1, 1]. Other fields as in `HostBatch`.
-
-    progress: fraction of the training that is done, 0 to 1; the training loop sets it.
-    derived: float (B, K, …), the values that `training.derive` computed for each interval.
-    """
-
-    low: View | None
-    high: View | None
-    mask: Tensor
-    box: Tensor | None
-    target: Tensor
-    ids: tuple[str, ...]
-    epoch: int = 0
-    progress: float = 0.0
-    derived: Tensor | None = None
+__all__ = ["Batch", "HostBatch", "View", "Views"]
 
 
 class Views:
@@ -139,17 +105,25 @@ class Views:
         """Return for each clip how many of its windows repeat no frame; 1 if it is shorter than a window."""
         return [max(self._any_reader().count(clip) // self.sampling.t, 1) for clip in self.clips]
 
-    def batches(self, batch: int, *, epoch: int = 0, shuffle: bool | None = None) -> Iterator[HostBatch]:
-        """Yield the batches of one epoch, read ahead in threads. shuffle: by seed and epoch; default: `train`."""
+    def batches(
+        self, batch: int, *, epoch: int = 0, shuffle: bool | None = None, part: Part = ALL, turns: Part = ALL
+    ) -> Iterator[HostBatch]:
+        """Yield the batches of one epoch, read ahead in threads. shuffle: by seed and epoch; default: `train`.
+
+        part: read only the clips `part.rank`, `part.rank + part.size`, … of each batch. turns: only such batches.
+        """
         order = np.arange(len(self.clips))
         if self.train if shuffle is None else shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
         chunks = [order[first : first + batch] for first in range(0, len(order), batch)][: self.steps(batch)]
-        return prefetch(partial(self.read, [self.clips[number] for number in chunk], epoch) for chunk in chunks)
+        return prefetch(
+            partial(self.read, [self.clips[number] for number in part.share(chunk)], epoch, part.of_batch(len(chunk)))
+            for chunk in turns.share(chunks)
+        )
 
-    def read(self, clips: Sequence[Clip], epoch: int = 0) -> HostBatch:
-        """Return one batch of the given clips, in their order."""
-        return self._batch([self._draw(clip, epoch) for clip in clips], epoch)
+    def read(self, clips: Sequence[Clip], epoch: int = 0, part: Part = ALL) -> HostBatch:
+        """Return one batch of the given clips, in their order. part: which clips of a batch they are."""
+        return replace(self._batch([self._draw(clip, epoch) for clip in clips], epoch), part=part)
 
     def pieces(self, clip: Clip, most: int) -> Iterator[HostBatch]:
         """Yield batches of one clip with at most `most` intervals each: a clip may have hundreds."""
@@ -201,7 +175,14 @@ class Views:
             target=batch.target.to(device),
             ids=batch.ids,
             epoch=batch.epoch,
+            part=batch.part,
         )
+
+    def without_flips(self) -> Views:
+        """Return views of the same clips, frames and boxes, of which none is mirrored in training."""
+        views = copy.copy(self)
+        views.jitter = None if self.jitter is None else replace(self.jitter, flip=0.0)
+        return views
 
     def _any_reader(self) -> ClipReader:
         reader = self._low or self._high

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from benchmark_core.catalog import Catalog, Owner
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.cost.structure import cost_of, describe_alone, describe_bare, structure_key
+from benchmark_core.cost.cpu_latency import CpuRequest
+from benchmark_core.cost.engines import ENGINES
+from benchmark_core.cost.structure import cost_of, describe_alone, describe_bare, device_of, structure_key
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.networks.assemble import build_recognizer
 from benchmark_core.networks.recognizer import Low, Recognizer
@@ -20,7 +22,6 @@ from benchmark_core.provenance import versions
 from benchmark_core.records.cost_record import CostRecord, already_measured, cost_name, read_cost
 from benchmark_core.specs import BackboneSpec, EnhancerSpec
 from benchmark_core.specs.published import Published
-from benchmark_core.training.device import describe_device
 
 # Settings of components that declare none: 2D backbones, 3D backbones, enhancers.
 STILL = (Published(size=(256, 340), sampling="1x1"), Published(size=(224, 224), sampling="1x1"))
@@ -99,7 +100,8 @@ def subjects(catalog: Catalog, only: Sequence[str] = ()) -> list[Subject]:
 
     Raises ElrError if a name is neither a backbone nor an enhancer.
     """
-    specs: list[BackboneSpec | EnhancerSpec] = [*catalog.backbones.values(), *catalog.enhancers.values()]
+    networks = [spec for spec in catalog.backbones.values() if spec.at is None]
+    specs: list[BackboneSpec | EnhancerSpec] = [*networks, *catalog.enhancers.values()]
     known = [spec.name for spec in specs]
     for name in only:
         if name not in known:
@@ -120,21 +122,27 @@ def brought_by(spec: BackboneSpec | EnhancerSpec, owner: Owner) -> dict[str, dic
     return {spec.kind: names | ({"digest": owner.digest} if owner.digest else {})}
 
 
-def standing(subject: Subject, owner: Owner, device: torch.device, costs: Path) -> CostRecord | None:
-    """Return the cost record under `costs` of the same structure, device, versions and plugin, or None."""
+def standing(
+    subject: Subject, owner: Owner, device: torch.device, costs: Path, cpu: CpuRequest | None = None
+) -> CostRecord | None:
+    """Return the cost record under `costs` of the same structure, device, versions and plugin, or None.
+
+    cpu: what a record of a CPU must have timed; None: nothing.
+    """
     expected = {
         "structure": structure_key(subject.describe()),
-        "device": describe_device(device),
+        "device": device_of(device, cpu),
         "versions": versions(),
         "plugins": brought_by(subject.spec, owner),
     }
     path = costs / cost_name(expected)
-    return read_cost(path) if already_measured(path, expected) else None
+    engines = [] if cpu is None else [(ENGINES[name].name, ENGINES[name].precision) for name in cpu.engines]
+    return read_cost(path) if already_measured(path, expected, engines, 1.0 if cpu is None else cpu.limit) else None
 
 
-def measure(subject: Subject, owner: Owner, device: torch.device) -> dict[str, Any]:
-    """Measure the component and return an unsealed cost record."""
+def measure(subject: Subject, owner: Owner, device: torch.device, cpu: CpuRequest | None = None) -> dict[str, Any]:
+    """Measure the component and return an unsealed cost record. cpu: what to time on a CPU."""
     describe: Mapping[str, Any] = subject.describe()
     height, width = describe["low"]
-    record = cost_of(subject.build(), describe, (height, width), device, thorough=True)
+    record = cost_of(subject.build(), describe, (height, width), device, thorough=True, cpu=cpu)
     return {**record, "plugins": brought_by(subject.spec, owner)}

@@ -1,14 +1,12 @@
-"""Latency of a recognizer on a GPU, and of optical flow on the CPU. Without a GPU a recognizer has no latency."""
+"""Latency of a recognizer on a GPU, and time of optical flow on the CPU. `cpu_latency` times recognizers on a CPU."""
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import importlib.util
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,28 +16,13 @@ from torch import Tensor, nn
 
 from benchmark_core.clips.modality import algorithm
 from benchmark_core.cost.clock import Clock, CudaClock
+from benchmark_core.cost.passes import Effort, Step, reason, timed
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.training.device import autocast, describe_device
 
 THROUGHPUT_BATCH = 32  # clips; halved until the batch fits into memory
 FLOW_PASSES = 5
 FLOW_SHIFT = 2  # pixels between the two pictures that flow is timed on
-Step = Callable[[], object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effort:
-    """Number of passes: at least `passes`, for at least `passes_ms` milliseconds, and at most `most`.
-
-    warm_up, warm_up_ms: the same for untimed passes. They follow one untimed pass in which kernels are chosen and
-    memory is allocated, and let the GPU reach its clock rate under load.
-    """
-
-    warm_up: int = 5
-    warm_up_ms: float = 500.0
-    passes: int = 20
-    passes_ms: float = 1000.0
-    most: int = 1000
 
 
 EFFORT = Effort()
@@ -84,7 +67,7 @@ def measure_latency(
     try:
         with clock.at_work():
             with torch.inference_mode():
-                single = _timed(_passes(recognizer, low, "fp32"), clock, effort)
+                single = timed(_passes(recognizer, low, "fp32"), clock, effort)
                 throughput = _many(recognizer, low, "fp32", batch, clock, effort)
             notes = clock.notes()
             others = [
@@ -128,15 +111,14 @@ def _variant(
         with torch.no_grad() if variant.compiled else torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # compilers print many warnings
             network = compiler(recognizer) if variant.compiled else recognizer
-            single = _timed(_passes(network, low, variant.precision), clock, effort)
+            single = timed(_passes(network, low, variant.precision), clock, effort)
             return {
                 **facts,
                 "single": single,
                 "throughput": _many(network, low, variant.precision, batch, clock, effort),
             }
     except Exception as error:  # a compiler may raise anything
-        first = (str(error).strip().splitlines() or ["no reason given"])[0]
-        return {**facts, "failed": f"{type(error).__name__}: {first}"[:240]}
+        return {**facts, "failed": reason(error)}
     finally:
         if variant.compiled:
             torch.compiler.reset()  # free the graphs of this network
@@ -161,51 +143,13 @@ def _many(
     while True:
         try:
             clips = low.repeat(batch, *[1] * (low.ndim - 1))
-            timed = _timed(_passes(network, clips, precision), clock, effort)
-            return {"batch": batch, **timed, "clips_per_second": batch * 1000 / timed["median"]}
+            times = timed(_passes(network, clips, precision), clock, effort)
+            return {"batch": batch, **times, "clips_per_second": batch * 1000 / times["median"]}
         except torch.cuda.OutOfMemoryError:
             if batch == 1:
                 raise
         batch //= 2
         clock.release()
-
-
-def _timed(step: Step, clock: Clock, effort: Effort) -> dict[str, Any]:
-    """Return median and quartiles in milliseconds, the number of passes, and the peak memory in bytes."""
-    step()
-    _times(step, clock, effort.warm_up, effort.warm_up_ms, effort.most)
-    clock.restart_peak()
-    with _no_collection():
-        times = _times(step, clock, effort.passes, effort.passes_ms, effort.most)
-    return {**_quartiles(times), "passes": len(times), "peak_memory": clock.peak()}
-
-
-def _times(step: Step, clock: Clock, least: int, least_ms: float, most: int) -> list[float]:
-    """Return the milliseconds of each pass."""
-    times: list[float] = []
-    spent = 0.0
-    while len(times) < least or (spent < least_ms and len(times) < most):
-        times.append(clock.time(step))
-        spent += times[-1]
-    return times
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep Python's garbage collector from running during a pass."""
-    collects = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _quartiles(times: list[float]) -> dict[str, float]:
-    low, median, high = statistics.quantiles(times, n=4, method="inclusive")
-    return {"median": median, "q1": low, "q3": high}
 
 
 def time_flow(stream: str, size: tuple[int, int]) -> dict[str, Any] | None:

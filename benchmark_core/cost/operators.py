@@ -126,7 +126,7 @@ MOVEMENT = _names(
     "index index_select index_put gather masked_fill fill zero pixel_shuffle pixel_unshuffle scalar_tensor arange",
     "empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_zeros new_ones",
     "new_full eq ne lt le gt ge logical_not logical_and logical_or bitwise_not bitwise_and bitwise_or floor",
-    "floor_divide remainder nonzero argmax",
+    "round detach floor_divide remainder nonzero argmax",
 )
 
 # Operators without a rule that take much work: while a network uses one, its MACs are a lower bound.

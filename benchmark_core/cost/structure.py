@@ -18,6 +18,7 @@ from benchmark_core.specs import NOTHING, BackboneSpec, EnhancerSpec, MethodSpec
 if TYPE_CHECKING:
     import torch
 
+    from benchmark_core.cost.cpu_latency import CpuRequest
     from benchmark_core.networks.recognizer import Recognizer
 
 
@@ -133,6 +134,14 @@ def structure_key(describe: Mapping[str, Any]) -> str:
     return f"{file_name('-'.join(words))}-{digest}"
 
 
+def device_of(device: torch.device, cpu: CpuRequest | None) -> str:
+    """Return the device of a cost record. A CPU that is timed is named with all the CPUs that may be used."""
+    from benchmark_core.cost.load import usable_cpus
+    from benchmark_core.training.device import describe_device
+
+    return describe_device(device, len(usable_cpus()) if cpu is not None else None)
+
+
 def cost_of(
     recognizer: Recognizer,
     describe: Mapping[str, Any],
@@ -140,20 +149,24 @@ def cost_of(
     device: torch.device,
     *,
     thorough: bool = False,
+    cpu: CpuRequest | None = None,
 ) -> dict[str, Any]:
     """Return an unsealed cost record: parameters, MACs, and on a GPU latency and peak memory.
 
     low_size: (h, w) of the counted clip: describe["low"], or the dataset's median if clips differ in size.
     thorough: also time bf16 and compiled variants, which takes about a minute; otherwise only plain fp32.
+    cpu: what to time if `device` is a CPU; None: nothing. A busy machine leaves no latency but `refused`, the reason;
+        such a record cannot be written.
     In the record, `understated` names heavy operators without a rule; if there are any, `macs` is a lower bound.
     `flow` is the time to compute one flow field, for a flow network; no other number includes it.
     """
     import torch
 
+    from benchmark_core.cost.cpu_latency import measure_cpu_latency
     from benchmark_core.cost.latency import VARIANTS, measure_latency, time_flow
+    from benchmark_core.cost.load import BusyMachine
     from benchmark_core.cost.macs import count_macs
     from benchmark_core.cost.parameters import count_parameters
-    from benchmark_core.training.device import describe_device
 
     sampling, stream = Sampling.parse(describe["sampling"]), describe.get("modality", "rgb")
     height, width = describe["size"]
@@ -162,6 +175,13 @@ def cost_of(
     low = torch.rand(1, sampling.k, recognizer.channels, frames, *low_size, device=device)
     macs = count_macs(recognizer, low)
     latency = measure_latency(recognizer, low, device, variants=VARIANTS if thorough else ())
+    on_cpu: dict[str, Any] = {}
+    if device.type == "cpu" and cpu is not None:
+        try:
+            found = measure_cpu_latency(recognizer, low, cpu)
+            on_cpu = {} if found is None else {"cpu_latency": found}
+        except BusyMachine as busy:
+            on_cpu = {"refused": str(busy)}
     return {
         "schema": 1,
         "kind": "cost",
@@ -177,6 +197,7 @@ def cost_of(
         "latency": latency,
         **({"flow": time_flow(stream, (height, width))} if kind(stream) == "flow" else {}),
         "peak_memory": latency and latency["single"]["peak_memory"],
-        "device": describe_device(device),
+        **on_cpu,
+        "device": device_of(device, cpu),
         "versions": versions(),
     }

@@ -18,7 +18,15 @@ from benchmark_core.networks.channels import adapt_first_convolution, first_conv
 from benchmark_core.networks.pickles import check_pickles
 from benchmark_core.weights_file import WeightsFile
 
-WRAPPERS = ("state_dict", "model", "G", "netG", "netA")  # keys under which training scripts keep the tensors
+WRAPPERS = (
+    "state_dict",
+    "model",
+    "G",
+    "netG",
+    "netA",
+    "params_ema",
+    "params",
+)  # keys under which training scripts keep the tensors
 PARALLEL = "module."  # prefix of names in DataParallel modules
 OWN = ("backbone.", "model.")  # prefixes of a backbone's names in this project's recognizers and in others' classifiers
 OTHER_PARTS = ("head.", "enhancer.")  # prefixes of a recognizer's other parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -21,6 +21,28 @@ class ForegroundEnhancer(Protocol):
 
     def attention(self, low: Tensor) -> Tensor:
         """Map (N, 3, [frames,] h, w) in [0, 1] to weights (N, 1, [frames,] H, W) in [0, 1]."""
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A backbone that declares its levels, for learning rates by layer, freezing, and training of the last levels.
+
+    Without it, a level is a child of the backbone (`benchmark_core.training.levels`). A backbone that wraps another
+    network as one child declares them.
+    """
+
+    def parameter_levels(self) -> Sequence[nn.Module]:
+        """Return modules without common parameters, from input to output, without the classifier."""
+
+
+@runtime_checkable
+class NotExportable(Protocol):
+    """A module that cannot become part of an exported file, such as an ONNX graph.
+
+    not_exportable: the reason, which completes "it cannot be exported because …".
+    """
+
+    not_exportable: str
 
 
 @runtime_checkable

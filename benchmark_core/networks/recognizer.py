@@ -84,6 +84,8 @@ class Recognizer(nn.Module):
     flow: the input is optical flow.
     early: with early fusion, maps images (N, 3, [T,] H, W) in [0, 1] to `input_channels`, the backbone's.
     size: expected (H, W) of the enhancer's output, ElrError if it differs; None: any.
+
+    Attribute `piece`: items per call of a learnt enhancer when no gradient is needed; None: all at once, for export.
     """
 
     mean: Tensor
@@ -110,6 +112,7 @@ class Recognizer(nn.Module):
         self.enhancer = enhancer
         self.picker = picker
         self.size = size
+        self.piece: int | None = PIECE
         self.backbone = backbone
         self.head = head
         self.dims = dims
@@ -218,7 +221,8 @@ class Recognizer(nn.Module):
     def _in_pieces(self, low: Tensor) -> Tensor:
         """Run the enhancer on `low`; in pieces if it is learnt and no backward pass needs its activations."""
         learns = [parameter.requires_grad for parameter in self.enhancer.parameters()]
-        if not learns or (any(learns) and torch.is_grad_enabled()):
+        if not learns or self.piece is None or (any(learns) and torch.is_grad_enabled()):
             whole: Tensor = self.enhancer(low)
             return whole
-        return torch.cat([self.enhancer(low[first : first + PIECE]) for first in range(0, len(low), PIECE)])
+        pieces = range(0, len(low), self.piece)
+        return torch.cat([self.enhancer(low[first : first + self.piece]) for first in pieces])

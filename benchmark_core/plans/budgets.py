@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.plans.native import native_defaults
-from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.plan import TEACHER_BACKBONE, Plan
 from benchmark_core.plans.resolve import OVERRIDABLE, PlanRequest, components_of, expanded, resolve_plan
 from benchmark_core.plans.resolve_teacher import TEACHER
 from benchmark_core.specs import Value
@@ -40,6 +40,7 @@ def changed_from_budget(catalog: Catalog, plan: Plan) -> list[str]:
     fields = ["enhancer"] if plan.enhancer != usual.enhancer else []
     fields += [name for name in ("size", "sampling", "precision") if getattr(plan, name) != getattr(plain, name)]
     keys = sorted(plan.settings.keys() | plain.settings.keys())
+    keys = [key for key in keys if not key.startswith(f"{TEACHER_BACKBONE}.")]  # follow from the teacher's name
     return fields + [key for key in keys if plan.settings.get(key) != plain.settings.get(key)]
 
 
@@ -49,7 +50,7 @@ def at_budget(catalog: Catalog, plan: Plan, budget: str) -> Plan:
     Fields and options that differ from the plan's own budget are taken to be flags and are kept.
     """
     fixed = {key: getattr(plan, key) for key in ("method", "dataset", "classes", "protocol", "fold", "degradation")}
-    fixed |= {"holdout": plan.holdout or None, "test_views": plan.test_views or None}
+    fixed |= {key: getattr(plan, key) or None for key in ("holdout", "test_views", "processes", "batch_norm", "keep")}
     request = PlanRequest(**fixed, budget=plan.budget, seed=plan.seed)
     kept = _other_than(expanded(catalog, request)[0], plan, [name for name in OVERRIDABLE if name not in TEACHER])
     usual, _ = expanded(catalog, replace(request, **kept))  # the usual teacher depends on the student

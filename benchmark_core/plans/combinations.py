@@ -9,6 +9,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.plans.components import Components, Rule
 from benchmark_core.plans.native import NATIVE_RULES, rule_words
 from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.processes import PROCESS_RULES, uneven_text
 from benchmark_core.plans.teacher_rules import TEACHER_RULES
 from benchmark_core.specs import Spec
 
@@ -95,6 +96,12 @@ RULES: tuple[Rule, ...] = (
         "batch normalisation cannot average over one clip with one interval; set method.batch to 2 or more",
     ),
     Rule(
+        "part-of-random-weights",
+        lambda plan, components: _trains_part(plan) and bool(_begins_random(plan, components)),
+        "method.train={plan.settings[method.train]} trains a part of a backbone, but the weights of backbone "
+        "'{random}' are random (scratch) and would stay so; pass --weights or remove method.train",
+    ),
+    Rule(
         "flow-of-stored-views",
         lambda plan, components: kind(plan.modality) == "flow" and _low_views_change(plan, components),
         "optical flow is computed once, but '{plan.method}' with degradation '{plan.degradation}' makes new low views "
@@ -144,6 +151,7 @@ RULES: tuple[Rule, ...] = (
         "or pass --degradation native",
     ),
     *TEACHER_RULES,
+    *PROCESS_RULES,
 )
 
 
@@ -155,7 +163,14 @@ def check_combination(plan: Plan, components: Components) -> None:
                 reading = ", ".join(reads_unlabelled(one, components))
                 frames = Sampling.parse(one.sampling).t
                 backbones = " or ".join(components.method.backbones)
-                words = {"reading": reading, "frames": frames, "backbones": backbones, **rule_words(one, components)}
+                words = {
+                    "reading": reading,
+                    "frames": frames,
+                    "backbones": backbones,
+                    "random": _begins_random(one, components),
+                    "uneven": uneven_text(one.settings, one.processes),
+                    **rule_words(one, components),
+                }
                 raise ElrError(rule.why.format(plan=one, components=components, **words))
     for spec in (components.enhancer, components.method):
         if spec.check is not None:
@@ -176,6 +191,19 @@ def _low_views_change(plan: Plan, components: Components) -> bool:
     """Return whether low views are made during training instead of being read from the store."""
     crop = components.degradation.crop
     return crop == "before" or (crop == "none" and (components.needs_high or bool(plan.hr_source)))
+
+
+def _trains_part(plan: Plan) -> bool:
+    """Return whether a loop of the common recipe updates a part of the backbone (see `training.recipe_options`)."""
+    value = str(plan.settings.get("method.train", ""))
+    return value in ("head", "lora") or value.startswith("last-")
+
+
+def _begins_random(plan: Plan, components: Components) -> str:
+    """Return the name of a backbone that is trained from random weights, the student's or the teacher's; else ""."""
+    teacher = [plan.of_teacher] if components.has_teacher(plan) and not plan.teacher else []
+    student = [] if components.method.oracle else [plan]
+    return next((each.backbone for each in (*student, *teacher) if each.weights == "scratch"), "")
 
 
 def _learns(plan: Plan, components: Components) -> bool:

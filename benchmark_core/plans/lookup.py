@@ -7,7 +7,7 @@ from typing import TypeVar
 from benchmark_core.catalog import Section
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
-from benchmark_core.specs import DatasetSpec, Spec, Value, defaults
+from benchmark_core.specs import BackboneSpec, DatasetSpec, Spec, Value, defaults
 
 S = TypeVar("S", bound=Spec)
 
@@ -23,6 +23,10 @@ def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
         raise ElrError(
             f"dataset '{text}' is a folder that is not in the catalog; call Catalog.with_folder('{text}') first"
         )
+    if isinstance(spec, BackboneSpec) and spec.at is not None:
+        if not name.variants:
+            raise ElrError(f"backbone '{text}' is a template and needs a model: {spec.summary}")
+        raise ElrError(f"backbone '{text}' is not in the catalog; name it by --backbone {text}")
     for variant in name.variants:
         if variant not in spec.variants:
             raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)

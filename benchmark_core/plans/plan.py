@@ -14,12 +14,15 @@ from benchmark_core.clips.modality import early_parts, streams
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 
+TEACHER_BACKBONE = "teacher_backbone"  # prefix of settings: options of the teacher's backbone
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A resolved plan. `settings` holds every option of every component as "KIND.KEY".
 
     Options marked as added are left out at their default; fields with a default are left out if empty.
+    Options of a teacher's backbone, "teacher_backbone.KEY", are only those of a template's (`BackboneSpec.at`).
     high_source: dataset that high views come from. "" if low and high are views of the same clip; on a natively low
         track "self" or another dataset.
     size: (H, W) in pixels, the same for low and high views.
@@ -31,6 +34,10 @@ class Plan:
         of the student.
     teacher_frames: number of single frames of a view that a 2D teacher sees; 0: the same K x T frames as the student.
     test_views: crops in time and mirrored copies of a test clip whose probabilities are averaged, such as `3+mirror`.
+    processes: number of processes that train together; 0: one.
+    keep: epoch with which stages that train the recognizer end: "" for the last, `best` by the primary score on
+        held-out clips, or `best-every-N`, the best of every N-th epoch.
+    batch_norm: "sync": batch normalisation uses the clips of all processes; "": each process uses its own.
     """
 
     method: str
@@ -58,6 +65,9 @@ class Plan:
     teacher_weights: str = ""
     teacher_size: tuple[int, ...] = ()
     teacher_frames: int = 0
+    processes: int = 0
+    batch_norm: str = ""
+    keep: str = ""
 
     @property
     def high_size(self) -> tuple[int, int]:
@@ -74,7 +84,10 @@ class Plan:
         """
         settings, modality = self.settings, self.modality
         if self.teacher_backbone not in ("", self.backbone):
-            settings = {key: value for key, value in settings.items() if not key.startswith("backbone.")}
+            own = self.options(TEACHER_BACKBONE)
+            left_out = ("backbone.", f"{TEACHER_BACKBONE}.")
+            settings = {key: value for key, value in settings.items() if not key.startswith(left_out)}
+            settings |= {f"backbone.{key}": value for key, value in own.items()}
         if early_parts(modality) and (self.teacher_frames or self.teacher_backbone not in ("", self.backbone)):
             modality = "rgb"
         return dataclasses.replace(

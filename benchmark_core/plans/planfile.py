@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.plans.plan import TEACHER_BACKBONE
 from benchmark_core.plans.resolve import PlanRequest
 from benchmark_core.strict_yaml import read_yaml
 from benchmark_core.weights_file import PREFIX
@@ -41,9 +42,9 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
             asked["settings"] = _settings(where, value)
         elif key not in FIELDS:
             raise ElrError(f"{where}: {unknown('key', str(key), (*FIELDS, 'set'))}")
-        elif key == "classes" and isinstance(value, list):
+        elif key == "classes" and isinstance(value, list) and all(map(_is_scalar, value)):
             asked[key] = tuple(map(str, value))
-        elif not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        elif not _is_scalar(value):
             raise ElrError(f"{where}: '{key}' is {value!r}, not one name or number")
         else:
             asked[key] = int(value) if key == "seed" and str(value).isdecimal() else str(value)
@@ -55,14 +56,17 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
 def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a `PlanRequest` that resolves to a record's plan again.
 
-    given: paths of files that a plan names only by name and digest: weights, enhancer_weights, teacher.
-    Raises ElrError if the plan names such a file and `given` lacks it, or the reverse.
+    given: paths of files that a plan names only by name and digest: weights, enhancer_weights, teacher. "backbone":
+        what the user names instead of the plan's backbone, such as the folder of a model.
+    Raises ElrError if the plan names such a file and `given` lacks it, or the reverse. A backbone without its files is
+    found out when it is looked up.
     """
     plain = {key: value for key, value in plan.items() if key != "settings" and value not in ("", [])}
     for name in ("size", "teacher_size"):
         if name in plain:
             plain[name] = "x".join(map(str, plan[name]))
     plain["set"] = {key: value for key, value in plan["settings"].items() if value != ""}
+    plain["set"] = {key: each for key, each in plain["set"].items() if not key.startswith(f"{TEACHER_BACKBONE}.")}
     held = {
         "weights": plain["weights"] if str(plain["weights"]).startswith(PREFIX) else "",
         "enhancer_weights": str(plan["settings"].get("enhancer.weights", "")),
@@ -78,6 +82,11 @@ def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, An
     if "enhancer_weights" in given:
         del plain["set"]["enhancer.weights"]
     return read_fields({**plain, **given}, "the record's plan")
+
+
+def _is_scalar(value: object) -> bool:
+    """Return whether a value is one name or number."""
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _settings(where: str, value: object) -> tuple[str, ...]:

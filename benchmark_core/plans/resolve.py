@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from benchmark_core.backbone_templates import add_recorded
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.classes import pick_classes, with_classes
 from benchmark_core.clips.clip_views import ClipViews
@@ -14,10 +15,12 @@ from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components, check_combination
 from benchmark_core.plans.field_values import FieldValues
+from benchmark_core.plans.keep import read_keep
 from benchmark_core.plans.lookup import expand, find
 from benchmark_core.plans.named_recipes import recipe_settings
 from benchmark_core.plans.native import native_defaults
-from benchmark_core.plans.plan import Plan, read_size
+from benchmark_core.plans.plan import TEACHER_BACKBONE, Plan, read_size
+from benchmark_core.plans.processes import read_batch_norm, read_processes
 from benchmark_core.plans.resolve_extra import hr_source_name, unlabelled_name
 from benchmark_core.plans.resolve_teacher import TEACHER, Student, teacher_fields
 from benchmark_core.plans.settings import resolve_settings, split_budget, weights_setting
@@ -34,7 +37,8 @@ class PlanRequest:
 
     recipe: a set of method options, which `settings` override. classes: "A,B,C", or a tuple of names.
     teacher: METHOD@DIGEST. enhancer_weights: file:STEM@DIGEST.
-    holdout: fraction of the training clips. test_views: "3+mirror".
+    holdout: fraction of the training clips. test_views: "3+mirror". processes: number of them. batch_norm: own or sync.
+    keep: best or best-every-N.
     """
 
     method: str
@@ -64,19 +68,21 @@ class PlanRequest:
     teacher_size: str | None = None
     teacher_frames: str | None = None
     test_views: str | None = None
+    processes: str | int | None = None
+    batch_norm: str | None = None
+    keep: str | None = None
 
 
 def components_of(catalog: Catalog, plan: Plan) -> Components:
-    """Return the specs that `plan` names. ElrError, with a suggestion, if one is not in the catalog."""
+    """Return the specs that `plan` names. ElrError, with a suggestion, if one is not in the catalog.
+
+    A backbone of a template that is not in the catalog is made from the plan's options; it has no weights to load.
+    """
+    catalog = add_recorded(catalog, plan.backbone, plan.settings, plan.teacher_backbone)
     return _with_options(
         plan,
         Components(
-            dataset=with_validation_split(
-                with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes),
-                plan.holdout,
-                plan.protocol,
-                plan.fold,
-            ),
+            dataset=dataset_of(catalog, plan),
             degradation=find(catalog.degradations, plan.degradation)[0],
             enhancer=find(catalog.enhancers, plan.enhancer)[0],
             backbone=find(catalog.backbones, plan.backbone)[0],
@@ -85,6 +91,12 @@ def components_of(catalog: Catalog, plan: Plan) -> Components:
             enlarges=_enlarges(catalog, find(catalog.enhancers, plan.enhancer)[0]),
         ),
     )
+
+
+def dataset_of(catalog: Catalog, plan: Plan) -> DatasetSpec:
+    """Return the plan's dataset with its classes and its validation split. ElrError if it is not in the catalog."""
+    spec = with_classes(find(catalog.datasets, plan.dataset)[0], plan.classes)
+    return with_validation_split(spec, plan.holdout, plan.protocol, plan.fold)
 
 
 def _enlarges(catalog: Catalog, enhancer: EnhancerSpec) -> EnhancerSpec | None:
@@ -148,6 +160,8 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         if not key.startswith("enhancer."):
             raise unknown(f"option in a budget of enhancer '{enhancer.name}'", key, enhancer.options)
     budget = {**own, **budget, **recipe_settings(method, method_name, request.recipe)}
+    if method.backbones and backbone.name not in method.backbones:  # a rule refuses the plan, and names the others
+        budget = {key: value for key, value in budget.items() if not key.startswith("backbone.")}
 
     protocol, fold = _protocol_and_fold(dataset, request)
     components = replace(components, dataset=with_validation_split(dataset, holdout, protocol, fold))
@@ -180,8 +194,12 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         {field: getattr(request, field) for field in TEACHER},
         values.usual,
         trains=method.has_teacher(expand(method, method_name) | _of(settings, "method")),
+        same="same-network" in method.needs,
     )
     components = replace(components, teacher_backbone=teacher_backbone)
+    if teacher_backbone is not None and ":" in teacher_backbone.name:  # a template's: the plan must suffice to build it
+        settings |= {f"{TEACHER_BACKBONE}.{key}": value for key, value in defaults(teacher_backbone).items()}
+        settings = dict(sorted(settings.items()))
     plan = Plan(
         method=str(method_name),
         dataset=str(dataset_name),
@@ -205,6 +223,9 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
         holdout=holdout,
         **teacher,
         test_views=request.test_views or "",
+        processes=(processes := read_processes(request.processes)),
+        batch_norm=read_batch_norm(request.batch_norm, processes),
+        keep=read_keep(request.keep, holdout),
     )
     return plan, _with_options(plan, components)
 

@@ -29,7 +29,13 @@ class Student:
 
 
 def teacher_fields(
-    catalog: Catalog, student: Student, asked: Mapping[str, str | None], usual: Callable[[str], str], *, trains: bool
+    catalog: Catalog,
+    student: Student,
+    asked: Mapping[str, str | None],
+    usual: Callable[[str], str],
+    *,
+    trains: bool,
+    same: bool = False,
 ) -> tuple[dict[str, Any], BackboneSpec | None]:
     """Return the teacher's fields that differ from the student's, and the spec of a teacher's backbone that differs.
 
@@ -38,6 +44,7 @@ def teacher_fields(
 
     asked: flags, None if not given. usual: field -> what the method or the budget names, "" if nothing.
     trains: whether the method uses a teacher. Without one, defaults are left out and flags are kept, to be refused.
+    same: the network for high views is the student's, of which only the size has a default of its own.
     Raises ElrError if a name is unknown or a number is out of range.
     """
     native = student.spec.native and trains
@@ -46,6 +53,8 @@ def teacher_fields(
         """Return the flag, what the budget names for teachers, or what it names for the `network` field."""
         if (given := asked[field]) is not None:
             return str(given)
+        if same and field != "teacher_size":
+            return ""
         return (usual(field) if trains else "") or (usual(network) if native else "")
 
     backbone = pick("teacher_backbone", "backbone") or student.name

@@ -21,6 +21,19 @@ TEACHER_RULES: tuple[Rule, ...] = (
         "--teacher-frames",
     ),
     Rule(
+        "teacher-same-network",
+        lambda plan, components: (
+            "same-network" in components.method.needs
+            and (
+                plan.teacher_backbone not in ("", plan.backbone)
+                or plan.teacher_weights not in ("", plan.weights)
+                or plan.teacher_frames > 0
+            )
+        ),
+        "method '{plan.method}' has one network for low and high views; remove --teacher-backbone, --teacher-weights "
+        "and --teacher-frames",
+    ),
+    Rule(
         "teacher-stages-needed",
         lambda plan, components: (
             components.has_teacher(plan)

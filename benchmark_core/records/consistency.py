@@ -39,8 +39,6 @@ def check_record(plain: Mapping[str, Any]) -> RunRecord:
     record = cast(RunRecord, plain)
     plan = record["plan"]
     classes, per_class = record["dataset"]["classes"], record["per_class"]
-    if len(plan["size"]) != 2:
-        raise ElrError(f"'plan.size' is {plan['size']}, not [H, W]")
     if not len(per_class["classes"]) == len(per_class["n"]) == len(per_class["value"]) == classes:
         raise ElrError(f"'per_class' does not have the {classes} classes of the dataset")
     if record["digest"] != digest_of(plan):

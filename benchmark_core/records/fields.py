@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from benchmark_core.records.schema_check import Amount, Fraction, Positive, Whole
+from benchmark_core.records.schema_check import Amount, Fraction, Positive, Sides, Whole
 
 
 class _PlanFields(TypedDict):
@@ -18,7 +18,7 @@ class _PlanFields(TypedDict):
     backbone: str
     weights: str
     modality: str
-    size: list[Positive]  # [H, W]
+    size: Sides
     sampling: str
     precision: str
     budget: str
@@ -37,6 +37,9 @@ class PlanFields(_PlanFields, total=False):
         teacher_backbone, teacher_weights, teacher_size: of the teacher's network, if they differ from the student's.
         teacher_frames: number of single frames of a view that the teacher sees, if they are not all.
         test_views: views of a test clip whose probabilities were averaged, such as `3+mirror`.
+        processes: number of processes that trained together, if several.
+        batch_norm: `sync` if batch normalisation used the clips of all processes.
+        keep: `best` or `best-every-N` if epochs were chosen by the held-out clips that the score is of.
     """
 
     classes: list[str]
@@ -45,9 +48,12 @@ class PlanFields(_PlanFields, total=False):
     holdout: Fraction
     teacher_backbone: str
     teacher_weights: str
-    teacher_size: list[Positive]  # [H, W]
+    teacher_size: Sides
     teacher_frames: Positive
     test_views: str
+    processes: Positive
+    batch_norm: str
+    keep: str
 
 
 class _Track(TypedDict):

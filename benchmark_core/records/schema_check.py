@@ -1,6 +1,6 @@
 """Check JSON against a TypedDict, so that the schema is written only once, as types.
 
-`Annotated[int, LOW, HIGH]` is a number with its range.
+`Annotated[int, LOW, HIGH]` is a number with its range, `Annotated[list[int], N]` a list of N items.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Whole = Annotated[int, 0, 2**64]
 Positive = Annotated[int, 1, 2**64]
 Amount = Annotated[float, 0, 1e30]
 Fraction = Annotated[float, 0, 1]
+Sides = Annotated[list[Positive], 2]  # [H, W] in pixels
 
 _NAMES = {str: "text", int: "an integer", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
 
@@ -50,6 +51,10 @@ def _test(hint: Any) -> Callable[[Any], None]:
         return lambda value: None if value is None else test(value)
     if hint is Any:
         return lambda value: None
+    if origin is Annotated and get_origin(arguments[0]) is list:
+        kind, count = arguments
+        test = _test(kind)
+        return lambda value: _test_count(value, test, count)
     return lambda value: _test_plain(value, *(arguments if origin is Annotated else (hint,)))
 
 
@@ -66,6 +71,12 @@ def _test_all(value: Any, kind: type, test: Callable[[Any], None]) -> None:
     _test_plain(value, kind)
     for key, inner in value.items() if kind is dict else enumerate(value):
         _test_inner(inner, test, key)
+
+
+def _test_count(value: Any, test: Callable[[Any], None], count: int) -> None:
+    test(value)
+    if len(value) != count:
+        raise _Fault(f"has {len(value)} items; expected {count}")
 
 
 def _test_inner(value: Any, test: Callable[[Any], None], key: str | int) -> None:

@@ -31,6 +31,8 @@ class RunContext:
     extra: folders of the plan's extra data. bad_clips: "fail" or "skip", for clips that cannot be decoded.
     shared_clips: "fail" or "warn", for training clips with the content of a test clip; None for the dataset's own.
     device: such as "cuda:1"; None picks the first accelerator, else the CPU. refit: train cached stages again.
+    track: trackers of the run, each `NAME` or `NAME:PROJECT`.
+    validate: score every N-th epoch on held-out clips; 0: none.
     """
 
     out: Path
@@ -42,3 +44,5 @@ class RunContext:
     shared_clips: str | None = None
     device: str | None = None
     refit: bool = False
+    track: tuple[str, ...] = ()
+    validate: int = 0

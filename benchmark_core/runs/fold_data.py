@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from benchmark_core.progress import Reporter, Silent, follow
 from benchmark_core.runs.extra_data import ExtraSet, clips_digest
 from benchmark_core.specs.index import Clip, Index
 from benchmark_core.training.keys import StageInputs
+from benchmark_core.training.ranks import ONE, Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,16 @@ class Data:
         sampling: Sampling | None = None,
         enhancer: Enhancer | None = None,
         whole: bool = False,
+        most: int | None = None,
+        ranks: Ranks = ONE,
     ) -> Views:
         """Return augmented, shuffled views of the training clips, or of the unlabelled set.
 
         sampling: replaces the plan's; low views then have exactly its frames.
         whole: as in testing, without augmentation, at interval centres or in all windows, in listed order.
-        enhancer: low views are its output, read from the store; outputs that are missing are computed first.
+        most: at most so many of the clips, those with the smallest hash of their ids.
+        enhancer: low views are its output, read from the store; outputs that are missing are computed first, by each of
+            the `ranks` for its share of the clips.
 
         If the plan names an hr source, high views show its clips. The low views of these clips are then scaled to the
         shorter side of one training clip each.
@@ -71,12 +77,15 @@ class Data:
             clips = self.unlabelled.clips
         elif high and self.hr_source is not None:
             clips, sides = self.hr_source.clips, self._shorter_sides
+        clips = _some(clips, most)
         view_plan = self.view_plan
         if enhancer is not None:
             view_plan = enhanced_view_plan(view_plan, enhancer)
             assert isinstance(view_plan.low, EnhancedFormat)
-            with self.reporter.steps("enhanced clips", len(clips)) as advance:
-                ensure_enhanced(self.store, clips, view_plan.low, enhancer, progress=follow(advance))
+            own = ranks.turn.share(clips)
+            with self.reporter.steps("enhanced clips", len(own)) as advance:
+                ensure_enhanced(self.store, own, view_plan.low, enhancer, progress=follow(advance))
+            ranks.wait()
         return self._views(
             clips, low=low, high=high, seed=seed, train=not whole, sides=sides, sampling=sampling, view_plan=view_plan
         )
@@ -88,15 +97,24 @@ class Data:
         """
         return self._views(self.test, low=not high, high=high, seed=0, train=False, clip_views=self.clip_views)
 
-    def stage_inputs(self, owners: Mapping[str, str]) -> StageInputs:
-        """Return what stages read besides the plan. owners: kind of component -> identity of its plugin."""
+    def stage_inputs(self, owners: Mapping[str, str], *, keep: bool = False) -> StageInputs:
+        """Return what stages read besides the plan. owners: kind of component -> identity of its plugin.
+
+        keep: the plan keeps the best epoch, so that stages also depend on the clips that are held out.
+        """
         return stage_inputs(
             self.view_plan,
             owners,
             clips=clips_digest(self.train, self.store),
+            held_out=self.held_out if keep else "",
             unlabelled="" if self.unlabelled is None else self.unlabelled.digest,
             hr_source="" if self.hr_source is None else self.hr_source.digest,
         )
+
+    @cached_property
+    def held_out(self) -> str:
+        """The digest of the test clips, which are training clips if the plan holds some out."""
+        return clips_digest(self.test, self.store)
 
     @cached_property
     def _shorter_sides(self) -> tuple[int, ...]:
@@ -145,7 +163,13 @@ class Data:
 
 
 def stage_inputs(
-    view_plan: ViewPlan, owners: Mapping[str, str], *, clips: str, unlabelled: str = "", hr_source: str = ""
+    view_plan: ViewPlan,
+    owners: Mapping[str, str],
+    *,
+    clips: str,
+    unlabelled: str = "",
+    hr_source: str = "",
+    held_out: str = "",
 ) -> StageInputs:
     """Combine the digests of the clips with the keys of the stored views."""
     low, high = view_plan.low, view_plan.high
@@ -157,4 +181,13 @@ def stage_inputs(
         owners=owners,
         unlabelled=unlabelled,
         source=hr_source,
+        held_out=held_out,
     )
+
+
+def _some(clips: tuple[Clip, ...], most: int | None) -> tuple[Clip, ...]:
+    """Return at most `most` clips, those with the smallest hash of their ids, in their order."""
+    if most is None or len(clips) <= most:
+        return clips
+    kept = set(sorted((clip.id for clip in clips), key=lambda name: hashlib.sha256(name.encode()).digest())[:most])
+    return tuple(clip for clip in clips if clip.id in kept)

@@ -5,21 +5,16 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.clip_views import ClipViews
-from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.listing import list_clips
 from benchmark_core.clips.locks import holds_reader_lock
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.assemble import recognizer_of
@@ -27,14 +22,15 @@ from benchmark_core.networks.checkpoint import shape_text
 from benchmark_core.networks.protocols import fit_to_state
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.plans.combinations import Components, check_combination
+from benchmark_core.plans.other_clips import as_trained, on_dataset
 from benchmark_core.plans.plan import Plan
-from benchmark_core.plans.resolve import components_of, with_options
-from benchmark_core.progress import Reporter, follow
+from benchmark_core.plans.resolve import components_of
+from benchmark_core.plans.stored_views import frames_at_once, view_plan_of
+from benchmark_core.progress import Reporter
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.runs.prepare import frames_at_once, view_plan_of
+from benchmark_core.runs.stored_clips import store_to_predict
 from benchmark_core.scoring.predict import predict
-from benchmark_core.specs import DatasetSpec
-from benchmark_core.specs.index import Clip, Index
+from benchmark_core.scoring.predicted import Predicted
 
 WEIGHTS = "recognizer.safetensors"
 
@@ -72,25 +68,11 @@ class LoadedRun:
         return self.components.degradation.low
 
 
-@dataclass(frozen=True, kw_only=True)
-class Predicted:
-    """Logits float32 (N, C) of clips in listed order. targets: int (N,), 0/1 (N, C), or None for unlabelled clips.
-
-    bad: ids of clips that cannot be decoded. padded: number of clips that are too short for the sampling, so that their
-    last frame is repeated.
-    """
-
-    ids: tuple[str, ...]
-    targets: npt.NDArray[Any] | None
-    logits: npt.NDArray[np.float32]
-    bad: tuple[str, ...]
-    padded: int
-
-
 def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | None = None) -> LoadedRun:
     """Load the recognizer of the run in `folder`, for the clips of `dataset` (default: the run's dataset).
 
-    Another dataset is read with its default options, its first protocol and the first fold of that protocol.
+    Another dataset is read with its default options, its first protocol and the first fold of that protocol. The folder
+    of a run's own clips (`folder:my-clips`) need not be in the catalog.
     Raises ElrError if a component is not in the catalog, if the dataset has other classes or does not fit the
     recognizer, or if the weights are absent, damaged, or of another structure than the plan's.
     """
@@ -101,42 +83,22 @@ def load_run(folder: Path, record: RunRecord, catalog: Catalog, dataset: str | N
             "folder of one of them"
         )
     if dataset is not None and dataset != plan.dataset:
-        plan = _on_dataset(plan, catalog, dataset)
-    components = components_of(catalog, plan)
-    classes = tuple(record["per_class"]["classes"])
-    if components.dataset.classes and components.dataset.classes != classes:
-        raise ElrError(
-            f"the recognizer in {folder} has {len(classes)} classes (first: {classes[0]}), which are not those of "
-            f"dataset '{components.dataset.name}'; pass a dataset with the same classes or without labels"
-        )
-    # An unlabelled set has no classes. Its clips are taken to be natively low if those of the run were.
-    low = components.dataset.natively_low or (not components.dataset.classes and components.degradation.crop == "none")
-    spec = dataclasses.replace(
+        plan = on_dataset(plan, catalog, dataset)
+    classes = record["per_class"]["classes"]
+    components = components_of(catalog.without_folder(plan.dataset, classes), plan)
+    spec = as_trained(
         components.dataset,
         classes=classes,
         task=record["track"]["task"],
         metric=record["primary"],
-        natively_low=low,
+        as_recorded=components.degradation.crop == "none",
+        where=folder,
     )
     components = dataclasses.replace(components, dataset=spec)
     check_combination(plan, components)
     recognizer = recognizer_of(plan.untrained, components, high=components.method.oracle)
     restore(recognizer, folder / WEIGHTS)
     return LoadedRun(plan=plan, components=components, recognizer=recognizer.eval())
-
-
-def _on_dataset(plan: Plan, catalog: Catalog, dataset: str) -> Plan:
-    """Replace the plan's dataset, with default options, protocol and fold."""
-    spec, options = with_options(catalog, "dataset", dataset)
-    assert isinstance(spec, DatasetSpec)
-    settings = {key: value for key, value in plan.settings.items() if not key.startswith("dataset.")}
-    settings |= {f"dataset.{key}": value for key, value in options.items()}
-    protocol = spec.default_protocol
-    fold = (spec.protocols[protocol].folds or ("",))[0]  # an unlabelled set has no folds
-    settings = dict(sorted(settings.items()))
-    return dataclasses.replace(
-        plan, dataset=dataset, protocol=protocol, fold=fold, classes=(), settings=settings, holdout=0.0
-    )
 
 
 def restore(recognizer: Recognizer, path: Path) -> None:
@@ -186,27 +148,22 @@ def predict_clips(
     """
     plan, components = loaded.plan, loaded.components
     high = components.method.oracle
-    # Unlabelled clips can be predicted without the training videos.
-    on_missing = bad_clips if split == "test" else "skip"
-    index = list_clips(
-        components.dataset, plan.protocol, components.options(plan, "dataset"), data=data, bad_clips=on_missing
-    )
-    clips = _clips(index, loaded, split, data)
     view_plan = view_plan_of(plan, components)
-    store = ClipStore(cache, reporter)
-    with reporter.steps(f"{split} clips", len(clips)) as advance:
-        report = ensure_views(
-            store, clips, view_plan.formats(low=not high, high=high), bad_clips=bad_clips, progress=follow(advance)
-        )
-    for key, reason in report.bad:
-        reporter.warn(f"clip '{key}' is left out: {reason}")
-    bad = {key for key, _ in report.bad}
-    good = [clip for clip in clips if clip.id not in bad]
-    if not good:
-        raise ElrError(f"{components.dataset.name}: none of the {len(clips)} {split} clips could be decoded")
+    stored = store_to_predict(
+        components.dataset,
+        plan,
+        components.options(plan, "dataset"),
+        view_plan,
+        split,
+        high=high,
+        data=data,
+        cache=cache,
+        bad_clips=bad_clips,
+        reporter=reporter,
+    )
     views = Views(
-        good,
-        store,
+        stored.clips,
+        stored.store,
         view_plan,
         sampling=Sampling.parse(plan.sampling),
         widen=frames_at_once(plan, components),
@@ -223,19 +180,6 @@ def predict_clips(
         ids=tuple(ids),
         targets=None if split == "pool" else targets,
         logits=logits,
-        bad=tuple(sorted(bad)),
+        bad=stored.bad,
         padded=views.padded,
     )
-
-
-def _clips(index: Index, loaded: LoadedRun, split: str, data: Path | None) -> tuple[Clip, ...]:
-    plan, name = loaded.plan, loaded.components.dataset.name
-    under = "" if data is None else f" under {data}"
-    if split == "pool":
-        if not index.unlabelled:
-            raise ElrError(f"dataset '{name}' lists no unlabelled clips{under}; pass --split test for test clips")
-        return tuple(index.by_id[key] for key in index.unlabelled)
-    clips = index.split(plan.fold, "test") if plan.fold in index.folds else ()
-    if not clips:
-        raise ElrError(f"dataset '{name}' has no test clips in fold {plan.fold} of {plan.protocol_name}{under}")
-    return clips

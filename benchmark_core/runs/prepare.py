@@ -5,41 +5,23 @@ from __future__ import annotations
 from benchmark_core.clips.bad_clip import BadClips
 from benchmark_core.clips.clip_views import ClipViews
 from benchmark_core.clips.flow import ensure_views
-from benchmark_core.clips.flow_format import FlowFormat, opencv
+from benchmark_core.clips.flow_format import FlowFormat
 from benchmark_core.clips.formats import StoredFormat
-from benchmark_core.clips.modality import algorithm, kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.validation import classes_not_held_out
-from benchmark_core.clips.view_plan import ViewPlan, flow_view_plan, view_plan
+from benchmark_core.clips.view_plan import ViewPlan
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
+from benchmark_core.plans.stored_views import frames_at_once, view_plan_of
 from benchmark_core.progress import follow
 from benchmark_core.runs.clip_checks import check_clips
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.extra_data import ExtraSet, Listed, store_extra
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.lists import Listing, read_index
-from benchmark_core.specs import defaults
 from benchmark_core.specs.index import Clip
-
-
-def view_plan_of(plan: Plan, components: Components) -> ViewPlan:
-    """Return the stored formats that the plan's views need. ElrError if they are flow and OpenCV is not installed."""
-    options = components.options(plan, "degradation")
-    stored = view_plan(components.degradation, options, size=plan.size, high_size=plan.high_size)
-    if kind(plan.modality) != "flow":
-        return stored
-    opencv()
-    spec = components.enlarges or components.enhancer
-    enlarging = components.options(plan, "enhancer") if components.enlarges is None else defaults(spec)
-    return flow_view_plan(stored, algorithm(plan.modality), spec.factory, enlarging)
-
-
-def frames_at_once(plan: Plan, components: Components) -> int:
-    """Return how many frames the plan's enhancer takes at once: 1 for flow, which is computed from enlarged frames."""
-    return 1 if kind(plan.modality) == "flow" else components.enhancer.frames
 
 
 def prepare(plan: Plan, components: Components, context: RunContext, listing: Listing | None = None) -> Data:

@@ -88,8 +88,14 @@ class RandomViews:
     def _noise(
         self, size: tuple[int, int] | None, intervals: int, frames: int, device: torch.device, side: int = NATIVE
     ) -> View:
-        """Return noise (B, K, C, T, *size), or a list of clips (K, C, T, side + i, side) if sizes differ."""
+        """Return noise (B, K, C, T, *size); a list of clips as recorded if `size` is None.
+
+        If the dataset does not state their size, they are (K, C, T, side + i, side).
+        """
         shape = (intervals, channels(self.plan.modality), frames)
+        recorded = self.components.dataset.recorded_size
+        if size is None and recorded and not self.plan.hr_source:
+            return [torch.rand(*shape, *recorded, device=device) for _ in range(CLIPS)]
         if size is None:
             return [torch.rand(*shape, side + clip, side, device=device) for clip in range(CLIPS)]
         return torch.rand(CLIPS, *shape, *size, device=device)

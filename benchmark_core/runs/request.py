@@ -30,6 +30,7 @@ def make_plan(
     folder of the teacher's run. No clip is read.
     Raises ElrError for an unknown name, a number out of bounds, or components that cannot be combined.
     """
+    from benchmark_core.backbone_templates import add_backbone
     from benchmark_core.plans.resolve import PlanRequest, resolve_plan
     from benchmark_core.weights_file import add_enhancer_weights, add_weights
 
@@ -48,6 +49,9 @@ def make_plan(
             raise unknown("field of a plan", name, known - {"settings"})
     settings = (*asked.pop("settings", ()), *settings)
     catalog, asked["dataset"] = catalog.with_folder(asked["dataset"], data)
+    for name in ("backbone", "teacher_backbone"):
+        if name in asked:
+            catalog, asked[name] = add_backbone(catalog, asked[name])
     if "weights" in asked:
         catalog, asked["weights"] = add_weights(catalog, asked["weights"])
     if "enhancer_weights" in asked:

@@ -90,6 +90,7 @@ class StageTimer(StageRunner):
             else None
         )
         clips = self._clips if others is None else others
+        clips = clips if request.most is None else min(clips, request.most)
         if request.enhancer is not None:
             self._time_enhancer(request.enhancer, clips, others)
         return RandomViews(plan=self._plan, components=self._components, clips=clips, request=request)
@@ -187,7 +188,7 @@ def estimate_times(
         external_teacher=external_teacher,
     )
     components.method.load(components.method.fit)(training)
-    return timer.seconds
+    return {name: seconds / max(1, plan.processes) for name, seconds in timer.seconds.items()}
 
 
 def report_time_estimate(

@@ -12,13 +12,23 @@ from benchmark_core.specs.command import CommandSpec
 from benchmark_core.specs.dataset import METRICS, DatasetSpec, Protocol
 from benchmark_core.specs.degradation import DegradationSpec
 from benchmark_core.specs.enhancer import NO_ENHANCER, EnhancerSpec
-from benchmark_core.specs.index import Clip, Drawn, Fold, FrameFolder, Index, TableFrames, VideoFile
+from benchmark_core.specs.index import (
+    ArrayFrames,
+    Clip,
+    Drawn,
+    Fold,
+    FrameFolder,
+    FrameFolders,
+    Index,
+    TableFrames,
+    VideoFile,
+)
 from benchmark_core.specs.method import MethodSpec
 from benchmark_core.specs.option import Option, Value
 from benchmark_core.specs.published import Published
 from benchmark_core.specs.spec import NOTHING, Spec, defaults
 from benchmark_core.specs.target import Target, resolve
-from benchmark_core.specs.tracker import TrackerSpec
+from benchmark_core.specs.tracker import TrackedRun, Tracker, TrackerSpec
 
 KINDS: Mapping[str, type[Spec]] = {
     spec.kind: spec
@@ -26,6 +36,7 @@ KINDS: Mapping[str, type[Spec]] = {
 }
 
 __all__ = [
+    "ArrayFrames",
     "KINDS",
     "METRICS",
     "NOTHING",
@@ -39,6 +50,7 @@ __all__ = [
     "EnhancerSpec",
     "Fold",
     "FrameFolder",
+    "FrameFolders",
     "Index",
     "MethodSpec",
     "Option",
@@ -47,6 +59,8 @@ __all__ = [
     "Spec",
     "TableFrames",
     "Target",
+    "TrackedRun",
+    "Tracker",
     "TrackerSpec",
     "Value",
     "VideoFile",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from benchmark_core.errors import ElrError
 from benchmark_core.specs.option import Value
 from benchmark_core.specs.spec import NOTHING, Spec, defaults
 from benchmark_core.specs.target import Target
@@ -33,6 +34,12 @@ class BackboneSpec(Spec):
         exists. A checkpoint of the user's is added under its name in the plan (`benchmark_core.weights_file`).
     default_weights: the initialisation used if the plan names none.
     published: settings that `elrbench cost --all` measures; if empty, a usual size and 101 classes.
+    at: only for a template such as `hub:MODEL`: `at(text, options) -> BackboneSpec` for what follows `TEMPLATE:`. The
+        spec's name is `TEMPLATE:` and a text that stands for exactly this network and its weights, such as a digest.
+        Its options must suffice to build the network. `options` are those of a recorded plan, whose files may be
+        absent: only its `weights` may need them. None: `text` is what the user named.
+    source: what the user named, as `TEMPLATE:TEXT`; the catalog sets it, so that other processes find the same files.
+        Empty for a backbone of a plugin and for one of a recorded plan.
     """
 
     kind: ClassVar[str] = "backbone"
@@ -48,9 +55,22 @@ class BackboneSpec(Spec):
     weights: Mapping[str, Target] = field(default_factory=lambda: NOTHING)
     default_weights: str = "scratch"
     published: tuple[Published, ...] = ()
+    at: Target | None = None
+    source: str = field(default="", compare=False)
 
     def build(self, classes: int, options: Mapping[str, Value] = NOTHING) -> nn.Module:
         """Return the network with a classifier for `classes` classes, randomly initialised."""
         from torch import nn
 
         return self.returned("factory", self.code(self.factory)(classes, defaults(self) | dict(options)), nn.Module)
+
+    def at_text(self, text: str, options: Mapping[str, Value] | None = None) -> BackboneSpec:
+        """Return the backbone of a template that `text` names; see `at`. Raises ElrError if its name is another's."""
+        assert self.at is not None
+        found = (
+            self.load(self.at) if options is None else self.code(self.at)
+        )  # a recorded plan is read without the extra
+        made = self.returned("at", found(text, options), BackboneSpec)
+        if not made.name.startswith(f"{self.name}:") or made.at is not None:
+            raise ElrError(f"{self}: at returned '{made.name}', which is not the name of a backbone of this template")
+        return replace(made, plugin=self.plugin)

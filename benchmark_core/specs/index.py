@@ -50,6 +50,21 @@ class FrameFolder:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FrameFolders:
+    """A clip that several cameras recorded at once, one folder each: their pictures are side by side, in this order.
+
+    All folders have as many pictures, of the same height and format.
+    """
+
+    parts: tuple[FrameFolder, ...]
+
+    @property
+    def path(self) -> Path:
+        """Path of the first camera's folder."""
+        return self.parts[0].path
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableFrames:
     """A clip stored as rows of a CSV table, one frame per row: temperatures of a thermal array.
@@ -67,6 +82,19 @@ class TableFrames:
     hottest: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArrayFrames:
+    """A clip of a sensor array: an NPY file (N, rows, columns), or lines of numbers, one frame per line.
+
+    shape: (rows, columns) of a frame. coldest, hottest: values that become grey levels 0 and 255.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    coldest: float
+    hottest: float
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A clip drawn by code: `render(key) -> Iterator[Frames]`. `key`: a JSON text with version, seed and clip."""
@@ -75,7 +103,7 @@ class Drawn:
     key: str
 
 
-Source: TypeAlias = VideoFile | FrameFolder | TableFrames | Drawn
+Source: TypeAlias = VideoFile | FrameFolder | FrameFolders | TableFrames | ArrayFrames | Drawn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,12 +18,16 @@ class MethodSpec(Spec):
     fit: `fit(training) -> Recognizer`, the recognizer to deploy and score.
     recognizer: `recognizer(parts) -> Recognizer`, a pure function of the plan; only for a method with its own head.
     recognizer_options: options that shape the recognizer; the others do not change its cost.
+    recognizer_when: option -> the values for which `recognizer` applies, if it does not always; with other values, the
+        method has no head of its own.
     defaults: plan fields that the method prefers (backbone, enhancer, size, sampling, …).
     backbones: the only backbones that the method works with; empty: it works with any.
     needs_high: training reads high views of the training clips.
     needs: "stages": the method reads the backbone's stage maps. "intervals": its head has a fixed number of intervals
         K, so that sampling by windows is refused. "single-input": it reads pictures or flow itself instead of what the
-        recognizer makes of them, so that early fusion is refused.
+        recognizer makes of them, so that early fusion is refused. "same-network": high views go through the student's
+        own network, so that a teacher may only have another size. "one-process": parts of its training are
+        not shared, such as filters or an SVM, so that several processes are refused.
     unlabelled: option -> the values for which training also reads unlabelled clips.
     takes: plan fields that the method uses if they are given. "teacher": it gets its teacher from
         `training.teacher_stage`, which an external teacher may replace. "high_source": it ends with the student on the
@@ -45,10 +49,11 @@ class MethodSpec(Spec):
     fit: Target
     recognizer: Target | None = None
     recognizer_options: tuple[str, ...] = ()
+    recognizer_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     defaults: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     backbones: tuple[str, ...] = ()
     needs_high: bool = False
-    needs: tuple[Literal["stages", "intervals", "single-input"], ...] = ()
+    needs: tuple[Literal["stages", "intervals", "single-input", "same-network", "one-process"], ...] = ()
     unlabelled: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
     takes: tuple[Literal["teacher", "high_source"], ...] = ()
     no_teacher_when: Mapping[str, tuple[Value, ...]] = field(default_factory=lambda: NOTHING)
@@ -65,6 +70,12 @@ class MethodSpec(Spec):
         return self.needs_high and not any(options[key] in values for key, values in self.no_teacher_when.items())
 
     def under(self, options: Mapping[str, Value]) -> MethodSpec:
-        """Return the spec for given options: `oracle` is set if `oracle_when` lists one of their values."""
-        oracle = any(options[key] in values for key, values in self.oracle_when.items())
-        return replace(self, oracle=True) if oracle else self
+        """Return the spec for given options: with `oracle` if `oracle_when` lists one of their values, and without
+        `recognizer` if `recognizer_when` lists none of them.
+        """
+        oracle = self.oracle or any(options[key] in values for key, values in self.oracle_when.items())
+        named = self.recognizer_when.items()
+        recognizer = None if named and not any(options[key] in values for key, values in named) else self.recognizer
+        if (oracle, recognizer) == (self.oracle, self.recognizer):
+            return self
+        return replace(self, oracle=oracle, recognizer=recognizer)

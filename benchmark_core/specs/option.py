@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,7 +18,8 @@ TYPES: Mapping[type, str] = {bool: "true or false", int: "a whole number", float
 class Option:
     """A number or name of a component that a plan may set: `--set KIND.KEY=VALUE`.
 
-    choices: allowed values; empty: any. low, high: bounds, both included.
+    choices: allowed values; empty: any. A choice such as "last-N" stands for "last-1", "last-2" and so on.
+    low, high: bounds, both included.
     unspecified: the paper does not state the value; the default is this project's choice, and `help` says so.
     added: the option was added after plans were published, and its default changes nothing. A plan leaves it out at its
         default, so that the digests of earlier plans, rows and stages stay valid.
@@ -40,7 +42,7 @@ class Option:
             value = float(value)
         if type(value) is not type(self.default):
             raise ElrError(f"{where}={value!r} is not {TYPES[type(self.default)]}; the default is {self.default!r}")
-        if self.choices and value not in self.choices:
+        if self.choices and (value not in self.choices or _counted(value)) and not self._numbered(value):
             raise ElrError(f"{where}={value!r} is not one of {', '.join(map(str, self.choices))}")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if not math.isfinite(value):
@@ -51,3 +53,13 @@ class Option:
                 raise ElrError(f"{where}={value!r} is above {self.high}")
         assert isinstance(value, (bool, int, float, str))
         return value
+
+    def _numbered(self, value: object) -> bool:
+        """Return whether `value` has a number in place of the N of a choice."""
+        found = re.fullmatch(r"(.+-)[1-9][0-9]{0,3}", value) if isinstance(value, str) else None
+        return found is not None and f"{found[1]}N" in self.choices
+
+
+def _counted(value: object) -> bool:
+    """Return whether `value` is a choice that stands for others, such as "last-N"."""
+    return isinstance(value, str) and value.endswith("-N")

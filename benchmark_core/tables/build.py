@@ -10,9 +10,10 @@ from benchmark_core.atomic import write_whole
 from benchmark_core.papers.collection import Library
 from benchmark_core.records.files import TABLES
 from benchmark_core.tables.costs import TITLE as COSTS_TITLE
-from benchmark_core.tables.costs import costs_csv, costs_markdown, latency_csv
+from benchmark_core.tables.costs import costs_csv, costs_markdown, named
 from benchmark_core.tables.csvfile import figures_csv, reported_csv, track_csv
 from benchmark_core.tables.gather import Leaderboard, gather
+from benchmark_core.tables.latency import latency_files
 from benchmark_core.tables.markdown import MARK, index_markdown, track_markdown
 from benchmark_core.tables.reported_markdown import TITLE as REPORTED_TITLE
 from benchmark_core.tables.reported_markdown import reported_markdown
@@ -59,8 +60,7 @@ def _texts(folder: Path, board: Leaderboard) -> dict[Path, str]:
     if networks:
         files[folder / "costs.md"] = costs_markdown(networks, MARK)
         files[folder / "costs.csv"] = costs_csv(networks)
-        if times := latency_csv(networks):
-            files[folder / "latency.csv"] = times
+        files |= {folder / file: times for file, times in latency_files(named(networks)).items()}
     if reported.library.papers:
         shown = [path.with_name(f"{path.name}.md") for path, page in pages.items() if page.figures]
         files[folder / "reported.md"] = reported_markdown(reported, shown, MARK)

@@ -51,7 +51,7 @@ def names(ranked: RankedRow) -> dict[str, str]:
         "size": "x".join(map(str, plan["size"])),
         "sampling": plan["sampling"],
         "precision": plan["precision"],
-        "budget": "; ".join([plan["budget"], *changes(record)]),
+        "budget": "; ".join([plan["budget"], *processes(plan), *kept(plan), *changes(record)]),
         "init": distinct(each["initialisation"] for each in ranked.row.records),
     }
 
@@ -62,6 +62,16 @@ def teacher_network(plan: PlanFields | dict[str, Any]) -> str:
     frames = f"{plan['teacher_frames']} frames" if "teacher_frames" in plan else ""
     parts = [" ".join(filter(None, words)), plan.get("teacher_weights", ""), frames]
     return " ".join(filter(None, parts))
+
+
+def processes(plan: PlanFields | dict[str, Any]) -> list[str]:
+    """Return `processes=4` for a plan of several processes, and `batch_norm=sync`."""
+    return [f"{key}={plan[key]}" for key in ("processes", "batch_norm") if plan.get(key)]
+
+
+def kept(plan: PlanFields | dict[str, Any]) -> list[str]:
+    """Return `keep=best` for a plan that chose epochs by held-out clips."""
+    return [f"keep={plan['keep']}"] if plan.get("keep") else []
 
 
 def changes(record: RunRecord) -> list[str]:
@@ -117,25 +127,6 @@ def links(ranked: RankedRow, root: str) -> str:
     texts = [f"[{record['digest'][:8]}]({quote(f'{folder}/{record_name(record)}')})" for record in shown]
     more = len(ranked.row.records) - len(shown)
     return " ".join(texts + ([f"and {more} more"] if more else []))
-
-
-def gpus(costs: Iterable[CostRecord]) -> list[str]:
-    """Return the devices with a measured latency. Latency on a CPU is never shown in a table."""
-    return sorted({cost["device"] for cost in costs if cost["latency"]})
-
-
-def latency(costs: Sequence[CostRecord], device: str) -> float | None:
-    """Return the median latency of one clip on `device` in milliseconds."""
-    for cost in costs:
-        if cost["device"] == device and cost["latency"]:
-            return cost["latency"]["single"]["median"]
-    return None
-
-
-def latencies(costs: Sequence[CostRecord], devices: Sequence[str]) -> dict[str, str]:
-    """Return one latency cell per device, or a single empty cell if there is no device."""
-    found = {f"latency (ms), {device}": latency(costs, device) for device in devices} or {"latency (ms)": None}
-    return {heading: NOTHING if ms is None else f"{ms:.3g}" for heading, ms in found.items()}
 
 
 def enhancer_share(cost: CostRecord | None) -> float | None:

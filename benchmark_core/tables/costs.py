@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, gpus, latencies, millions
+from benchmark_core.tables.cells import NOTHING, billions, enhancer_share, millions
+from benchmark_core.tables.latency import (
+    CPU,
+    GPU,
+    Named,
+    latencies,
+    latency_tables,
+    legend_of,
+    single,
+    timed_devices,
+)
 from benchmark_core.tables.markup import csv_text, escape_row, markdown_table
 
 TITLE = "What networks cost"
@@ -16,12 +26,10 @@ TITLE = "What networks cost"
 LEGEND = """\
 Parameters and multiply-adds (MACs) of deployed networks; papers often call MACs "FLOPs". A view is what the network
 receives at once, K x T frames per clip. `≥` marks a lower bound, because an operator could not be counted. Latency:
-median milliseconds for one clip in fp32, not compiled, on the named GPU. `-`: not measured; latency on a CPU is not
-shown."""
+median milliseconds for one clip in fp32, not compiled, on the named GPU, and on one thread of the named CPU. `-`: not
+measured."""
 
-LATENCY = """\
-Median latency, with quartiles in brackets. Peak memory is that of the larger batch."""
-
+_TIMES = {"ms": "median", "q1": "q1", "q3": "q3"}
 BACKBONES, ENHANCERS, RECOGNIZERS = "Backbones", "Enhancers", "Recognizers"
 
 
@@ -66,6 +74,12 @@ class CostedNetwork:
         of = "enhancer" if self.kind == ENHANCERS else "backbone"
         return self.describe(of) + (f" ({', '.join(details)})" if details else "")
 
+    @property
+    def view(self) -> str:
+        """`resnet34, 1x1 of 256x340`; for a recognizer also its enhancer."""
+        before = f"{self.describe('enhancer')}, " if self.kind == RECOGNIZERS else ""
+        return f"{self.name}, {before}{self.describe('sampling')} of {self.describe('size')}"
+
 
 def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[CostedNetwork]:
     """Return all networks, sorted by kind, name, sizes and structure."""
@@ -83,18 +97,18 @@ def networks(costs: Mapping[str, Sequence[CostRecord]]) -> list[CostedNetwork]:
 
 
 def costs_markdown(found: Sequence[CostedNetwork], mark: str) -> str:
-    """Return a page with one table per kind of network, and one of latencies if there are any."""
+    """Return a page with one table per kind of network, and tables of latencies on GPUs and CPUs if there are any."""
     parts = [mark, "# Costs", LEGEND]
     for kind, rows in cost_tables(found).items():
         parts += [f"## {kind}", markdown_table([escape_row(row) for row in rows])]
-    if times := latency_table(found):
-        parts += ["## Latency", LATENCY, markdown_table([escape_row(row) for row in times])]
+    for title, rows in latency_tables(named(found)).items():
+        parts += [f"## {title}", legend_of(title), markdown_table([escape_row(row) for row in rows])]
     return "\n\n".join(parts) + "\n"
 
 
 def cost_tables(found: Sequence[CostedNetwork]) -> dict[str, list[dict[str, str]]]:
     """Return rows of plain text by kind of network; empty kinds are left out."""
-    devices = gpus(cost for network in found for cost in network.costs)
+    devices = timed_devices(cost for network in found for cost in network.costs)
     cells: Mapping[str, Callable[[CostedNetwork], dict[str, str]]] = {
         BACKBONES: _backbone,
         ENHANCERS: _enhancer,
@@ -107,9 +121,9 @@ def cost_tables(found: Sequence[CostedNetwork]) -> dict[str, list[dict[str, str]
     return {kind: rows for kind, rows in tables.items() if rows}
 
 
-def latency_table(found: Sequence[CostedNetwork]) -> list[dict[str, str]]:
-    """Return rows of plain text, one per latency; empty if nothing was timed on a GPU."""
-    return [_time(network, *entry) for network in found for entry in _timed(network)]
+def named(found: Iterable[CostedNetwork]) -> list[Named]:
+    """Return all records with the names that tables of latencies have for their networks."""
+    return [(network.view, cost) for network in found for cost in network.costs]
 
 
 def _backbone(network: CostedNetwork) -> dict[str, str]:
@@ -158,39 +172,6 @@ def _figures(network: CostedNetwork) -> dict[str, str]:
     }
 
 
-def _timed(network: CostedNetwork) -> Iterator[tuple[CostRecord, str, bool, Mapping[str, Any]]]:
-    """Yield (record, precision, compiled, times) for each latency, including variants that failed."""
-    for cost in network.costs:
-        if cost["latency"]:
-            yield cost, "fp32", False, cost["latency"]
-            for variant in cost["latency"].get("variants", []):
-                yield cost, variant["precision"], variant["compiled"], variant
-
-
-def _time(
-    network: CostedNetwork, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
-) -> dict[str, str]:
-    single, many = times.get("single"), times.get("throughput")
-    peak = (many or single or {}).get("peak_memory") or (cost["peak_memory"] if not compiled else None)
-    before = f"{network.describe('enhancer')}, " if network.kind == RECOGNIZERS else ""
-    return {
-        "device": cost["device"],
-        "network": f"{network.name}, {before}{network.describe('sampling')} of {network.describe('size')}",
-        "precision": precision,
-        "compiled": "yes" if compiled else "no",
-        "1 clip (ms)": _quartiles(single),
-        "batch": str(many.get("batch", NOTHING)) if many else NOTHING,
-        "batch (ms)": _quartiles(many),
-        "clips/s": f"{many['clips_per_second']:.4g}" if many and "clips_per_second" in many else NOTHING,
-        "peak memory (GiB)": f"{peak / 2**30:.2f}" if peak else NOTHING,
-        "failure": str(times.get("failed", NOTHING)),
-    }
-
-
-def _quartiles(times: Mapping[str, Any] | None) -> str:
-    return f"{times['median']:.3g} ({times['q1']:.3g} to {times['q3']:.3g})" if times else NOTHING
-
-
 def costs_csv(found: Iterable[CostedNetwork]) -> str:
     """Return all cost records, one line per structure and device."""
     return csv_text([_fields(network, cost) for network in found for cost in network.costs])
@@ -198,7 +179,7 @@ def costs_csv(found: Iterable[CostedNetwork]) -> str:
 
 def _fields(network: CostedNetwork, cost: CostRecord) -> dict[str, object]:
     described = ("backbone", "modality", "enhancer", "head", "classes", "size", "sampling", "low")
-    single = cost["latency"]["single"] if cost["latency"] else None
+    times: dict[str, Mapping[str, Any]] = {kind: single(cost, kind) or {} for kind in (GPU, CPU)}
     return {
         "kind": network.kind.lower().removesuffix("s"),
         "name": network.name,
@@ -207,30 +188,6 @@ def _fields(network: CostedNetwork, cost: CostRecord) -> dict[str, object]:
         **{f"macs_{part}": round(cost["macs"][part]) for part in ("view", "clip", "enhancer")},
         "lower_bound": bool(cost["understated"]),
         "device": cost["device"],
-        "latency_ms": single["median"] if single else None,
-        "latency_q1": single["q1"] if single else None,
-        "latency_q3": single["q3"] if single else None,
+        **{f"{kind.lower()}_latency_{name}": times[kind].get(key) for kind in times for name, key in _TIMES.items()},
         "structure": cost["structure"],
-    }
-
-
-def latency_csv(found: Iterable[CostedNetwork]) -> str | None:
-    """Return all latencies, one line each; None if there are none."""
-    rows = [_time_fields(network, *entry) for network in found for entry in _timed(network)]
-    return csv_text(rows) if rows else None
-
-
-def _time_fields(
-    network: CostedNetwork, cost: CostRecord, precision: str, compiled: bool, times: Mapping[str, Any]
-) -> dict[str, object]:
-    single, many = times.get("single") or {}, times.get("throughput") or {}
-    return {
-        "name": network.name,
-        "structure": cost["structure"],
-        "device": cost["device"],
-        "precision": precision,
-        "compiled": compiled,
-        **{f"single_{key}": single.get(key) for key in ("median", "q1", "q3", "peak_memory")},
-        **{f"batch_{key}": many.get(key) for key in ("batch", "median", "q1", "q3", "clips_per_second", "peak_memory")},
-        "failed": times.get("failed"),
     }

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from benchmark_core.papers.reported import Figure
 from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.record import all_scores
-from benchmark_core.tables.cells import enhancer_share, gpus, latency, names, notes, plugins, updates
+from benchmark_core.tables.cells import enhancer_share, names, notes, plugins, updates
 from benchmark_core.tables.controls import is_control
+from benchmark_core.tables.latency import Device, latency, timed_devices
 from benchmark_core.tables.markup import csv_text, one_line
 from benchmark_core.tables.ranking import RankedRow, TrackTable
 from benchmark_core.tables.reported import FigureRow, ReportedFigures, track_of
@@ -20,7 +21,7 @@ _PARAMS = {"": "total", "_backbone": "backbone", "_enhancer": "enhancer", "_head
 def track_csv(table: TrackTable) -> str:
     """Return the measured rows of one track."""
     rows = [(part, ranked) for part, section in table.sections.items() for ranked in section]
-    devices = gpus(cost for _, ranked in rows for cost in ranked.costs)
+    devices = timed_devices(cost for _, ranked in rows for cost in ranked.costs)
     scores = dict.fromkeys(name for _, ranked in rows for name in all_scores(ranked.row.first))
     yardstick = yardstick_of(table)
     return csv_text(
@@ -29,7 +30,7 @@ def track_csv(table: TrackTable) -> str:
     )
 
 
-def _fields(part: str, ranked: RankedRow, scores: Iterable[str], devices: list[str]) -> dict[str, object]:
+def _fields(part: str, ranked: RankedRow, scores: Iterable[str], devices: list[Device]) -> dict[str, object]:
     row, score, control = ranked.row, ranked.score, ranked.control
     primary = row.first["primary"]
     gain = ranked.gain.difference if ranked.gain else None
@@ -62,7 +63,9 @@ def _fields(part: str, ranked: RankedRow, scores: Iterable[str], devices: list[s
         "macs_clip": cost["macs"]["clip"] if cost else None,
         "macs_enhancer_share": enhancer_share(cost),
         "macs_lower_bound": bool(cost["understated"]) if cost else None,
-        **{f"latency_ms {one_line(device)}": latency(ranked.costs, device) for device in devices},
+        **{
+            f"{kind.lower()}_latency_ms {one_line(name)}": latency(ranked.costs, (kind, name)) for kind, name in devices
+        },
         "updates": updates(ranked),
         "plugins": plugins(ranked),
         "notes": " ".join(notes(ranked)),

@@ -86,7 +86,7 @@ def track_table(records: Sequence[RunRecord], costs: Mapping[str, tuple[CostReco
 def _ranked_row(row: TableRow, rows: Sequence[TableRow], costs: Mapping[str, tuple[CostRecord, ...]]) -> RankedRow:
     score = row.interval(row.first["primary"]) if row.seeds else None
     control = control_of(row, rows)
-    gain = _compare(row, control) if control else None
+    gain = paired(row, control) if control else None
     of_row = of_test_views(costs.get(row.first["structure"], ()), row.first["plan"])
     return RankedRow(row, score, gain, of_row, control=control)
 
@@ -121,13 +121,14 @@ def assign_ranks(rows: Iterable[RankedRow]) -> list[RankedRow]:
 
 def _is_better(above: RankedRow, ranked: RankedRow) -> bool:
     """Whether `above` is significantly better: by the paired interval, or by the means if the rows do not pair."""
-    paired = _compare(above.row, ranked.row)
-    if paired is not None:
-        return paired.difference.low > 0
+    found = paired(above.row, ranked.row)
+    if found is not None:
+        return found.difference.low > 0
     return above.score is None or ranked.score is None or above.score.mean != ranked.score.mean
 
 
-def _compare(row: TableRow, other: TableRow) -> Comparison | None:
+def paired(row: TableRow, other: TableRow) -> Comparison | None:
+    """Return the paired difference of two rows; None if they have no seed and clips in common."""
     if not row.seeds or not other.seeds:
         return None
     try:

@@ -11,16 +11,16 @@ from benchmark_core.tables.cells import (
     NOTHING,
     changes,
     costs_of,
-    gpus,
     interval_kinds,
-    latencies,
     names,
     percent,
     plugins,
     spread,
     updates,
 )
+from benchmark_core.tables.compare import Comparison
 from benchmark_core.tables.gather import TrackPage
+from benchmark_core.tables.latency import Device, latencies, timed_devices
 from benchmark_core.tables.ranking import RankedRow, TrackTable
 from benchmark_core.tables.yardsticks import MARK, yardstick_of
 
@@ -59,7 +59,7 @@ class TrackCells:
         ranking = self.ranking
         names_of_scores = dict.fromkeys(name for ranked in ranking for name in printed_scores(ranked.row.first))
         extra = [name for name in names_of_scores if name != self.table.track["primary"]]
-        devices = gpus(cost for ranked in ranking for cost in ranked.costs)
+        devices = timed_devices(cost for ranked in ranking for cost in ranked.costs)
         interval = f"95 % ({interval_kinds(ranking)})"
         rows = [_scores(number, ranked, interval, extra, devices) for number, ranked in enumerate(ranking, 1)]
         yardstick = yardstick_of(self.table)
@@ -88,7 +88,7 @@ class TrackCells:
         return [_settings(number, ranked) for number, ranked in enumerate(self.ranking, 1)]
 
 
-def _scores(number: int, ranked: RankedRow, interval: str, extra: list[str], devices: list[str]) -> dict[str, str]:
+def _scores(number: int, ranked: RankedRow, interval: str, extra: list[str], devices: list[Device]) -> dict[str, str]:
     row, score = ranked.row, ranked.score
     shown = names(ranked)
     cells = {"#": str(number), "rank": NOTHING if ranked.rank is None else str(ranked.rank)}
@@ -131,9 +131,12 @@ def _control(ranked: RankedRow) -> str:
 
 
 def _gain(ranked: RankedRow) -> str:
-    if ranked.gain is None:
-        return NOTHING
-    found = ranked.gain.difference
+    return NOTHING if ranked.gain is None else signed(ranked.gain)
+
+
+def signed(comparison: Comparison) -> str:
+    """Return a paired difference in points with its interval, such as `+7.91 (+4.80 to +11.15)`."""
+    found = comparison.difference
     value, low, high = (f"{100 * number:+.2f}" for number in (found.value, found.low, found.high))
     return f"{value} ({low} to {high})"
 
@@ -145,6 +148,21 @@ def leader(table: TrackTable) -> RankedRow | None:
     """
     best = next((ranked for ranked in table.competitors if ranked.score), None)
     return best if best and best.rank else None
+
+
+def _leaders(table: TrackTable) -> list[str]:
+    """Return the methods on rank 1, each once."""
+    return list(dict.fromkeys(ranked.row.first["plan"]["method"] for ranked in table.competitors if ranked.rank == 1))
+
+
+def most_frequent(table: TrackTable) -> float:
+    """Return the score of always choosing the most frequent class of the test clips.
+
+    It is 0 if clips have several labels, or all the same one: then there is no such baseline.
+    """
+    counts = table.track["per_class"]["n"]
+    plain = table.track["track"]["task"] == "single-label" and sum(count > 0 for count in counts) > 1
+    return max(counts) / sum(counts) if plain else 0.0
 
 
 def index_cells(page: TrackPage) -> dict[str, str]:
@@ -159,7 +177,7 @@ def index_cells(page: TrackPage) -> dict[str, str]:
         "score": metric,
         "rows": str(sum(len(rows) for rows in table.sections.values())) if table else "0",
         "records": str(table.records) if table else "0",
-        "leader": first.row.first["plan"]["method"] if first else NOTHING,
+        "leader": ", ".join(_leaders(table)) if table and first else NOTHING,
         "measured": percent(first.score.mean) if first and first.score else NOTHING,
         "reported": f"{best.first.value:.2f}" if best else NOTHING,
         "reported system": best.first.system if best else NOTHING,

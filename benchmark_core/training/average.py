@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmark_core.training.lora import merge
+
 
 class Average:
     """Average parameters and running statistics: a_n = d_n a_(n-1) + (1 - d_n) w_n. Integer buffers are copied.
@@ -35,8 +37,15 @@ class Average:
                 average.copy_(now[name])
 
     def into(self, network: nn.Module) -> None:
-        """Load the average into `network`."""
-        network.load_state_dict(self.network.state_dict())
+        """Load the average into `network`.
+
+        If the low-rank updates of `network` were merged after the average began, those of the average are merged, too.
+        """
+        average = self.network
+        if average.state_dict().keys() != network.state_dict().keys():
+            average = copy.deepcopy(average)
+            merge(average)
+        network.load_state_dict(average.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Return the average and the number of updates."""

@@ -34,13 +34,16 @@ def pick_device(asked: str | None = None) -> torch.device:
     return device
 
 
-def describe_device(device: torch.device) -> str:
-    """Return kind and model: `cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`. Tables group by it."""
+def describe_device(device: torch.device, threads: int | None = None) -> str:
+    """Return kind and model: `cuda: NVIDIA H200`, `cpu: AMD EPYC (2 threads)`. Tables group by it.
+
+    threads: of a CPU; None: those that torch uses.
+    """
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     if device.type == "cpu":
         model = _cpuinfo().get("model name") or platform.processor() or platform.machine()
-        return f"cpu: {model} ({torch.get_num_threads()} threads)"
+        return f"cpu: {model} ({threads or torch.get_num_threads()} threads)"
     return device.type
 
 

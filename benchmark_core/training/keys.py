@@ -30,6 +30,7 @@ class StageInputs:
     high views; "" if the plan has none.
     crop: when the augmentation box is cut. owners: kind of component -> its distribution, or its file's digest;
     `teacher_backbone` only if the teacher has another backbone than the student.
+    held_out: the digest of the clips that are held out of training, if the plan keeps the best epoch on them.
     """
 
     clips: str
@@ -39,6 +40,7 @@ class StageInputs:
     owners: Mapping[str, str]
     unlabelled: str = ""
     source: str = ""
+    held_out: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,7 @@ def stage_numbers(
         **{kind: getattr(plan, kind) for kind in sorted(kinds)},
         **{f"{kind} from": owners[kind] for kind in sorted(kinds)},
         **frames,
+        **({"processes": [plan.processes, plan.batch_norm]} if plan.processes else {}),
         **{key: value for key, value in plan.settings.items() if key.partition(".")[0] in kinds},
     }
     numbers = {key: value for key, value in numbers.items() if key not in left_out}

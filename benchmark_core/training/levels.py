@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import nn
 
+from benchmark_core.networks.protocols import Levelled
 from benchmark_core.networks.recognizer import Recognizer
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -23,14 +24,15 @@ def levels_of(backbone: nn.Module) -> list[list[nn.Parameter]]:
     A level is a child of the backbone; children of `nn.Sequential`, `nn.ModuleList` and `nn.ModuleDict` count one by
     one. A normalisation layer, which has no parameter of two dimensions, belongs to the level before it. The order is
     the one in which the backbone declares its children. Parameters of the backbone itself, such as position
-    embeddings, belong to the first level.
+    embeddings, belong to the first level. A backbone may declare its levels instead (`Levelled`); parameters outside of
+    them belong to the first level.
     """
     classifier = backbone.get_classifier()  # type: ignore[operator]
     seen = {id(parameter) for parameter in classifier.parameters()}
     levels: list[list[nn.Parameter]] = []
-    own = [parameter for parameter in backbone.parameters(recurse=False) if id(parameter) not in seen]
+    own = [parameter for parameter in _outside(backbone) if id(parameter) not in seen]
     seen |= {id(parameter) for parameter in own}
-    for block in _blocks(backbone):
+    for block in backbone.parameter_levels() if isinstance(backbone, Levelled) else _blocks(backbone):
         parameters = [parameter for parameter in block.parameters() if id(parameter) not in seen]
         seen |= {id(parameter) for parameter in parameters}
         if levels and all(parameter.ndim <= 1 for parameter in parameters):
@@ -40,6 +42,14 @@ def levels_of(backbone: nn.Module) -> list[list[nn.Parameter]]:
     if own:
         levels[:1] = [[*own, *(levels[0] if levels else [])]]
     return levels
+
+
+def _outside(backbone: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters in no block: those of the backbone itself, or those outside of its declared levels."""
+    if not isinstance(backbone, Levelled):
+        return list(backbone.parameters(recurse=False))
+    inside = {id(parameter) for level in backbone.parameter_levels() for parameter in level.parameters()}
+    return [parameter for parameter in backbone.parameters() if id(parameter) not in inside]
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:

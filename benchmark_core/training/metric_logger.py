@@ -21,6 +21,7 @@ class MetricLogger:
     def __init__(self, advice: str) -> None:
         self.advice = advice
         self._values: dict[str, list[Tensor]] = {}
+        self._read: dict[str, int] = {}  # number of values that `newest` has returned
 
     def add(self, key: str, value: Tensor | float) -> None:
         """Add one step's value of `key`, a scalar. A tensor stays on its device, so that a GPU is not synchronized."""
@@ -30,6 +31,17 @@ class MetricLogger:
     def clear(self) -> None:
         """Drop all values."""
         self._values.clear()
+        self._read.clear()
+
+    def newest(self) -> dict[str, Tensor]:
+        """Return each key's mean over the values since the last call, on its device; no keys without new values."""
+        found = {}
+        for key, values in self._values.items():
+            new = values[self._read.get(key, 0) :]
+            self._read[key] = len(values)
+            if new:
+                found[key] = torch.stack(new).mean() if len(new) > 1 else new[0]
+        return found
 
     def latest(self, where: str) -> dict[str, float]:
         """Return the latest values of the first `SHOWN` keys, and check those of all keys.

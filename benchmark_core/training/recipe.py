@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import Value
 from benchmark_core.training.average import Average
+from benchmark_core.training.averaging import average_gradients
+from benchmark_core.training.fine_tuning import FineTuning
 from benchmark_core.training.levels import early, rates
 from benchmark_core.training.recipe_options import RECIPE, value_of
 
@@ -52,10 +54,12 @@ def _cosine(start: float, stop: float, at: float) -> float:
 
 
 class Recipe:
-    """Optimizer, schedule and averaged weights as one object to step, save and restore.
+    """Optimizer, schedule, averaged weights and what is trained of a backbone, as one object to step, save and restore.
 
     modules: their trainable parameters are updated; biases and norms have no weight decay. options: see
     `recipe_options`. epochs, steps: length of the training, and updates per epoch. backward: computes the gradients.
+    With the option `train`, parts of the backbones are frozen or adapted from now on until `finish`. seed: see
+    `FineTuning`.
 
     A training loop that has the recipe in its `state` calls `begin_epoch`, and `finish` at its end.
     """
@@ -68,8 +72,10 @@ class Recipe:
         epochs: int,
         steps: int,
         backward: Callable[[Tensor], None] = Tensor.backward,
+        seed: int = 0,
     ) -> None:
         modules = list(modules)
+        self.tuning = FineTuning(modules, options, seed)
         parameters = _unique(
             parameter for module in modules for parameter in module.parameters() if parameter.requires_grad
         )
@@ -99,17 +105,26 @@ class Recipe:
     def step(self, loss: Tensor) -> None:
         """Update once: set the learning rates, clear gradients, run backward, clip, step the optimizer, average.
 
-        Raises ElrError if weights are to be averaged or frozen and no training loop has the recipe in its `state`.
+        If several processes train, their gradients are averaged before they are clipped.
+
+        Raises ElrError if weights are to be averaged or frozen and no training loop has the recipe in its `state`, or
+        if the loss depends on nothing that `train` leaves trainable.
         """
-        if not self.begun and (self.averages or self.early):
+        if not self.begun and (self.averages or self.early or self.tuning.partial):
             raise ElrError(
-                "method.model_ema_decay and method.freeze_epochs need the recipe in the training loop; pass it as "
-                "training.epochs(..., state=[module, recipe])"
+                "method.model_ema_decay, method.freeze_epochs and method.train need the recipe in the training loop; "
+                "pass it as training.epochs(..., state=[module, recipe])"
+            )
+        if self.tuning.partial and not loss.requires_grad:
+            raise ElrError(
+                f"method.train={self.tuning.kind}: this stage's loss does not depend on what is trained, because it "
+                "reads a frozen part of the backbone; use e.g. --set method.train=lora"
             )
         for group in self.optimiser.param_groups:
             group["lr"] = self.lr * group.get("lr_scale", 1.0)
         self.optimiser.zero_grad(set_to_none=True)
         self.backward(loss)
+        average_gradients(self.parameters)
         if self.clip:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimiser.step()
@@ -118,15 +133,27 @@ class Recipe:
             average.update(module)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Freeze the early levels in the first `freeze_epochs` epochs, counted from 0, and release them later."""
+        """Freeze the early levels in the first `freeze_epochs` epochs, counted from 0, and release them later.
+
+        Raises ElrError if the recipe is used for a second loop although it trains a part of a backbone.
+        """
+        if self.tuning.ended:
+            raise ElrError(
+                f"method.train={self.tuning.kind}: this method uses one recipe for two loops; each needs its own"
+            )
         self.begun = True
         self._train_early(epoch >= self.freeze_epochs)
 
     def finish(self) -> None:
-        """Load the averaged weights into the modules, and release the early levels."""
+        """Load the averaged weights into the modules, merge low-rank updates, and release what was frozen."""
         for module, average in self.averages:
             average.into(module)
         self._train_early(True)
+        self.end_tuning()
+
+    def end_tuning(self) -> None:
+        """Merge low-rank updates and release frozen parts: modules get the structure that they have after a loop."""
+        self.tuning.end()
 
     def _train_early(self, trainable: bool) -> None:
         for parameter in self.early:

@@ -9,6 +9,10 @@ from collections.abc import Mapping
 
 from benchmark_core.specs import Option, Value
 
+# Values of the option `train`: everything, a prefix of the number of levels, and low-rank updates.
+ALL, LAST, LORA = "all", "last-", "lora"
+TUNING = ("train", "lora_rank", "lora_alpha")  # names of the options of parameter-efficient fine-tuning
+
 # What `Training.epochs` changes in the batches of augmented views.
 AUGMENTATION: Mapping[str, Option] = {
     "random_crop": Option(
@@ -16,7 +20,13 @@ AUGMENTATION: Mapping[str, Option] = {
         choices=("corners", "none"),
         added=True,
         help="crop of augmented views. corners: a box at a corner or the centre, with sides of 1, 0.875, 0.75 or 0.66 "
-        "of the view (TSN); none: the whole view. Both flip half of the clips",
+        "of the view (TSN); none: the whole view",
+    ),
+    "random_flip": Option(
+        default="half",
+        choices=("half", "none"),
+        added=True,
+        help="mirror half of the clips (half) or none, for classes that differ in left and right",
     ),
     "random_shift": Option(
         default=0.0,
@@ -31,6 +41,13 @@ AUGMENTATION: Mapping[str, Option] = {
         high=0.9,
         added=True,
         help="z: the sides of the crop are multiplied by one factor from 1 - z to 1 + z",
+    ),
+    "random_turn": Option(
+        default="none",
+        choices=("none", "half", "quarter"),
+        added=True,
+        help="turn all frames of a clip by a random multiple of 180 degrees (half) or 90 degrees (quarter, for square "
+        "views): for cameras that look straight down, whose pictures have no upright direction",
     ),
     "colour_jitter": Option(
         default=0.0,
@@ -116,6 +133,21 @@ RECIPE: Mapping[str, Option] = {
         high=1.0,
         added=True,
         help="share of the backbone's levels that freeze_epochs freezes, from the input; 1: all but the classifier",
+    ),
+    "train": Option(
+        default=ALL,
+        choices=(ALL, "head", f"{LAST}N", LORA),
+        added=True,
+        help="what a training loop updates of the backbone. all; head: its classifier alone; last-N: the classifier "
+        "and the last N levels; lora: the classifier and low-rank updates of linear layers and convolutions, which are "
+        "merged into the weights at the end of the loop (Hu et al., LoRA, ICLR 2022). Teachers are trained alike",
+    ),
+    "lora_rank": Option(default=8, low=1, high=4096, added=True, help="rank r of the updates of train=lora"),
+    "lora_alpha": Option(
+        default=16.0,
+        low=0.0,
+        added=True,
+        help="alpha of train=lora: the updates are multiplied by alpha / r",
     ),
     "model_ema_decay": Option(
         default=0.0,

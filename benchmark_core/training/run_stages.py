@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
 
+from benchmark_core.clips.batch import Batch, View
 from benchmark_core.clips.derived import DerivedViews
-from benchmark_core.clips.views import Batch, Views
+from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import Plan
 from benchmark_core.specs import Value
@@ -66,6 +68,7 @@ class RunStages:
         self._enhancer: nn.Module | None = None  # trained; its key is part of the keys of all stages on low views
         self._in_stage = False
         self._teachers: list[nn.Module] = []  # networks of `Plan.of_teacher`
+        self._deployable: list[nn.Module] = []  # recognizers that see what the run's recognizer sees
 
     @property
     def rng(self) -> np.random.Generator:
@@ -96,7 +99,7 @@ class RunStages:
         options, outer = self.options, self._in_stage
         self.options, self._in_stage = NamedOptions(options, name, named), True
         try:
-            self._runner.run_stage(Stage(key=key, fn=fn, module=module))
+            self._runner.run_stage(Stage(key=key, fn=fn, module=module, scored=self._scored(module)))
         finally:
             self.options, self._in_stage = options, outer
         self._trained.add(module, key.digest)
@@ -140,7 +143,13 @@ class RunStages:
             stages.append(self._trained.key(self._enhancer, name))
         teacher = any(part is module for network in self._teachers for part in network.modules())
         numbers = stage_numbers(self.plan, self.inputs, texts, stages, module, scope=self._scope, teacher=teacher)
+        if self.plan.keep and self._scored(module):
+            numbers["keep"] = [self.plan.keep, self.inputs.held_out, self.plan.test_views]
         return StageKey(name=name, function=function_name(fn), revision=revision, numbers=numbers)
+
+    def _scored(self, module: Any) -> bool:
+        """Whether the epochs of a stage can be scored: it trains a recognizer, and for the views that are tested."""
+        return any(module is network for network in self._deployable)
 
     @contextmanager
     def _enhancer_scope(self, options: Mapping[str, Value]) -> Iterator[None]:
@@ -215,15 +224,38 @@ class RunStages:
         if not self._in_stage:
             raise ElrError("training.epochs(...) must be called inside training.stage(...), which saves the result")
         size = batch or int(self.options["batch"])
-        batches = self._runner.epochs(views, n, state=state, batch=size)
         if self._scope == "enhancer" or isinstance(views, DerivedViews) or not views.train:
-            return batches
+            return self._runner.epochs(views, n, state=state, batch=size)
         augmentation = BatchAugmentation.of(self.options, without)
+        if augmentation.random_flip == "none":
+            views = views.without_flips()
+        batches = self._runner.epochs(views, n, state=state, batch=size)
         if augmentation == BatchAugmentation():
             return batches
         sampling = views.sampling
         augmentation.check(batch=size, positions=sampling.k * sampling.t)
-        return (augmentation(each, self.rng, frames=sampling.t, classes=self.classes) for each in batches)
+        return (
+            augmentation(each, self.rng, frames=sampling.t, classes=self.classes, whole=self.whole) for each in batches
+        )
+
+    def step(self, optimizer: Optimizer, *, items: int | None = None, clip_norm: float = 0.0) -> None:
+        """Step an optimizer of the loop's own, after backward passes; a recipe has its own `step`.
+
+        If several processes train the plan, their gradients are averaged first. `optimizer.step()` itself is refused
+        then, because each process would train on its own clips.
+
+        items: number of items, such as pairs, that this process's loss is the mean of, if that is not its clips.
+        clip_norm: largest norm of all gradients of the optimizer, clipped after the average; 0: no clipping.
+        """
+        self._runner.step(optimizer, items=items, clip_norm=clip_norm)
+
+    def whole(self, values: View) -> View:
+        """Return the rows of all clips of the present batch, in its order, if several processes share the batch.
+
+        values: a tensor with as many rows for each clip of this process, or a list of clips. Gradients pass. One
+        process gets `values` back. `batch.part.of(...)` is the way back: this process's rows.
+        """
+        return self._runner.whole(values)
 
     def log(self, **metrics: Tensor | float) -> None:
         """Show scalars and keep their means over the epoch. A value that is not finite stops the run."""

@@ -21,9 +21,18 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed_of(*parts)))
 
 
+class _Forked:
+    devices: list[int] | None = None  # GPUs whose generators `seeded` restores; None: all
+
+
+def restore_only(devices: list[int]) -> None:
+    """Let `seeded` restore the generators of these GPUs alone: the others belong to other processes."""
+    _Forked.devices = devices
+
+
 @contextmanager
 def seeded(*parts: object) -> Iterator[None]:
     """Seed torch's global generators by `parts` inside the block; restore them after it."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(_Forked.devices):
         torch.manual_seed(seed_of(*parts))
         yield

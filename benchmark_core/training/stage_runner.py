@@ -9,12 +9,15 @@ from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
 
+from benchmark_core.clips.batch import Batch, View
 from benchmark_core.clips.derived import DerivedViews
 from benchmark_core.clips.enhanced import Enhancer
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.clips.views import Batch, Views
+from benchmark_core.clips.views import Views
 from benchmark_core.specs import NOTHING, Value
+from benchmark_core.training.averaging import step
 from benchmark_core.training.keys import StageKey
 from benchmark_core.training.seeds import generator
 
@@ -31,11 +34,15 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One call of `training.stage(...)`: `fn(module)` trains `module` in place. Equal keys mean equal results."""
+    """One call of `training.stage(...)`: `fn(module)` trains `module` in place. Equal keys mean equal results.
+
+    scored: `module` is a recognizer for the views that are tested, so that its epochs can be scored.
+    """
 
     key: StageKey
     fn: Callable[[Any], object]
     module: Any
+    scored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,7 @@ class ViewRequest:
     """One call of `training.views(...)`.
 
     low, high: which views a batch holds. unlabelled: of the unlabelled clips instead of the training clips.
-    sampling: instead of the plan's. whole: not augmented, in listed order.
+    sampling: instead of the plan's. whole: not augmented, in listed order. most: at most so many of the clips.
     enhancer: a trained, frozen enhancer whose output is stored and read instead of the low views.
     """
 
@@ -52,6 +59,7 @@ class ViewRequest:
     unlabelled: bool = False
     sampling: Sampling | None = None
     whole: bool = False
+    most: int | None = None
     enhancer: Enhancer | None = None
 
 
@@ -104,6 +112,14 @@ class StageRunner(ABC):
     @abstractmethod
     def derive(self, derivation: Derivation) -> DerivedViews:
         """Return views of what `derivation.fn` computes from each clip."""
+
+    def step(self, optimiser: Optimizer, *, items: int | None = None, clip_norm: float = 0.0) -> None:
+        """Step an optimizer; see `RunStages.step`."""
+        step(optimiser, items=items, clip_norm=clip_norm)
+
+    def whole(self, values: View) -> View:
+        """Return the rows of all clips of the present batch; see `RunStages.whole`."""
+        return values
 
     def log(self, values: Mapping[str, Tensor | float]) -> None:  # noqa: B027 - an estimate needs no metrics
         """Take one step's metrics."""

@@ -40,6 +40,8 @@ from benchmark_core.progress import Reporter
 from benchmark_core.training.device import autocast_to_train
 from benchmark_core.training.external_teacher import ExternalTeacher
 from benchmark_core.training.keys import StageInputs
+from benchmark_core.training.observers import NOBODY, Observers
+from benchmark_core.training.ranks import ONE, Ranks
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.run_stages import RunStages
 from benchmark_core.training.seeds import seeded
@@ -90,6 +92,7 @@ class Training(RunStages):
         unlabelled: bool = False,
         sampling: str | None = None,
         whole: bool = False,
+        most: int | None = None,
     ) -> Views:
         """Return augmented views of the training clips, shuffled by the plan's seed and the stage's name.
 
@@ -98,6 +101,7 @@ class Training(RunStages):
         sampling: instead of the plan's, for an enhancer that is trained on a number of frames of its own. Low and high
             views then both have T frames; with the plan's sampling, low views have the frames that the enhancer takes.
         whole: not augmented, at interval centres or in all windows, in listed order, for `derive`.
+        most: at most so many of the clips, those with the smallest hash of their ids. None: all.
         """
         if split != "train":
             raise ElrError(f"method '{self.plan.method}' asked for views of '{split}' clips; use 'train'")
@@ -113,6 +117,7 @@ class Training(RunStages):
                 unlabelled=unlabelled,
                 sampling=None if sampling is None else Sampling.parse(sampling),
                 whole=whole,
+                most=most,
                 enhancer=self._stored_enhancer(high=high) if low and sampling is None else None,
             )
         )
@@ -153,6 +158,8 @@ class Training(RunStages):
             module.enhancer.load_state_dict(enhancer.state_dict())
             module.enhancer.requires_grad_(bool(self.components.options(self.plan, "enhancer").get("train", False)))
         placed: Recognizer = self.to_device(module)
+        if high == self.components.method.oracle and not enhanced:
+            self._deployable.append(placed)
         return placed
 
     def to_device(self, module: Any) -> Any:
@@ -247,7 +254,8 @@ class Training(RunStages):
     def recipe(self, modules: nn.Module | Sequence[nn.Module], views: Views | DerivedViews, epochs: int) -> Recipe:
         """Return optimizer and schedule over the modules' trainable parameters, by the method's options."""
         several = [modules] if isinstance(modules, nn.Module) else modules
-        return Recipe(several, self.options, epochs=epochs, steps=views.steps(int(self.options["batch"])))
+        steps = views.steps(int(self.options["batch"]))
+        return Recipe(several, self.options, epochs=epochs, steps=steps, seed=self.plan.seed)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return a context of the plan's precision, for forward passes and losses."""
@@ -266,10 +274,20 @@ def build_training(
     spare: Path | None = None,
     refit: bool = False,
     external_teacher: ExternalTeacher | None = None,
+    ranks: Ranks = ONE,
+    observers: Observers = NOBODY,
 ) -> Training:
     """Return a `Training` that trains, by a `StageTrainer`; see both classes for the arguments."""
     runner = StageTrainer(
-        plan=plan, make_views=make_views, device=device, cache=cache, reporter=reporter, spare=spare, refit=refit
+        plan=plan,
+        make_views=make_views,
+        device=device,
+        cache=cache,
+        reporter=reporter,
+        spare=spare,
+        refit=refit,
+        ranks=ranks,
+        observers=observers,
     )
     return Training(
         plan=plan,

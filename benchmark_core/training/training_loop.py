@@ -12,8 +12,12 @@ import torch
 from torch import nn
 
 from benchmark_core.progress import Reporter
+from benchmark_core.training.epoch_scores import EpochScores
+from benchmark_core.training.equal_state import begin_equal, end_equal
 from benchmark_core.training.external_teacher import train_except_frozen
+from benchmark_core.training.figures import StageFigures
 from benchmark_core.training.metric_logger import MetricLogger
+from benchmark_core.training.ranks import ONE, Ranks
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.seeds import seed_of
 from benchmark_core.training.stage_folder import StageFolder
@@ -28,6 +32,7 @@ class TrainingLoop:
 
     loops: last epoch and state of each loop so far. resumed: the checkpoint of an earlier process, if there is one.
     seconds: training time in earlier processes. views: how many views the stage has asked for, for their seeds.
+    ranks: the processes that train the stage together. figures: pass on what is logged. scores: on held-out clips.
     """
 
     folder: StageFolder
@@ -35,6 +40,7 @@ class TrainingLoop:
     seed: int  # the plan's
     metrics: MetricLogger
     reporter: Reporter
+    figures: StageFigures
     resumed: dict[str, Any] | None = None
     loop: int = 0
     views: int = 0
@@ -44,6 +50,8 @@ class TrainingLoop:
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     loops: list[dict[str, Any]] = field(default_factory=list)
+    ranks: Ranks = ONE
+    scores: EpochScores | None = None
 
     @property
     def spent(self) -> float:
@@ -58,21 +66,27 @@ class TrainingLoop:
         *,
         state: Sequence[Stateful],
         drain: bool,
+        labelled: bool,
         begin_epoch: Callable[[int, int], None],
     ) -> Iterator[tuple[Any, float]]:
         """Yield (batch, fraction of the loop done) for `n` epochs of `steps` batches; save at each epoch's end.
 
         batches: epoch -> its batches. drain: check the metrics at every step instead of every `CHECK_EVERY` steps.
+        labelled: the epochs may be scored. Without labels, a classifier is not trained.
         begin_epoch: called with the numbers of loop and epoch, both from 0.
         """
         loop, self.loop = self.loop, self.loop + 1
         if self.loops:  # a later loop may train the same module: keep a copy of what the loop before left
             self.loops[-1] = copy.deepcopy(self.loops[-1])
+        if self.scores is not None:
+            self.scores.begin_loop()
         first = self._resume(loop, state)
+        if self.ranks.several:
+            begin_equal(self.ranks, state)
         name = self.name if loop == 0 else f"{self.name} ({loop + 1})"
         with self.reporter.steps(f"{name}, epoch {first + 1}/{n}", (n - first) * steps, unit="steps") as advance:
             for epoch in range(first, n):
-                torch.manual_seed(seed_of(self.seed, self.name, loop, epoch))
+                torch.manual_seed(seed_of(self.seed, self.name, loop, epoch, *self.ranks.seeds))
                 begin_epoch(loop, epoch)
                 prepare_state(state, epoch)
                 where = f"stage '{self.name}', epoch {epoch + 1}"
@@ -81,11 +95,28 @@ class TrainingLoop:
                     self.updates += 1
                     check = drain or step % CHECK_EVERY == 0
                     shown = self.metrics.latest(f"{where}, step {step + 1}") if check else {}
+                    self.figures.update(self.updates, self.metrics, send=check)
                     advance(1, label=f"{name}, epoch {epoch + 1}/{n}", **shown)
                 self.history.append({"epoch": epoch, **self.metrics.means(where)})
                 if epoch == n - 1:
                     finish_state(state)
+                if self.ranks.several:
+                    end_equal(self.ranks, state, where)
+                self._score(f"{name}, epoch {epoch + 1}/{n}", epoch, n, state if labelled else ())
                 self._save(loop, epoch, n, state)
+        if self.ranks.several:  # what the stage draws after the loop is equal on all ranks
+            torch.manual_seed(seed_of(self.seed, self.name, loop, "after"))
+
+    def _score(self, where: str, epoch: int, n: int, state: Sequence[Stateful]) -> None:
+        """Score the epoch on held-out clips if that is asked for, and pass its means and scores on."""
+        number, rows = len(self.history), []
+        if self.scores is not None:
+            began, before = time.monotonic(), len(self.scores.rows)
+            note = self.scores.after_epoch(where, number, epoch=epoch + 1, last=epoch + 1 == n, state=state)
+            self.notes += [note] if note else []
+            rows = self.scores.rows[before:]
+            self.began += time.monotonic() - began  # scoring is no training time
+        self.figures.epoch(number, self.updates, self.history[-1], rows[-1] if rows else {})
 
     def _resume(self, loop: int, state: Sequence[Stateful]) -> int:
         """Restore `state` from the checkpoint of this loop. Returns the epoch to continue with, from 0."""
@@ -93,6 +124,10 @@ class TrainingLoop:
         if saved is None or loop >= len(saved["loops"]):
             return 0
         kept = saved["loops"][loop]
+        if int(kept["epoch"]) + 1 == int(kept["of"]):  # the loop has ended, and what it saved is merged
+            for item in state:
+                if isinstance(item, Recipe):
+                    item.end_tuning()
         for item, values in zip(state, kept["state"], strict=True):
             item.load_state_dict(values)
         self.loops.append(kept)
@@ -101,6 +136,8 @@ class TrainingLoop:
             self.seconds, self.updates = saved["seconds"], saved["updates"]
             self.history = list(saved["history"])
             self.notes = list(saved.get("notes", ()))
+            if self.scores is not None:
+                self.scores.load_state_dict(saved.get("scores", {}))
             self.reporter.say(f"{self.name}: resuming at epoch {first + 1}")
         return first
 
@@ -114,6 +151,7 @@ class TrainingLoop:
                 "seconds": self.spent,
                 "history": self.history,
                 "notes": self.notes,
+                **({"scores": self.scores.state_dict()} if self.scores is not None else {}),
             }
         )
 

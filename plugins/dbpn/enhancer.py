@@ -9,6 +9,7 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,12 +22,13 @@ from elrbench_plugins.interpolation.interpolation import Interpolation
 class SuperResolution(nn.Module):
     """Enlarge float (N, 3, h, w) in [0, 1] to (N, 3, H, W) in [0, 1].
 
+    network: a module with `scale`, from (N, 3, h, w) to (N, 3, scale*h, scale*w).
     source: (h', w') of the network's input. A view of another size is first resized to it, bicubically.
     size: (H, W) of the output. If the network's scale gives another size, its output is resized bicubically.
     residual: the network's output is added to its input, enlarged bicubically.
     """
 
-    def __init__(self, network: Dbpn, source: Size, size: Size, *, residual: bool) -> None:
+    def __init__(self, network: Any, source: Size, size: Size, *, residual: bool) -> None:
         super().__init__()
         self.network = network
         self.residual = residual
@@ -45,9 +47,10 @@ class SuperResolution(nn.Module):
         return view
 
 
-def public_part(module: SuperResolution) -> Dbpn:
+def public_part(module: SuperResolution) -> nn.Module:
     """Return the part whose weights the authors' checkpoints hold."""
-    return module.network
+    network: nn.Module = module.network
+    return network
 
 
 def dbpn_s(low: Size | None, size: Size, options: Mapping[str, Value]) -> SuperResolution:

@@ -59,7 +59,7 @@ def update(
         loss.backward()
         losses.append(loss.detach())
         noise.append((made.detach().float().clamp(0, 1) - high[part]).square().mean((1, 2, 3)))
-    optimiser.step()
+    training.step(optimiser, items=len(low))
     return {"loss": torch.stack(losses).sum(), "psnr": psnr(torch.cat(noise))}
 
 

@@ -113,7 +113,7 @@ def pair(training: Training, module: SuperResolution, scale: int, batch: Batch) 
     """Return `pairs_of` the batch. For clips as recorded, log the number of pairs."""
     low, high, target = pairs_of(module, scale, batch, training.options)
     if isinstance(batch.high, list):
-        training.log(pairs=float(len(low)))
+        training.log(pairs=float(len(low)) * batch.part.rows(len(batch.ids)) / len(batch.ids))
     return low, high, target
 
 

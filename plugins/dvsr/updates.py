@@ -42,7 +42,7 @@ class Reconstruction:
             loss.backward()
             losses.append(loss.detach())
             views.append(unsigned(full(made.detach())))
-        self.optimiser.step()
+        self.training.step(self.optimiser, items=len(low))
         return {"loss": torch.stack(losses).sum(), "psnr": psnr(torch.cat(views), high)}
 
     def state_dict(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Joint:
             self._descend(made or self._pass(low[part]), high[part], target[part], share) for part, share in pieces
         ]
         self.classifier.requires_grad_(True)
-        self.optimiser.step()
+        self.training.step(self.optimiser, items=len(low))
         sums = {key: torch.stack([term[key] for term in terms]).sum() for key in terms[0] if key != "map"}
         weights = torch.cat([term["map"] for term in terms])
         return {**sums, "psnr": psnr(view, high), "psnr_att": psnr(view, high, weights), "classifier": classifier_loss}
@@ -106,7 +106,7 @@ class Joint:
             loss = share * self._classification(view[part], target[part])
             loss.backward()
             losses.append(loss.detach())
-        self.classifier_optimiser.step()
+        self.training.step(self.classifier_optimiser, items=len(target))
         return torch.stack(losses).sum()
 
     def _descend(self, passed: tuple[Tensor, Tensor], high: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:

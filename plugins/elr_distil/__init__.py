@@ -36,8 +36,8 @@ def elr_methods() -> list[MethodSpec]:
                 "training of the teachers: labels alone, for `epochs`, by the same recipe as the student",
                 "ensemble of two teachers: weighted mean of logits",
                 "map loss: ResKD's networks have one architecture. Here the student's map gets a 1x1 projection if the "
-                "channels differ, and the teacher's map is resized in space and time. ResKD also trains with SGD, rate "
-                "0.01, clip 20, from ImageNet",
+                "channels differ, and the teacher's map is resized to the student's in space and time; ResKD's code "
+                "enlarges the student's map. ResKD itself is the method reskd",
                 "optical flow: iterative Lucas-Kanade on a pyramid, at twice the low size, on the device",
                 "pretext tasks: their epochs are part of joint_epochs, so that all variants have as many updates",
             ),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from elrbench_plugins.elr_distil import transforms
 from elrbench_plugins.elr_distil.options import uses_teachers
-from elrbench_plugins.elr_distil.transforms import Draw
+from elrbench_plugins.lr_transforms import transforms
+from elrbench_plugins.lr_transforms.transforms import Draw
 
 if TYPE_CHECKING:
     from benchmark_core.clips.views import Batch, View
@@ -31,7 +31,9 @@ def transformed(training: Training, batch: Batch) -> Batch:
         return batch
     numbers = {key: float(options[f"transform_{key}"]) for key in ("shift", "scale", "angle", "drift")}
     low_size = training.components.degradation.low or training.plan.size
-    drawn = transforms.draw(training.rng, len(batch.ids), low=low_size, share=share, **numbers).to(training.device)
+    clips = batch.part.rows(len(batch.ids))
+    drawn = transforms.draw(training.rng, clips, low=low_size, share=share, **numbers).of(batch.part)
+    drawn = drawn.to(training.device)
     high = batch.high
     if isinstance(high, Tensor) and not uses_teachers(options):
         high = reduced(high, low_size)
@@ -61,15 +63,10 @@ def moved(view: View, drawn: Draw) -> View:
     """Return views with the clips in `drawn.made` transformed. Views may be a list of clips of different sizes."""
     if isinstance(view, Tensor):
         return transforms.pick(drawn.made, transforms.transform(view, drawn), view)
-    return [moved_clip(clip, one(drawn, number)) for number, clip in enumerate(view)]
+    return [moved_clip(clip, drawn.take(slice(number, number + 1))) for number, clip in enumerate(view)]
 
 
 def moved_clip(clip: Tensor, drawn: Draw) -> Tensor:
     """Return one clip (K, C, T, h, w), transformed if `drawn`, of one clip, says so."""
     view = clip.unsqueeze(0)
     return transforms.pick(drawn.made, transforms.transform(view, drawn), view).squeeze(0)
-
-
-def one(drawn: Draw, number: int) -> Draw:
-    """Return the numbers of one clip."""
-    return Draw(**{field.name: getattr(drawn, field.name)[number : number + 1] for field in fields(drawn)})

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from benchmark_core.clips.modality import channels, kind
-from benchmark_core.clips.sampling import Sampling
-from elrbench_plugins.elr_distil.map_loss import MapLoss
+from elrbench_plugins.distillation.empty_views import empty_high_view, empty_low_view
+from elrbench_plugins.distillation.map_loss import CrossResolution
 from elrbench_plugins.elr_distil.motion_target import FlowDecoder
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class Auxiliary(nn.Module):
     """The modules that the options ask for; None otherwise. stage: index of the map that predicts the flow."""
 
-    def __init__(self, map_loss: MapLoss | None, decoder: FlowDecoder | None, stage: int) -> None:
+    def __init__(self, map_loss: CrossResolution | None, decoder: FlowDecoder | None, stage: int) -> None:
         super().__init__()
         self.map_loss = map_loss
         self.decoder = decoder
@@ -35,7 +34,7 @@ def auxiliary(training: Training, teachers: Teachers, student: Recognizer) -> Au
     stage = min(int(options["motion_stage"]), len(shapes)) - 1
     map_loss = decoder = None
     if float(options["map_weight"]) > 0:
-        map_loss = MapLoss(shapes[-1][1], teacher_channels(training, teachers))
+        map_loss = CrossResolution(shapes[-1][1], teacher_channels(training, teachers), resize="teacher")
     if float(options["motion_weight"]) > 0:
         decoder = FlowDecoder(shapes[stage][1])
     made: Auxiliary = training.to_device(Auxiliary(map_loss, decoder, stage))
@@ -51,19 +50,6 @@ def stage_shapes(training: Training, student: Recognizer) -> list[torch.Size]:
 @torch.no_grad()
 def teacher_channels(training: Training, teachers: Teachers) -> int:
     """Return the channels of the teacher's map that is the target of the map loss."""
-    plan, sampling = training.plan, Sampling.parse(training.plan.sampling)
-    shape = (1, sampling.k, channels(plan.modality), sampling.t, *plan.high_size)
-    view = torch.zeros(shape, device=training.device)
+    view = empty_high_view(training)
     network = teachers.of_maps(str(training.options["map_teacher"]))
     return network.last_map(view, view.new_ones(view.shape[:2]))[1].shape[1]
-
-
-def empty_low_view(training: Training) -> Tensor:
-    """Return a low view of one clip without content, (1, K, 3, T, h, w), or flow (1, K, 2, T, H, W)."""
-    plan, sampling = training.plan, Sampling.parse(training.plan.sampling)
-    if kind(plan.modality) == "flow":
-        frames, size = sampling.t, plan.size
-    else:
-        frames = sampling.widened(training.components.enhancer.frames)
-        size = training.components.degradation.low or plan.size
-    return torch.zeros(1, sampling.k, channels(plan.modality), frames, *size, device=training.device)

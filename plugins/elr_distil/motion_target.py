@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from elrbench_plugins.distillation.map_loss import resized
 from elrbench_plugins.elr_distil.flow import flow_at
-from elrbench_plugins.elr_distil.map_loss import resized
 from elrbench_plugins.elr_distil.options import FINER
 
 if TYPE_CHECKING:

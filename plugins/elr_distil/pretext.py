@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elrbench_plugins.elr_distil.map_loss import resized
+from benchmark_core.clips.batch import ALL, Part
+from elrbench_plugins.distillation.map_loss import resized
 
 SEGMENTS = 3
 ORDERS = tuple(itertools.permutations(range(SEGMENTS)))
@@ -27,8 +28,11 @@ class Task(Protocol):
 
     head: nn.Module
 
-    def change(self, view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return the changed view, (N, C, T, h, w) as the view, and what the loss needs to know about the change."""
+    def change(self, view: Tensor, rng: np.random.Generator, part: Part = ALL) -> tuple[Tensor, Tensor]:
+        """Return the changed view, (N, C, T, h, w) as the view, and what the loss needs to know about the change.
+
+        part: which clips of the batch the view is of; random numbers are drawn for all of them.
+        """
 
     def loss(self, last: Tensor, view: Tensor, change: Tensor) -> Tensor:
         """Return a scalar. last: the last map of the changed view. view: before the change."""
@@ -45,9 +49,10 @@ class Order(nn.Module):
         super().__init__()
         self.head = nn.Linear(channels, len(ORDERS))
 
-    def change(self, view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def change(self, view: Tensor, rng: np.random.Generator, part: Part = ALL) -> tuple[Tensor, Tensor]:
         """See `Task.change`. The frames after the last whole segment stay in place."""
-        orders = torch.from_numpy(rng.integers(len(ORDERS), size=len(view))).to(view.device)
+        drawn = part.of(rng.integers(len(ORDERS), size=part.rows(len(view))))
+        orders = torch.from_numpy(drawn).to(view.device)
         frames = view.shape[2]
         numbers = torch.tensor([frame_order(order, frames) for order in ORDERS], device=view.device)[orders]  # (N, T)
         index = numbers.reshape(len(view), 1, frames, 1, 1).expand_as(view)
@@ -76,12 +81,13 @@ class Speed(nn.Module):
         super().__init__()
         self.head = nn.Linear(channels, len(SPEEDS))
 
-    def change(self, view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def change(self, view: Tensor, rng: np.random.Generator, part: Part = ALL) -> tuple[Tensor, Tensor]:
         """See `Task.change`."""
         count, frames = len(view), view.shape[2]
-        kinds = rng.integers(len(SPEEDS), size=count)
+        kinds = rng.integers(len(SPEEDS), size=part.rows(count))
         length = max(2, frames // max(SPEEDS))
         numbers = np.stack([paced(frames, length, SPEEDS[kind], float(rng.random())) for kind in kinds])
+        kinds, numbers = part.of(kinds), part.of(numbers)
         index = torch.from_numpy(numbers).to(view.device).reshape(count, 1, length, 1, 1)
         seen = view.gather(2, index.expand(-1, view.shape[1], -1, *view.shape[3:]))
         stretched = resized(seen, (frames, view.shape[3], view.shape[4]))
@@ -115,11 +121,12 @@ class Masked(nn.Module):
         self.head = nn.Conv3d(last[0], view[0] * math.prod(self.factors), 1)
         self.share, self.frames, self.pixels = share, frames, pixels
 
-    def change(self, view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def change(self, view: Tensor, rng: np.random.Generator, part: Part = ALL) -> tuple[Tensor, Tensor]:
         """See `Task.change`."""
         count, _, frames, height, width = view.shape
-        hidden = torch.from_numpy(blocks(rng, (count, frames, height, width), self.share, self.frames, self.pixels))
-        hidden = hidden.to(view.device).unsqueeze(1)  # (N, 1, T, h, w)
+        sides = (part.rows(count), frames, height, width)
+        drawn = part.of(blocks(rng, sides, self.share, self.frames, self.pixels))
+        hidden = torch.from_numpy(drawn).to(view.device).unsqueeze(1)  # (N, 1, T, h, w)
         return torch.where(hidden, view.mean((2, 3, 4), keepdim=True), view), hidden
 
     def loss(self, last: Tensor, view: Tensor, change: Tensor) -> Tensor:

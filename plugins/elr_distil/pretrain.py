@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from elrbench_plugins.elr_distil.auxiliary import empty_low_view, stage_shapes
+from elrbench_plugins.distillation.empty_views import empty_low_view
+from elrbench_plugins.elr_distil.auxiliary import stage_shapes
 from elrbench_plugins.elr_distil.pretext import Masked, Order, Speed, Task
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def pretrain(training: Training, student: Recognizer) -> None:
         name = names[recipe.updates % len(names)]
         task: Task = tasks[name]
         image, _ = student.enhance_and_crop(batch.low, batch.box)  # (B*K, 3, T, h, w)
-        seen, change = task.change(image, training.rng)
+        seen, change = task.change(image, training.rng, batch.part)
         with training.autocast():
             last = student.backbone.forward_features(student.backbone_input(seen))[-1]
             loss = task.loss(last, image, change)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.training.recipe_options import RECIPE
+from elrbench_plugins.distillation.batch_statistics import batch_statistics
 from elrbench_plugins.distillation.teacher import t_net
 from elrbench_plugins.distillation.unlike_maps import volume
-from elrbench_plugins.elr_distil.map_loss import batch_statistics
 from elrbench_plugins.elr_distil.motion_stream import MotionStream, fit_motion, motion_stream
 from elrbench_plugins.elr_distil.options import uses_teachers
 from elrbench_plugins.supervised.fit import REVISION as CLASSIFIER_REVISION

@@ -1,8 +1,8 @@
-"""Anyone's clips without writing a plugin: `folder:PATH`, labelled by folders, and `videos:PATH`, without labels."""
+"""Anyone's clips without a plugin: `folder:PATH` and `array:PATH`, labelled by folders; `videos:PATH`, unlabelled."""
 
 from __future__ import annotations
 
-from elrbench import DatasetSpec, Protocol, hookimpl
+from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 FOLDER = DatasetSpec(
     name="folder",
@@ -10,11 +10,31 @@ FOLDER = DatasetSpec(
     licence="the licence of the clips",
     classes=(),
     protocols={"split": Protocol(summary="train and test by folders or lists", folds=("1",))},
-    index="elrbench_plugins.folder.labelled:read",
-    at="elrbench_plugins.folder.labelled:at",
+    index="elrbench_plugins.folder.own_clips:read",
+    at="elrbench_plugins.folder.own_clips:at",
     shared_clips="fail",
     layout="train/CLASS/* and test/CLASS/*; or CLASS/* with split.txt (lines 'CLASS/CLIP train' or 'CLASS/CLIP test'), "
     "or with train.txt and test.txt (lines 'CLASS/CLIP'); a clip is a video or a folder of numbered pictures",
+    where="your own disk",
+)
+
+ARRAY = DatasetSpec(
+    name="array",
+    summary="array:PATH, your own clips of a sensor array: one folder per class, with NPY or CSV files",
+    licence="the licence of the clips",
+    classes=(),
+    protocols={"split": Protocol(summary="train and test by folders or lists", folds=("1",))},
+    index="elrbench_plugins.folder.arrays:read",
+    at="elrbench_plugins.folder.arrays:at",
+    degradation="native",
+    natively_low=True,
+    shared_clips="fail",
+    options={
+        "coldest": Option(default=15.0, low=-1e6, high=1e6, help="value that becomes grey level 0; below it is 0, too"),
+        "hottest": Option(default=40.0, low=-1e6, high=1e6, help="value that becomes grey level 255"),
+    },
+    layout="folders and lists as of folder:PATH; a clip is an NPY file (frames, rows, columns), or a CSV file with one "
+    "frame per line, whose size is in size.txt (24x32)",
     where="your own disk",
 )
 
@@ -33,5 +53,5 @@ VIDEOS = DatasetSpec(
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Return two datasets that read any folder."""
-    return [FOLDER, VIDEOS]
+    """Return datasets that read any folder."""
+    return [FOLDER, ARRAY, VIDEOS]

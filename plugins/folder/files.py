@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmark_core.errors import ElrError
-from benchmark_core.specs.index import FrameFolder, VideoFile
+from benchmark_core.specs.index import ArrayFrames, FrameFolder, VideoFile
 
 VIDEOS = frozenset(
     ".3gp .asf .avi .divx .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .vob .webm .wmv".split()  # noqa: SIM905
@@ -54,7 +54,7 @@ def shown(parts: Iterable[str]) -> str:
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
 
 
-def contents(sources: Iterable[tuple[str, VideoFile | FrameFolder]]) -> str:
+def contents(sources: Iterable[tuple[str, VideoFile | FrameFolder | ArrayFrames]]) -> str:
     """Return 16 hex digits over the ids of clips and the sizes and both ends of their files.
 
     Two folders with clips of the same names have different digests. An unreadable file counts by its name; decoding
@@ -76,8 +76,8 @@ def contents(sources: Iterable[tuple[str, VideoFile | FrameFolder]]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _files(source: VideoFile | FrameFolder) -> Iterator[Path]:
-    if isinstance(source, VideoFile):
-        yield source.path
-    else:
+def _files(source: VideoFile | FrameFolder | ArrayFrames) -> Iterator[Path]:
+    if isinstance(source, FrameFolder):
         yield from (source.path / name for name in source.names)
+    else:
+        yield source.path

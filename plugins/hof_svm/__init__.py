@@ -82,6 +82,7 @@ def elr_methods() -> list[MethodSpec]:
             recognizer="elrbench_plugins.hof_svm.method:recognizer",
             recognizer_options=("head", "scaling", "pyramid", "vectors"),
             backbones=("hof", "pot"),
+            needs=("one-process",),
             check="elrbench_plugins.hof_svm.check:check",
             options=options(head="rbf-svm", scaling="hellinger"),
             variants={"pot": {"backbone": "pot", "head": "chi2-svm", "scaling": "none"}},

@@ -16,6 +16,8 @@ class Descriptor(nn.Module, ABC):
     features: length of the vector.
     """
 
+    not_exportable = "it computes optical flow with OpenCV, on a number of frames that depends on the clip"
+
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
         self.num_features = features

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 ACTIONS = {  # number in the truth files -> name; 0 is no action, 13 and 14 are throws, which papers leave out
@@ -21,6 +23,11 @@ ACTIONS = {  # number in the truth files -> name; 0 is no action, 13 and 14 are 
 ACTORS = ("alba", "amel", "andreas", "chiara", "clare", "daniel", "florian", "hedlena", "julien", "nicolas")
 CAMERAS = ("cam0", "cam1", "cam2", "cam3", "cam4")
 REPETITIONS = (1, 2, 3)
+SUBSETS = tuple(  # of cameras, as their numbers
+    "".join(camera.removeprefix("cam") for camera in chosen)
+    for count in range(1, len(CAMERAS) + 1)
+    for chosen in combinations(CAMERAS, count)
+)
 
 
 def _spec(name: str, classes: tuple[str, ...], summary: str) -> DatasetSpec:
@@ -75,7 +82,36 @@ IXMAS_11 = _spec(
 )
 
 
+_PERFORMANCES = len(REPETITIONS) * len(ACTIONS)  # of an actor
+IXMAS_12_JOINT = DatasetSpec(
+    name="ixmas-12-joint",
+    folder="ixmas",
+    summary="360 clips of several cameras side by side: 10 actors, 12 actions, 3 repetitions",
+    citation=IXMAS_12.citation,
+    licence=IXMAS_12.licence,
+    where=IXMAS_12.where,
+    unspecified=(
+        "several cameras: their pictures side by side, so that each has its part of the low view; five cameras of "
+        "12x16 are average-12x80",
+        "INRIA's pictures alone: EPFL's videos are cut around the actor for each camera",
+    ),
+    classes=tuple(ACTIONS.values()),
+    protocols={"loso-10": Protocol(summary="leave one actor out; pooled", folds=ACTORS, pooled=True)},
+    counts={"loso-10": dict.fromkeys(ACTORS, ((len(ACTORS) - 1) * _PERFORMANCES, _PERFORMANCES))},
+    options={
+        "cameras": Option(
+            default=SUBSETS[-1], choices=SUBSETS, help="numbers of the cameras that a clip shows, in order"
+        )
+    },
+    index="elrbench_plugins.ixmas.index:read_joint",
+    layout="INRIA's ACTORn_png/cam{0..4}/img%04d.png and ACTORn_truth.txt, one action number per frame",
+)
+
+
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Return IXMAS with eleven and with twelve actions: two datasets, as their scores are not comparable."""
-    return [IXMAS_11, IXMAS_12]
+    """Return IXMAS with eleven and with twelve actions, and with several cameras in a clip.
+
+    They are datasets of their own, as their scores are not comparable.
+    """
+    return [IXMAS_11, IXMAS_12, IXMAS_12_JOINT]

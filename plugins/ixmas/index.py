@@ -1,7 +1,7 @@
 """List the clips and folds of IXMAS, from INRIA's pictures or EPFL's videos. No picture or video is opened.
 
-A clip is one performance filmed by one camera. In both releases its id has the form of EPFL's file names:
-`alba1_01_check-watch_cam0_frames_0053_0097`.
+A clip is one performance filmed by one camera, or by several at once. In both releases its id has the form of EPFL's
+file names: `alba1_01_check-watch_cam0_frames_0053_0097`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
-from benchmark_core.specs.index import Clip, Fold, FrameFolder, Index, VideoFile
+from benchmark_core.specs.index import Clip, Fold, FrameFolder, FrameFolders, Index, VideoFile
 from elrbench_plugins.dataset_lists import read_lines
-from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12, REPETITIONS
+from elrbench_plugins.ixmas import ACTIONS, ACTORS, CAMERAS, IXMAS_11, IXMAS_12, IXMAS_12_JOINT, REPETITIONS
 
 RECORDINGS = tuple(f"{actor}{repetition}" for actor, repetition in product(ACTORS, REPETITIONS))
 VIDEO = re.compile(r"([a-z]+)([1-9])_\d+_([a-z-]+)_(cam\d)_frames_\d+_\d+\.avi")
@@ -34,9 +34,14 @@ def read_12(root: Path | None, protocol: str, options: Mapping[str, Value]) -> I
     return read(IXMAS_12, root, protocol, str(options.get("release", "inria")))
 
 
+def read_joint(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+    """Return the index of twelve actions whose clips show the cameras of option `cameras` side by side; see `read`."""
+    return read(IXMAS_12_JOINT, root, protocol, "inria", cameras=str(options["cameras"]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One performance filmed by one camera. `clip` is None if it is not on disk. `name` is its name in errors."""
+    """One performance filmed by one camera, or by several. `clip` is None if it is not on disk; `name`: in errors."""
 
     actor: str
     camera: str
@@ -45,16 +50,19 @@ class Shot:
     clip: Clip | None
 
 
-def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str) -> Index:
+def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str, *, cameras: str = "") -> Index:
     """Return the clips of the ten actors that papers use. Clips of other actors count as unlisted.
 
-    The group of a clip is its actor; so is its fold, by default.
+    The group of a clip is its actor; so is its fold, by default. cameras: numbers of those that a clip shows side by
+    side; "": a clip shows one, and each performance is as many clips as there are cameras.
     Raises ElrError if the folder has no clip of the release, a truth file cannot be read, or a video exists twice.
     """
     if root is None:
         raise ElrError(f"dataset '{spec.name}' needs its files: pass --data DIR; expected in it: {spec.layout}")
     notes: list[str] = []
     shots = list(_videos(spec, root) if release == "epfl" else _pictures(spec, root, notes))
+    if cameras:
+        shots = _joined(spec, shots, cameras)
     of_spec = [shot for shot in shots if shot.actor in ACTORS and shot.action in spec.classes]
     found = {shot.name: shot for shot in of_spec if shot.clip is not None}
     if not found:
@@ -81,13 +89,16 @@ def read(spec: DatasetSpec, root: Path | None, protocol: str, release: str) -> I
 def _other(spec: DatasetSpec, root: Path, release: str) -> str:
     """Return why no clip was found, for instance because the folder has the other release."""
     if release == "inria" and any(VIDEO.fullmatch(path.name.lower()) for path in root.rglob("*.avi")):
-        return f"{root} has EPFL's videos, not INRIA's pictures: use --dataset {spec.name}:epfl"
+        other = f"{spec.name}:epfl" if "epfl" in spec.variants else "ixmas-12:epfl, whose clips show one camera"
+        return f"{root} has EPFL's videos, not INRIA's pictures: use --dataset {other}"
     if release == "epfl" and any(root.glob("*_truth.txt")):
         return f"{root} has INRIA's pictures, not EPFL's videos: use --dataset {spec.name}"
     return f"there is no clip of its {len(ACTORS)} actors in {root}"
 
 
-def _clip(spec: DatasetSpec, name: str, actor: str, action: str, source: VideoFile | FrameFolder) -> Clip:
+def _clip(
+    spec: DatasetSpec, name: str, actor: str, action: str, source: VideoFile | FrameFolder | FrameFolders
+) -> Clip:
     target = spec.classes.index(action) if action in spec.classes else None
     return Clip(id=name, source=source, target=target, group=actor)
 
@@ -159,6 +170,24 @@ def _pictures(spec: DatasetSpec, root: Path, notes: list[str]) -> Iterator[Shot]
                     source = FrameFolder(root / f"{recording}_png" / camera, names)
                     clip = _clip(spec, name, actor, action, source)
                 yield Shot(actor=actor, camera=camera, action=action, name=name, clip=clip)
+
+
+def _joined(spec: DatasetSpec, shots: list[Shot], numbers: str) -> list[Shot]:
+    """Return a shot of each performance. It has no clip if one of the cameras has none."""
+    wanted, label = [f"cam{number}" for number in numbers], f"cam{numbers}"
+    performances: dict[str, dict[str, Shot]] = {}
+    for shot in shots:
+        performances.setdefault(shot.name.replace(shot.camera, label), {})[shot.camera] = shot
+    joined = []
+    for name, by_camera in performances.items():
+        first = next(iter(by_camera.values()))
+        sources = [shot.clip.source for camera in wanted if (shot := by_camera[camera]).clip is not None]
+        clip = None
+        if len(sources) == len(wanted):
+            source = FrameFolders(tuple(each for each in sources if isinstance(each, FrameFolder)))
+            clip = _clip(spec, name, first.actor, first.action, source)
+        joined.append(Shot(actor=first.actor, camera=label, action=first.action, name=name, clip=clip))
+    return joined
 
 
 def _numbered(folder: Path) -> dict[int, str]:

@@ -16,6 +16,12 @@ OPTIONS = {
         help="probability of skipping the last residual branch in training; earlier branches are skipped less often",
     ),
     "stem_stride": Option(default=2, low=1, high=2, help="stride of the stem in time; 2 almost halves the cost"),
+    "init": Option(
+        default="uniform",
+        choices=("uniform", "he-fan-out"),
+        help="initial weights. uniform: PyTorch's default; he-fan-out: normal weights about 2.4 times as large, which "
+        "AdamW changes more slowly relative to their size",
+    ),
 }
 UNSPECIFIED = (
     "layout: Tran et al. publish networks for 112x112; widths, number of stages and strides for a dozen pixels are "

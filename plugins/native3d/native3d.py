@@ -64,11 +64,18 @@ class Native3d(nn.Module):
     """Stem and one stage for each width.
 
     Stage i has `widths[i]` channels, stride 2^i in space and `stem_stride` * 2^i in time. stem_stride: 2 halves the
-    frames after the stem's first convolution, and almost halves the cost.
+    frames after the stem's first convolution, and almost halves the cost. init: "uniform" leaves PyTorch's
+    initial weights; "he-fan-out" draws them by He et al.
     """
 
     def __init__(
-        self, widths: Sequence[int], classes: int, dropout: float = 0.2, drop_path: float = 0.1, stem_stride: int = 2
+        self,
+        widths: Sequence[int],
+        classes: int,
+        dropout: float = 0.2,
+        drop_path: float = 0.1,
+        stem_stride: int = 2,
+        init: str = "uniform",
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(SplitConv(3, widths[0], steps=stem_stride), nn.ReLU(inplace=True))
@@ -85,11 +92,12 @@ class Native3d(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.num_features = widths[-1]
         self.fc = nn.Linear(self.num_features, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):  # He et al., ICCV 2015, fan-out
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
+        if init == "he-fan-out":
+            for module in self.modules():
+                if isinstance(module, nn.Conv3d):  # He et al., ICCV 2015
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.normal_(self.fc.weight, std=0.01)
+            nn.init.zeros_(self.fc.bias)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """Return the output of each stage, (N, C_i, T_i, h_i, w_i), for normalised x (N, 3, T, h, w)."""
@@ -114,20 +122,20 @@ class Native3d(nn.Module):
 
 
 def native3d_xs(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 16, 32 and 64 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
+    """Return the network with 16, 32 and 64 channels. Options: those of `Native3d`."""
     return Native3d((16, 32, 64), classes, **(options or {}))
 
 
 def native3d_s(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 32, 64 and 128 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
+    """Return the network with 32, 64 and 128 channels. Options: those of `Native3d`."""
     return Native3d((32, 64, 128), classes, **(options or {}))
 
 
 def native3d_m(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 48, 96 and 192 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
+    """Return the network with 48, 96 and 192 channels. Options: those of `Native3d`."""
     return Native3d((48, 96, 192), classes, **(options or {}))
 
 
 def native3d_l(classes: int, options: Mapping[str, Any] | None = None) -> Native3d:
-    """Return the network with 64, 128 and 256 channels. Options: `dropout`, `drop_path`, `stem_stride`."""
+    """Return the network with 64, 128 and 256 channels. Options: those of `Native3d`."""
     return Native3d((64, 128, 256), classes, **(options or {}))

@@ -16,7 +16,7 @@ def elr_methods() -> list[MethodSpec]:
             fit="elrbench_plugins.probe.probe:fit",
             recognizer="elrbench_plugins.probe.probe:recognizer",
             recognizer_options=("head", "scaling", "pyramid", "vectors"),
-            needs=("single-input",),
+            needs=("single-input", "one-process"),
             check="elrbench_plugins.probe.check:check",
             options={
                 **options(head="rbf-svm", scaling="l2", scalings=("standardise", "l2", "none")),

@@ -1,4 +1,7 @@
-"""Datasets drawn by code: `puppets` (one action, high and low views) and `tiny-puppets` (several, natively low)."""
+"""Datasets drawn by code.
+
+`puppets` has one action a clip, `tiny-puppets` several and is natively low, `motions` has random motions to learn from.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ TINY_CLASSES = (
     "vehicle-moving",
     "vehicle-stopping",
 )
+MOTION_CLASSES = tuple(f"motion-{number:03d}" for number in range(128))
 
 _SUBJECTS = Protocol(summary="train and test people differ in proportions, clothes and habits", folds=("1",))
 # Difficulty was tuned on the clips of seed 0; the default seed draws clips that were not used for tuning.
@@ -40,7 +44,7 @@ _DRAW_SEED = Option(default=7, low=0, high=2**31 - 1, help="seed of people, scen
 
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Return both datasets. Nothing is drawn until a clip is read."""
+    """Return the datasets. Nothing is drawn until a clip is read."""
     return [
         DatasetSpec(
             name="puppets",
@@ -57,6 +61,13 @@ def elr_datasets() -> list[DatasetSpec]:
                 "frames": Option(default=28, low=1, high=1000, help="frames per clip, plus or minus 4"),
                 "rows": Option(default=128, low=32, high=1080, help="height of the picture in pixels"),
                 "columns": Option(default=170, low=32, high=1920, help="width of the picture in pixels"),
+                "cameras": Option(
+                    default=1,
+                    low=1,
+                    high=8,
+                    added=True,
+                    help="cameras around the figure, whose pictures are side by side; each has its own surroundings",
+                ),
                 "draw_seed": _DRAW_SEED,
             },
             budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
@@ -80,6 +91,32 @@ def elr_datasets() -> list[DatasetSpec]:
                 "frames": Option(default=28, low=1, high=1000, help="frames per clip, plus or minus 4"),
                 "smallest": Option(default=10, low=4, high=512, help="side of the smallest crop in pixels"),
                 "largest": Option(default=128, low=4, high=512, help="side of the largest crop in pixels"),
+                "draw_seed": _DRAW_SEED,
+            },
+            budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
+        ),
+        DatasetSpec(
+            name="motions",
+            summary="drawn by code: a figure in 128 random motions, from near and far; to pre-train a recognizer",
+            citation="Kataoka et al., Pre-training without Natural Images, ACCV 2020 (the idea: labels by formula)",
+            licence="drawn by this project's code",
+            classes=MOTION_CLASSES,
+            protocols={"subjects": _SUBJECTS},
+            index="elrbench_plugins.puppets.motions:index",
+            options={
+                "train": Option(
+                    default=9600, low=1, high=999_999, help="number of training clips; a multiple of 128 is balanced"
+                ),
+                "test": Option(default=1280, low=1, high=999_999, help="number of test clips"),
+                "frames": Option(default=32, low=1, high=1000, help="frames per clip, plus or minus 8"),
+                "rows": Option(default=64, low=32, high=1080, help="height of the picture in pixels"),
+                "columns": Option(default=85, low=32, high=1920, help="width of the picture in pixels"),
+                "camera": Option(
+                    default="level",
+                    choices=("level", "above"),
+                    added=True,
+                    help="level: hand-held, from any side, near and far; above: still, at the ceiling",
+                ),
                 "draw_seed": _DRAW_SEED,
             },
             budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},

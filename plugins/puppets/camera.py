@@ -18,7 +18,7 @@ class Camera:
 
     yaw, pitch, roll: radians; at yaw 0 the figure faces the camera, at positive yaw its acting side faces the camera.
     stature: pixels. x, y: pixel of the ground point between the feet. jitter: (T, 2) pixels.
-    mirrored: swap left and right.
+    mirrored: swap left and right. overhead: the camera looks down, so that the head is nearer than the feet.
     """
 
     yaw: float
@@ -30,6 +30,7 @@ class Camera:
     columns: int
     mirrored: bool
     jitter: npt.NDArray[np.float64]
+    overhead: bool = False
 
     def see(self, points: npt.NDArray[np.float64]) -> tuple[Floats, npt.NDArray[np.float64]]:
         """Return pixels (T, 2) as x and y, rounded to 1/64, and nearness (T,) in statures."""
@@ -44,7 +45,7 @@ class Camera:
         y = self.y - self.stature * (high * cosine - across * sine) + self.jitter[:, 1]
         if self.mirrored:
             x = self.columns - 1 - x
-        return (np.round(np.stack([x, y], 1) * 64) / 64).astype(np.float32), near
+        return (np.round(np.stack([x, y], 1) * 64) / 64).astype(np.float32), up if self.overhead else near
 
 
 def _turn(angle: float) -> tuple[float, float]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmark_core.clips.frames import Frames
 from benchmark_core.specs import Value
@@ -16,11 +20,12 @@ from elrbench_plugins.puppets.camera import Camera, sway
 from elrbench_plugins.puppets.draws import GENERATOR_VERSION, MOTION, NOISE, SCENE, Draws
 from elrbench_plugins.puppets.keys import TEST_CLIPS, TEST_SUBJECTS, read_key
 from elrbench_plugins.puppets.person import person, shadow, stool, tempo
-from elrbench_plugins.puppets.raster import Shape, paint
+from elrbench_plugins.puppets.raster import Colour, Shape, paint
 from elrbench_plugins.puppets.scene import background, clutter, expose, light
 from elrbench_plugins.puppets.subjects import hue, subject, vivid
 
 TRAIN_PEOPLE, TEST_PEOPLE = 40, 60
+CAMERA = 10 * TEST_CLIPS  # distance of the numbers of two cameras' draws: above the number of any clip
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
@@ -43,6 +48,7 @@ def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Ind
                 "rows": options["rows"],
                 "columns": options["columns"],
                 "frames": options["frames"],
+                **({"cameras": cameras} if (cameras := int(options.get("cameras", 1))) > 1 else {}),
             }
             name = f"{part}-{number:05d}"
             source = Drawn("elrbench_plugins.puppets.single:render", json.dumps(key, sort_keys=True))
@@ -51,12 +57,44 @@ def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Ind
     return Index(clips=tuple(clips), folds={"1": Fold(train=tuple(parts["train"]), test=tuple(parts["test"]))})
 
 
+@dataclass(frozen=True)
+class Look:
+    """What all cameras of a clip share. yaw: of the first camera; see `Camera`. gloves: None for bare hands."""
+
+    yaw: float
+    mirrored: bool
+    accent: Colour
+    gloves: Colour | None
+    seated: bool
+
+
 def render(key: str, *, props: bool = True) -> Iterator[Frames]:
-    """Draw the clip of `key`, all frames at once in RGB. `props=False` draws it without its small object."""
+    """Draw the clip of `key`, all frames at once in RGB. `props=False` draws it without its small object.
+
+    Cameras stand at equal angles around the figure. Their pictures are side by side, from the first one on the left.
+    """
     fields = read_key(key)
-    rows, columns, clip, seed = fields["rows"], fields["columns"], fields["clip"], fields["seed"]
+    cameras = fields.get("cameras", 1)
+    look: Look | None = None
+    seen = []
+    for number in range(cameras):
+        planes, first = _seen(fields, number, 2 * math.pi * number / cameras, look, props=props)
+        look = look or first
+        seen.append(planes)
+    yield Frames(planes=tuple(np.concatenate(parts, 2) for parts in zip(*seen, strict=True)), colour="rgb")
+
+
+def _seen(
+    fields: Mapping[str, Any], number: int, turn: float, look: Look | None, *, props: bool
+) -> tuple[tuple[npt.NDArray[np.uint8], ...], Look]:
+    """Return the planes (T, rows, columns) of one camera, and what all cameras share: `look`, or drawn if None.
+
+    number: of the camera. turn: its angle from the first camera, in radians.
+    """
+    rows, columns, seed = fields["rows"], fields["columns"], fields["seed"]
+    clip = fields["clip"] + number * CAMERA  # cameras differ in scene and noise, not in motion
     action, who = ACTIONS[fields["action"]], subject(seed, fields["subject"])
-    motion, scene = Draws(MOTION, seed, clip), Draws(SCENE, seed, clip)
+    motion, scene = Draws(MOTION, seed, fields["clip"]), Draws(SCENE, seed, clip)
     frames = max(fields["frames"] + int(motion.between(-4, 5)), 1)
     how = tempo(motion, action, who)
     unit = min(rows / 96, columns / 128)
@@ -77,15 +115,16 @@ def render(key: str, *, props: bool = True) -> Iterator[Frames]:
     behind, before = clutter(scene, rows, columns, frames, unit)
     seated = scene.chance(0.2)
     gain = light(scene, rows, columns)
+    look = look or Look(camera.yaw, camera.mirrored, accent, gloves if gloved else None, seated)
+    camera = replace(camera, yaw=look.yaw + turn, mirrored=look.mirrored)
 
     forward = action.travel * how.amplitude * (how.turns(frames) - how.turns(frames).mean())
     shapes: list[Shape] = [*behind, shadow(camera, forward)]
-    if action.seat or seated:
+    if action.seat or look.seated:
         shapes.append(stool(camera, hue(scene)))
-    shapes += person(who, action, how, camera, accent=accent, hands=gloves if gloved else None, props=props)
+    shapes += person(who, action, how, camera, accent=look.accent, hands=look.gloves, props=props)
     canvas = np.repeat(picture[None], frames, 0)
     for shape in (*shapes, *before):
         paint(canvas, shape)
     canvas *= gain
-    planes = expose(canvas, Draws(NOISE, seed, clip), 3.0)
-    yield Frames(planes=planes, colour="rgb")
+    return expose(canvas, Draws(NOISE, seed, clip), 3.0), look

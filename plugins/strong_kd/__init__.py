@@ -13,8 +13,7 @@ def elr_methods() -> list[MethodSpec]:
             summary="knowledge distillation with a modern training recipe: the baseline to beat",
             citation="Hinton et al., Distilling the Knowledge in a Neural Network, 2015 (arXiv 1503.02531); student "
             "and teacher on the same augmented view: Beyer et al., Knowledge Distillation: A Good Teacher Is Patient "
-            "and Consistent, CVPR 2022; cross-resolution: ResKD (Ma et al., Rethinking Resolution in the Context of "
-            "Efficient Video Recognition, NeurIPS 2022)",
+            "and Consistent, CVPR 2022",
             fit="elrbench_plugins.strong_kd.fit:fit",
             options=OPTIONS,
             variants={

@@ -10,7 +10,9 @@ random numbers. Published records hold for the augmentation here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +21,11 @@ from torch.nn.functional import one_hot
 
 from benchmark_core.clips import pixels
 from benchmark_core.clips.pixels import draw_rectangle, each, inside
+
+if TYPE_CHECKING:
+    from benchmark_core.clips.batch import Part
+
+Whole: TypeAlias = Callable[[Any], Any]  # rows of this process's clips -> rows of all clips of the batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,10 @@ class Draw:
     def to(self, device: torch.device) -> Draw:
         """Return the same numbers on `device`."""
         return Draw(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    def of(self, part: Part) -> Draw:
+        """Return the numbers of the clips of one process. Partners are still those of the whole batch."""
+        return Draw(**{field.name: part.of(getattr(self, field.name)) for field in fields(self)})
 
 
 def draw(rng: np.random.Generator, clips: int, *, jitter: float, erase: float, mixup: float) -> Draw:
@@ -64,13 +75,16 @@ def draw(rng: np.random.Generator, clips: int, *, jitter: float, erase: float, m
     )
 
 
-def change(view: Tensor, drawn: Draw, fill: Tensor) -> Tensor:
-    """Augment (B, K, C, T, H, W) as drawn. fill: (C,), value of erased pixels. Colours change only if C is 3."""
+def change(view: Tensor, drawn: Draw, fill: Tensor, whole: Whole = lambda view: view) -> Tensor:
+    """Augment (B, K, C, T, H, W) as drawn. fill: (C,), value of erased pixels. Colours change only if C is 3.
+
+    whole: returns the views of all clips that partners may be, see `training.whole`.
+    """
     if view.shape[2] == 3:
         view = coloured(view, drawn)
     view = torch.where(inside(drawn.rectangle, view.shape[-2], view.shape[-1]), fill.reshape(-1, 1, 1, 1), view)
     own = each(drawn.own)
-    return own * view + (1 - own) * view[drawn.partner]
+    return own * view + (1 - own) * whole(view)[drawn.partner]
 
 
 def coloured(view: Tensor, drawn: Draw) -> Tensor:
@@ -78,8 +92,8 @@ def coloured(view: Tensor, drawn: Draw) -> Tensor:
     return pixels.coloured(view, drawn.brightness, drawn.contrast, drawn.saturation)
 
 
-def mixed(target: Tensor, drawn: Draw, classes: int) -> Tensor:
+def mixed(target: Tensor, drawn: Draw, classes: int, whole: Whole = lambda shares: shares) -> Tensor:
     """Mix targets as the clips are mixed: int64 (B,) or float (B, C) -> shares of the classes (B, C)."""
     shares = target if target.is_floating_point() else one_hot(target, classes).float()
     own = drawn.own.unsqueeze(1)
-    return own * shares + (1 - own) * shares[drawn.partner]
+    return own * shares + (1 - own) * whole(shares)[drawn.partner]

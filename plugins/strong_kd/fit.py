@@ -75,14 +75,15 @@ def learn(training: Training, teacher: Recognizer | None, student: Recognizer, *
     recipe = student_recipe(training, student, views, epochs)
     average = Average(student, float(options["ema_decay"]))
     for batch in training.epochs(views, epochs, state=[student, recipe, average], without=OWN):
-        drawn = aligned.draw(training.rng, len(batch.ids), **strength).to(training.device)
+        drawn = aligned.draw(training.rng, batch.part.rows(len(batch.ids)), **strength).of(batch.part)
+        drawn = drawn.to(training.device)
         with training.autocast():
-            logits = answer(student, batch.low, batch.mask, batch.box, drawn)  # (B, C)
-        target = aligned.mixed(batch.target, drawn, training.classes)
+            logits = answer(student, batch.low, batch.mask, batch.box, drawn, training.whole)  # (B, C)
+        target = aligned.mixed(batch.target, drawn, training.classes, training.whole)
         loss = task = smoothed(logits.float(), target)
         if teacher is not None:
             with training.autocast(), torch.no_grad():
-                teacher_logits = answer(teacher, batch.high, batch.mask, batch.box, drawn)  # (B, C)
+                teacher_logits = answer(teacher, batch.high, batch.mask, batch.box, drawn, training.whole)  # (B, C)
             soft = training.soft_loss(logits, teacher_logits, float(options["temperature"]))
             loss = weighted(soft, task, alpha)
             training.log(soft=soft)
@@ -104,16 +105,24 @@ def student_recipe(training: Training, student: Recognizer, views: Views, epochs
         "warmup_epochs": options["student_warmup_epochs"],
         "model_ema_decay": 0.0,  # `ema_decay` is the student's
     }
-    recipe = Recipe([student], {**options, **own}, epochs=epochs, steps=views.steps(int(options["batch"])))
+    steps = views.steps(int(options["batch"]))
+    recipe = Recipe([student], {**options, **own}, epochs=epochs, steps=steps, seed=training.plan.seed)
     recipe.clip = float(options["student_clip_norm"]) or recipe.clip
     return recipe
 
 
-def answer(network: Recognizer, view: View | None, mask: Tensor, box: Tensor | None, drawn: aligned.Draw) -> Tensor:
+def answer(
+    network: Recognizer,
+    view: View | None,
+    mask: Tensor,
+    box: Tensor | None,
+    drawn: aligned.Draw,
+    whole: aligned.Whole = lambda view: view,
+) -> Tensor:
     """Return logits (B, C) of low or high views: enhanced and cropped as usual, then augmented as drawn."""
     assert view is not None
     image, intervals = network.enhance_and_crop(view, box)  # (B*K, C, [T,] H, W)
     if network.dims == 2:
         image = image.unsqueeze(2)
-    image = aligned.change(image.reshape(-1, intervals, *image.shape[1:]), drawn, network.mean.flatten())
+    image = aligned.change(image.reshape(-1, intervals, *image.shape[1:]), drawn, network.mean.flatten(), whole)
     return network(image.as_subclass(Enhanced), mask)  # `Enhanced` skips the enhancer

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from benchmark_core.specs import Value
+from elrbench import ElrError
 from elrbench_plugins.svm_head.head import SvmHead
 from elrbench_plugins.svm_head.kernels import chi_square
+from elrbench_plugins.svm_head.memory import check_memory
 from elrbench_plugins.svm_head.options import KERNELS
 
 CHI2_GAMMA = 0.1  # Ryoo et al., CVPR 2015 (their code): exp(-d / mean / 10), summed over groups
@@ -42,9 +44,16 @@ def _prepare_kernel(head: SvmHead, x: Tensor, gamma: float) -> dict[str, Any]:
         gamma = gamma or (1 / (x.shape[1] * variance) if variance > 0 else 1.0)  # gamma="scale"
         _set(head, gamma=torch.tensor(gamma))
         return {"kernel": "rbf", "gamma": gamma, "x": x.cpu().double().numpy()}
-    spread = chi_square(x, x, head.groups).mean((0, 1))
+    if bool((x < 0).any()):
+        raise ElrError(
+            "the chi-square kernel takes no negative features, but the backbone has some; use e.g. "
+            "method.head=rbf-svm or a backbone of histograms"
+        )
+    check_memory(len(x), head.groups, x.device)
+    apart = chi_square(x, x, head.groups)  # (N, N, groups)
+    spread = apart.mean((0, 1))
     _set(head, gamma=torch.tensor(gamma or CHI2_GAMMA), spread=spread.where(spread > 0, 1.0))
-    return {"kernel": "precomputed", "gamma": 1.0, "x": head.kernel(x, x).cpu().double().numpy()}
+    return {"kernel": "precomputed", "gamma": 1.0, "x": head.similarity(apart).cpu().double().numpy()}
 
 
 def _machine(given: Mapping[str, Any], c: float) -> Any:
@@ -108,7 +117,7 @@ def _linear(head: SvmHead, x: Tensor, y: Any, options: Mapping[str, Value]) -> N
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
-    c, values = float(options["c"]), x.cpu().double().numpy()
+    c, values = float(options["c"]), _sparse(x) if head.sparse else x.cpu().double().numpy()
 
     def machine() -> Any:
         if head.kind == "linear-svm":
@@ -134,6 +143,13 @@ def _linear(head: SvmHead, x: Tensor, y: Any, options: Mapping[str, Value]) -> N
             elif y[0, label]:
                 bias[label] = 1.0
     _set(head, weight=torch.from_numpy(weight).float(), intercepts=torch.from_numpy(bias).float())
+
+
+def _sparse(x: Tensor) -> Any:
+    """Return x (N, D) as a sparse matrix of float64; its memory is that of the entries other than zero."""
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(x.cpu().numpy()).astype(np.float64)
 
 
 def _set(head: SvmHead, **buffers: Tensor) -> None:

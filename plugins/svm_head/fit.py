@@ -18,16 +18,28 @@ REVISION = 1  # of the stage and of the features: raise it when their results ch
 OPTIONS = ("head", "c", "gamma", "scaling", "pyramid", "vectors")
 
 
-def fit_recognizer(training: Training, *, high: bool = False) -> Recognizer:
-    """Return the recognizer with a trained head. Enhancer and backbone keep their weights. high: on high views."""
-    network = training.teacher() if high else training.recognizer()
+def fit_recognizer(
+    training: Training,
+    *,
+    high: bool = False,
+    network: Recognizer | None = None,
+    trained: torch.nn.Module | None = None,
+) -> Recognizer:
+    """Return the recognizer with a trained head. Enhancer and backbone keep their weights.
+
+    high: on high views. network: a recognizer on low views whose backbone an earlier stage has trained.
+    trained: the part of its backbone that the stage trained; None: all of it.
+    """
+    earlier = [] if network is None else [network.backbone if trained is None else trained]
+    if network is None:
+        network = training.teacher() if high else training.recognizer()
     for unused in network.backbone.get_classifier().parameters():
         torch.nn.init.zeros_(unused)  # its random weights would give equal features another key for each seed
     training.stage(
         "svm",
         functools.partial(fit_head, training, network, "high" if high else "low"),
         network.head,
-        needs=("high" if high else "low", *OPTIONS),
+        needs=("high" if high else "low", *OPTIONS, *earlier),
         revision=REVISION,
     )
     return network

@@ -31,6 +31,7 @@ class SvmHead(nn.Module):
     features: F. one_vs_one: pairs of classes decide; otherwise each class against the rest.
     kinds, cells: bins of each kind of histogram, and cells of each grid, for the scaling `hellinger`.
     groups: groups of features for `chi2-svm`.
+    sparse: features are mostly zero; without a kernel, the classifier is then trained on a sparse matrix.
 
     Buffers with a kernel: `vectors` (S, D) support vectors, `owner` (S,) their classes, `coefficients` (C, S),
     `intercepts` (C, C) or (C,), `present` (C,) 1 for classes with training clips, `gamma` (), `spread` (groups,) mean
@@ -59,11 +60,13 @@ class SvmHead(nn.Module):
         kinds: Sequence[int] = (1,),
         cells: Sequence[int] = (1,),
         groups: int = 1,
+        sparse: bool = False,
     ) -> None:
         super().__init__()
         self.kind, self.scaling, self.levels = str(options["head"]), str(options["scaling"]), int(options["pyramid"])
         self.kinds, self.cells, self.groups = tuple(kinds), tuple(cells), groups
         self.one_vs_one = one_vs_one and self.kind in KERNELS
+        self.sparse = sparse
         size, rows = features * (2**self.levels - 1), int(options["vectors"])
         buffers = {"intercepts": torch.zeros((classes, classes) if self.one_vs_one else (classes,))}
         if self.scaling == "standardise":
@@ -109,7 +112,11 @@ class SvmHead(nn.Module):
         """Return k(x_i, other_j) (B, S) for x (B, D) and others (S, D)."""
         if self.kind == "rbf-svm":
             return (-self.gamma * squared_distances(x, others)).exp()
-        return (-self.gamma * (chi_square(x, others, self.groups) / self.spread).sum(-1)).exp()
+        return self.similarity(chi_square(x, others, self.groups))
+
+    def similarity(self, apart: Tensor) -> Tensor:
+        """Return the chi-square kernel (B, S) of distances (B, S, groups)."""
+        return (-self.gamma * (apart / self.spread).sum(-1)).exp()
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C). Computed in float32 under autocast, too."""

@@ -40,7 +40,7 @@ class TemporalDenoise(nn.Module):
     def forward(self, video: Tensor) -> Tensor:
         """Return the filtered video."""
         frames = video.shape[2]
-        new = torch.ones(len(video), frames, device=video.device, dtype=video.dtype)
+        new = torch.ones(video.shape[0], frames, device=video.device, dtype=video.dtype)
         new[:, 1:] = (video[:, :, 1:] != video[:, :, :-1]).flatten(3).any(3).any(1).to(video.dtype)  # (N, T)
         sigma = self._sigma(video, new)  # (N,)
         total, weights = torch.zeros_like(video), torch.zeros_like(video[:, :1])
@@ -68,28 +68,36 @@ class TemporalDenoise(nn.Module):
     def _sigma(self, video: Tensor, new: Tensor) -> Tensor:
         """Return the noise of each item, (N,): as given, or estimated from its differences of frames."""
         if self.sigma:
-            return video.new_full((len(video),), self.sigma / 255)
+            return video.new_full((video.shape[0],), self.sigma / 255)
         if video.device.type == "meta":
-            return video.new_ones(len(video))
-        return torch.stack([estimate_sigma(item[:, mask > 0]) for item, mask in zip(video, new, strict=True)])
+            return video.new_ones(video.shape[0])
+        return estimate_sigma(video, new)
 
 
-def estimate_sigma(video: Tensor) -> Tensor:
-    """Return the standard deviation of the noise of a video (3, T, h, w): robust, as most pixels do not change.
+def estimate_sigma(video: Tensor, new: Tensor) -> Tensor:
+    """Return the standard deviation (N,) of the noise of videos (N, 3, T, h, w): robust, as most pixels do not change.
 
-    The median absolute difference of consecutive frames, divided by 0.6745 and the square root of 2. At least 1/10 of a
-    grey level.
+    The median absolute difference of consecutive new frames, divided by 0.6745 and the square root of 2. At least 1/10
+    of a grey level. Of an even number of differences, the lower middle one.
+    new: (N, T), 0 for frames that equal the one before; the next new frame then differs from it as from the last new.
+    Written without indexing by `new`, so that it can be exported.
     """
-    least = video.new_tensor(0.1 / 255)
-    if video.shape[1] < 2:
+    least = video.new_full((video.shape[0],), 0.1 / 255)
+    if video.shape[2] < 2:
         return least
-    return torch.maximum((video[:, 1:] - video[:, :-1]).abs().median() / (MAD * 2**0.5), least)
+    gaps = (video[:, :, 1:] - video[:, :, :-1]).abs()  # (N, 3, T - 1, h, w)
+    used = (new[:, None, 1:, None, None] > 0).expand_as(gaps).flatten(1)
+    ordered = gaps.flatten(1).where(used, torch.inf).sort(1).values  # those that are not used come last
+    middle = ((used.sum(1, keepdim=True) - 1) // 2).clamp(min=0)
+    median = ordered.gather(1, middle).squeeze(1)
+    return torch.maximum(median.where(used.any(1), 0) / (MAD * 2**0.5), least)
 
 
 def _hold(video: Tensor, new: Tensor) -> Tensor:
     """Return the video (N, 3, T, h, w) with frames where `new` (N, T) is 0 replaced by the last new one."""
     number = torch.arange(new.shape[1], device=new.device)
-    last = torch.cummax(torch.where(new > 0, number, 0), 1).values  # (N, T)
+    until = number <= number[:, None]  # (T, T): frames up to each frame
+    last = torch.where((new[:, None] > 0) & until, number, 0).amax(2)  # (N, T)
     return torch.gather(video, 2, last[:, None, :, None, None].expand_as(video))
 
 
@@ -105,7 +113,7 @@ class DenoiseThenEnlarge(nn.Module):
         """Return the denoised frames at network size."""
         video = self.denoise(low)
         frames = self.enlarge(video.transpose(1, 2).flatten(0, 1))  # (N*T, 3, H, W)
-        return frames.unflatten(0, (len(low), -1)).transpose(1, 2)
+        return frames.unflatten(0, (low.shape[0], -1)).transpose(1, 2)
 
 
 def bilinear(low: tuple[int, int] | None, size: tuple[int, int], options: Mapping[str, Value]) -> DenoiseThenEnlarge:

@@ -151,5 +151,5 @@ def learn(training, net):
         loss = (enhanced.float() - high).abs().mean()
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        training.step(optimizer)
         training.log(loss=loss)

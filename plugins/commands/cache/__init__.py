@@ -1,4 +1,4 @@
-"""`elrbench cache`: list, verify and clear the cache folder."""
+"""`elrbench cache`: list, verify, clear and share the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def elr_commands() -> Iterable[CommandSpec]:
     return [
         CommandSpec(
             name="cache",
-            summary="List, verify and clear the cache folder.",
+            summary="List, verify, clear and share the cache folder.",
             command="elrbench_plugins.commands.cache.command:command",
         )
     ]

@@ -1,11 +1,13 @@
-"""The commands `elrbench cache ls`, `verify` and `clear`."""
+"""The commands `elrbench cache ls`, `verify`, `clear`, `push` and `pull`."""
 
 from __future__ import annotations
 
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,8 +17,13 @@ from benchmark_core.cli.flags import cache_flag, json_flag
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.runs.request import cache_folder
 
+if TYPE_CHECKING:
+    from elrbench_plugins.commands.cache.sharing import Moved
+
 UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 PARTS = ("clips", "stages", "counts")
+SHARED = ("clips", "stages")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group("cache", cls=Group, invoke_without_command=True)
@@ -24,8 +31,8 @@ PARTS = ("clips", "stages", "counts")
 def command(ctx: click.Context) -> None:
     """elrbench cache ls
 
-    List, verify and clear the cache folder. It holds decoded and degraded clips; stages, which are training results
-    that runs share; and counts, which 'elrbench suite show' keeps.
+    List, verify, clear and share the cache folder. It holds decoded and degraded clips; stages, which are training
+    results that runs share; and counts, which 'elrbench suite show' keeps.
 
     What is removed is rebuilt when a run needs it.
     """
@@ -144,6 +151,105 @@ def clear(
     else:
         click.echo(clear_text(freed))
     ctx.exit(1 if freed.kept else 0)
+
+
+def shared_parts(function: F) -> F:
+    """Add the arguments and options of `push` and `pull`."""
+    function = json_flag(cache_flag(function))
+    text = "Only clips of this stored format, by its key. Repeatable."
+    function = click.option("--recipe", "recipes", multiple=True, metavar="KEY", help=text)(function)
+    text = "Only this stage. Repeatable."
+    function = click.option("--stage", "names", multiple=True, metavar="NAME|NAME-KEY", help=text)(function)
+    function = click.argument("parts", nargs=-1, metavar="[clips|stages]...")(function)
+    return click.argument("url", metavar="URL")(function)
+
+
+@command.command("push", short_help="Copy clips and stages to a shared folder.")
+@shared_parts
+@click.pass_context
+def push(
+    ctx: click.Context,
+    url: str,
+    parts: tuple[str, ...],
+    names: tuple[str, ...],
+    recipes: tuple[str, ...],
+    cache: Path | None,
+    as_json: bool,
+) -> None:
+    """elrbench cache push s3://bucket/cache stages
+
+    Copy clips and finished stages that the shared folder lacks, after their checksums were verified. URL is a URL of
+    fsspec, or a folder. Nothing there is overwritten. Several processes and computers may push at the same time.
+
+    Exit code: 1 if something is broken and was not copied, else 0.
+    """
+    from elrbench_plugins.commands.cache.clearing import Selection
+    from elrbench_plugins.commands.cache.contents import read_cache
+    from elrbench_plugins.commands.cache.pushing import push as copy
+    from elrbench_plugins.commands.cache.sharing import shared_folder
+
+    root = cache_folder(cache)
+    folder = shared_folder(url, root)
+    wanted = _shared(parts, bool(names), bool(recipes))
+    selection = Selection(clips="clips" in wanted, stages="stages" in wanted, names=names, formats=recipes)
+    moved = copy(selection.of(read_cache(root)), folder, cache=root, reporter=ConsoleReporter())
+    _print_moved(ctx, moved, f"copied from {root} to {folder.shown}", as_json)
+
+
+@command.command("pull", short_help="Copy clips and stages from a shared folder.")
+@shared_parts
+@click.pass_context
+def pull(
+    ctx: click.Context,
+    url: str,
+    parts: tuple[str, ...],
+    names: tuple[str, ...],
+    recipes: tuple[str, ...],
+    cache: Path | None,
+    as_json: bool,
+) -> None:
+    """elrbench cache pull s3://bucket/cache
+
+    Copy clips and stages that the cache lacks, and verify the checksum of each before a run can see it. URL is what
+    'elrbench cache push' filled. Nothing in the cache is overwritten; runs may use the cache meanwhile.
+
+    Exit code: 1 if something is broken, or is being trained here, and was not copied, else 0.
+    """
+    from benchmark_core.atomic import check_writable
+    from elrbench_plugins.commands.cache.contents import read_cache
+    from elrbench_plugins.commands.cache.pulling import Wanted
+    from elrbench_plugins.commands.cache.pulling import pull as copy
+    from elrbench_plugins.commands.cache.sharing import shared_folder
+
+    root = cache_folder(cache)
+    folder = shared_folder(url, root)
+    if root.is_dir() and any(root.iterdir()):
+        read_cache(root)  # refuses a folder of something else
+    for part in SHARED:
+        check_writable(root / part, "--cache")
+        (root / part).mkdir(parents=True, exist_ok=True)
+    chosen = _shared(parts, bool(names), bool(recipes))
+    wanted = Wanted(clips="clips" in chosen, stages="stages" in chosen, formats=recipes, names=names)
+    moved = copy(folder, wanted, cache=root, reporter=ConsoleReporter())
+    _print_moved(ctx, moved, f"copied from {folder.shown} to {root}", as_json)
+
+
+def _print_moved(ctx: click.Context, moved: Moved, what: str, as_json: bool) -> None:
+    from elrbench_plugins.commands.cache.text import moved_text
+
+    if as_json:
+        print_json(moved.to_json())
+    else:
+        click.echo(moved_text(moved, what))
+    ctx.exit(1 if moved.faults else 0)
+
+
+def _shared(parts: tuple[str, ...], of_stages: bool, of_clips: bool) -> set[str]:
+    """Return which of clips and stages to copy: those named or that the options refer to, else both."""
+    for part in parts:
+        if part not in SHARED:
+            raise unknown("part of a shared cache", part, SHARED)
+    return set(SHARED) if not parts and not of_stages and not of_clips else _wanted(parts, of_stages, of_clips, False)
 
 
 def _wanted(parts: tuple[str, ...], of_stages: bool, of_clips: bool, aged: bool) -> set[str]:

@@ -54,7 +54,7 @@ def verify(cache: Cache, *, reporter: Reporter, remove: bool = False) -> CacheRe
     broken = []
     with reporter.steps("clips", sum(one.clips for one in cache.formats)) as advance:
         for stored in cache.formats:
-            if reason := _format_fault(stored):
+            if reason := format_fault(stored):
                 broken.append(_removed(stored, stored.path / "recipe.json", reason, remove))
             for file in stored.files:
                 if file.suffix == ".clip":
@@ -101,7 +101,8 @@ def _removed(stored: StoredFormat, file: Path, reason: str, remove: bool) -> Bro
     return Broken(path=file, reason=reason, removed=gone)
 
 
-def _format_fault(stored: StoredFormat) -> str | None:
+def format_fault(stored: StoredFormat) -> str | None:
+    """Return how the numbers of a format differ from those that its key stands for; None if they do not."""
     if not (stored.path / "recipe.json").is_file():  # the next run that uses the format writes it
         return None
     if digest_of(stored.numbers) != stored.key:

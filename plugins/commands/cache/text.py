@@ -9,6 +9,7 @@ from benchmark_core.cli.console import columns
 from elrbench_plugins.commands.cache.clearing import Freed
 from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage
 from elrbench_plugins.commands.cache.reading import CacheReport
+from elrbench_plugins.commands.cache.sharing import Moved
 
 # Fields of a plan that are not options of its method and have no column of their own.
 NAMED = ("degradation", "enhancer", "fold", "modality", "precision", "protocol", "sampling", "size", "weights")
@@ -110,6 +111,13 @@ def clear_text(freed: Freed) -> str:
     return "\n".join(
         [*(f"kept: {line}" for line in freed.kept), f"removed {freed.files} files, {size(freed.bytes)} freed"]
     )
+
+
+def moved_text(moved: Moved, what: str) -> str:
+    """Return one line for each thing that was not copied, then the totals. what: `copied from CACHE to FOLDER`."""
+    lines = [*moved.faults, *(f"not shared: {line}" for line in moved.left_out)]
+    counts = [f"{moved.copied[kind]} {kind} ({moved.present[kind]} were there)" for kind in moved.copied]
+    return "\n".join([*lines, f"{what}: {', '.join(counts)}, {size(moved.bytes)}"])
 
 
 def size(count: float) -> str:

@@ -1,17 +1,20 @@
-"""Run the checks of every component of a plugin and report each result."""
+"""Run the checks of a plugin and of its components and report each result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.errors import ElrError, unknown
+from benchmark_core.errors import ElrError
 from benchmark_core.specs import NOTHING, Spec
 from elrbench_plugins.commands.check.assertions import CheckFailed, CheckSkipped
 from elrbench_plugins.commands.check.component_checks import ComponentChecks
+from elrbench_plugins.commands.check.find_plugin import components_of_plugin
+from elrbench_plugins.commands.check.imports import author_of, importable_name, torch_import
 from elrbench_plugins.commands.check.minimal import with_minimal_components
 from elrbench_plugins.commands.check.source_lines import definition_of, raised_at
 
@@ -26,21 +29,37 @@ class Finding:
     detail: str = ""
     where: str = ""
 
+    def __str__(self) -> str:
+        """Text such as `failed   method mine  builds its recognizer: DETAIL (FILE:LINE)`."""
+        detail = f": {self.detail}" if self.detail else ""
+        where = f" ({self.where})" if self.where else ""
+        return f"{self.outcome:7}  {self.component}  {self.check}{detail}{where}"
+
+
+def check_import(plugin: str, module: ModuleType) -> Finding:
+    """Check that loading the module of a plugin does not import torch. Raises ElrError if it cannot be imported."""
+    component, name = f"plugin {plugin}", "loads without torch"
+    if where := torch_import([importable_name(module)], author_of(module)):
+        detail = "it imports torch when it is loaded; import torch inside the functions that need it"
+        return Finding(component, name, "failed", detail, where)
+    return Finding(component, name, "ok")
+
 
 def check_plugin(catalog: Catalog, plugin: str, *, work: Path, data: Mapping[str, Path] = NOTHING) -> Iterator[Finding]:
-    """Yield findings in order, each as soon as its check is made.
+    """Yield the findings of all components of a plugin in order, each as soon as its check is made.
 
     work: an empty folder for runs and clips. data: dataset name -> its folder.
     Raises ElrError if the plugin is not in the catalog or offers nothing.
     """
-    if plugin not in (known := {owner.plugin for owner in catalog.plugins}):
-        raise unknown("plugin", plugin, known)
-    specs = [section[name] for section in catalog.sections.values() for name in section]
-    offered = [spec for spec in specs if catalog.owner(spec).plugin == plugin]
-    if not offered:
-        raise ElrError(f"plugin '{plugin}' offers no component: none of its hooks returned a spec")
+    yield from check_components(catalog, components_of_plugin(catalog, plugin), work=work, data=data)
+
+
+def check_components(
+    catalog: Catalog, specs: list[Spec], *, work: Path, data: Mapping[str, Path] = NOTHING
+) -> Iterator[Finding]:
+    """Yield the findings of components in order; see `check_plugin`."""
     checks = ComponentChecks(with_minimal_components(catalog), work, data)
-    for spec in offered:
+    for spec in specs:
         yield from _follow(spec, checks.steps(spec))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
@@ -37,13 +36,17 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
     """
     from elrbench_plugins.commands.check.find_plugin import find_plugin
 
-    catalog, owner, module = find_plugin(plugin)
+    catalog, owner, module = find_plugin(plugin)  # before torch is imported
+
+    from elrbench_plugins.commands.check.check import check_import, check_plugin
+
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="elrbench-check-") as work:
-        for finding in _findings(catalog, owner.plugin, module, Path(work), _dataset_folders(catalog, data)):
+        checks = check_plugin(catalog, owner.plugin, work=Path(work), data=_dataset_folders(catalog, data))
+        for finding in chain([check_import(owner.plugin, module)], checks):
             findings.append(finding)
             if not as_json:
-                click.echo(_line(finding))
+                click.echo(str(finding))
     failed = sum(finding.outcome == "failed" for finding in findings)
     if as_json:
         print_json({"plugin": owner.plugin, "failed": failed, "findings": [asdict(finding) for finding in findings]})
@@ -55,22 +58,6 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
     ctx.exit(1 if failed else 0)
 
 
-def _findings(
-    catalog: Catalog, plugin: str, module: ModuleType, work: Path, data: Mapping[str, Path]
-) -> Iterator[Finding]:
-    """Yield the import check of the plugin, then the checks of its components."""
-    from elrbench_plugins.commands.check.check import Finding, check_plugin
-    from elrbench_plugins.commands.check.imports import author_of, importable_name, torch_import
-
-    component, name = f"plugin {plugin}", "loads without torch"
-    if where := torch_import([importable_name(module)], author_of(module)):
-        detail = "it imports torch when it is loaded; import torch inside the functions that need it"
-        yield Finding(component, name, "failed", detail, where)
-    else:
-        yield Finding(component, name, "ok")
-    yield from check_plugin(catalog, plugin, work=work, data=data)
-
-
 def _dataset_folders(catalog: Catalog, data: Path | None) -> dict[str, Path]:
     """Return dataset name -> folder, for datasets whose folder exists: `data`, else one under ELRBENCH_DATA."""
     folders = {}
@@ -80,9 +67,3 @@ def _dataset_folders(catalog: Catalog, data: Path | None) -> dict[str, Path]:
             if folder.is_dir() and not spec.embedded:
                 folders[name] = folder
     return folders
-
-
-def _line(finding: Finding) -> str:
-    detail = f": {finding.detail}" if finding.detail else ""
-    where = f" ({finding.where})" if finding.where else ""
-    return f"{finding.outcome:7}  {finding.component}  {finding.check}{detail}{where}"

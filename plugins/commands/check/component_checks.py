@@ -35,6 +35,7 @@ from benchmark_core.specs import (
 from elrbench_plugins.commands.check import minimal
 from elrbench_plugins.commands.check.assertions import (
     CheckFailed,
+    CheckSkipped,
     gradients_and_state,
     require,
     require_installed,
@@ -140,6 +141,9 @@ class ComponentChecks:
 
     def backbone(self, spec: BackboneSpec) -> Iterator[str]:
         """Check stage maps, features, classifier, gradients, state, initial weights, and one run."""
+        if spec.at is not None:
+            yield "its model is given"
+            raise CheckSkipped("it is a template: its networks are models that the user names")
         yield "builds"
         built: Any = spec.build(CLASSES)
         for name in ("forward_features", "pool", "get_classifier", "num_features"):

@@ -1,4 +1,4 @@
-"""Find the plugin that `elrbench check` was given: an installed name, a file, or a module."""
+"""Find the plugin that `elrbench check` was given, an installed name, a file, or a module; and its components."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from types import ModuleType
 
 from benchmark_core import catalog as catalogs
 from benchmark_core.catalog import GROUP, Catalog, Owner
-from benchmark_core.errors import unknown
+from benchmark_core.errors import ElrError, unknown
+from benchmark_core.specs import Spec
 
 BLOCK = "ELRBENCH_BLOCK"
 
@@ -30,22 +31,25 @@ def find_plugin(text: str) -> tuple[Catalog, Owner, ModuleType]:
     names = {owner.plugin for owner in catalog.plugins}
     is_file = text.endswith(".py")
     if text in names or not (is_file or _importable(text)):
-        return catalog, *_owner(catalog, text)
+        return catalog, *owner_and_module(catalog, text)
     points = [point for point in entry_points(group=GROUP) if point.name in names]
     for point in points:
         if _same_file(point, text) if is_file else point.module == text:
-            return catalog, *_owner(catalog, point.name)
+            return catalog, *owner_and_module(catalog, point.name)
     copies = [point.name for point in points if is_file and point.module.rpartition(".")[2] == _module_name(text)]
     with _blocked(copies):
         catalog = catalogs.load_catalog(extra=(text,))
-    return catalog, *_owner(catalog, Path(text).stem if is_file else text)
+    return catalog, *owner_and_module(catalog, Path(text).stem if is_file else text)
 
 
-def _owner(catalog: Catalog, name: str) -> tuple[Owner, ModuleType]:
-    """Return the owner with that name, and the loaded module of the plugin."""
+def owner_and_module(catalog: Catalog, name: str) -> tuple[Owner, ModuleType]:
+    """Return the owner with that name, and the loaded module of the plugin. ElrError if there is no such plugin."""
     owners = {owner.plugin: owner for owner in catalog.plugins}
     if name not in owners:
-        raise unknown("plugin", name, owners)
+        error = unknown("plugin", name, owners)
+        raise ElrError(
+            f"{error} No importable module has this name either; pass the file, or put its folder on PYTHONPATH"
+        )
     owner = owners[name]
     if owner.digest:  # a file
         return owner, sys.modules[f"elrbench_plugin_{name}_{owner.digest}"]
@@ -89,3 +93,14 @@ def _blocked(names: list[str]) -> Iterator[None]:
             os.environ.pop(BLOCK, None)
         else:
             os.environ[BLOCK] = before
+
+
+def components_of_plugin(catalog: Catalog, plugin: str) -> list[Spec]:
+    """Return the specs that a plugin offers. Raises ElrError if it is not in the catalog or offers nothing."""
+    if plugin not in (known := {owner.plugin for owner in catalog.plugins}):
+        raise unknown("plugin", plugin, known)
+    specs = [section[name] for section in catalog.sections.values() for name in section]
+    offered = [spec for spec in specs if catalog.owner(spec).plugin == plugin]
+    if not offered:
+        raise ElrError(f"plugin '{plugin}' offers no component: none of its hooks returned a spec")
+    return offered

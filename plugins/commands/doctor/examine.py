@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmark_core.catalog import load_catalog
 from benchmark_core.errors import ElrError
+from benchmark_core.mounts import local_locks
 from benchmark_core.provenance import version_of
 
 DISTRIBUTIONS = (
@@ -107,6 +108,11 @@ def _cache(report: DoctorReport, folder: Path) -> None:
     if report.cache["free"] < LOW_ON_SPACE:
         free = f"less than {LOW_ON_SPACE // 1024**3} GiB are free in {existing}"
         report.troubles.append(f"{free}; pass --cache DIR or set ELRBENCH_CACHE")
+    if reason := local_locks(existing):
+        report.troubles.append(
+            f"file locks in the cache folder {folder} exclude processes of this computer only ({reason}), so that runs "
+            "refuse it; pass --cache DIR or set ELRBENCH_CACHE"
+        )
 
 
 def _plugins(report: DoctorReport, extra: Sequence[str]) -> None:

@@ -18,6 +18,8 @@ from elrbench_plugins.commands.report.read_run import Log
 CONFUSED = 10  # pairs of confused classes that are listed
 SHOWN_LABELS = 5  # predicted classes in a clip's caption
 
+HELD_OUT = "holdout_"  # begins the names of scores on held-out clips in a log
+
 _NUMBERED = re.compile(r"_\d+$")
 
 
@@ -83,7 +85,9 @@ def per_class(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def curves(log: Log) -> list[dict[str, Any]]:
-    """Return a plot per stage and logged value; `sat_1`, `sat_2`, … are lines of one plot, `sat_*`. The loss is first.
+    """Return a plot per stage and logged value; `sat_1`, `sat_2`, … are lines of one plot, `sat_*`.
+
+    The loss is first, then scores on held-out clips.
 
     points: (epoch, value, name of the value). Epochs count from 1 through all training loops of a stage.
     """
@@ -93,7 +97,7 @@ def curves(log: Log) -> list[dict[str, Any]]:
         for figure in dict.fromkeys(key for row in rows for key in row if key != "epoch"):
             base = _NUMBERED.sub("", figure)
             named.setdefault(f"{base}_*" if base != figure else figure, []).append(figure)
-        for title in sorted(named, key=lambda title: title != "loss"):
+        for title in sorted(named, key=lambda title: (title != "loss", not title.startswith(HELD_OUT))):
             points = [
                 {"epoch": place + 1, "value": row[figure], "figure": figure}
                 for figure in named[title]
@@ -104,14 +108,37 @@ def curves(log: Log) -> list[dict[str, Any]]:
     return plots
 
 
-def extremes(predictions: Predictions, among: Sequence[int], count: int, *, best: bool) -> list[int]:
-    """Return up to `count` of the row numbers `among` with the lowest loss (best) or the highest.
+def held_out(log: Log, primary: str) -> list[dict[str, Any]]:
+    """Return each stage's primary score on held-out clips: best and last as (epoch, fraction), number of scored epochs.
 
-    Takes one clip of each class in turn, so that one easy class does not fill the list. A clip with several labels
-    counts for its first.
+    Of equal scores, the first is the best. Epochs count from 1 through all training loops of a stage.
     """
-    loss = losses(predictions)
-    order = sorted(among, key=lambda row: (loss[row] if best else -loss[row], row))
+    found = []
+    for stage, rows in log.items():
+        name = f"{HELD_OUT}{primary}"
+        scored = [(place + 1, row[name]) for place, row in enumerate(rows) if name in row]
+        if scored:
+            best = max(scored, key=lambda each: each[1])
+            found.append({"stage": stage, "best": best, "last": scored[-1], "epochs": len(scored)})
+    return found
+
+
+def is_right(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
+    """Return (n,): whether the top class is the label or, with several labels, whether all decisions are right."""
+    if predictions.targets.ndim == 1:
+        return np.asarray(np.argsort(-predictions.logits, 1, kind="stable")[:, 0] == predictions.targets)
+    return np.asarray(((predictions.logits > threshold) == (predictions.targets > 0)).all(1))
+
+
+def extremes(predictions: Predictions, among: Sequence[int], count: int, threshold: float, *, best: bool) -> list[int]:
+    """Return up to `count` of the rows `among`: right clips of lowest loss (best), or wrong ones of highest loss.
+
+    A clip with several labels is right if all its decisions are, and counts for its first class. Takes one clip of
+    each class in turn, so that one easy class does not fill the list.
+    """
+    loss, right = losses(predictions), is_right(predictions, threshold)
+    found = [row for row in among if right[row] == best]
+    order = sorted(found, key=lambda row: (loss[row] if best else -loss[row], row))
     taken: list[int] = []
     while len(taken) < min(count, len(order)):
         seen: set[int] = set()
@@ -138,18 +165,16 @@ def clip_caption(predictions: Predictions, row: int, threshold: float) -> dict[s
     order = np.argsort(-predictions.logits[row], kind="stable")
     if predictions.targets.ndim == 1:
         truth, said = [int(predictions.targets[row])], order[:3]
-        right = bool(order[0] == truth[0])
     else:
         truth = np.flatnonzero(predictions.targets[row]).tolist()
         above = predictions.logits[row] > threshold
         said = np.array([number for number in order if above[number]][:SHOWN_LABELS], dtype=np.int64)
-        right = set(truth) == set(np.flatnonzero(above).tolist())
     return {
         "id": predictions.ids[row],
         "truth": [predictions.classes[number] for number in truth],
         "said": [(predictions.classes[number], float(found[number])) for number in said],
         "of_truth": float(found[truth[0]]) if len(truth) == 1 else None,
-        "right": right,
+        "right": bool(is_right(predictions, threshold)[row]),
     }
 
 

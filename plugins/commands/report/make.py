@@ -23,7 +23,7 @@ from elrbench_plugins.commands.report.read_run import Finished
 from elrbench_plugins.commands.report.run_clips import RunClips, list_run_clips
 
 PAGE = "report.html"
-CLIPS = 4  # number of best and of worst clips
+CLIPS = 4  # number of best right clips and of worst wrong ones
 ATTENDED = 3  # clips with attention maps: the two best, of two classes, and the worst
 
 FindData = Callable[[], Path | None]
@@ -99,6 +99,8 @@ def add_numbers(report: RunReport) -> None:
     report.panels["per_class"] = figures.per_class(run.record)
     if run.log is not None and (plots := figures.curves(run.log)):
         report.panels["curves"] = plots
+        if scored := figures.held_out(run.log, run.record["primary"]):
+            report.panels["held_out"] = scored
     elif "fused" in run.record:
         report.why["curves"] = "this run fuses two streams; each stream has its own report"
     else:
@@ -134,7 +136,8 @@ def _of_clips(report: RunReport, run_clips: RunClips, clips: int, *, cache: Path
     """Add the panels with clips. A panel that fails has its reason and does not affect the others."""
     predictions = report.run.predictions
     among = [row for row, key in enumerate(predictions.ids) if key in run_clips.clips]
-    best, worst = (figures.extremes(predictions, among, clips, best=best) for best in (True, False))
+    threshold = figures.threshold_of(report.run.record)
+    best, worst = (figures.extremes(predictions, among, clips, threshold, best=best) for best in (True, False))
     attended = [*best[: ATTENDED - 1], *worst[:1]]
     panels: dict[str, Callable[[], Any]] = {
         "attention": lambda: _attention(report, run_clips, attended, cache),

@@ -88,7 +88,7 @@
         const slack = Math.max(0, 0.005 * Math.max(Math.abs(low), Math.abs(high)) - (high - low) / 2);  // nearly constant values
         cell.append(Object.assign(document.createElement("h4"), { textContent: title }), Plot.plot({
           ...common, width: each, height: 180, marginLeft: 52, marginTop: 10, marginRight: 12, marginBottom: 38, ariaLabel: `${title} of ${stage} by epoch`,
-          x: { label: "epoch", ticks: epochs.size > 1 ? d3.ticks(1, Math.max(...epochs), 5).filter(Number.isInteger) : [1], tickFormat: "d" },
+          x: { label: "epoch", ticks: epochs.size > 1 ? d3.ticks(Math.min(...epochs), Math.max(...epochs), 5).filter(Number.isInteger) : [...epochs], tickFormat: "d" },
           y: { label: null, grid: true, ticks: 4, domain: [low - slack, high + slack], nice: true },
           color: { domain: names, range: names.map((_, place) => COLOURS[place % COLOURS.length]), legend: names.length > 1 },
           marks: [

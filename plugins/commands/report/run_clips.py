@@ -19,10 +19,10 @@ from benchmark_core.clips.store import ClipStore
 from benchmark_core.clips.views import Batch, View, Views
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.recognizer import Recognizer, Trace
+from benchmark_core.plans.stored_views import frames_at_once, view_plan_of
 from benchmark_core.progress import Reporter, follow
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.loaded_run import LoadedRun
-from benchmark_core.runs.prepare import frames_at_once, view_plan_of
 from benchmark_core.scoring.predict import BATCH
 from benchmark_core.specs.index import Clip
 from benchmark_core.training.device import autocast

@@ -18,6 +18,8 @@ from benchmark_core.cli.flags import (
     json_flag,
     plugin_flag,
     shared_clips_flag,
+    track_flag,
+    validate_flag,
 )
 from benchmark_core.errors import ElrError, RunFailed
 from benchmark_core.runs.context import ExtraPaths, RunContext
@@ -35,6 +37,11 @@ PATH = click.Path(path_type=Path)
 @data_flag
 @extra_data_flags
 @click.option(
+    "--backbone",
+    metavar="NAME",
+    help="Backbone, if the recorded plan names the digest of a folder: the template and the folder, e.g. hf:FOLDER.",
+)
+@click.option(
     "--weights", metavar="FILE", help="Checkpoint of the backbone, if the recorded plan loaded one from a file."
 )
 @click.option(
@@ -49,6 +56,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, metavar="DIR", help="Run folder to write. Default: ./elrbench-runs/DIGEST-again.")
 @cache_flag
 @click.option("--refit", is_flag=True, help="Train every stage again, even if it is in the cache.")
+@validate_flag
+@track_flag
 @plugin_flag
 @board_flag
 @json_flag
@@ -60,6 +69,7 @@ def command(
     data: Path | None,
     unlabelled_data: Path | None,
     high_source_data: Path | None,
+    backbone: str | None,
     weights: str | None,
     enhancer_weights: str | None,
     teacher: str | None,
@@ -69,6 +79,8 @@ def command(
     out: Path | None,
     cache: Path | None,
     refit: bool,
+    validate: int | None,
+    track: tuple[str, ...],
     plugins: tuple[str, ...],
     folder: Path,
     as_json: bool,
@@ -92,7 +104,12 @@ def command(
     selected = select_runs(record, folder)
     old = selected.first
     before = predictions_of(selected, old)
-    given = {"weights": weights, "enhancer_weights": enhancer_weights, "teacher": teacher}
+    given = {
+        "backbone": backbone,
+        "weights": weights,
+        "enhancer_weights": enhancer_weights,
+        "teacher": teacher,
+    }
     catalog = load_catalog(extra=plugins)
     refuse_absent(old["plugins"], catalog)
     asked = fields_of(old["plan"], {name: text for name, text in given.items() if text is not None})
@@ -120,6 +137,8 @@ def command(
         shared_clips=shared_clips or ("warn" if old.get("shared_clips") else None),
         device=device,
         refit=refit,
+        track=track,
+        validate=validate or 0,
     )
     if other := other_data(old, plan, catalog, context):
         raise RunFailed(f"{other}; nothing was trained. Pass --data DIR of the recorded clips")

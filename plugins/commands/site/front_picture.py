@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from itertools import pairwise
 
 from elrbench_plugins.commands.site.blocks import Block
+from elrbench_plugins.pages.svg import circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 950, 480
 LEFT, RIGHT, TOP, BOTTOM = 56, 350, 34, 46  # margins in pixels; names stand in the right margin
@@ -28,58 +28,30 @@ def front_picture(block: Block, title: str) -> bytes:
     def y(score: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (score - bottom) / (top - bottom)
 
-    parts = [_text(LEFT, 20, title, size=14, bold=True)]
-    for score in _steps(bottom, top):
-        parts += [_line((LEFT, y(score)), (WIDTH - RIGHT, y(score)), "#dddddd")]
-        parts += [_text(LEFT - 8, y(score) + 4, f"{score:g}", anchor="end")]
+    parts = [text(LEFT, 20, title, size=14, bold=True)]
+    for score in steps(bottom, top):
+        parts += [line((LEFT, y(score)), (WIDTH - RIGHT, y(score)), "#dddddd")]
+        parts += [text(LEFT - 8, y(score) + 4, f"{score:g}", anchor="end")]
     for macs in _decades(low, high):
-        parts += [_line((x(macs), TOP), (x(macs), HEIGHT - BOTTOM), "#dddddd")]
-        parts += [_text(x(macs), HEIGHT - BOTTOM + 16, f"{macs:g}", anchor="middle")]
+        parts += [line((x(macs), TOP), (x(macs), HEIGHT - BOTTOM), "#dddddd")]
+        parts += [text(x(macs), HEIGHT - BOTTOM + 16, f"{macs:g}", anchor="middle")]
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(_text(middle, HEIGHT - 10, f"{block['score']} (%) over MACs per clip (G)", anchor="middle"))
+    parts.append(text(middle, HEIGHT - 10, f"{block['score']} (%) over MACs per clip (G)", anchor="middle"))
     front = [next(point for point in points if point["number"] == number) for number in block["front"]]
     ends = [*front, {"macs": high, "score": front[-1]["score"]}] if front else []
     for one, other in pairwise(ends):  # a step: the score holds until the next point's cost
         corner = (x(other["macs"]), y(one["score"]))
-        parts += [_line((x(one["macs"]), y(one["score"])), corner, "#1f5fa8", 1.5)]
-        parts += [_line(corner, (x(other["macs"]), y(other["score"])), "#1f5fa8", 1.5)]
+        parts += [line((x(one["macs"]), y(one["score"])), corner, "#1f5fa8", 1.5)]
+        parts += [line(corner, (x(other["macs"]), y(other["score"])), "#1f5fa8", 1.5)]
     for rank, point in enumerate(points):
         across, colour = x(point["macs"]), COLOURS[point["part"]]
-        parts.append(_line((across, y(point["low"])), (across, y(point["high"])), colour, opacity=0.35))
-        parts.append(f'<circle cx="{across:.1f}" cy="{y(point["score"]):.1f}" r="4.5" fill="{colour}"/>')
-        parts.append(_text(across + 7, y(point["score"]) - 5, str(point["number"]), bold=True))
+        parts.append(line((across, y(point["low"])), (across, y(point["high"])), colour, opacity=0.35))
+        parts.append(circle(across, y(point["score"]), colour))
+        parts.append(text(across + 7, y(point["score"]) - 5, str(point["number"]), bold=True))
         name = f"{point['number']}  {point['score']:.1f}  {point['name'].rpartition(', ')[0]}"
-        parts.append(_text(WIDTH - RIGHT + 12, TOP + 10 + ROW * rank, name, colour=colour))
+        parts.append(text(WIDTH - RIGHT + 12, TOP + 10 + ROW * rank, name, colour=colour))
     height = max(HEIGHT, TOP + 20 + ROW * len(points))
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-    head += f'font-family="sans-serif" font-size="11"><rect width="{WIDTH}" height="{height}" fill="white"/>'
-    return "\n".join([head, *parts, "</svg>\n"]).encode()
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 11, bold: bool = False, colour: str = "#222222"
-) -> str:
-    weight = ' font-weight="600"' if bold else ""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{colour}"{weight}>'
-        f"{escape(text)}</text>"
-    )
-
-
-def _line(
-    start: tuple[float, float], end: tuple[float, float], colour: str, width: float = 1, opacity: float = 1
-) -> str:
-    (x1, y1), (x2, y2) = start, end
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}" '
-        f'stroke-opacity="{opacity}"/>'
-    )
-
-
-def _steps(bottom: float, top: float) -> Sequence[float]:
-    """Return multiples of 1, 2, 5 or 10 between both, at most ten."""
-    step = next((step for step in (1, 2, 5) if (top - bottom) / step <= 10), 10)
-    return range(math.ceil(bottom / step) * step, math.floor(top) + 1, step)
+    return picture(WIDTH, height, parts)
 
 
 def _decades(low: float, high: float) -> Sequence[float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.tables.cells import names, percent, spread
-from benchmark_core.tables.gather import Leaderboard
-from benchmark_core.tables.track_cells import index_cells, leader
+from benchmark_core.tables.cells import NOTHING, names, percent, spread
+from benchmark_core.tables.gather import Leaderboard, TrackPage
+from benchmark_core.tables.ranking import TrackTable, paired
+from benchmark_core.tables.track_cells import index_cells, leader, most_frequent, signed
 from elrbench_plugins.commands.site.blocks import Block, heading, table, text
 from elrbench_plugins.commands.site.track import page_path
 
@@ -18,8 +19,12 @@ elrbench compares methods that recognise human actions in extreme-low-resolution
 track is a dataset, a protocol and a degradation; scores can be compared only within one track. Every measured score
 comes from the published record of a run. Figures that papers report are in columns of their own."""
 _LEADING = """\
-Rows on rank 1 of each track. Rows that share rank 1 are not significantly different from the first of them. A track has
-no leader if the best score is not ranked, for example because it has one seed and other rows have several."""
+Rows on rank 1 of each track. Rows that share rank 1 are not significantly different from the first of them. The lead is
+the paired difference of the first from the best row that does not share its rank, in points, with its 95 % interval. A
+track has no leader if the best score is not ranked, for example because it has one seed and other rows have several."""
+_NEAR_CHANCE = """\
+The interval of the best ranked score reaches down to the score of always choosing the most frequent class. These tracks
+show that the code runs, not that a method works."""
 
 
 def index_blocks(board: Leaderboard) -> list[Block]:
@@ -27,19 +32,42 @@ def index_blocks(board: Leaderboard) -> list[Block]:
     if not board.pages:
         return [text(_one_paragraph(_ABOUT)), text("No records yet.")]
     tracks = sorted(board.pages.items(), key=lambda item: (item[1].table is None, item[0]))
+    chance = [item for item in tracks if item[1].table and _near_chance(item[1].table)]
+    above = [item for item in tracks if item not in chance]
     said = dict.fromkeys(note for page in board.pages.values() for note in page.notes)
     return [
         text(_one_paragraph(_ABOUT), _date(board)),
         *_leading(board),
-        heading("Tracks"),
-        table(
-            "Tracks",
-            [index_cells(page) for _, page in tracks],
-            main=("track", "measured", "reported"),
-            links=[os.fspath(page_path(path)) for path, _ in tracks],
-        ),
+        *([heading("Tracks"), _tracks("Tracks", above)] if above else []),
+        *([heading("Tracks near chance"), text(_one_paragraph(_NEAR_CHANCE))] if chance else []),
+        *([_tracks("Tracks near chance", chance)] if chance else []),
         *([text(*said)] if said else []),
     ]
+
+
+def _tracks(name: str, tracks: Sequence[tuple[PurePosixPath, TrackPage]]) -> Block:
+    """Return a table of tracks."""
+    return table(
+        name,
+        [index_cells(page) for _, page in tracks],
+        main=("track", "measured", "reported"),
+        links=[os.fspath(page_path(path)) for path, _ in tracks],
+    )
+
+
+def _near_chance(track: TrackTable) -> bool:
+    """Whether the best ranked score is not clearly above always choosing the most frequent class."""
+    first = leader(track)
+    guess = most_frequent(track)
+    return first is not None and first.score is not None and guess > 0 and first.score.low <= guess
+
+
+def _lead(track: TrackTable) -> str:
+    """Return `+17.12 (+10.51 to +23.61) over hof-svm`: the first row against the best one that is not on its rank."""
+    first = leader(track)
+    second = next((ranked for ranked in track.competitors if ranked.score and ranked.rank != 1), None)
+    found = paired(first.row, second.row) if first and second else None
+    return f"{signed(found)} over {names(second)['method']}" if found and second else NOTHING
 
 
 def _date(board: Leaderboard) -> str:
@@ -65,8 +93,9 @@ def _leading(board: Leaderboard) -> list[Block]:
     rows: list[dict[str, str]] = []
     paths: list[PurePosixPath] = []
     for path, page in board.pages.items():
-        if page.table is None or leader(page.table) is None:
+        if page.table is None or leader(page.table) is None or _near_chance(page.table):
             continue
+        lead = _lead(page.table)
         for ranked in page.table.competitors:
             if ranked.rank != 1 or ranked.score is None:
                 continue
@@ -74,14 +103,15 @@ def _leading(board: Leaderboard) -> list[Block]:
             rows.append(
                 {
                     "track": page.title,
-                    **{name: shown[name] for name in ("method", "backbone", "enhancer")},
-                    "budget": ranked.row.first["plan"]["budget"],
-                    "score": ranked.row.first["primary"],
+                    **{name: shown[name] for name in ("method", "backbone")},
                     "measured": spread(ranked.score),
-                    "95 %": f"{percent(ranked.score.low, 1)} to {percent(ranked.score.high, 1)}",
                     "seeds": str(len(ranked.row.seeds)),
+                    "95 %": f"{percent(ranked.score.low, 1)} to {percent(ranked.score.high, 1)}",
+                    "lead": lead,
+                    "budget": ranked.row.first["plan"]["budget"],
                 }
             )
+            lead = NOTHING  # of the first row of the track alone
             paths.append(page_path(path))
     if not rows:
         return []
@@ -89,7 +119,7 @@ def _leading(board: Leaderboard) -> list[Block]:
     return [
         heading("Leading rows"),
         text(_one_paragraph(_LEADING)),
-        table("Leading rows", rows, main=("track", "method", "measured"), links=links),
+        table("Leading rows", rows, main=("track", "method", "measured", "lead"), links=links),
     ]
 
 

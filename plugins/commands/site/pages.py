@@ -8,10 +8,11 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from benchmark_core.papers.collection import Library
-from benchmark_core.tables.costs import ENHANCERS, LATENCY, RECOGNIZERS, cost_tables, latency_table
+from benchmark_core.tables.costs import ENHANCERS, RECOGNIZERS, cost_tables, named
 from benchmark_core.tables.costs import LEGEND as COSTS_LEGEND
 from benchmark_core.tables.costs import TITLE as COSTS_TITLE
 from benchmark_core.tables.gather import Leaderboard, gather
+from benchmark_core.tables.latency import latency_tables, legend_of
 from benchmark_core.tables.reported import ReportedFigures
 from benchmark_core.tables.reported_cells import (
     OTHER_DATASETS,
@@ -115,11 +116,12 @@ def _costs(board: Leaderboard) -> list[Block]:
             heading(kind),
             table(kind, rows, main=(next(iter(rows[0])), *_MAIN.get(kind, ("view",)), "MACs/clip (G)")),
         ]
-    if times := latency_table(board.networks):
+    for title, rows in latency_tables(named(board.networks)).items():
+        figure = next(name for name in rows[0] if name.endswith(" (ms)"))
         blocks += [
-            heading("Latency"),
-            text(LATENCY),
-            table("Latency", times, main=("network", "device", "1 clip (ms)")),
+            heading(title),
+            text(plain_text(legend_of(title))),
+            table(title, rows, main=("network", "device", *(["threads"] if "threads" in rows[0] else []), figure)),
         ]
     return blocks
 

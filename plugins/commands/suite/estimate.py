@@ -28,13 +28,14 @@ from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.provenance import owners_of
 from benchmark_core.runs.random_views import CLIPS, RandomViews
-from benchmark_core.training.keys import StageInputs
+from benchmark_core.training.keys import StageInputs, StageKey
 from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful, ViewRequest
 from benchmark_core.training.training import Training
 from benchmark_core.training.training_loop import finish_state, prepare_state
 from elrbench_plugins.commands.suite.counts import Estimate, training_clips
 
 META = torch.device("meta")
+NEEDS_VALUES = (RuntimeError, NotImplementedError, TypeError, ValueError)  # of a method that reads values of tensors
 
 
 class Estimator:
@@ -61,8 +62,8 @@ class Estimator:
                 unknown = f"the number of training clips of {plan.dataset} is not known without its folder"
                 continue
             try:
-                counter = _count(stream, components, self.catalog, clips, self._stages)
-            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:  # needs values of tensors
+                counter = count_stages(stream, components, self.catalog, clips, self._stages)
+            except NEEDS_VALUES as error:
                 unknown = f"method '{plan.method}' cannot run on tensors without data: {_line(error)}"
                 continue
             stages |= counter.macs
@@ -70,16 +71,19 @@ class Estimator:
         return Estimate(params=params, clip_macs=clip_macs, stages=stages, unknown=unknown, pool=pool)
 
 
-class _StageCounter(StageRunner):
+class StageCounter(StageRunner):
     """A `StageRunner` that counts the MACs of one step of each loop, on tensors without content.
 
-    known: MACs by stage key, shared by several plans. macs: those of this plan's stages.
+    known: MACs by stage key, shared by several plans. macs: those of this plan's stages. order: their keys.
+    clips: passes over a clip by stage key, of the stages that were counted here.
     pool_left_out: whether loops over unlabelled clips, whose number is not known, were counted as 0.
     """
 
     def __init__(self, *, plan: Plan, components: Components, clips: int, known: dict[str, float]) -> None:
         super().__init__(plan.seed)
         self.macs: dict[str, float] = {}
+        self.order: list[StageKey] = []
+        self.clips: dict[str, float] = {}
         self.pool_left_out = False
         self._plan, self._components, self._clips = plan, components, clips
         self._known = known
@@ -88,6 +92,7 @@ class _StageCounter(StageRunner):
     def run_stage(self, stage: Stage) -> None:
         """Count `fn`, unless an equal stage has been counted."""
         key = stage.key.digest
+        self.order.append(stage.key)
         if key not in self._known:
             self._known[key] = 0.0
             self._counted = key
@@ -101,6 +106,7 @@ class _StageCounter(StageRunner):
     def views(self, request: ViewRequest) -> Any:
         """Return views without content; there are 0 unlabelled clips."""
         clips = 0 if request.unlabelled else self._clips
+        clips = clips if request.most is None else min(clips, request.most)
         return RandomViews(plan=self._plan, components=self._components, clips=clips, request=request)
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
@@ -110,8 +116,9 @@ class _StageCounter(StageRunner):
         with WorkCounter() as counter:
             yield made
         finish_state(state)
-        per_clip = counter.products / CLIPS
-        self._known[self._counted] += per_clip * n * views.steps(batch) * min(batch, len(views))
+        passes = n * views.steps(batch) * min(batch, len(views))
+        self._known[self._counted] += counter.products / CLIPS * passes
+        self.clips[self._counted] = self.clips.get(self._counted, 0.0) + passes
         self.pool_left_out |= bool(views.request.unlabelled)
 
     def derive(self, derivation: Derivation) -> Any:
@@ -122,20 +129,42 @@ class _StageCounter(StageRunner):
         return dataclasses.replace(views, derived=derivation.shape, intervals=intervals)
 
 
-def _count(plan: Plan, components: Components, catalog: Catalog, clips: int, known: dict[str, float]) -> _StageCounter:
+def count_stages(
+    plan: Plan,
+    components: Components,
+    catalog: Catalog,
+    clips: int,
+    known: dict[str, float],
+    inputs: StageInputs | None = None,
+) -> StageCounter:
+    """Run the method's `fit` on tensors without content; return the counter, which holds the stages.
+
+    clips: number of training clips. known: see `StageCounter`. inputs: what the stages read; by default, digests of
+    clips are empty, so that the keys are not those of the cache.
+    Raises RuntimeError, NotImplementedError, TypeError or ValueError if the method needs values of tensors.
+    """
+    counter = StageCounter(plan=plan, components=components, clips=clips, known=known)
+    training = Training(
+        plan=plan,
+        components=components,
+        inputs=inputs or _inputs_without_clips(plan, components, catalog),
+        device=META,
+        runner=counter,
+    )
+    components.method.load(components.method.fit)(training)
+    return counter
+
+
+def _inputs_without_clips(plan: Plan, components: Components, catalog: Catalog) -> StageInputs:
     options = components.options(plan, "degradation")
     stored_views = view_plan(components.degradation, options, size=plan.size, high_size=plan.high_size)
-    inputs = StageInputs(
+    return StageInputs(
         clips="",
         low=stored_views.low.key if stored_views.low else "",
         high=stored_views.high.key if stored_views.high else "",
         crop=stored_views.crop,
         owners={kind: owner.identity for kind, owner in owners_of(catalog, components).items()},
     )
-    counter = _StageCounter(plan=plan, components=components, clips=clips, known=known)
-    training = Training(plan=plan, components=components, inputs=inputs, device=META, runner=counter)
-    components.method.load(components.method.fit)(training)
-    return counter
 
 
 def _deployed(plan: Plan, components: Components) -> tuple[int, float]:

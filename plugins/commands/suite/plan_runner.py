@@ -65,8 +65,13 @@ class PlanRunner:
             self.reporter.say(f"{count} finished runs are by {versions}; 'elrbench rerun' runs one again")
         return kept, again
 
-    def start(self, runs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> RunPlan:
-        """Return a function that runs one plan. Raises ElrError if no clips are found, or for an unknown device."""
+    def contexts(
+        self, runs: Sequence[SuiteRun], done: Mapping[str, RunRecord]
+    ) -> tuple[dict[str, RunContext], dict[str, ElrError]]:
+        """Return the context of each run that is not done, and the errors of those whose clips are not found.
+
+        Raises ElrError if no clips are found at all.
+        """
         contexts: dict[str, RunContext] = {}
         missing: dict[str, ElrError] = {}
         for one in runs:
@@ -77,6 +82,11 @@ class PlanRunner:
                     missing[one.plan.digest] = error
         if missing and not contexts and not done:
             raise next(iter(missing.values()))
+        return contexts, missing
+
+    def start(self, runs: Sequence[SuiteRun], done: Mapping[str, RunRecord]) -> RunPlan:
+        """Return a function that runs one plan. Raises ElrError if no clips are found, or for an unknown device."""
+        contexts, missing = self.contexts(runs, done)
         if contexts:
             from benchmark_core.training.device import pick_device  # imports torch: only if something is trained
 
@@ -113,6 +123,8 @@ class PlanRunner:
             bad_clips=self.bad_clips,
             shared_clips=self.flags["shared_clips"],
             device=self.device,
+            track=self.flags["track"],
+            validate=self.flags["validate"] or 0,
         )
 
 

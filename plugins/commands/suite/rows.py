@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from benchmark_core.backbone_templates import add_backbone
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import ComponentName
@@ -28,6 +29,7 @@ DEPENDENT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "enhancer": ("enhancer_weights",),
     "protocol": ("fold",),
 }
+BACKBONES = ("backbone", "teacher_backbone")  # fields that may name a network of a template
 PAPER_BUDGET = "paper"  # the budget that holds the numbers of a paper
 
 
@@ -133,6 +135,9 @@ def _placed(catalog: Catalog, asked: SuiteRequest, rows: Sequence[SuiteRow]) -> 
     sources = {str({**row.fields, **asked.fields}.get("high_source", "self")) for row in rows}
     for text in sorted(sources - {"self"}):
         catalog, names[text] = catalog.with_folder(text, asked.extra.high_source, "--high-source-data")
+    named = [{**row.fields, **asked.fields} for row in rows if row.run]
+    for text in sorted({str(each[key]) for each in named for key in BACKBONES if key in each}):
+        catalog, names[text] = add_backbone(catalog, text)
     for text in sorted({str({**row.fields, **asked.fields}.get("weights", "scratch")) for row in rows}):
         catalog, names[text] = add_weights(catalog, text)
     fields = [asked.fields, *({**row.fields, **asked.fields} for row in rows if not _other_weights(asked))]
@@ -186,7 +191,8 @@ def _plan_row(
         fields.pop("enhancer_weights", None)
     kept = tuple(text for text in row.settings if _still_applies(text, own, asked, settings))
     for each in (own, fields):
-        for name in each.keys() & {"dataset", "high_source", "unlabelled", "weights", "enhancer_weights"}:
+        placed = {"dataset", "high_source", "unlabelled", "weights", "enhancer_weights", *BACKBONES}
+        for name in each.keys() & placed:
             each[name] = names.get(str(each[name]), each[name])
     try:
         plans = _plans(catalog, fields, (*kept, *settings), asked.seeds or row.seeds or suite.seeds)

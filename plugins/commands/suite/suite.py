@@ -87,7 +87,7 @@ def read_suite(plain: object, where: str, name: str) -> Suite:
     _check_count(sum(len(row.seeds or seeds) for row in rows), where)
     return Suite(
         name=name,
-        title=str(plain.get("title", "")),
+        title=_plain(plain, "title", where),
         about=_texts(plain.get("about", []), f"{where}: 'about'"),
         seeds=seeds,
         rows=_unique(rows, where),
@@ -193,7 +193,11 @@ def _texts(plain: object, where: str) -> tuple[str, ...]:
 
 
 def _text(plain: Mapping[str, Any], key: str, where: str) -> str:
+    return " ".join(_plain(plain, key, where).split())
+
+
+def _plain(plain: Mapping[str, Any], key: str, where: str) -> str:
     value = plain.get(key, "")
     if not isinstance(value, str):
         raise ElrError(f"{where}: '{key}' is {value!r}; expected text")
-    return " ".join(value.split())
+    return value

@@ -105,6 +105,11 @@ elr.kinds.table = (block) => {
   const count = el("p", { class: "count", role: "status" });
   const rest = el("button", { type: "button", class: "rest", hidden: true, onclick: () => { limit = Infinity; draw(); } });
 
+  let shown = "";
+  const tell = () => {
+    const wide = scroll.scrollWidth > scroll.clientWidth + 1;
+    count.textContent = wide ? `${shown}; scroll right for more columns` : shown;
+  };
   const draw = () => {
     const rows = table.getRowModel().rows;
     const elements = [];
@@ -118,7 +123,8 @@ elr.kinds.table = (block) => {
       heading.setAttribute("aria-sort", way ? `${way}ending` : "none");
     });
     const all = `${data.length} row${data.length === 1 ? "" : "s"}`;
-    count.textContent = rows.length === data.length ? all : `${rows.length} of ${all}`;
+    shown = rows.length === data.length ? all : `${rows.length} of ${all}`;
+    tell();
     rest.hidden = rows.length <= limit;
     rest.textContent = `Show ${rows.length - limit} more rows`;
   };
@@ -128,7 +134,10 @@ elr.kinds.table = (block) => {
     { class: "scroll", tabindex: "0", role: "region", "aria-label": block.label },
     el("table", {}, el("caption", {}, block.label), el("thead", {}, el("tr", {}, ...headings)), body),
   );
-  new ResizeObserver(() => scroll.style.setProperty("--seen", `${scroll.clientWidth}px`)).observe(scroll);
+  new ResizeObserver(() => {
+    scroll.style.setProperty("--seen", `${scroll.clientWidth}px`);
+    tell();
+  }).observe(scroll);
   const place = el("div", { class: "table" }, tools(), scroll, rest);
   place.id = block.key || "";
   draw();

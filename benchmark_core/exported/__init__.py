@@ -1,0 +1,1 @@
+"""Recognizers exported to ONNX: read a file, and predict clips with it. Imports no torch."""

@@ -1,0 +1,50 @@
+"""`method.random_flip=none`: no clip is mirrored in training, and nothing else changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
+from benchmark_core.runs.context import RunContext
+from benchmark_core.runs.runner import run
+from benchmark_core.training.run_stages import RunStages
+
+FIELDS = {"dataset": "toy", "backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "budget": "smoke"}
+
+
+def boxes_of(catalog: Catalog, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, *settings: str) -> torch.Tensor:
+    """The boxes (N, 5) that a training loop sees in two epochs."""
+    seen: list[torch.Tensor] = []
+    epochs = RunStages.epochs
+
+    def spied(self: RunStages, *args: Any, **kwargs: Any) -> Any:
+        for batch in epochs(self, *args, **kwargs):
+            seen.append(batch.box)
+            yield batch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStages, "epochs", spied)
+        request = PlanRequest(method="supervised", settings=("method.epochs=2", *settings), **FIELDS)
+        out = tmp_path / str(len(settings))
+        run(resolve_plan(catalog, request), catalog, RunContext(out=out, cache=out / "cache"))
+    return torch.cat(seen)
+
+
+def test_no_clip_is_mirrored_and_the_crops_are_the_same(
+    toy_catalog: Catalog, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+):
+    usual = boxes_of(toy_catalog, tmp_path, monkeypatch)
+    plain = boxes_of(toy_catalog, tmp_path, monkeypatch, "method.random_flip=none")
+    assert 0.2 < float(usual[:, 4].mean()) < 0.8 and not plain[:, 4].any()
+    assert torch.equal(usual[:, :4], plain[:, :4])
+
+
+def test_the_default_is_not_in_the_plan(toy_catalog: Catalog):
+    def digest(*settings: str) -> str:
+        return resolve_plan(toy_catalog, PlanRequest(method="supervised", settings=settings, **FIELDS)).digest
+
+    assert digest("method.random_flip=half") == digest() != digest("method.random_flip=none")

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from benchmark_core.errors import ElrError, RunFailed, exit_call, unknown
-from benchmark_core.names import check_component_name, folder_dataset_name
+from benchmark_core.names import check_component_name, check_dataset_name, folder_dataset_name
 from benchmark_core.plugin_loading import GROUP, Owner, load_plugins
 from benchmark_core.specs import (
     KINDS,
@@ -235,7 +235,7 @@ def _offered(
         if not isinstance(spec, kind):
             raise ElrError(f"plugin {owner}: {hook}() returned {type(spec).__name__}, not {kind.__name__}")
         try:
-            check_component_name(spec.name)
+            (check_dataset_name if isinstance(spec, DatasetSpec) else check_component_name)(spec.name)
         except ElrError as error:
             raise ElrError(f"plugin {owner}: {error}") from error
         if spec.name in known or spec.name in specs:

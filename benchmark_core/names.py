@@ -40,6 +40,15 @@ def split_method(text: str) -> tuple[str, frozenset[str]]:
     return name.base, frozenset(name.variants)
 
 
+def check_dataset_name(name: str) -> str:
+    """Return `name`, which may be DATASET:TARGET for another target of a dataset's clips, such as `puppets:identity`.
+
+    Raises ElrError if a part has characters other than lower-case letters, digits, dots and dashes.
+    """
+    base, colon, target = name.partition(":")
+    return check_component_name(base) + (f":{check_component_name(target)}" if colon else "")
+
+
 def check_component_name(name: str) -> str:
     """Return `name`. Raises ElrError if it has characters other than lower-case letters, digits, dots and dashes."""
     if not _COMPONENT.fullmatch(name) or ".." in name:

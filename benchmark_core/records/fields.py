@@ -104,6 +104,13 @@ class DecisionsFields(TypedDict):
     truth: str
 
 
+class GuessFields(TypedDict):
+    """The scores of a guess that knows only a test clip's action, and its hits, packed like the record's."""
+
+    scores: dict[str, ScoreFields]
+    hits: str | None
+
+
 class Clips(TypedDict):
     """Number of training and test clips, unreadable clips, and number of clips shorter than the view (padded)."""
 
@@ -215,6 +222,7 @@ class RunRecord(_RunRecord, total=False):
         notes: remarks of the training that a reader of the score should know.
         timings: seconds of the last process; `train_all_s` adds the seconds of its stages in earlier processes.
         window_scores: scores over the windows of clips, n of them; their logits are not stored.
+        action_guess: what the names of the test clips' actions tell of the target, if the dataset names actions.
         fused: digests of the runs whose probabilities were averaged, one per modality of the plan.
         processor: generation and instruction set of the CPU; bits may differ between processors of one `device`.
         unlabelled, high_source, teacher: extra data that training used, if the plan names any.
@@ -226,6 +234,7 @@ class RunRecord(_RunRecord, total=False):
     own_controls: dict[str, str]
     idea_options: list[str]
     window_scores: dict[str, ScoreFields]
+    action_guess: GuessFields
     fused: list[str]
     notes: list[str]
     processor: str

@@ -23,9 +23,10 @@ from benchmark_core.provenance import file_digest, plugins_of, versions
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.runs.fold_data import Data
 from benchmark_core.runs.teachers import Teacher
+from benchmark_core.scoring.action_guess import guess
 from benchmark_core.scoring.predictions import read_predictions
-from benchmark_core.scoring.scores import Score
-from benchmark_core.specs import MethodSpec
+from benchmark_core.scoring.scores import Score, score
+from benchmark_core.specs import DatasetSpec, MethodSpec
 from benchmark_core.training.device import describe_device, describe_processor
 from benchmark_core.training.training import Training
 
@@ -91,6 +92,7 @@ def record_of(
             "primary": dataset.metric,
             **read_predictions(predictions).scored().to_json(dataset.metric),
             **({"window_scores": {k: asdict(score) for k, score in window_scores.items()}} if window_scores else {}),
+            **_action_guess(data, dataset),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},
             "dataset": {"manifest": data.index.digest(), "classes": len(dataset.classes)},
             **({"shared_clips": data.shared} if data.shared else {}),
@@ -113,6 +115,17 @@ def _extra_data(data: Data, teacher: Teacher | None) -> Mapping[str, Any]:
     """Return the record's entries for the extra data that the plan names."""
     entries = {"unlabelled": data.unlabelled, "high_source": data.hr_source, "teacher": teacher}
     return {key: entry.to_json() for key, entry in entries.items() if entry is not None}
+
+
+def _action_guess(data: Data, dataset: DatasetSpec) -> Mapping[str, Any]:
+    """Return the record's scores of a guess from the actions of the test clips, if the dataset names any."""
+    test = sorted(data.test, key=lambda clip: clip.id)  # as in the predictions
+    if not any(clip.action for clip in test):
+        return {}
+    truth = [data.test_views(high=False).targets(clips).numpy() for clips in (data.train, test)]
+    seen, asked = ([clip.action for clip in clips] for clips in (data.train, test))
+    scored = score(guess(seen, truth[0], asked, len(dataset.classes)), truth[1], dataset.classes)
+    return {"action_guess": {key: scored.to_json()[key] for key in ("scores", "hits")}}
 
 
 def _stages(training: Training) -> Mapping[str, Any]:

@@ -112,12 +112,15 @@ class Clip:
 
     id: unique in its dataset. target: class number; a tuple of class numbers if multi-label; None if unlabelled.
     group: the subject, or the film that the clip was cut from; validation splits keep groups together.
+    action: name of the action, if the target is something else, such as the person. A guess that knows nothing but this
+        name is scored beside the recognizer.
     """
 
     id: str
     source: Source
     target: int | tuple[int, ...] | None
     group: str = ""
+    action: str = ""
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -162,10 +165,16 @@ class Index:
         return tuple(self.by_id[key] for key in getattr(self.folds[fold], part))
 
     def digest(self) -> str:
-        """Return 16 hex digits over ids, targets, groups, folds, `contents`, keys of drawn clips and `whole`."""
+        """Return 16 hex digits over each clip's id, target, group and action, folds, `contents`, keys, and `whole`."""
         whole = [clip.id for clip in self.clips if isinstance(clip.source, VideoFile) and clip.source.whole]
         listing = [
-            [clip.id, clip.target, clip.group, clip.source.key if isinstance(clip.source, Drawn) else ""]
+            [
+                clip.id,
+                clip.target,
+                clip.group,
+                clip.source.key if isinstance(clip.source, Drawn) else "",
+                *([clip.action] if clip.action else []),
+            ]
             for clip in sorted(self.clips, key=lambda clip: clip.id)
         ]
         folds = {name: [sorted(fold.train), sorted(fold.test)] for name, fold in self.folds.items()}

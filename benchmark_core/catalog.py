@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from benchmark_core.errors import ElrError, RunFailed, exit_call, unknown
-from benchmark_core.names import check_component_name, check_dataset_name, folder_dataset_name
+from benchmark_core.names import ComponentName, check_component_name, check_dataset_name, folder_dataset_name
 from benchmark_core.plugin_loading import GROUP, Owner, load_plugins
 from benchmark_core.specs import (
     KINDS,
@@ -46,6 +46,10 @@ class Section(Mapping[str, S], Generic[S]):
                 low = (int(match[1]), int(match[2]))
                 return dataclasses.replace(spec, name=name, low=low)
         raise unknown(self.kind, name, self._specs)
+
+    def spec_of(self, text: str) -> S:
+        """Return the spec of a name, with variants or without: of `ixmas-12:epfl`, and of `puppets:identity`."""
+        return self[text if text in self else ComponentName.parse(text).base]
 
     def __contains__(self, name: object) -> bool:
         try:

@@ -90,7 +90,7 @@ def list_unlabelled(given: ClipSet, plan: Plan, bad_clips: str) -> Listed:
     those of the plan's fold, for another dataset those of the default protocol's first fold.
     ElrError if the lists are absent or have no such clip.
     """
-    own = ComponentName.parse(plan.dataset).base == ComponentName.parse(given.name).base
+    own = given.spec.named(plan.dataset)
     protocol, fold = (plan.protocol, plan.fold) if own else (given.spec.default_protocol, "")
     index = list_clips(given.spec, protocol, given.options, data=given.root, bad_clips="skip")
     clips = [index.by_id[key] for key in index.unlabelled] or _training_clips(given, protocol, fold, index, bad_clips)

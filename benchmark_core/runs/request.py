@@ -10,7 +10,6 @@ from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.names import ComponentName
 from benchmark_core.plans.plan import Plan
 from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 
@@ -96,7 +95,7 @@ def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "-
     """
     if dataset in catalog.folders:
         return catalog.folders[dataset]
-    spec = catalog.datasets[ComponentName.parse(dataset).base]
+    spec = catalog.datasets.spec_of(dataset)
     if spec.embedded:
         if given is not None:
             raise ElrError(f"dataset '{spec.name}' is drawn by code and reads no folder; remove {flag} {given}")

@@ -17,7 +17,6 @@ from benchmark_core.canonical import digest_of
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.view_plan import view_plan
 from benchmark_core.errors import ElrError
-from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import with_options
@@ -161,7 +160,7 @@ def _start(plan: Plan, components: Components) -> tuple[Path | None, RunRecord |
 
 def _same_dataset(theirs: Plan, plan: Plan, components: Components) -> bool:
     """Compare datasets without variants. Two folders of one template, `folder:a` and `folder:b`, are two datasets."""
-    return theirs.dataset == plan.dataset or ComponentName.parse(theirs.dataset).base == components.dataset.name
+    return theirs.dataset == plan.dataset or components.dataset.named(theirs.dataset)
 
 
 def _check_fold(where: str, theirs: Plan, plan: Plan, components: Components, what: str) -> None:

@@ -111,6 +111,11 @@ class DatasetSpec(Spec):
         """Whether it is a set of unlabelled clips: extra training data for a labelled dataset, never scored."""
         return not self.classes and self.at is None
 
+    def named(self, text: str) -> bool:
+        """Return whether `text` is its name, with variants or without."""
+        base, _, variants = text.partition(":")
+        return text == self.name or (base == self.name and set(variants.split("+")) <= set(self.variants))
+
     def at_folder(self, path: Path) -> DatasetSpec:
         """Return the dataset of a template at `path`, named TEMPLATE:FOLDER."""
         assert self.at is not None

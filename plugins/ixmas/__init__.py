@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from elrbench import DatasetSpec, Option, Protocol, hookimpl
@@ -108,10 +109,30 @@ IXMAS_12_JOINT = DatasetSpec(
 )
 
 
+_CLIPS = len(CAMERAS) * len(ACTORS) * len(ACTIONS)  # of each repetition
+IDENTITY = replace(
+    IXMAS_12,
+    name="ixmas-12:identity",
+    summary="1,800 clips of IXMAS with the ten actors as classes",
+    classes=ACTORS,
+    protocols={
+        "repetitions": Protocol(
+            summary="leave one of three repetitions of each action out, all cameras together; pooled",
+            folds=tuple(map(str, REPETITIONS)),
+            pooled=True,
+        )
+    },
+    counts={"repetitions": {str(number): ((len(REPETITIONS) - 1) * _CLIPS, _CLIPS) for number in REPETITIONS}},
+    variants={},
+    index="elrbench_plugins.ixmas.identity:read",
+    layout=IXMAS_12.layout.replace("--dataset ixmas-12:epfl", "--set dataset.release=epfl"),
+)
+
+
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Return IXMAS with eleven and with twelve actions, and with several cameras in a clip.
+    """Return IXMAS with eleven and with twelve actions, with several cameras in a clip, and with actors as classes.
 
     They are datasets of their own, as their scores are not comparable.
     """
-    return [IXMAS_11, IXMAS_12, IXMAS_12_JOINT]
+    return [IXMAS_11, IXMAS_12, IXMAS_12_JOINT, IDENTITY]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 CLASSES = ("walk", "sitdown", "standup", "falling", "sit", "lie", "stand")
@@ -16,6 +18,13 @@ DAYS = {  # recording day -> letters of its subjects, from the description of th
 PROTOCOLS = {"loso": tuple(DAYS), "loso-6": tuple(DAYS)[:3]}  # protocol -> days that it reads
 
 SUBJECTS = {name: tuple(one for day in days for one in DAYS[day]) for name, days in PROTOCOLS.items()}
+LIGHTS = ("dark", "light")  # the same scripts were recorded in a dark and in a lit room
+OF_PEOPLE = {  # protocol of nagoya-fir:identity -> protocol whose clips it has
+    "recordings": "loso",
+    "recordings-6": "loso-6",
+    "one-day": "loso",
+    "one-day-6": "loso-6",
+}
 _CLIPS = 280  # of each subject: 40 of each of seven classes
 
 
@@ -70,7 +79,42 @@ NAGOYA_FIR = _spec("nagoya-fir", CLASSES, "7 actions", "read")
 NAGOYA_FIR_5 = _spec("nagoya-fir-5", CLASSES_5, "5 actions (sit, lie and stand are one: 'stopping')", "read_5")
 
 
+IDENTITY = replace(
+    NAGOYA_FIR,
+    name="nagoya-fir:identity",
+    summary="9 people by their actions, 16x16 far-infrared array: what a thermal array gives away",
+    classes=SUBJECTS["loso"],
+    protocols={
+        "recordings": Protocol(
+            summary="nine people: train on recordings in the light, test on those in the dark, and vice versa",
+            folds=LIGHTS,
+            pooled=True,
+        ),
+        "recordings-6": Protocol(
+            summary="the same with the six people of the first three of four days", folds=LIGHTS, pooled=True
+        ),
+        "one-day": Protocol(
+            summary="people of one day only, who share a room: train in the light, test in the dark; a fold per day",
+            folds=PROTOCOLS["loso"],
+            pooled=True,
+        ),
+        "one-day-6": Protocol(
+            summary="the same on the first three of four days, with two people each",
+            folds=PROTOCOLS["loso-6"],
+            pooled=True,
+        ),
+    },
+    counts={},
+    index="elrbench_plugins.nagoya_fir.identity:read",
+    unspecified=(
+        *NAGOYA_FIR.unspecified,
+        "protocols: no paper asks who the person is. People of different days differ in the temperature of the room, "
+        "which `recordings` can tell and `one-day` cannot",
+    ),
+)
+
+
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
-    """Return Nagoya FIR with seven and with five actions: two datasets, as their scores are not comparable."""
-    return [NAGOYA_FIR, NAGOYA_FIR_5]
+    """Return Nagoya FIR with seven and with five actions, and with people as classes: scores are not comparable."""
+    return [NAGOYA_FIR, NAGOYA_FIR_5, IDENTITY]

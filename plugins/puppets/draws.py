@@ -12,7 +12,15 @@ GENERATOR_VERSION = 1  # part of each clip's key; increased when a pixel or a la
 
 Thing = TypeVar("Thing")
 
-SUBJECT, SCENE, MOTION, NOISE, CAST, PROGRAM = 1, 2, 3, 4, 5, 6  # streams: the scene of a clip never changes its noise
+SUBJECT, SCENE, MOTION, NOISE, CAST, PROGRAM, CLOTHES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+)  # streams: the scene of a clip never changes its noise
 
 
 class Draws:

@@ -17,12 +17,12 @@ from benchmark_core.specs import Value
 from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from elrbench_plugins.puppets.actions import ACTIONS, SINGLE
 from elrbench_plugins.puppets.camera import Camera, sway
-from elrbench_plugins.puppets.draws import GENERATOR_VERSION, MOTION, NOISE, SCENE, Draws
+from elrbench_plugins.puppets.draws import CLOTHES, GENERATOR_VERSION, MOTION, NOISE, SCENE, Draws
 from elrbench_plugins.puppets.keys import TEST_CLIPS, TEST_SUBJECTS, read_key
 from elrbench_plugins.puppets.person import person, shadow, stool, tempo
 from elrbench_plugins.puppets.raster import Colour, Shape, paint
 from elrbench_plugins.puppets.scene import background, clutter, expose, light
-from elrbench_plugins.puppets.subjects import hue, subject, vivid
+from elrbench_plugins.puppets.subjects import dressed, hue, subject, vivid
 
 TRAIN_PEOPLE, TEST_PEOPLE = 40, 60
 CAMERA = 10 * TEST_CLIPS  # distance of the numbers of two cameras' draws: above the number of any clip
@@ -30,15 +30,17 @@ CAMERA = 10 * TEST_CLIPS  # distance of the numbers of two cameras' draws: above
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
     """Return the clips, class by class, subject by subject. `root` and `protocol` are not used."""
+    return listed(options, test_people=range(TEST_SUBJECTS, TEST_SUBJECTS + TEST_PEOPLE))
+
+
+def listed(options: Mapping[str, Value], *, test_people: range) -> Index:
+    """Return the clips of the 40 training people, and test clips of `test_people`."""
     clips: list[Clip] = []
     parts: dict[str, list[str]] = {"train": [], "test": []}
-    for part, people, first, people_first in (
-        ("train", TRAIN_PEOPLE, 0, 0),
-        ("test", TEST_PEOPLE, TEST_CLIPS, TEST_SUBJECTS),
-    ):
+    for part, people, first in (("train", range(TRAIN_PEOPLE), 0), ("test", test_people, TEST_CLIPS)):
         for number in range(int(options[part])):
             target = number % len(SINGLE)
-            who = people_first + number // len(SINGLE) % people
+            who = people[number // len(SINGLE) % len(people)]
             key = {
                 "version": GENERATOR_VERSION,
                 "seed": options["draw_seed"],
@@ -49,6 +51,7 @@ def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Ind
                 "columns": options["columns"],
                 "frames": options["frames"],
                 **({"cameras": cameras} if (cameras := int(options.get("cameras", 1))) > 1 else {}),
+                **({"clothes": "any"} if options.get("clothes") == "any" else {}),
             }
             name = f"{part}-{number:05d}"
             source = Drawn("elrbench_plugins.puppets.single:render", json.dumps(key, sort_keys=True))
@@ -94,6 +97,8 @@ def _seen(
     rows, columns, seed = fields["rows"], fields["columns"], fields["seed"]
     clip = fields["clip"] + number * CAMERA  # cameras differ in scene and noise, not in motion
     action, who = ACTIONS[fields["action"]], subject(seed, fields["subject"])
+    if fields.get("clothes") == "any":
+        who = dressed(who, Draws(CLOTHES, seed, fields["clip"]))
     motion, scene = Draws(MOTION, seed, fields["clip"]), Draws(SCENE, seed, clip)
     frames = max(fields["frames"] + int(motion.between(-4, 5)), 1)
     how = tempo(motion, action, who)

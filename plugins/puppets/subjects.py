@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elrbench_plugins.puppets.draws import SUBJECT, Draws
 from elrbench_plugins.puppets.figure import Body
@@ -84,4 +84,16 @@ def subject(seed: int, number: int) -> Subject:
         amplitude=draws.between(0.88, 1.12),
         pace=draws.between(0.88, 1.12),
         stoop=draws.between(-0.02, 0.10),
+    )
+
+
+def dressed(who: Subject, draws: Draws) -> Subject:
+    """Return the person in other clothes: new colours, sleeves and trousers, the same body, skin, hair and habits."""
+    return replace(
+        who,
+        top=hue(draws, 0.03, 0.75),
+        bottom=hue(draws, 0.03, 0.55),
+        shoes=hue(draws, 0.05, 0.9),
+        short_sleeves=draws.chance(0.4),
+        short_trousers=draws.chance(0.25),
     )

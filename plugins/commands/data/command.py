@@ -12,7 +12,6 @@ from benchmark_core.cli.app import Group
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import bad_clips_flag, cache_flag, json_flag, plugin_flag
 from benchmark_core.errors import unknown
-from benchmark_core.names import ComponentName
 from benchmark_core.plans.plan import read_size
 from benchmark_core.runs.request import cache_folder, data_root
 from elrbench_plugins.commands.data.text import describe, info_text, prepare_text, verify_text
@@ -68,7 +67,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     catalog = load_catalog(extra=plugins)
     if name not in catalog.datasets:  # a template such as `folder` is described without a folder, too
         catalog, name = catalog.with_folder(name)
-    facts = describe(catalog.datasets[name if name in catalog.datasets else ComponentName.parse(name).base])
+    facts = describe(catalog.datasets.spec_of(name))
     if as_json:
         print_json(facts)
     else:

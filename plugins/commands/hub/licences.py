@@ -25,8 +25,8 @@ def data_licences(plan: Mapping[str, object], catalog: Catalog, stated: str = ""
     found = {}
     for field in ("dataset", "unlabelled", "high_source"):
         if name := str(plan.get(field) or ""):
-            base = ComponentName.parse(name).base
-            known = catalog.datasets[base].licence if base in catalog.datasets else ""
+            names = (name, ComponentName.parse(name).base)
+            known = next((catalog.datasets[one].licence for one in names if one in catalog.datasets), "")
             found[name] = (stated if field == "dataset" and stated else known) or UNKNOWN
     return found
 

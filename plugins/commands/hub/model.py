@@ -152,7 +152,7 @@ def _record_next_to(path: Path, digest: str) -> RunRecord | None:
 
 
 def _spec(catalog: Catalog, kind: str, name: str) -> Spec:
-    return catalog.sections[kind][ComponentName.parse(name).base]
+    return catalog.sections[kind].spec_of(name)
 
 
 def _size(plan: Mapping[str, Any], catalog: Catalog, *, oracle: bool) -> str:
@@ -160,7 +160,7 @@ def _size(plan: Mapping[str, Any], catalog: Catalog, *, oracle: bool) -> str:
     if oracle:
         return "x".join(map(str, plan.get("teacher_size") or plan["size"]))
     low = find(catalog.degradations, plan["degradation"])[0].low
-    low = low or catalog.datasets[ComponentName.parse(plan["dataset"]).base].recorded_size
+    low = low or catalog.datasets.spec_of(plan["dataset"]).recorded_size
     return "as recorded" if low is None else "x".join(map(str, low))
 
 

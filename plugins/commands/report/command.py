@@ -10,7 +10,6 @@ import click
 from benchmark_core.cli.console import ConsoleReporter, print_json
 from benchmark_core.cli.flags import cache_flag, data_flag, device_flag, json_flag, plugin_flag
 from benchmark_core.errors import ElrError
-from benchmark_core.names import ComponentName
 from benchmark_core.runs.request import cache_folder, data_root
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def data_folder(catalog: Catalog, dataset: str, data: Path | None) -> Path | Non
     Raises ElrError if it is not known. A record names a dataset of your own, such as `folder:my-clips`, without its
     folder.
     """
-    base = catalog.datasets[ComponentName.parse(dataset).base]
+    base = catalog.datasets.spec_of(dataset)
     if data is None and base.at is not None and dataset not in catalog.folders:
         raise ElrError(f"the record does not name the folder of dataset '{dataset}'; pass --data DIR")
     return data_root(catalog, dataset, data)

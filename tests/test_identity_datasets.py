@@ -1,0 +1,107 @@
+"""Datasets whose target is the person: puppets, Nagoya FIR and IXMAS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tables_of_frames import write_nagoya
+from test_ixmas import record
+
+from benchmark_core.catalog import Catalog
+from benchmark_core.errors import ElrError
+from benchmark_core.names import check_dataset_name
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
+from benchmark_core.progress import Silent
+from benchmark_core.records.record import read_record
+from benchmark_core.runs.context import RunContext
+from benchmark_core.runs.runner import run
+from benchmark_core.specs import defaults
+from benchmark_core.specs.index import Drawn, Index
+from elrbench_plugins.nagoya_fir import CLASSES
+from elrbench_plugins.puppets.single import render
+
+
+def listed(catalog: Catalog, name: str, root: Path | None, protocol: str = "", **options: object) -> Index:
+    spec = catalog.datasets[name]
+    return spec.read_index(root, protocol or spec.default_protocol, {**defaults(spec), **options})  # type: ignore[dict-item]
+
+
+def people_in(index: Index, fold: str, part: str) -> set[object]:
+    return {clip.target for clip in index.split(fold, part)}
+
+
+def test_puppets_ask_who_acts_in_the_training_clips_of_the_action_dataset(catalog: Catalog) -> None:
+    sizes = {"train": 480, "test": 480}
+    actions, people = (listed(catalog, name, None, **sizes) for name in ("puppets", "puppets:identity"))
+    for action, person in zip(actions.split("1", "train"), people.split("1", "train"), strict=True):
+        assert person.source == action.source
+        assert person.action == catalog.datasets["puppets"].classes[action.labels[0]]
+        assert person.group == f"subject-{person.target:04d}"
+    assert people_in(people, "1", "train") == people_in(people, "1", "test") == set(range(40))
+    keys = {clip.source.key for clip in people.clips if isinstance(clip.source, Drawn)}
+    assert len(keys) == 960  # no test clip is a training clip
+
+
+def test_other_clothes_leave_body_and_movement(catalog: Catalog) -> None:
+    small = {"train": 1, "test": 1, "rows": 32, "columns": 42, "frames": 6}
+    own, other = (
+        listed(catalog, "puppets:identity", None, clothes=clothes, **small).clips[0] for clothes in ("own", "any")
+    )
+    assert isinstance(own.source, Drawn) and isinstance(other.source, Drawn)
+    assert set(json.loads(other.source.key)) - set(json.loads(own.source.key)) == {"clothes"}
+    [one], [two] = render(own.source.key), render(other.source.key)
+    seen, again = (np.stack(frames.planes).astype(int) for frames in (one, two))
+    assert seen.shape == again.shape  # as many frames: the motion is the same
+    changed = (seen != again).any(axis=(0, 1)).mean()
+    assert 0.01 < changed < 0.5  # the figure, not its surroundings
+
+
+@pytest.mark.parametrize(("protocol", "people", "folds"), [("recordings", 9, 2), ("recordings-6", 6, 2)])
+def test_nagoya_is_trained_in_the_light_and_tested_in_the_dark(
+    catalog: Catalog, tmp_path: Path, protocol: str, people: int, folds: int
+) -> None:
+    index = listed(catalog, "nagoya-fir:identity", write_nagoya(tmp_path / "nagoya"), protocol)
+    assert len(index.folds) == folds
+    for name, fold in index.folds.items():
+        assert fold.test and all(f"_{name}" in key for key in fold.test)
+        assert set(fold.train) == set(index.by_id) - set(fold.test)
+    assert {clip.target for clip in index.clips} == set(range(people))
+    assert {clip.action for clip in index.clips} <= set(CLASSES)
+
+
+def test_one_day_has_the_people_of_that_day(catalog: Catalog, tmp_path: Path) -> None:
+    index = listed(catalog, "nagoya-fir:identity", write_nagoya(tmp_path / "nagoya"), "one-day-6")
+    assert list(index.folds) == ["20170203", "20170206", "20170209"]
+    assert people_in(index, "20170206", "train") == {2, 3}
+    assert people_in(index, "20170206", "test") <= {2, 3}
+    assert all(clip.id.startswith("20170206_") for clip in index.split("20170206", "train"))
+
+
+def test_a_repetition_of_ixmas_is_left_out(catalog: Catalog, tmp_path: Path) -> None:
+    for name in ("alba1", "alba2", "alba3", "amel1", "amel2", "amel3"):
+        record(tmp_path, name, cameras=("cam0",))
+    index = listed(catalog, "ixmas-12:identity", tmp_path)
+    for fold in "123":
+        assert {clip.id.split("_")[0][-1] for clip in index.split(fold, "test")} == {fold}
+        assert people_in(index, fold, "test") == people_in(index, fold, "train") == {0, 1}
+
+
+def test_a_run_records_what_the_action_alone_tells(toy_catalog: Catalog, tmp_path: Path) -> None:
+    request = PlanRequest(method="supervised", dataset="puppets:identity", backbone="toynet", budget="smoke")
+    plan = resolve_plan(toy_catalog, request)
+    context = RunContext(out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+    run(plan, toy_catalog, context)
+    [path] = (tmp_path / "out").glob("supervised-*[0-9a-f].json")
+    guess = read_record(path)["action_guess"]
+    # 48 training clips are of four people, each in every action once: the action tells nothing.
+    assert guess["scores"]["top1"]["value"] == 0.25
+    assert guess["hits"]
+
+
+@pytest.mark.parametrize("name", ["Puppets:identity", "puppets:", ":identity", "puppets:who:where", "puppets:a+b"])
+def test_names_that_are_no_target_of_a_dataset(name: str) -> None:
+    with pytest.raises(ElrError, match="cannot name a component"):
+        check_dataset_name(name)

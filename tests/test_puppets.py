@@ -19,7 +19,7 @@ from elrbench_plugins.puppets.draws import GENERATOR_VERSION, Draws
 from elrbench_plugins.puppets.figure import Body, bend, joints
 from elrbench_plugins.puppets.raster import Capsule, Plate, paint
 
-SPECS = {spec.name: spec for spec in puppets.elr_datasets()}
+SPECS = {spec.name: spec for spec in puppets.elr_datasets() if "subjects" in spec.protocols}
 # sha256 of the first clip of each set and of a later one. A change here is a change of GENERATOR_VERSION.
 HASHES = {
     "puppets": ("97c9e7e29ec9a617", "7b48e86751ea1d90"),

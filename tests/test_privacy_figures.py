@@ -88,7 +88,8 @@ def test_enhancers_are_compared_on_one_view(tmp_path: Path):
     found = one(tmp_path)
     assert [row.enhancer for row in found.rows] == ["none", "zoom", "dbpn"]  # by parameters, not by name
     assert [(each.after.enhancer, each.before.enhancer) for each in found.contrasts] == [
-        ("zoom", "none"),
+        ("dbpn", "zoom"),  # the same network
+        ("zoom", "none"),  # another network of the same method
         ("dbpn", "none"),
     ]
     assert found.best("average-12x16") is found.rows[2]

@@ -247,20 +247,21 @@ def _order(row: Leakage) -> tuple[Any, ...]:
 
 
 def _contrasts(rows: Sequence[Leakage]) -> tuple[list[Contrast], list[str]]:
-    """Compare each network on a view with the same network on its first view, and enhancers on one view."""
+    """Compare each attacker with itself on its first view, and on one view its enhancers and a method's networks."""
     across_views = (_network_name, lambda row: row.view)  # rows of one group, and what must differ in a pair
-    across_enhancers = (lambda row: (row.view, row.attack.first["plan"]["method"]), lambda row: row.enhancer)
-    pairs = []
-    for group_of, differs in (across_views, across_enhancers):
+    across_enhancers = (lambda row: (row.view, row.attacker), lambda row: row.enhancer)
+    across_networks = (lambda row: (row.view, row.attack.first["plan"]["method"]), lambda row: row.attacker)
+    pairs: dict[tuple[int, int], tuple[Leakage, Leakage]] = {}
+    for group_of, differs in (across_views, across_enhancers, across_networks):
         groups: dict[Any, list[Leakage]] = {}
         for row in rows:
             if row.score is not None and not row.informed:
                 groups.setdefault(group_of(row), []).append(row)
         for first, *others in groups.values():
-            pairs += [(other, first) for other in others if differs(other) != differs(first)]
+            pairs |= {(id(other), id(first)): (other, first) for other in others if differs(other) != differs(first)}
     found: list[Contrast] = []
     remarks: dict[str, None] = {}
-    for after, before in pairs:
+    for after, before in pairs.values():
         try:
             pairing = pair_groups(after.attack.scored, before.attack.scored, across_degradations=True)
             found.append(Contrast(after=after, before=before, comparison=compare_pairs(pairing)))

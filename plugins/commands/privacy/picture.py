@@ -15,7 +15,7 @@ from elrbench_plugins.commands.privacy.leakage import Findings, Leakage, pareto
 from elrbench_plugins.pages.svg import circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 980, 480
-LEFT, RIGHT, TOP, BOTTOM = 56, 420, 34, 62  # margins in pixels; names stand in the right margin
+LEFT, RIGHT, TOP, BOTTOM = 56, 420, 46, 62  # margins in pixels; names stand in the right margin
 ROW = 15  # pixels from one name to the next
 SMALLEST, LARGEST = 3.5, 9.0  # radius of a point
 COLOURS = ("#1f5fa8", "#9a5b00", "#1b7a3d", "#8a2a6b", "#6b6b6b", "#a8371f")
@@ -65,13 +65,16 @@ def privacy_picture(findings: Findings) -> bytes | None:
     for score in steps(y.low, y.high):
         parts += [line((LEFT, y(score)), (WIDTH - RIGHT, y(score)), "#dddddd")]
         parts += [text(LEFT - 8, y(score) + 4, f"{score:g}", anchor="end")]
-    for name, level in _levels(findings).items():
+    for row, (name, level) in enumerate(_levels(findings).items()):
         parts += [line((x(level), TOP), (x(level), HEIGHT - BOTTOM), "#a8371f", 1, 0.6)]
-        parts += [text(x(level) + 3, TOP + 10, name, size=10, colour="#a8371f")]
+        parts += [text(x(level) + 3, TOP + 10 + 12 * row, name, size=10, colour="#a8371f")]  # they may be close
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(text(middle, HEIGHT - 28, f"{findings.target} {metric} (%) of the best attacker", anchor="middle"))
     parts.append(text(middle, HEIGHT - 12, "left and up is better; filled: no other is better in all", anchor="middle"))
-    parts.append(text(LEFT, TOP - 4, f"action {acted.first['primary']} (%)", size=10))
+    parts.append(text(LEFT, TOP - 6, f"action {acted.first['primary']} (%)"))
+    parts.append(
+        text(WIDTH - RIGHT + 12, TOP - 6, f"number, action / {findings.target}, MACs, view, attacker", bold=True)
+    )
     views = {view: COLOURS[number % len(COLOURS)] for number, view in enumerate(findings.views)}
     radius = _radii(points)
     for rank, point in enumerate(sorted(points, key=lambda point: -point.acted.mean)):

@@ -99,7 +99,8 @@ def test_every_component_of_the_list_is_in(catalog):
     for plural, text in rows.items():
         section = getattr(catalog, plural)
         shown = {name.split(":")[0] for name in re.findall(r"`([\w:.-]+)`", text)}
-        assert set(section) <= shown, f"{plural}: the README leaves out {sorted(set(section) - shown)}"
+        offered = {name.split(":")[0] for name in section}
+        assert offered <= shown, f"{plural}: the README leaves out {sorted(offered - shown)}"
         assert all(name in section for name in shown - {"pretrained"}), f"{plural}: {sorted(shown)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
 from benchmark_core.specs.index import Index, VideoFile
 from elrbench_plugins.commands.data.verify import verify
+from elrbench_plugins.hmdb51.index import source_video
 from elrbench_plugins.pa_hmdb51 import ATTRIBUTES, FOLDS, SPECS, TESTED, TRIMMED, VALUES, WHOLE, classes_of
 from elrbench_plugins.pa_hmdb51.index import fold_of
 from elrbench_plugins.pa_hmdb51.labels import Labels, read_labels
@@ -273,7 +275,8 @@ REAL = Path(os.environ.get("ELRBENCH_DATA", "/nowhere")) / "pa-hmdb51"
 @pytest.mark.skipif(not REAL.is_dir(), reason="ELRBENCH_DATA has no pa-hmdb51")
 def test_the_published_labels() -> None:
     labels = list(read_labels(REAL, "pa-hmdb51", ""))
-    assert len(labels) == sum(TESTED[WHOLE]) == 515
+    tested = Counter(fold_of(source_video(one.file.removesuffix(".avi"), one.action)) for one in labels)
+    assert tuple(tested[fold] for fold in FOLDS) == TESTED[WHOLE] and len(labels) == 515
     for attribute in ATTRIBUTES:
         assert {one.of_most_frames(attribute) for one in labels} == set(range(len(classes_of(attribute))))
     frames = sum(one.frames for each in labels for one in each.ranges["gender"])

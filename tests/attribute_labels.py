@@ -10,7 +10,8 @@ from typing import Any
 
 from videos import random_planes, write_planes
 
-from elrbench_plugins.pa_hmdb51 import ACTIONS, ATTRIBUTES, FOLDS
+from elrbench_plugins.hmdb51 import CLASSES as ACTIONS
+from elrbench_plugins.pa_hmdb51 import ATTRIBUTES, FOLDS
 from elrbench_plugins.pa_hmdb51.index import fold_of
 
 Entry = dict[str, Any]

@@ -12,11 +12,12 @@ from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec, Value
 from benchmark_core.specs.index import Clip, Fold, Index, VideoFile
 from elrbench_plugins.dataset_lists import files_by_name, find, levelled
+from elrbench_plugins.hmdb51 import CLASSES as ACTIONS
 from elrbench_plugins.hmdb51.index import level_name, listed, source_video
 from elrbench_plugins.jhmdb import CLASSES as JHMDB_ACTIONS
 from elrbench_plugins.jhmdb import JHMDB
 from elrbench_plugins.jhmdb.index import OWN_SPLITS
-from elrbench_plugins.pa_hmdb51 import ACTIONS, FOLDS, SPECS, TRIMMED, VIDEOS, WHOLE
+from elrbench_plugins.pa_hmdb51 import FOLDS, SPECS, TRIMMED, VIDEOS, WHOLE
 from elrbench_plugins.pa_hmdb51.labels import Labels, read_labels
 
 

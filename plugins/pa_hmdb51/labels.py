@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from benchmark_core.errors import ElrError
-from elrbench_plugins.pa_hmdb51 import ACTIONS, ATTRIBUTES, COEXISTING, LABELS, SEVERAL, VALUES, classes_of, dashed
+from elrbench_plugins.hmdb51 import CLASSES as ACTIONS
+from elrbench_plugins.pa_hmdb51 import ATTRIBUTES, COEXISTING, LABELS, SEVERAL, VALUES, classes_of, dashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +111,5 @@ def _values(where: str, attribute: str, value: object) -> tuple[int, ...]:
     return tuple(sorted(set(values)))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

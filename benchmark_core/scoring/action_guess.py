@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmark_core.scoring.statistics import Floats
 
 ALL = (
-    1e-3  # weight of all training clips beside those of the action: it decides ties and actions without training clips
+    1e-3  # weight of all training clips next to those of the action: it decides ties and actions without training clips
 )
 
 

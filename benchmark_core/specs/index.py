@@ -113,7 +113,7 @@ class Clip:
     id: unique in its dataset. target: class number; a tuple of class numbers if multi-label; None if unlabelled.
     group: the subject, or the film that the clip was cut from; validation splits keep groups together.
     action: name of the action, if the target is something else, such as the person. A guess that knows nothing but this
-        name is scored beside the recognizer.
+        name is scored next to the recognizer.
     """
 
     id: str

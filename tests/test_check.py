@@ -6,12 +6,15 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from benchmark_core import plugin_loading
 from benchmark_core.catalog import load_catalog
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from elrbench_plugins.commands.check import find_plugin as finding_plugins
+from elrbench_plugins.commands.check.assertions import CheckFailed, gradients_and_state
 from elrbench_plugins.commands.check.check import Finding, check_plugin
 from elrbench_plugins.commands.check.imports import torch_import
 
@@ -79,10 +82,11 @@ def elr_methods():
 """
 
 
-def findings(tmp_path, text: str) -> list[Finding]:
+def findings(tmp_path, text: str, *others: str) -> list[Finding]:
     path = tmp_path / "broken.py"
     path.write_text(HEAD + text, encoding="utf-8")
-    return list(check_plugin(load_catalog([str(path)], entry_points=False), "broken", work=tmp_path / "work"))
+    catalog = load_catalog([*others, str(path)], entry_points=False)
+    return list(check_plugin(catalog, "broken", work=tmp_path / "work"))
 
 
 def failure(tmp_path, text: str) -> tuple[str, str]:
@@ -102,9 +106,30 @@ def test_a_sound_backbone_passes(tmp_path):
     made = findings(tmp_path, NETWORK.format(**USUAL).replace("self.spare", "spare"))
     assert [finding.check for finding in made] == [
         "installed", "builds", "returns the right shapes", "gradients reach every parameter", "restores its state",
-        "trains in a smoke run",
+        "resolves to a plan", "trains in a smoke run",
     ]  # fmt: skip
     assert {finding.outcome for finding in made} == {"ok"}
+
+
+def test_a_sound_backbone_that_works_at_the_low_size_passes(tmp_path):
+    text = NETWORK.format(**USUAL).replace("self.spare", "spare").replace("stages=", "native=True, stages=")
+    made = findings(tmp_path, text, "elrbench_plugins.interpolation")  # it has the enhancer 'none'
+    assert {finding.outcome for finding in made} == {"ok"} and made[-1].check == "trains in a smoke run"
+
+
+def test_a_head_without_parameters_needs_no_gradient():
+    """The classifier of the backbone is not used, and nothing else has parameters."""
+    unused = ("fc.weight", "fc.bias")
+
+    def checks(unused: tuple[str, ...]) -> list[str]:
+        def build() -> nn.Module:
+            return nn.ModuleDict({"fc": nn.Linear(2, 2)})
+
+        return list(gradients_and_state(build(), lambda module: torch.ones(2, 2), build, unused))
+
+    assert checks(unused) == ["gradients reach every parameter", "restores its state"]
+    with pytest.raises(CheckFailed, match="no gradient reaches any parameter"):
+        checks(())
 
 
 @pytest.mark.parametrize(

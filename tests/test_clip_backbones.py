@@ -57,7 +57,7 @@ def test_conformance(name, folder, catalog: Catalog):
     made = list(checks.steps(catalog.backbones[name]))
     assert made[1:] == [
         "builds", "returns the right shapes", "gradients reach every parameter", "restores its state",
-        "trains in a smoke run",
+        "resolves to a plan", "trains in a smoke run",
     ]  # fmt: skip
 
 

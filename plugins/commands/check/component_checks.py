@@ -169,10 +169,15 @@ class ComponentChecks:
             yield f"loads weights '{name}'"
             spec.load(target)(built)
             require(bool(torch.isfinite(logits(built.eval())).all()), "its logits are not finite with these weights")
-        sampling = spec.sampling if spec.dims == 3 else "2x1"
-        yield from self.smoke_run(
-            self.plan(backbone=spec.name, weights="scratch", modality=spec.modality, sampling=sampling, size="64x96")
+        yield "resolves to a plan"
+        plan = self.plan(
+            backbone=spec.name,
+            weights="scratch",
+            modality=spec.modality,
+            sampling=spec.sampling if spec.dims == 3 else "2x1",
+            size=None if spec.native else f"{SIZE[0]}x{SIZE[1]}",  # a native backbone has the low size
         )
+        yield from self.smoke_run(plan)
 
     def method(self, spec: MethodSpec) -> Iterator[str]:
         """Check the recognizer of a plan with the method's default components, and one run."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from videos import labelled
 
 from benchmark_core import plugin_loading
 from benchmark_core.catalog import load_catalog
@@ -15,7 +16,8 @@ from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from elrbench_plugins.commands.check import find_plugin as finding_plugins
 from elrbench_plugins.commands.check.assertions import CheckFailed, gradients_and_state
-from elrbench_plugins.commands.check.check import Finding, check_plugin
+from elrbench_plugins.commands.check.check import Finding, check_components, check_plugin
+from elrbench_plugins.commands.check.dataset_checks import few_clips
 from elrbench_plugins.commands.check.imports import torch_import
 
 HEAD = """
@@ -200,6 +202,24 @@ def test_a_broken_method_is_named(tmp_path, fitted, detail):
 def test_a_dataset_in_a_folder_is_skipped_without_it(tmp_path, catalog):
     made = list(check_plugin(catalog, "elrbench_plugins.jhmdb", work=tmp_path))
     assert made[-1].outcome == "skipped" and "--data DIR" in made[-1].detail
+
+
+def test_few_clips_are_of_as_many_classes_as_possible(tmp_path, catalog):
+    spec = catalog.datasets["folder"].at_folder(labelled(tmp_path / "mine"))  # two classes, 2 + 2 clips of each
+    index = few_clips(spec, train=3, test=1).read_index(tmp_path / "mine", "split", {})
+    fold = index.folds["1"]
+    assert [Path(clip).parts[1] for clip in fold.train] == ["bright & big", "dark!", "bright & big"]
+    assert len(fold.test) == 1 and set(index.by_id) == {*fold.train, *fold.test}
+
+
+def test_a_dataset_whose_clips_are_here_trains_on_a_few_of_them(tmp_path, catalog):
+    root = labelled(tmp_path / "mine")
+    made = list(check_components(catalog, [catalog.datasets["folder"]], work=tmp_path / "w", data={"folder": root}))
+    assert made[-1] == Finding("dataset folder", "trains in a smoke run", "ok")
+    (root / "train" / "dark!" / "clip (1).avi").write_bytes(b"no video")
+    made = list(check_components(catalog, [catalog.datasets["folder"]], work=tmp_path / "v", data={"folder": root}))
+    assert (made[-1].check, made[-1].outcome) == ("trains in a smoke run", "failed")
+    assert "clip (1).avi" in made[-1].detail
 
 
 @pytest.mark.parametrize(

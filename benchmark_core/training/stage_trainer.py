@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -84,7 +85,9 @@ class StageTrainer(StageRunner):
         folder = self._folder(self._cache, stage)
         if self._spare is not None and (self._refit or folder.finished() is None):
             folder = self._folder(self._spare, stage)
+        began = time.monotonic()
         with folder.locked():
+            waited = time.monotonic() - began  # another process trained the stage meanwhile
             note = None if self._refit else folder.finished()
             reused = note is not None
             if note is None:
@@ -113,7 +116,7 @@ class StageTrainer(StageRunner):
                 "key": key.digest,
                 "reused": reused,
                 "seconds": note["seconds"],
-                "earlier": earlier,
+                "earlier": max(earlier - waited, 0.0),  # this process's own time contains the wait
                 "updates": note["updates"],
                 "history": note["history"],
                 "device": note["device"],

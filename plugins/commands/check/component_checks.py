@@ -172,8 +172,9 @@ class ComponentChecks:
         named = not spec.stages or len(maps) == len(spec.stages)
         require(named, f"it returns {len(maps)} stage maps, but names {len(spec.stages)} stages")
         require(all(stage.shape[0] == BATCH for stage in maps), "a stage map has another batch size than the input")
-        require_shape(built.pool(maps[-1]), (BATCH, built.num_features))
-        require_shape(logits(built), (BATCH, CLASSES))
+        features = built.pool(maps[-1])
+        require_shape(features, (BATCH, built.num_features))
+        require_shape(built.get_classifier()(features), (BATCH, CLASSES))
         yield from gradients_and_state(built, logits, lambda: spec.build(CLASSES))
         for name, target in spec.weights.items():
             yield f"loads weights '{name}'"

@@ -6,13 +6,18 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
+from videos import labelled
 
 from benchmark_core import plugin_loading
 from benchmark_core.catalog import load_catalog
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
 from elrbench_plugins.commands.check import find_plugin as finding_plugins
-from elrbench_plugins.commands.check.check import Finding, check_plugin
+from elrbench_plugins.commands.check.assertions import CheckFailed, gradients_and_state
+from elrbench_plugins.commands.check.check import Finding, check_components, check_plugin
+from elrbench_plugins.commands.check.dataset_checks import few_clips
 from elrbench_plugins.commands.check.imports import torch_import
 
 HEAD = """
@@ -79,10 +84,11 @@ def elr_methods():
 """
 
 
-def findings(tmp_path, text: str) -> list[Finding]:
+def findings(tmp_path, text: str, *others: str) -> list[Finding]:
     path = tmp_path / "broken.py"
     path.write_text(HEAD + text, encoding="utf-8")
-    return list(check_plugin(load_catalog([str(path)], entry_points=False), "broken", work=tmp_path / "work"))
+    catalog = load_catalog([*others, str(path)], entry_points=False)
+    return list(check_plugin(catalog, "broken", work=tmp_path / "work"))
 
 
 def failure(tmp_path, text: str) -> tuple[str, str]:
@@ -102,9 +108,30 @@ def test_a_sound_backbone_passes(tmp_path):
     made = findings(tmp_path, NETWORK.format(**USUAL).replace("self.spare", "spare"))
     assert [finding.check for finding in made] == [
         "installed", "builds", "returns the right shapes", "gradients reach every parameter", "restores its state",
-        "trains in a smoke run",
+        "resolves to a plan", "trains in a smoke run",
     ]  # fmt: skip
     assert {finding.outcome for finding in made} == {"ok"}
+
+
+def test_a_sound_backbone_that_works_at_the_low_size_passes(tmp_path):
+    text = NETWORK.format(**USUAL).replace("self.spare", "spare").replace("stages=", "native=True, stages=")
+    made = findings(tmp_path, text, "elrbench_plugins.interpolation")  # it has the enhancer 'none'
+    assert {finding.outcome for finding in made} == {"ok"} and made[-1].check == "trains in a smoke run"
+
+
+def test_a_head_without_parameters_needs_no_gradient():
+    """The classifier of the backbone is not used, and nothing else has parameters."""
+    unused = ("fc.weight", "fc.bias")
+
+    def checks(unused: tuple[str, ...]) -> list[str]:
+        def build() -> nn.Module:
+            return nn.ModuleDict({"fc": nn.Linear(2, 2)})
+
+        return list(gradients_and_state(build(), lambda module: torch.ones(2, 2), build, unused))
+
+    assert checks(unused) == ["gradients reach every parameter", "restores its state"]
+    with pytest.raises(CheckFailed, match="no gradient reaches any parameter"):
+        checks(())
 
 
 @pytest.mark.parametrize(
@@ -175,6 +202,24 @@ def test_a_broken_method_is_named(tmp_path, fitted, detail):
 def test_a_dataset_in_a_folder_is_skipped_without_it(tmp_path, catalog):
     made = list(check_plugin(catalog, "elrbench_plugins.jhmdb", work=tmp_path))
     assert made[-1].outcome == "skipped" and "--data DIR" in made[-1].detail
+
+
+def test_few_clips_are_of_as_many_classes_as_possible(tmp_path, catalog):
+    spec = catalog.datasets["folder"].at_folder(labelled(tmp_path / "mine"))  # two classes, 2 + 2 clips of each
+    index = few_clips(spec, train=3, test=1).read_index(tmp_path / "mine", "split", {})
+    fold = index.folds["1"]
+    assert [Path(clip).parts[1] for clip in fold.train] == ["bright & big", "dark!", "bright & big"]
+    assert len(fold.test) == 1 and set(index.by_id) == {*fold.train, *fold.test}
+
+
+def test_a_dataset_whose_clips_are_here_trains_on_a_few_of_them(tmp_path, catalog):
+    root = labelled(tmp_path / "mine")
+    made = list(check_components(catalog, [catalog.datasets["folder"]], work=tmp_path / "w", data={"folder": root}))
+    assert made[-1] == Finding("dataset folder", "trains in a smoke run", "ok")
+    (root / "train" / "dark!" / "clip (1).avi").write_bytes(b"no video")
+    made = list(check_components(catalog, [catalog.datasets["folder"]], work=tmp_path / "v", data={"folder": root}))
+    assert (made[-1].check, made[-1].outcome) == ("trains in a smoke run", "failed")
+    assert "clip (1).avi" in made[-1].detail
 
 
 @pytest.mark.parametrize(

@@ -392,14 +392,15 @@ def test_a_run_writes_nowhere_else(finished):
 
 
 def test_a_second_run_reuses_the_stage(finished, call, monkeypatch, tmp_path):
-    folder, told, _ = finished
+    folder, told, progress = finished
     monkeypatch.chdir(folder)
     code, out, err = call(*SMALL_RUN, "--cache", "cache", "--out", str(tmp_path))
     value = told["record"]["scores"]["top1"]["value"]
     assert code == 0
     assert out.splitlines()[1].split()[:2] == ["top1", f"{100 * value:.1f}"]
     assert out.splitlines()[-1] == f"run folder: {tmp_path}"
-    assert "student: reused" in err
+    (spent,) = re.findall(r"^student: trained in (.+)$", progress, re.MULTILINE)
+    assert f"student: reused from the cache, where it was trained in {spent}\n" in err
 
 
 def test_publish_and_leaderboard(finished, call, monkeypatch, tmp_path):
@@ -538,7 +539,7 @@ def test_plain_lines_without_a_terminal():
         for step in range(4):
             advance(1, label=f"student, epoch {step // 2 + 1}/2", loss=0.25)
     (line,) = stream.getvalue().splitlines()
-    assert line.startswith("student, epoch 2/2") and "4/4 steps" in line and "loss 0.25" in line
+    assert re.fullmatch(r"student, epoch 2/2: 4/4 steps in \d+\.\d s, loss 0\.25", line)
 
 
 def test_plain_lines_come_every_ten_seconds(monkeypatch):

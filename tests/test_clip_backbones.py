@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -52,12 +53,15 @@ def folder() -> Iterator[Path]:
 @pytest.mark.slow
 @every_spec
 def test_conformance(name, folder, catalog: Catalog):
-    """What `elrbench check` asks, one run from clips to a record among it; a failing check raises."""
-    checks = ComponentChecks(with_minimal_components(catalog), folder, {})
-    made = list(checks.steps(catalog.backbones[name]))
+    """What `elrbench check` asks, one run from clips to a record among it; a failing check raises.
+
+    The run of the wide network is left out: it is that of resnet3d-50 with more channels, and writes gigabytes.
+    """
+    checks = ComponentChecks(with_minimal_components(catalog), folder, {}).steps(catalog.backbones[name])
+    made = list(itertools.islice(checks, 7 if name == "wide-resnet3d-50" else None))  # a check is made after its name
     assert made[1:] == [
         "builds", "returns the right shapes", "gradients reach every parameter", "restores its state",
-        "trains in a smoke run",
+        "resolves to a plan", "trains in a smoke run",
     ]  # fmt: skip
 
 

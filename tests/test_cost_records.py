@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,20 @@ from benchmark_core.records.publish import publish
 from benchmark_core.tables.load import load_leaderboard
 
 
-@pytest.fixture
-def board(toy_catalog: Catalog, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def published(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds of one network, and another network."""
-    folder = tmp_path / "board"
+    work = tmp_path_factory.mktemp("published")
     for method, seed in (("supervised", 0), ("supervised", 1), ("stat", 0)):
-        result = go(toy_catalog, toy(toy_catalog, method, seed=seed), tmp_path)
-        publish(result.folder, folder)
-    return folder
+        result = go(toy_catalog, toy(toy_catalog, method, seed=seed), work)
+        publish(result.folder, work / "board")
+    return work / "board"
+
+
+@pytest.fixture
+def board(published: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return shutil.copytree(published, tmp_path / "board")
 
 
 @pytest.fixture

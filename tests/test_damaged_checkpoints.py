@@ -127,12 +127,6 @@ def test_a_run_resumes_or_restarts_with_the_same_result(
         result = run(toy_plan, toy_catalog, context)
         return (tmp_path / name / "out" / result.record["predictions"]["file"]).read_bytes()
 
-    class Heard(Listening):
-        said: list[str] = []
-
-        def say(self, line: str) -> None:
-            self.said.append(line)
-
     original = TrainingLoop._save
 
     def stop(self: TrainingLoop, *args: Any) -> None:
@@ -148,10 +142,9 @@ def test_a_run_resumes_or_restarts_with_the_same_result(
     content[len(content) // 2] ^= 1
     if harm != "none":
         path.write_bytes(content if harm == "flipped" else torch_bytes({"loops": []}))
-    heard = Heard()
-    heard.said = []
+    heard = Listening()
     assert go("stopped", heard) == go("whole", Silent())
-    resumed = [line for line in heard.said if "resuming at epoch 2" in line]
+    resumed = [line for line in heard.lines if "resuming at epoch 2" in line]
     restarted = [line for line in heard.warnings if "first epoch" in line]
     assert (len(resumed), len(restarted)) == ((1, 0) if harm == "none" else (0, 1))
 

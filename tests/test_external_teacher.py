@@ -155,10 +155,11 @@ def refusal(catalog: Catalog, taught: Path, plan: Plan) -> str:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": "32x48"}, "another size than the plan: 24x32, not 32x48"),
-        ({"sampling": "4x1"}, "another sampling than the plan: 2x1, not 4x1"),
-        ({"backbone": "resnet18"}, "another backbone than the plan: toynet, not resnet18"),
-        ({"degradation": "average-12x12"}, "another aspect of high views than the plan: 3:4, not 1:1"),
+        ({"size": "32x48"}, "has size 24x32, but the plan has 32x48; pass --teacher-size 24x32 or another teacher"),
+        ({"teacher_size": "32x48"}, "has size 24x32, but the plan's teacher has 32x48; pass --teacher-size 24x32 or"),
+        ({"sampling": "4x1"}, "has sampling 2x1, but the plan has 4x1; pass another teacher"),
+        ({"backbone": "resnet18"}, "has backbone toynet, but the plan has resnet18; pass --teacher-backbone toynet or"),
+        ({"degradation": "average-12x12"}, "has aspect of high views 3:4, but the plan has 1:1; pass another"),
         (
             {"dataset": "puppets"},
             "other classes than this plan: 3 instead of 12 (first difference: 'left'",

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import re
 import subprocess
 import types
@@ -18,6 +19,7 @@ from benchmark_core.cost.clock import CudaClock, read_clocks
 from benchmark_core.cost.every import Subject
 from benchmark_core.cost.latency import VARIANTS, Variant, measure_latency
 from benchmark_core.cost.passes import Effort, quartiles
+from benchmark_core.cost.quiet_compiler import quiet_compiler
 from benchmark_core.cost.structure import cost_of
 from benchmark_core.records.checksum import add_checksum
 from benchmark_core.records.cost_record import CostRecord, Latency
@@ -233,6 +235,23 @@ def test_what_compilers_say_stays_within(recwarn):
 
     measured(Net(), Watch(1.0), variants=[Variant("fp32", True)], compiler=talks)
     assert not recwarn.list
+
+
+def test_traces_of_graph_breaks_are_printed_only_if_asked_for(monkeypatch):
+    tracer = logging.getLogger("torch._dynamo.variables.tensor")  # says where `Tensor.item()` breaks a graph
+    monkeypatch.delenv("TORCH_LOGS", raising=False)
+
+    def says(level=logging.WARNING):
+        return tracer.isEnabledFor(level)
+
+    assert says()
+    with pytest.raises(RuntimeError, match="broken"), quiet_compiler():
+        assert not says() and says(logging.ERROR)
+        raise RuntimeError("broken")
+    assert says()
+    monkeypatch.setenv("TORCH_LOGS", "graph_breaks")
+    with quiet_compiler():
+        assert says()
 
 
 # -- in the record

@@ -203,7 +203,7 @@ def test_the_other_kinds_of_the_documentation_pass_their_check(tmp_path: Path) -
     usual = [f"elrbench_plugins.{name}" for name in BUILTINS]
     catalog = load_catalog([*usual, str(EXAMPLE.with_name("elrbench_kinds.py"))], entry_points=False)
     found = list(check_plugin(catalog, "elrbench_kinds", work=tmp_path / "work", data={"listed": tmp_path}))
-    assert [finding for finding in found if finding.outcome != "ok"] == [] and len(found) == 17
+    assert [finding for finding in found if finding.outcome != "ok"] == [] and len(found) == 19
 
     wanted = {"dataset": "listed", "degradation": "poster-12x16", "enhancer": "espcn", "size": "48x64"}
     settings = (*ASKED["settings"], "enhancer.epochs=1")

@@ -87,10 +87,18 @@ def test_the_exact_control_is_the_joint_phase_without_attention(
     assert not same(joint(row), joint(row, *without))
 
 
-def test_show_lists_them(catalog: Catalog) -> None:
-    spec = catalog.methods["cstat"]
+@pytest.mark.parametrize(
+    ("method", "controls"),
+    [
+        ("cstat", ("cstat:ce-third", "cstat:ce-half", "supervised:matched")),
+        ("strong-kd", ("strong-kd:no-teacher",)),
+        ("supervised", ("supervised:matched",)),
+    ],
+)
+def test_show_lists_their_whole_names(catalog: Catalog, method: str, controls: tuple[str, ...]) -> None:
+    spec = catalog.methods[method]
     shown = as_text(describe(spec, catalog.owner(spec)))
-    assert "cstat:ce-third" in shown and "cstat:ce-half" in shown
+    assert not [control for control in controls if control not in shown]
 
 
 def test_every_method_names_controls_and_options_that_exist(catalog: Catalog) -> None:

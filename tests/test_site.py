@@ -22,6 +22,7 @@ from benchmark_core.papers.collection import Library
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
 from benchmark_core.tables.rows import group_rows
+from benchmark_core.tables.track_cells import REPORTED_ONLY
 from elrbench_plugins import pages
 from elrbench_plugins.commands.site.blocks import number_of, table
 from elrbench_plugins.commands.site.classes import class_scores, clips_by_class
@@ -117,11 +118,12 @@ def test_cells_are_those_of_the_markdown(tmp_path: Path) -> None:
 def test_index_costs_and_figures_are_those_of_the_markdown(tmp_path: Path) -> None:
     full_board(tmp_path)
     files = build_tables(tmp_path, library()).files
-    _, index = blocks(tmp_path, "table", "index.html", library())
-    for row, told in zip(cells(index), markdown_rows(files[tmp_path / "tables/README.md"]), strict=True):
+    _, index, printed = blocks(tmp_path, "table", "index.html", library())
+    shown = [*cells(index), *cells(printed)]
+    for row, told in zip(shown, markdown_rows(files[tmp_path / "tables/README.md"]), strict=True):
         assert told["track"].startswith(f"[{row['track']}](")
         assert {**row, "track": ""} == {title: cell for title, cell in (told | {"track": ""}).items() if title != "CSV"}
-    assert index["links"] == [TRACK, "tracks/acts/split1/average-6x8.html"]
+    assert index["links"] == [TRACK] and printed["links"] == ["tracks/acts/split1/average-6x8.html"]
     for path in ("costs", "reported"):
         shown = [row for block in blocks(tmp_path, "table", f"{path}.html", library()) for row in cells(block)]
         told_rows = markdown_rows(files[tmp_path / f"tables/{path}.md"])
@@ -135,8 +137,9 @@ def test_measured_and_reported_are_never_in_one_column(tmp_path: Path) -> None:
     measured, oracles, elsewhere, printed = blocks(tmp_path, "table", of=library())
     assert {"41.20"} == {row["reported"] for row in cells(printed)} and cells(printed)[0]["measured"] == "-"
     assert not any("41.20" in row for block in (measured, oracles, elsewhere) for row in block["rows"])
-    _, index = blocks(tmp_path, "table", "index.html", library())
-    assert [(row["measured"], row["reported"]) for row in cells(index)] == [("62.50", "41.20"), ("-", "31.20")]
+    _, index, printed = blocks(tmp_path, "table", "index.html", library())
+    assert [(row["measured"], row["reported"]) for row in cells(index)] == [("62.50", "41.20")]
+    assert [row["reported"] for row in cells(printed)] == ["31.20"] and "measured" not in cells(printed)[0]
 
 
 def test_a_row_opens_its_plan_its_records_and_their_commands(tmp_path: Path) -> None:
@@ -329,8 +332,21 @@ def test_tracks_near_chance_have_a_table_of_their_own(tmp_path: Path) -> None:
     assert [row["leader"] for row in cells(index)] == ["good"] and [row["leader"] for row in cells(chance)] == ["guess"]
 
 
-def test_an_empty_board_says_so(tmp_path: Path) -> None:
-    assert ["No records yet."] in [block["paragraphs"] for block in blocks(tmp_path, "text", "index.html")]
+@pytest.mark.parametrize(("of", "tables"), [(NONE, []), (library(), [REPORTED_ONLY])])
+def test_a_board_without_runs_says_so(tmp_path: Path, of: Library, tables: list[str]) -> None:
+    """What papers report is no measurement."""
+    front, *_ = blocks(tmp_path, "text", "index.html", of)
+    assert front["paragraphs"][1].startswith("Nothing is measured yet")
+    made = blocks(tmp_path, "table", "index.html", of)
+    assert [block["label"] for block in made] == tables
+    assert not any("measured" in row for block in made for row in cells(block))
+
+
+def test_the_command_says_that_nothing_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["site", "--out", str(tmp_path / "site")], ["leaderboard"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([*command, "--folder", str(tmp_path)])
+        assert not stopped.value.code and capsys.readouterr().err.startswith("Nothing is measured yet")
 
 
 def test_names_reach_a_page_as_data_alone(tmp_path: Path) -> None:

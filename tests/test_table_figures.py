@@ -15,6 +15,7 @@ from benchmark_core.papers.collection import DataFile, Library, PapersOwner
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.tables import build_tables
 from benchmark_core.tables.markdown import NOT_MEASURED
+from benchmark_core.tables.track_cells import REPORTED_ONLY
 
 PAPER = """
 paper: acme-2024
@@ -193,7 +194,9 @@ def test_a_track_of_figures_alone_has_a_page(tmp_path: Path) -> None:
     assert NOT_MEASURED in page and figure_rows(page)[0]["reported"] == "30.00"
     line = next(line for line in made["tables/README.md"].splitlines() if line.startswith("| [acts · split9"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[1:9] == ["-", "top1", "0", "0", "-", "-", "30.00", "Ours"]
+    assert cells[1:4] == ["top1", "30.00", "Ours"]
+    index = made["tables/README.md"]
+    assert "Nothing is measured yet" in index and REPORTED_ONLY in index and "| leader" not in index
 
 
 def test_the_index_names_the_best_figure_that_is_not_an_oracle(tmp_path: Path) -> None:

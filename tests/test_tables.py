@@ -116,7 +116,7 @@ def test_links_lead_to_records(tmp_path: Path) -> None:
 
 def test_no_records_make_an_index_that_says_so(tmp_path: Path) -> None:
     assert list(texts(tmp_path)) == ["tables/README.md"]
-    assert "No records yet." in texts(tmp_path)["tables/README.md"]
+    assert "Nothing is measured yet" in texts(tmp_path)["tables/README.md"]
     with pytest.raises(ElrError, match="the folder .* does not exist"):
         build_tables(tmp_path / "absent")
 

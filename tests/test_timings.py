@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,34 @@ def test_a_reused_stage_counts_with_its_own_seconds(toy_catalog: Catalog, toy_pl
     assert again["stages"][0]["reused"] and "earlier" not in again["stages"][0]
     expected = again["timings"]["train_s"] + first["stages"][0]["seconds"]
     assert again["timings"]["train_all_s"] == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(100.0, True), (0.1, False)])
+def test_a_wait_for_a_stage_counts_once(
+    toy_catalog: Catalog, toy_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, counted: bool
+) -> None:
+    """Another process trains the stage in `seconds`, and this one waits for the last half second."""
+    go(toy_plan, toy_catalog, tmp_path)
+    locked, finished = StageFolder.locked, StageFolder.finished
+
+    @contextmanager
+    def late(self: StageFolder) -> Iterator[None]:
+        time.sleep(0.5)
+        with locked(self):
+            yield
+
+    def as_long(self: StageFolder) -> dict[str, Any] | None:
+        note = finished(self)
+        return None if note is None else {**note, "seconds": seconds}
+
+    monkeypatch.setattr(StageFolder, "locked", late)
+    monkeypatch.setattr(StageFolder, "finished", as_long)
+    record = go(toy_plan, toy_catalog, tmp_path)
+    (stage,), timings = record["stages"], record["timings"]
+    assert stage["reused"] and stage["seconds"] == seconds and timings["train_s"] >= 0.5
+    assert ("train_all_s" in timings) is counted
+    if counted:
+        assert seconds - 30 < timings["train_all_s"] - timings["train_s"] <= seconds - 0.49
 
 
 def test_a_resumed_stage_counts_with_the_seconds_of_earlier_processes(

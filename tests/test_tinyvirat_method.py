@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import BUILTINS, TOY
 from test_high_source import write_crops
 from tiny_virat import write_first, write_list
 
 from benchmark_core import catalog as catalog_module
-from benchmark_core.catalog import Catalog
+from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
@@ -236,18 +237,37 @@ def test_an_estimate_counts_the_enhancer_forward_alone_once_it_is_fitted(catalog
 
 
 @pytest.fixture(scope="module")
+def small_catalog() -> Catalog:
+    """The built-ins, and a 3D backbone that trains in a second."""
+    modules = [f"elrbench_plugins.{name}" for name in BUILTINS]
+    return load_catalog([*modules, str(TOY.with_name("toy3d.py"))], entry_points=False)
+
+
+@pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """TinyVIRAT, and larger crops."""
     folder = tmp_path_factory.mktemp("data")
     return write_first(folder / "tinyvirat"), write_crops(folder / "virat-crops")
 
 
+def test_a_smoke_plan_has_the_whole_system(catalog: Catalog) -> None:
+    plan = plan_of(catalog, budget="smoke")
+    assert (plan.enhancer, plan.backbone, plan.high_source) == ("prog-dvsr-att", "resnet3d-18", "self")
+
+
 @pytest.mark.slow
 def test_elrbench_run_from_the_lists_to_the_record(
-    call: Callable[..., str], made: tuple[Path, Path], tmp_path: Path
+    call: Callable[..., str],
+    small_catalog: Catalog,
+    made: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(catalog_module, "load_catalog", lambda *_, **__: small_catalog)
+
     def ran(method: str, out: Path) -> dict[str, Any]:
         asked = ["--method", method, "--dataset", "tinyvirat", "--budget", "smoke", "--data", str(made[0])]
+        asked += ["--backbone", "toy3d", "--sampling", "windows-16", "--size", "16x16"]
         call("run", *asked, "--out", str(out), "--cache", str(tmp_path / "cache"))
         (path,) = out.glob("tinyvirat-*.json")
         record: dict[str, Any] = json.loads(path.read_text())
@@ -256,8 +276,7 @@ def test_elrbench_run_from_the_lists_to_the_record(
     record = ran("tinyvirat", tmp_path / "one")
     assert [stage["name"] for stage in record["stages"]] == ["prog-dvsr", "prog-dvsr-att", "student"]
     assert all(updates > 0 for updates in record["updates"].values())
-    plan = record["plan"]
-    assert (plan["enhancer"], plan["backbone"], plan["high_source"]) == ("prog-dvsr-att", "resnet3d-18", "self")
+    assert (record["plan"]["enhancer"], record["plan"]["high_source"]) == ("prog-dvsr-att", "self")
     assert record["primary"] == "f1_macro" and tuple(record["scores"]) == F1
     assert (record["clips"]["train"], record["clips"]["test"]) == (6, 6)
     other = ran("tinyvirat:prog-dvsr", tmp_path / "two")  # the rows of one table share what they train
@@ -266,9 +285,12 @@ def test_elrbench_run_from_the_lists_to_the_record(
 
 
 @pytest.mark.slow
-def test_pairs_of_the_high_source_are_learnt_from(catalog: Catalog, made: tuple[Path, Path], tmp_path: Path) -> None:
-    plan = plan_of(catalog, "tinyvirat:dvsr", "method.batch=3", budget="smoke", size="32x32", high_source="virat-crops")
-    record = go(catalog, plan, tmp_path, made[0], extra=ExtraPaths(high_source=made[1])).record
+def test_pairs_of_the_high_source_are_learnt_from(
+    small_catalog: Catalog, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    asked = {"backbone": "toy3d", "sampling": "windows-16", "budget": "smoke", "size": "16x16"}
+    plan = plan_of(small_catalog, "tinyvirat:dvsr", "method.batch=3", **asked, high_source="virat-crops")
+    record = go(small_catalog, plan, tmp_path, made[0], extra=ExtraPaths(high_source=made[1])).record
     assert [stage["name"] for stage in record["stages"]] == ["dvsr", "student"]
     assert (record["high_source"]["name"], record["high_source"]["clips"]) == ("virat-crops", 4)
     assert record["updates"]["student"] == 2  # of TinyVIRAT's own six clips

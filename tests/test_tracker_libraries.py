@@ -11,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tracked_runs import Memory, Points, go, planned, points, with_trackers
+from tracked_runs import Memory, Points, forget, go, planned, points, with_trackers
 
 from benchmark_core.catalog import Catalog
 from elrbench import ElrError
 
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    Memory.made, Memory.interrupt_at = [], None
-    yield
-    Memory.made, Memory.interrupt_at = [], None
+__all__ = ["forget"]  # a fixture
 
 
 def interrupted_and_continued(catalog: Catalog, folder: Path, *track: str) -> tuple[Points, list[Memory], Any]:

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tracked_runs import Memory, go, planned, points, with_trackers
+from listening import Listening
+from tracked_runs import Memory, catalog, forget, go, planned, points, with_trackers
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.progress import Silent
 from elrbench import ElrError, TrackedRun, TrackerSpec
 
-EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_tracker.py"
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    Memory.made, Memory.interrupt_at = [], None
-    yield
-    Memory.made, Memory.interrupt_at = [], None
-
-
-@pytest.fixture
-def catalog(toy_catalog: Catalog) -> Catalog:
-    return with_trackers(toy_catalog)
-
-
-class Heard(Silent):
-    """Remembers warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, line: str) -> None:
-        self.warnings.append(line)
+__all__ = ["catalog", "forget"]  # fixtures
 
 
 # -- trackers that fail
@@ -69,7 +47,7 @@ def test_a_tracker_that_fails_is_off_after_one_warning(
     toy_catalog: Catalog, tmp_path: Path, method: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Failing, "fails", (method, error))
-    catalog, heard = with_trackers(toy_catalog, failing=Failing), Heard()
+    catalog, heard = with_trackers(toy_catalog, failing=Failing), Listening()
     result = go(planned(catalog), catalog, tmp_path, "failing", "memory", reporter=heard)
     (warning,) = heard.warnings
     assert "tracker 'failing' failed and is off" in warning and type(error).__name__ in warning and "\n" not in warning

@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import TOY
-from tracked_runs import Memory, go, planned, points, with_trackers
+from tracked_runs import EXAMPLE, Memory, catalog, forget, go, planned, points
 
 from benchmark_core import catalog as catalog_module
 from benchmark_core.catalog import Catalog, load_catalog
@@ -23,19 +22,7 @@ from benchmark_core.cli import main
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.requests import read_request, request_of
 
-EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_tracker.py"
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    Memory.made, Memory.interrupt_at = [], None
-    yield
-    Memory.made, Memory.interrupt_at = [], None
-
-
-@pytest.fixture
-def catalog(toy_catalog: Catalog) -> Catalog:
-    return with_trackers(toy_catalog)
+__all__ = ["catalog", "forget"]  # fixtures
 
 
 # -- figures

@@ -133,7 +133,9 @@ def test_a_kill_between_epochs_changes_nothing(make: Make, loops: Any, epochs: l
     with pytest.raises(Killed):
         broken.stage("student", loops(broken, die_at), fresh(broken), needs=("low", *RECIPE))
     went_on = again.stage("student", loops(again), fresh(again), needs=("low", *RECIPE))
-    assert len(seen) == 1 and seen[0].startswith("student: ") and seen[0].endswith(f"epoch {die_at + 1}")
+    resumed, trained = seen
+    assert resumed.startswith("student: ") and resumed.endswith(f"epoch {die_at + 1}")
+    assert trained.startswith("student: trained in ") and trained.endswith(" of it in earlier processes")
     assert torch.equal(weights(straight), weights(went_on))
     assert [row["epoch"] for row in again.stages[0]["history"]] == epochs
     assert again.stages[0]["updates"] == whole.stages[0]["updates"]

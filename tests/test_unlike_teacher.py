@@ -203,10 +203,10 @@ def test_external_teachers_of_an_unlike_student(toys: Catalog, tmp_path: Path) -
     assert (same / WEIGHTS).read_bytes() != (alone / WEIGHTS).read_bytes()
     other = go(toys, planned(toys, "teacher", **own, sampling="2x1"), tmp_path / "other", cache).folder
     plan = planned(toys, "kd", teacher=teacher_name(other))
-    with pytest.raises(ElrError, match=r"another sampling than the plan's teacher: 2x1, not 4x1"):
+    with pytest.raises(ElrError, match="has sampling 2x1, but the plan's teacher has 4x1; pass another teacher"):
         go(toys, plan, tmp_path / "refused", cache, other)
     plan = planned(toys, "kd", teacher=teacher_name(same), teacher_backbone=None, teacher_size=None)
-    with pytest.raises(ElrError, match=r"another backbone than the plan: toynet, not toy3d"):
+    with pytest.raises(ElrError, match="has backbone toynet, but the plan has toy3d; pass --teacher-backbone toynet"):
         go(toys, plan, tmp_path / "refused", cache, same)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import TOY
+from listening import Listening
 from report_pages import Call, call, catalog_of_tests, needs_extra, read
 from torch import nn
 from tracked_runs import Memory, go, planned, points, with_trackers
@@ -32,20 +33,6 @@ from elrbench import ElrError
 
 __all__ = ["call", "catalog_of_tests"]  # fixtures
 HELD = {"holdout": "0.25"}
-
-
-class Heard(Silent):
-    """Remembers lines and warnings."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.warnings: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def warn(self, line: str) -> None:
-        self.warnings.append(line)
 
 
 def log(result: RunResult, stage: str = "student") -> list[dict[str, float]]:
@@ -134,7 +121,7 @@ def test_the_random_numbers_of_the_training_are_restored(toy_catalog: Catalog, t
 
 
 def test_every_nth_epoch_and_the_last_are_scored(toy_catalog: Catalog, tmp_path: Path) -> None:
-    heard = Heard()
+    heard = Listening()
     plan = planned(toy_catalog, "method.epochs=5", **HELD)
     result = go(plan, toy_catalog, tmp_path, validate=2, reporter=heard)
     assert list(curve(result)) == [2, 4, 5] and curve(result)[5] == top1(result)
@@ -173,7 +160,7 @@ def test_a_run_that_was_interrupted_has_the_same_curve(toy_catalog: Catalog, tmp
     with pytest.raises(KeyboardInterrupt):
         go(plan, catalog, tmp_path, "memory", **asked)
     Memory.interrupt_at = None
-    heard = Heard()
+    heard = Listening()
     again = go(plan, catalog, tmp_path, "memory", reporter=heard, **asked)
     assert any("resuming" in line for line in heard.lines)
     assert (again.folder / "log.json").read_bytes() == (whole.folder / "log.json").read_bytes()
@@ -186,7 +173,7 @@ def test_a_run_that_was_interrupted_has_the_same_curve(toy_catalog: Catalog, tmp
 
 
 def test_a_stage_of_the_cache_has_its_curve_or_a_warning(toy_catalog: Catalog, tmp_path: Path) -> None:
-    plan, heard = planned(toy_catalog, **HELD), Heard()
+    plan, heard = planned(toy_catalog, **HELD), Listening()
     go(plan, toy_catalog, tmp_path, out=tmp_path / "plain")
     without = go(plan, toy_catalog, tmp_path, out=tmp_path / "without", validate=1, reporter=heard)
     (warning,) = heard.warnings

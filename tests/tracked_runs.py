@@ -1,11 +1,13 @@
-"""Runs on the toy with a tracker that remembers what it gets, to compare other trackers with."""
+"""Fixtures and runs on the toy with a tracker that remembers what it gets, to compare other trackers with."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from benchmark_core.catalog import Catalog, Section
 from benchmark_core.plans.plan import Plan
@@ -15,6 +17,7 @@ from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import RunResult, run
 from elrbench import TrackedRun, TrackerSpec
 
+EXAMPLE = Path(__file__).with_name("example_plugin") / "elrbench_tracker.py"
 Points = dict[str, list[tuple[int, float]]]  # figure -> (step, value)
 
 
@@ -66,6 +69,20 @@ def with_trackers(catalog: Catalog, *specs: TrackerSpec, **factories: Any) -> Ca
     own = [*specs, *(TrackerSpec(name=name, summary="", factory=factory) for name, factory in named.items())]
     section = Section("tracker", {**catalog.trackers, **{spec.name: spec for spec in own}})
     return dataclasses.replace(catalog, trackers=section)
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    """Forget the trackers of other tests."""
+    Memory.made, Memory.interrupt_at = [], None
+    yield
+    Memory.made, Memory.interrupt_at = [], None
+
+
+@pytest.fixture
+def catalog(toy_catalog: Catalog) -> Catalog:
+    """The toy catalog with `memory`."""
+    return with_trackers(toy_catalog)
 
 
 def planned(catalog: Catalog, *settings: str, **fields: Any) -> Plan:

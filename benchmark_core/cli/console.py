@@ -89,8 +89,8 @@ class ConsoleReporter:
                 self.say(", ".join(filter(None, (f"{shown}: {done}/{total} {unit}", last, left))))
 
         yield advance
-        spent = f"took {duration(time.monotonic() - began)}"
-        self.say(", ".join(filter(None, (f"{shown}: {done}/{total} {unit}", last, spent))))
+        ended = f"{shown}: {done}/{total} {unit} in {duration(time.monotonic() - began)}"
+        self.say(", ".join(filter(None, (ended, last))))
 
 
 def _figures(figures: Mapping[str, float]) -> str:

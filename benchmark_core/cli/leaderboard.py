@@ -43,8 +43,17 @@ def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> Non
         print_json({"changed": changed, "left_out": list(tables.problems)})
     else:
         click.echo("\n".join(changed) or f"{folder}: all tables were up to date")
+        print_not_measured(tables.measured)
         print_left_out(tables.problems)
     ctx.exit(1 if tables.problems else 0)
+
+
+def print_not_measured(measured: bool) -> None:
+    """Print a line to stderr if the board has no record of a run."""
+    if not measured:
+        from benchmark_core.tables.track_cells import NOTHING_MEASURED
+
+        click.echo(NOTHING_MEASURED.replace("`", "'"), err=True)
 
 
 def print_left_out(problems: Iterable[str]) -> None:

@@ -154,8 +154,11 @@ def _by_kind(spec: Spec) -> dict[str, Any]:
         "privileged": spec.oracle,
         "yardstick": spec.yardstick or None,
         "backbones": list(spec.backbones),
-        "controls": list(spec.controls),
-        "own_controls": dict(spec.own_controls),
+        "controls": [f"{spec.name}:{control}" for control in spec.controls],
+        "own_controls": {
+            variant: control if ":" in control else f"{spec.name}:{control}"
+            for variant, control in spec.own_controls.items()
+        },
         "idea_options": list(spec.idea_options),
         "takes": [f"--{name.replace('_', '-')}" for name in spec.takes],
         "own_head": spec.recognizer is not None,

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.cost.passes import Step
+from benchmark_core.cost.quiet_compiler import quiet_compiler
 from benchmark_core.errors import ElrError
 from benchmark_core.networks.onnx_file import QUANTISED, quantise, session, write_onnx
 
@@ -123,8 +123,7 @@ def _compiled(subject: Subject, clips: Tensor, threads: int) -> Iterator[Step]:
     """One graph for this shape and number of threads; the first pass compiles it."""
     # torch.compile does not support tensors made in inference mode.
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # compilers print many warnings
+        with torch.no_grad(), quiet_compiler():
             compiled = torch.compile(subject.network, dynamic=False)
             compiled(clips)
             yield lambda: compiled(clips)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from benchmark_core.clips.modality import algorithm
 from benchmark_core.cost.clock import Clock, CudaClock
 from benchmark_core.cost.passes import Effort, Step, reason, timed
+from benchmark_core.cost.quiet_compiler import quiet_compiler
 from benchmark_core.networks.recognizer import Recognizer
 from benchmark_core.training.device import autocast, describe_device
 
@@ -108,8 +108,7 @@ def _variant(
     try:
         clock.release()
         # torch.compile does not support tensors made in inference mode.
-        with torch.no_grad() if variant.compiled else torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # compilers print many warnings
+        with torch.no_grad() if variant.compiled else torch.inference_mode(), quiet_compiler():
             network = compiler(recognizer) if variant.compiled else recognizer
             single = timed(_passes(network, low, variant.precision), clock, effort)
             return {

@@ -11,6 +11,7 @@ from benchmark_core.plans.native import NATIVE_RULES, rule_words
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.processes import PROCESS_RULES, uneven_text
 from benchmark_core.plans.teacher_rules import TEACHER_RULES
+from benchmark_core.plans.trained_part import trains_part
 from benchmark_core.specs import Spec
 
 __all__ = ["RULES", "Components", "Rule", "check_combination", "check_extras", "reads_unlabelled"]
@@ -97,7 +98,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "part-of-random-weights",
-        lambda plan, components: _trains_part(plan) and bool(_begins_random(plan, components)),
+        lambda plan, components: trains_part(plan) and bool(_begins_random(plan, components)),
         "method.train={plan.settings[method.train]} trains a part of a backbone, but the weights of backbone "
         "'{random}' are random (scratch) and would stay so; pass --weights or remove method.train",
     ),
@@ -191,12 +192,6 @@ def _low_views_change(plan: Plan, components: Components) -> bool:
     """Return whether low views are made during training instead of being read from the store."""
     crop = components.degradation.crop
     return crop == "before" or (crop == "none" and (components.needs_high or bool(plan.hr_source)))
-
-
-def _trains_part(plan: Plan) -> bool:
-    """Return whether a loop of the common recipe updates a part of the backbone (see `training.recipe_options`)."""
-    value = str(plan.settings.get("method.train", ""))
-    return value in ("head", "lora") or value.startswith("last-")
 
 
 def _begins_random(plan: Plan, components: Components) -> str:

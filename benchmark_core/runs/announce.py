@@ -1,4 +1,4 @@
-"""Say what a run is about to do: which weights it starts from, and how long its training will take."""
+"""Say what a run is about to do: its initial weights, its trained teacher, and how long its training will take."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def say_initialisation(plan: Plan, components: Components, context: RunContext) 
         context.reporter.say(f"weights: {initialisation}")
     if not components.method.oracle and (text := enhancer_initialisation_of(plan, components)):
         context.reporter.say(f"enhancer weights: {text}")
+
+
+def say_teacher(teacher: Teacher | None, context: RunContext) -> None:
+    """Report which trained network teaches, if the plan names one."""
+    if teacher is not None:
+        plan = teacher.record["plan"]
+        context.reporter.say(
+            f"teacher: the trained network of run {teacher.record['digest']} ({plan['method']} on {plan['dataset']}); "
+            "it is not trained here"
+        )
 
 
 def say_time(

@@ -32,7 +32,7 @@ from benchmark_core.plans.stored_views import view_plan_of
 from benchmark_core.provenance import check_code, owners_of, plugins_of
 from benchmark_core.records.cost_record import write_cost
 from benchmark_core.records.record import find_record, part_folder, read_record, write_record
-from benchmark_core.runs.announce import say_initialisation, say_time
+from benchmark_core.runs.announce import say_initialisation, say_teacher, say_time
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.folder import refuse_other_data
 from benchmark_core.runs.fused import finished, fuse_runs
@@ -131,6 +131,7 @@ def _run_one(
     stopwatch, oracle, ranks = Stopwatch(), components.method.oracle, connected()
     say_initialisation(plan, components, context)
     teacher = load_teacher(context.extra.teacher, plan, components, catalog)
+    say_teacher(teacher, context)
     listing = ranks.each(lambda: list_data(plan, components, catalog, context))
     check_start(plan, components, listing.index.digest())
     if teacher is not None:

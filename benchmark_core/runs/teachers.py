@@ -110,10 +110,12 @@ def check_teacher(where: str, record: RunRecord, plan: Plan, components: Compone
         "sampling": (theirs.sampling, ours.sampling),
         "aspect of high views": (_aspect(theirs, catalog), _aspect(plan, catalog)),
     }
+    flags = {"backbone": "--teacher-backbone", "size": "--teacher-size"}
     for what, (found, expected) in pairs.items():
         if found != expected:
-            whose = "the plan" if ours.backbone == plan.backbone else "the plan's teacher"
-            raise ElrError(f"{where} has another {what} than {whose}: {found}, not {expected}; use another teacher")
+            whose = "the plan" if (ours.backbone, ours.size) == (plan.backbone, plan.size) else "the plan's teacher"
+            change = f"{flags[what]} {found} or " if what in flags else ""
+            raise ElrError(f"{where} has {what} {found}, but {whose} has {expected}; pass {change}another teacher")
     _check_fold(where, theirs, plan, components, "a teacher")
 
 

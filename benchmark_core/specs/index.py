@@ -111,6 +111,8 @@ class Clip:
     """One video.
 
     id: unique in its dataset. target: class number; a tuple of class numbers if multi-label; None if unlabelled.
+    source: a `VideoFile`, a `FrameFolder` of pictures, `FrameFolders` of several cameras, `TableFrames` (rows of a CSV
+        table), `ArrayFrames` (an NPY file or lines of numbers), or `Drawn` (frames that code draws).
     group: the subject, or the film that the clip was cut from; validation splits keep groups together.
     action: name of the action, if the target is something else, such as the person. A guess that knows nothing but this
         name is scored next to the recognizer.

@@ -26,10 +26,12 @@ class Tables:
     Attributes:
         files: text by path.
         problems: one line for each record that was left out. If there are any, the command exits 1.
+        measured: whether there is a record of a run. If not, the tables hold figures of papers alone.
     """
 
     files: dict[Path, str]
     problems: tuple[str, ...]
+    measured: bool
 
 
 def build_tables(leaderboards: Path, library: Library | None = None) -> Tables:
@@ -43,7 +45,7 @@ def build_tables(leaderboards: Path, library: Library | None = None) -> Tables:
         ElrError: if `leaderboards` is not a folder of records.
     """
     board = gather(leaderboards, library)
-    return Tables(_texts(leaderboards / TABLES, board), board.problems)
+    return Tables(_texts(leaderboards / TABLES, board), board.problems, board.measured)
 
 
 def _texts(folder: Path, board: Leaderboard) -> dict[Path, str]:

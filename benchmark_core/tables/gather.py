@@ -56,6 +56,11 @@ class Leaderboard:
     networks: list[CostedNetwork]
     problems: tuple[str, ...]
 
+    @property
+    def measured(self) -> bool:
+        """Whether any track has a record of a run."""
+        return any(page.table for page in self.pages.values())
+
 
 def gather(leaderboards: Path, library: Library | None = None, *, whole: bool = False) -> Leaderboard:
     """Read all records, costs and figures. Nothing is written.

@@ -25,6 +25,9 @@ from benchmark_core.tables.ranking import RankedRow, TrackTable
 from benchmark_core.tables.yardsticks import MARK, yardstick_of
 
 BUDGET, CHANGED = "budget", "*"  # column name; mark of a budget with changed settings
+NOTHING_MEASURED = "Nothing is measured yet: this board has no record of a run. `elrbench run … --publish` adds one."
+REPORTED_ONLY = "Tracks that only papers report on"
+REPORTED_ONLY_LEGEND = "No run on these tracks has been published. The figures are those that papers print."
 
 
 @dataclass(frozen=True)
@@ -166,19 +169,32 @@ def most_frequent(table: TrackTable) -> float:
 
 
 def index_cells(page: TrackPage) -> dict[str, str]:
-    """Return the cells of a track in the list of tracks."""
+    """Return the cells of a track in the list of measured tracks."""
     table = page.table
-    first = leader(table) if table else None
-    metric = table.track["primary"] if table else page.figures[0].first.metric
-    best = next((each for each in page.figures if each.first.metric == metric and not each.first.ceiling), None)
+    assert table is not None
+    first = leader(table)
     return {
         "track": page.title,
-        "task": table.track["track"]["task"] if table else NOTHING,
-        "score": metric,
-        "rows": str(sum(len(rows) for rows in table.sections.values())) if table else "0",
-        "records": str(table.records) if table else "0",
-        "leader": ", ".join(_leaders(table)) if table and first else NOTHING,
+        "task": table.track["track"]["task"],
+        "score": table.track["primary"],
+        "rows": str(sum(len(rows) for rows in table.sections.values())),
+        "records": str(table.records),
+        "leader": ", ".join(_leaders(table)) if first else NOTHING,
         "measured": percent(first.score.mean) if first and first.score else NOTHING,
+        **_best_reported(page, table.track["primary"]),
+    }
+
+
+def reported_only_cells(page: TrackPage) -> dict[str, str]:
+    """Return the cells of a track on which nothing is measured, in the list of such tracks."""
+    metric = page.figures[0].first.metric
+    return {"track": page.title, "score": metric, **_best_reported(page, metric)}
+
+
+def _best_reported(page: TrackPage, metric: str) -> dict[str, str]:
+    """Return the best figure that a paper reports on a track, oracles excluded."""
+    best = next((each for each in page.figures if each.first.metric == metric and not each.first.ceiling), None)
+    return {
         "reported": f"{best.first.value:.2f}" if best else NOTHING,
         "reported system": best.first.system if best else NOTHING,
     }

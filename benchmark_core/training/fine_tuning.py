@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from benchmark_core.errors import ElrError
+from benchmark_core.plans.trained_part import ALL, LAST, LORA
 from benchmark_core.specs import Value
 from benchmark_core.training.levels import backbones_in, levels_of
 from benchmark_core.training.lora import adapt, adaptable, merge
-from benchmark_core.training.recipe_options import ALL, LAST, LORA, value_of
+from benchmark_core.training.recipe_options import value_of
 from benchmark_core.training.seeds import seed_of
 
 

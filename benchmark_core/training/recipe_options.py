@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from benchmark_core.plans.trained_part import ALL, HEAD, LAST, LORA
 from benchmark_core.specs import Option, Value
 
-# Values of the option `train`: everything, a prefix of the number of levels, and low-rank updates.
-ALL, LAST, LORA = "all", "last-", "lora"
 TUNING = ("train", "lora_rank", "lora_alpha")  # names of the options of parameter-efficient fine-tuning
 
 # What `Training.epochs` changes in the batches of augmented views.
@@ -136,7 +135,7 @@ RECIPE: Mapping[str, Option] = {
     ),
     "train": Option(
         default=ALL,
-        choices=(ALL, "head", f"{LAST}N", LORA),
+        choices=(ALL, HEAD, f"{LAST}N", LORA),
         added=True,
         help="what a training loop updates of the backbone. all; head: its classifier alone; last-N: the classifier "
         "and the last N levels; lora: the classifier and low-rank updates of linear layers and convolutions, which are "

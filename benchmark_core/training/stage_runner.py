@@ -88,7 +88,7 @@ class StageRunner(ABC):
     alone. The other operations do nothing unless a runner records them.
 
     seed: the plan's. notes: sentences for the record. stages: one row per finished stage, in order of use; `earlier` is
-    the part of its `seconds` that earlier processes spent.
+    the part of its `seconds` that other processes spent while this one did not wait for them.
     """
 
     def __init__(self, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,7 +20,7 @@ from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.processes import check_batch
-from benchmark_core.progress import Reporter, follow
+from benchmark_core.progress import Reporter, duration, follow
 from benchmark_core.source_text import other_source, source_note
 from benchmark_core.training.averaging import averaging
 from benchmark_core.training.device import describe_device
@@ -84,7 +85,9 @@ class StageTrainer(StageRunner):
         folder = self._folder(self._cache, stage)
         if self._spare is not None and (self._refit or folder.finished() is None):
             folder = self._folder(self._spare, stage)
+        began = time.monotonic()
         with folder.locked():
+            waited = time.monotonic() - began  # another process trained the stage meanwhile
             note = None if self._refit else folder.finished()
             reused = note is not None
             if note is None:
@@ -98,7 +101,9 @@ class StageTrainer(StageRunner):
                         "clips; pass --refit to train it again and score them"
                     )
                 figures.cached(note["updates"], note["history"], () if scores is None else scores.rows)
-                self._reporter.say(f"{key.name}: reused from the cache (its training took {note['seconds']:.0f} s)")
+                self._reporter.say(
+                    f"{key.name}: reused from the cache, where it was trained in {duration(note['seconds'])}"
+                )
                 if self._ranks.leads and other_source(note, stage.fn):
                     self._reporter.warn(
                         f"stage '{key.name}' in the cache was trained by other code of its package with the same "
@@ -111,7 +116,7 @@ class StageTrainer(StageRunner):
                 "key": key.digest,
                 "reused": reused,
                 "seconds": note["seconds"],
-                "earlier": earlier,
+                "earlier": max(earlier - waited, 0.0),  # this process's own time contains the wait
                 "updates": note["updates"],
                 "history": note["history"],
                 "device": note["device"],
@@ -143,6 +148,7 @@ class StageTrainer(StageRunner):
             )
         resumed = None if self._refit else folder.load_checkpoint()
         folder.begin()
+        torch.optim.SGD([torch.zeros(1)], lr=1.0)  # the first optimizer imports torch._dynamo: 3 s, not of this stage
         loop = self._loop = TrainingLoop(
             folder, name, self.seed, self._metrics, self._reporter, figures, resumed, ranks=self._ranks, scores=scores
         )
@@ -176,6 +182,8 @@ class StageTrainer(StageRunner):
             **({"validation": scores.note} if scores is not None else {}),
         }
         folder.finish(stage.module, note)
+        before = f", {duration(loop.seconds)} of it in earlier processes" if loop.seconds else ""
+        self._reporter.say(f"{name}: trained in {duration(note['seconds'])}{before}")
         return note, loop.seconds
 
     def views(self, request: ViewRequest) -> Views:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark_core.clips.modality import SMALLEST
 from benchmark_core.clips.sampling import Sampling
-from benchmark_core.training.recipe_options import ALL
+from benchmark_core.plans.trained_part import ALL
 from elrbench import Components, ElrError, Plan
 
 

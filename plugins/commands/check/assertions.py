@@ -47,15 +47,22 @@ def require_shape(output: object, expected: tuple[int, ...]) -> None:
 def gradients_and_state(module: nn.Module, forward: Any, build: Any, unused: Sequence[str] = ()) -> Iterator[str]:
     """Check that gradients reach every parameter, and that a second module reproduces the first from its state.
 
-    forward: module -> output tensor. build: makes the second module. unused: parameters that `forward` does not use.
+    forward: module -> output tensor. build: makes the second module. unused: parameters that `forward` does not use. A
+    module without other parameters, such as a descriptor with a nearest neighbour as its head, needs no gradient.
     Yields the name of each check before it is made.
     """
     yield "gradients reach every parameter"
     module.train()
-    trainable = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    trainable = {
+        name: parameter
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad and name not in unused
+    }
     if trainable:
-        forward(module).square().mean().backward()
-        missed = [name for name, parameter in trainable.items() if parameter.grad is None and name not in unused]
+        output = forward(module)
+        require(output.requires_grad, "no gradient reaches any parameter")
+        output.square().mean().backward()
+        missed = [name for name, parameter in trainable.items() if parameter.grad is None]
         more = f" and {len(missed) - 3} more" if len(missed) > 3 else ""
         require(not missed, f"no gradient reaches {', '.join(missed[:3])}{more}")
         broken = [name for name, parameter in trainable.items() if not _finite(parameter.grad)]

@@ -30,7 +30,8 @@ def command(ctx: click.Context, plugin: str, data: Path | None, as_json: bool) -
     Test every component of a plugin: an installed plugin by its NAME, or a FILE or MODULE that is not installed.
 
     A component must build, return the right shapes, pass gradients to every parameter, restore its state, and train in
-    a short run. A command must load and have a help page. Loading the plugin must not import torch.
+    a short run. A dataset trains on a few of its clips if they are drawn by code or their folder is known. A command
+    must load and have a help page. Loading the plugin must not import torch.
 
     Exit code: 1 if a check fails, else 0.
     """

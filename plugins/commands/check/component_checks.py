@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from elrbench_plugins.commands.check.assertions import (
     require_shape,
 )
 from elrbench_plugins.commands.check.command_checks import check_command, check_tracker
-from elrbench_plugins.commands.check.dataset_checks import check_dataset
+from elrbench_plugins.commands.check.dataset_checks import check_dataset, few_clips
 
 LOW, SIZE, CLASSES, BATCH = (12, 16), (64, 96), 5, 2  # (h, w) and (H, W) in pixels
 LOW_SIZES = (LOW, (9, 11), (28, 28), (16, 24), (8, 12))  # the last two are 1/4 and 1/8 of SIZE
@@ -67,9 +67,7 @@ class ComponentChecks:
             require_installed(spec, module)
         spec.check_code()
         if isinstance(spec, DatasetSpec):
-            yield from check_dataset(spec, self.catalog, self.data, BUDGET)
-            if spec.embedded:
-                yield from self.smoke_run(self.plan(dataset=spec.name, degradation=None))
+            yield from self.dataset(spec)
         elif isinstance(spec, DegradationSpec):
             yield from self.degradation(spec)
         elif isinstance(spec, EnhancerSpec):
@@ -82,6 +80,18 @@ class ComponentChecks:
             yield from check_command(spec)
         elif isinstance(spec, TrackerSpec):
             yield from check_tracker(spec)
+
+    def dataset(self, spec: DatasetSpec) -> Iterator[str]:
+        """Check lists and one clip, and one run on a few clips, unless the dataset has no labels or is not here."""
+        yield from check_dataset(spec, self.catalog, self.data, BUDGET)
+        root = self.data.get(spec.name)
+        given = spec.at_folder(root) if spec.at is not None and root is not None else spec
+        if given.unlabelled:
+            return
+        yield "resolves to a plan"
+        few = few_clips(given, minimal.TRAIN, minimal.TEST)
+        checks = replace(self, catalog=minimal.with_dataset(self.catalog, few))
+        yield from checks.smoke_run(checks.plan(dataset=few.name, degradation=None), root)
 
     def degradation(self, spec: DegradationSpec) -> Iterator[str]:
         """Check sizes and ranges, and that a frame depends on nothing but clip, frame number and seed."""
@@ -162,17 +172,23 @@ class ComponentChecks:
         named = not spec.stages or len(maps) == len(spec.stages)
         require(named, f"it returns {len(maps)} stage maps, but names {len(spec.stages)} stages")
         require(all(stage.shape[0] == BATCH for stage in maps), "a stage map has another batch size than the input")
-        require_shape(built.pool(maps[-1]), (BATCH, built.num_features))
-        require_shape(logits(built), (BATCH, CLASSES))
+        features = built.pool(maps[-1])
+        require_shape(features, (BATCH, built.num_features))
+        require_shape(built.get_classifier()(features), (BATCH, CLASSES))
         yield from gradients_and_state(built, logits, lambda: spec.build(CLASSES))
         for name, target in spec.weights.items():
             yield f"loads weights '{name}'"
             spec.load(target)(built)
             require(bool(torch.isfinite(logits(built.eval())).all()), "its logits are not finite with these weights")
-        sampling = spec.sampling if spec.dims == 3 else "2x1"
-        yield from self.smoke_run(
-            self.plan(backbone=spec.name, weights="scratch", modality=spec.modality, sampling=sampling, size="64x96")
+        yield "resolves to a plan"
+        plan = self.plan(
+            backbone=spec.name,
+            weights="scratch",
+            modality=spec.modality,
+            sampling=spec.sampling if spec.dims == 3 else "2x1",
+            size=None if spec.native else f"{SIZE[0]}x{SIZE[1]}",  # a native backbone has the low size
         )
+        yield from self.smoke_run(plan)
 
     def method(self, spec: MethodSpec) -> Iterator[str]:
         """Check the recognizer of a plan with the method's default components, and one run."""
@@ -210,10 +226,11 @@ class ComponentChecks:
         budget = BUDGET if BUDGET in budgets else next(iter(budgets))
         return resolve_plan(self.catalog, PlanRequest(**{**request, "budget": budget}))  # type: ignore[arg-type]
 
-    def smoke_run(self, plan: Plan) -> Iterator[str]:
-        """Check one run, from clips to record."""
+    def smoke_run(self, plan: Plan, data: Path | None = None) -> Iterator[str]:
+        """Check one run, from clips to record. data: folder of the dataset."""
         yield "trains in a smoke run"
-        result = run(plan, self.catalog, RunContext(out=self.work / plan.digest, cache=self.work / "cache"))
+        context = RunContext(data=data, out=self.work / plan.digest, cache=self.work / "cache")
+        result = run(plan, self.catalog, context)
         require(sum(result.record["updates"].values()) > 0, "training made no update")
         score = result.record["scores"][result.record["primary"]]["value"]
         require(0 <= score <= 1, f"its score is {score}; expected a fraction from 0 to 1")

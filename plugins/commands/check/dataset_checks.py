@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.clips.decode import decode
-from benchmark_core.specs import DatasetSpec, defaults
-from benchmark_core.specs.index import Index
+from benchmark_core.specs import DatasetSpec, Value, defaults
+from benchmark_core.specs.index import Clip, Fold, Index
 from elrbench_plugins.commands.check.assertions import CheckSkipped, require
 
 
@@ -42,6 +44,35 @@ def check_dataset(spec: DatasetSpec, catalog: Catalog, data: Mapping[str, Path],
     yield "decodes a clip"
     chunk = next(iter(decode(once.clips[0].source)))
     require(len(chunk) > 0, f"clip '{once.clips[0].id}' has no frames")
+
+
+def few_clips(spec: DatasetSpec, train: int, test: int) -> DatasetSpec:
+    """Return the dataset with at most `train` training and `test` test clips in a fold, the classes taking turns.
+
+    A template such as `folder` must be at its folder; the dataset has the template's name. Clips that are listed and
+    not on disk are left out.
+    """
+
+    def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
+        whole = spec.read_index(root, protocol, options)
+        folds = {
+            name: Fold(
+                train=_by_turns(whole.split(name, "train"), train), test=_by_turns(whole.split(name, "test"), test)
+            )
+            for name in whole.folds
+        }
+        kept = {clip for fold in folds.values() for clip in (*fold.train, *fold.test)}
+        return Index(clips=tuple(clip for clip in whole.clips if clip.id in kept), folds=folds)
+
+    return replace(spec, name=spec.name.partition(":")[0], at=None, index=index)
+
+
+def _by_turns(clips: Sequence[Clip], most: int) -> tuple[str, ...]:
+    """Return the ids of at most `most` clips: the first of each class in turn, then the second, and so on."""
+    classes: dict[int | tuple[int, ...] | None, list[str]] = {}
+    for clip in clips:
+        classes.setdefault(clip.target, []).append(clip.id)
+    return tuple([each for each in chain(*zip_longest(*classes.values())) if each is not None][:most])
 
 
 def check_index(spec: DatasetSpec, protocol: str, index: Index) -> None:

@@ -150,19 +150,24 @@ MINIMAL: tuple[Spec, ...] = (DATASET, DEGRADATION, ENHANCER, BACKBONE, METHOD)
 def with_minimal_components(catalog: Catalog) -> Catalog:
     """Return `catalog` with the five minimal components added."""
     owner = Owner("check", "elrbench", "")
-
-    def section(held: Section[Any], spec: Spec) -> Section[Any]:
-        return Section(held.kind, {**{name: held[name] for name in held}, spec.name: spec})
-
     return dataclasses.replace(
         catalog,
-        datasets=section(catalog.datasets, DATASET),
-        degradations=section(catalog.degradations, DEGRADATION),
-        enhancers=section(catalog.enhancers, ENHANCER),
-        backbones=section(catalog.backbones, BACKBONE),
-        methods=section(catalog.methods, METHOD),
+        datasets=_with(catalog.datasets, DATASET),
+        degradations=_with(catalog.degradations, DEGRADATION),
+        enhancers=_with(catalog.enhancers, ENHANCER),
+        backbones=_with(catalog.backbones, BACKBONE),
+        methods=_with(catalog.methods, METHOD),
         owners={**catalog.owners, **{(spec.kind, spec.name): owner for spec in MINIMAL}},
     )
+
+
+def with_dataset(catalog: Catalog, spec: DatasetSpec) -> Catalog:
+    """Return `catalog` with `spec` instead of its dataset of that name."""
+    return dataclasses.replace(catalog, datasets=_with(catalog.datasets, spec))
+
+
+def _with(held: Section[Any], spec: Spec) -> Section[Any]:
+    return Section(held.kind, {**{name: held[name] for name in held}, spec.name: spec})
 
 
 def noise(*shape: int) -> Tensor:

@@ -8,7 +8,7 @@ import click
 
 from benchmark_core.cli.console import print_json
 from benchmark_core.cli.flags import board_flag, json_flag
-from benchmark_core.cli.leaderboard import print_left_out
+from benchmark_core.cli.leaderboard import print_left_out, print_not_measured
 from benchmark_core.errors import ElrError
 
 
@@ -45,5 +45,6 @@ def command(ctx: click.Context, out: Path, folder: Path, as_json: bool) -> None:
         print_json({"site": str(out), "pages": pages, "left_out": list(made.problems)})
     else:
         click.echo(f"{out / 'index.html'}: {pages} pages")
+        print_not_measured(made.measured)
         print_left_out(made.problems)
     ctx.exit(1 if made.problems else 0)

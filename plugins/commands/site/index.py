@@ -10,9 +10,18 @@ from benchmark_core.records.fields import RunRecord
 from benchmark_core.tables.cells import NOTHING, names, percent, spread
 from benchmark_core.tables.gather import Leaderboard, TrackPage
 from benchmark_core.tables.ranking import TrackTable, paired
-from benchmark_core.tables.track_cells import index_cells, leader, most_frequent, signed
+from benchmark_core.tables.track_cells import (
+    NOTHING_MEASURED,
+    REPORTED_ONLY,
+    REPORTED_ONLY_LEGEND,
+    index_cells,
+    leader,
+    most_frequent,
+    reported_only_cells,
+    signed,
+)
 from elrbench_plugins.commands.site.blocks import Block, heading, table, text
-from elrbench_plugins.commands.site.track import page_path
+from elrbench_plugins.commands.site.track import page_path, plain_text
 
 _ABOUT = """\
 elrbench compares methods that recognise human actions in extreme-low-resolution video, about a dozen pixels across. A
@@ -29,11 +38,11 @@ show that the code runs, not that a method works."""
 
 def index_blocks(board: Leaderboard) -> list[Block]:
     """Return the blocks of the front page."""
-    if not board.pages:
-        return [text(_one_paragraph(_ABOUT)), text("No records yet.")]
-    tracks = sorted(board.pages.items(), key=lambda item: (item[1].table is None, item[0]))
-    chance = [item for item in tracks if item[1].table and _near_chance(item[1].table)]
-    above = [item for item in tracks if item not in chance]
+    tracks = sorted(board.pages.items())
+    measured = [item for item in tracks if item[1].table]
+    chance = [item for item in measured if item[1].table and _near_chance(item[1].table)]
+    above = [item for item in measured if item not in chance]
+    reported = [item for item in tracks if not item[1].table]
     said = dict.fromkeys(note for page in board.pages.values() for note in page.notes)
     return [
         text(_one_paragraph(_ABOUT), _date(board)),
@@ -41,16 +50,27 @@ def index_blocks(board: Leaderboard) -> list[Block]:
         *([heading("Tracks"), _tracks("Tracks", above)] if above else []),
         *([heading("Tracks near chance"), text(_one_paragraph(_NEAR_CHANCE))] if chance else []),
         *([_tracks("Tracks near chance", chance)] if chance else []),
+        *([heading(REPORTED_ONLY), text(REPORTED_ONLY_LEGEND), _reported(reported)] if reported else []),
         *([text(*said)] if said else []),
     ]
 
 
 def _tracks(name: str, tracks: Sequence[tuple[PurePosixPath, TrackPage]]) -> Block:
-    """Return a table of tracks."""
+    """Return a table of measured tracks."""
     return table(
         name,
         [index_cells(page) for _, page in tracks],
         main=("track", "measured", "reported"),
+        links=[os.fspath(page_path(path)) for path, _ in tracks],
+    )
+
+
+def _reported(tracks: Sequence[tuple[PurePosixPath, TrackPage]]) -> Block:
+    """Return a table of tracks that only papers report on."""
+    return table(
+        REPORTED_ONLY,
+        [reported_only_cells(page) for _, page in tracks],
+        main=("track", "reported"),
         links=[os.fspath(page_path(path)) for path, _ in tracks],
     )
 
@@ -74,7 +94,7 @@ def _date(board: Leaderboard) -> str:
     """Return the number of runs and the date of the latest. The build date is not used: equal records, equal bytes."""
     records = list(records_of(board))
     if not records:
-        return "No run has been published yet."
+        return plain_text(NOTHING_MEASURED)
     tracks = sum(page.table is not None for page in board.pages.values())
     latest = max(record["finished"] for record in records)
     runs = f"{len(records)} run{'s' if len(records) > 1 else ''} on {tracks} track{'s' if tracks > 1 else ''}"

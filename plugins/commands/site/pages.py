@@ -47,10 +47,14 @@ _PRIVACY_TITLE = "Privacy"
 
 @dataclass(frozen=True)
 class Site:
-    """Files of the site: content by path, and one line for each record that was left out."""
+    """Files of the site: content by path, and one line for each record that was left out.
+
+    measured: whether the board has a record of a run.
+    """
 
     files: Mapping[PurePosixPath, bytes]
     problems: tuple[str, ...]
+    measured: bool
 
 
 def build_site(leaderboards: Path, library: Library | None = None) -> Site:
@@ -76,7 +80,7 @@ def build_site(leaderboards: Path, library: Library | None = None) -> Site:
         for block in blocks
         if block["kind"] == "front"
     }
-    return Site(html | pictures | _assets(), board.problems)
+    return Site(html | pictures | _assets(), board.problems, board.measured)
 
 
 def _assets() -> dict[PurePosixPath, bytes]:

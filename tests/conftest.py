@@ -46,6 +46,7 @@ BUILTINS = (
     "native_vit",
     "plrn_tennet",
     "probe",
+    "protecting",
     "puppets",
     "purwanto",
     "r2plus1d",

@@ -137,8 +137,8 @@ SILHOUETTE = DegradationSpec(
     },
     variants={"running": {"background": "running"}, "mixture": {"background": "mixture"}},
     unspecified=(
-        "median: it sees the whole clip, as a camera has seen the empty scene; running and mixture begin with the "
-        "clip, so that a person in its first frame leaves a second silhouette there",
+        "median: it sees the whole clip; a person who stays in one place becomes background, except for what moves",
+        "running and mixture begin with the clip, so that a person in its first frame leaves a second silhouette there",
         "numbers of the mixture other than K: guesses; rho = alpha / weight, after Power and Schoonees 2002",
         "no shadow removal, no morphology",
     ),

@@ -136,9 +136,7 @@ def test_all_levels_are_the_average() -> None:
 
 
 def test_variants_name_levels_and_exposures(catalog: Catalog) -> None:
-    plan = resolve_plan(
-        catalog, PlanRequest(**ASKED, degradation="levels-12x16:clean+2")
-    )
+    plan = resolve_plan(catalog, PlanRequest(**ASKED, degradation="levels-12x16:clean+2"))
     assert plan.options("degradation") == {"levels": 2, **CLEAN}
     plan = resolve_plan(catalog, PlanRequest(**ASKED, degradation="exposure-12x16:8"))
     assert plan.options("degradation") == {**defaults(EXPOSURE), "frames": 8, "hold": 8}

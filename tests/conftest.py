@@ -45,6 +45,7 @@ BUILTINS = (
     "multi_siamese",
     "native3d",
     "native_vit",
+    "pa_hmdb51",
     "plrn_tennet",
     "probe",
     "protecting",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from attribute_labels import write_attributes
 from tables_of_frames import write_nagoya
 from test_ixmas import record as write_recording
 from tiny_virat import write_first, write_second
@@ -105,11 +106,15 @@ DATASETS: Mapping[str, tuple[Callable[[Path], Path] | None, tuple[str, ...]]] = 
     "tinyvirat": (lambda root: write_first(root, train=3, test=2), ()),
     "tinyvirat-v2": (lambda root: write_second(root, train=3, val=2, test=1), ()),
     "nagoya-fir": (write_nagoya, ()),
+    "pa-hmdb51:gender": (write_attributes, ()),
     "folder": (write_folder, ()),
 }
 
 
-FEWER = {"nagoya-fir": {"protocol": "loso-6", "classes": "sit,lie"}}
+FEWER = {
+    "nagoya-fir": {"protocol": "loso-6", "classes": "sit,lie"},
+    "pa-hmdb51:gender": {"protocol": "jhmdb-5fold"},
+}
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,15 @@ def test_a_run_and_itself(pair: tuple[Path, Path], call: Call) -> None:
     assert "smallest detectable difference: none" in out and "discordance 0.0 %" in out
 
 
+def test_two_degradations_are_compared_on_request(tmp_path: Path, call: Call) -> None:
+    one = put_scored(tmp_path, TARGETS, said(18, 10), classes="ab", degradation="average-24x32")
+    other = put_scored(tmp_path, TARGETS, said(8, 12), classes="ab", degradation="average-6x8")
+    assert "their degradations are average-24x32 and average-6x8" in refused(call(one, other))
+    found = told(call(one, other, "--across-degradations", "--json"))
+    assert found["difference"]["value"] == pytest.approx(0.2)
+    assert found["differ"] == {"degradation": ["average-24x32", "average-6x8"]}
+
+
 def test_records_alone_do_without_predictions(pair: tuple[Path, Path], call: Call) -> None:
     for path in pair:
         path.with_name(read_record(path)["predictions"]["file"]).unlink()

@@ -46,6 +46,7 @@ LAYERS = (
 )
 SITE = CORE.parent / "plugins" / "commands" / "site"
 PAGES = CORE.parent / "plugins" / "pages"
+PRIVACY = CORE.parent / "plugins" / "commands" / "privacy"
 TABLES = {"errors", "names", "records", "scoring", "tables", "atomic", "strict_yaml", "papers"}
 STATISTICS = "benchmark_core.scoring.statistics"  # numpy and scipy alone; scoring.predict needs torch
 HEAVY = {"torch", "pluggy", "scipy", "av", "fvcore", "accelerate", "torchmetrics", "elrbench_plugins"}
@@ -134,8 +135,10 @@ def test_no_import_cycle_counting_imports_for_type_checkers():
 
 TABLE_FILES = [path for path in FILES if own_part(path) == "tables"]
 SITE_FILES = [
-    path for path in (*SITE.rglob("*.py"), *PAGES.rglob("*.py")) if path.name not in ("__init__.py", "command.py")
+    *(path for path in (*SITE.rglob("*.py"), *PAGES.rglob("*.py")) if path.name not in ("__init__.py", "command.py")),
+    *(PRIVACY / f"{name}.py" for name in ("leakage", "picture", "stored", "text", "verification")),
 ]
+OWN = tuple(f"elrbench_plugins.{name}" for name in ("commands.site", "commands.privacy", "pages"))
 
 
 @pytest.mark.parametrize("path", [*TABLE_FILES, *SITE_FILES], ids=str)
@@ -143,8 +146,7 @@ def test_tables_and_pages_need_records_alone(path: Path):
     for module, line in imports(path):
         if module.split(".")[0] == "benchmark_core":
             assert part_of(module) in TABLES or module == STATISTICS, f"line {line} imports {module}"
-        own = module.startswith(("elrbench_plugins.commands.site", "elrbench_plugins.pages"))
-        assert own or module.split(".")[0] not in HEAVY, f"line {line} imports {module}"
+        assert module.startswith(OWN) or module.split(".")[0] not in HEAVY, f"line {line} imports {module}"
 
 
 def constants(path: Path) -> Iterator[tuple[str, int]]:

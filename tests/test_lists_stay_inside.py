@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attribute_labels import entry, write_labels
 
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import DatasetSpec
@@ -17,6 +18,7 @@ from benchmark_core.specs.index import Index
 from elrbench_plugins.hmdb51 import HMDB51
 from elrbench_plugins.ixmas import IXMAS_11
 from elrbench_plugins.jhmdb import JHMDB
+from elrbench_plugins.pa_hmdb51 import SPECS as PA_HMDB51
 from elrbench_plugins.tinyvirat import TINYVIRAT, TINYVIRAT_V2, VIRAT_CROPS
 from elrbench_plugins.ucf101 import UCF101
 
@@ -62,11 +64,18 @@ def tiny(train: str, test: str, folder: str) -> Lay:
     return lay
 
 
+def attributes(root: Path, path: str) -> None:
+    (root / "hmdb51_org" / "wave").mkdir(parents=True)
+    (root / "hmdb51_org" / "wave" / "own.avi").touch()
+    write_labels(root, {"wave": {"own.avi": entry(), path: entry()}})
+
+
 DATASETS: dict[str, tuple[DatasetSpec, Lay]] = {
     "hmdb51": (HMDB51, hmdb_like(HMDB51, "hmdb51_org", "testTrainMulti_7030_splits")),
     "jhmdb": (JHMDB, hmdb_like(JHMDB, "ReCompress_Videos", "splits")),
     "ucf101": (UCF101, ucf101),
     "ixmas-11": (IXMAS_11, ixmas),
+    "pa-hmdb51:face": (PA_HMDB51["face"], attributes),
     "tinyvirat": (TINYVIRAT, tiny("tiny_train.json", "tiny_test.json", "test")),
     "tinyvirat-v2": (TINYVIRAT_V2, tiny("tiny_train_v2.json", "tiny_val_v2.json", "val")),
     "virat-crops": (VIRAT_CROPS, tiny("crops_train.json", "crops_test.json", "test")),
@@ -106,7 +115,7 @@ def test_a_path_out_of_the_folder_is_refused_or_missing(tmp_path: Path, name: st
         assert index.missing
 
 
-@pytest.mark.parametrize("name", ["hmdb51", "jhmdb", "ucf101"])
+@pytest.mark.parametrize("name", ["hmdb51", "jhmdb", "pa-hmdb51:face", "ucf101"])
 def test_a_name_does_not_reach_beyond_its_class(tmp_path: Path, name: str) -> None:
     """Nor into another class's folder, where a clip of another label lies."""
     spec, lay = DATASETS[name]
@@ -120,7 +129,7 @@ def test_a_name_does_not_reach_beyond_its_class(tmp_path: Path, name: str) -> No
     assert not [clip for clip in index.clips if clip.id.endswith("elsewhere")]
 
 
-@pytest.mark.parametrize("name", ["hmdb51", "jhmdb", "ucf101", "tinyvirat"])
+@pytest.mark.parametrize("name", ["hmdb51", "jhmdb", "pa-hmdb51:face", "ucf101", "tinyvirat"])
 def test_a_clip_that_its_owner_linked_is_the_clip(tmp_path: Path, name: str) -> None:
     spec, lay = DATASETS[name]
     root = tmp_path / "data"

@@ -24,6 +24,7 @@ BUILT_IN = {
     "export",
     "hub",
     "new-plugin",
+    "privacy",
     "report",
     "rerun",
     "schema",

@@ -29,6 +29,8 @@ def find(section: Section[S], text: str) -> tuple[S, ComponentName]:
         raise ElrError(f"backbone '{text}' is not in the catalog; name it by --backbone {text}")
     for variant in name.variants:
         if variant not in spec.variants:
+            if targets := [known for known in section if known.startswith(f"{name.base}:")]:
+                raise unknown(spec.kind, text, [*(f"{name.base}:{known}" for known in spec.variants), *targets])
             raise unknown(f"variant of {spec.kind} '{spec.name}'", variant, spec.variants)
     order = list(spec.variants)
     variants = tuple(sorted(set(name.variants or spec.default_variants), key=order.index))

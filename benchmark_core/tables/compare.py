@@ -115,16 +115,23 @@ def compare_groups(
     return compare_pairs(pair_groups(a, b), read_decisions)
 
 
-def pair(a: RunRecord, b: RunRecord) -> Pairing:
-    """Pair two runs of one fold; their seeds may differ. ElrError if they were not scored on the same clips."""
-    _require_comparable(a, b)
+def pair(a: RunRecord, b: RunRecord, *, across_degradations: bool = False) -> Pairing:
+    """Pair two runs of one fold; their seeds may differ. ElrError if they were not scored on the same clips.
+
+    across_degradations: the degradations may differ.
+    """
+    _require_comparable(a, b, across_degradations)
     return Pairing((a["plan"]["seed"],), (((a, b),),))
 
 
-def pair_groups(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Pairing:
+def pair_groups(a: Sequence[RunRecord], b: Sequence[RunRecord], *, across_degradations: bool = False) -> Pairing:
     """Pair runs by seed and fold. A seed enters if both methods ran it with the same folds.
 
     If seeds differ in their folds, only the seeds with the most folds enter.
+
+    Args:
+        a, b: records.
+        across_degradations: the degradations may differ.
 
     Raises:
         ElrError: if no seed pairs, or the clips differ.
@@ -140,7 +147,7 @@ def pair_groups(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Pairing:
     seeds = tuple(sorted(seed for seed in folds if folds[seed] == shared))
     for seed in seeds:
         for fold in shared:
-            _require_comparable(left[seed][fold], right[seed][fold])
+            _require_comparable(left[seed][fold], right[seed][fold], across_degradations)
     return Pairing(seeds, tuple(tuple((left[seed][fold], right[seed][fold]) for fold in shared) for seed in seeds))
 
 
@@ -240,12 +247,12 @@ def _by_seed(records: Sequence[RunRecord]) -> Mapping[int, Mapping[str, RunRecor
     return runs
 
 
-def _require_comparable(a: RunRecord, b: RunRecord) -> None:
-    """Raise ElrError if two runs were not scored on the same clips."""
+def _require_comparable(a: RunRecord, b: RunRecord, across_degradations: bool) -> None:
+    """Raise ElrError if two runs were not scored on the same clips, or (by default) of the same degradation."""
     for what, one, other in (
         ("datasets", a["track"]["dataset"], b["track"]["dataset"]),
         ("protocols", a["track"]["protocol"], b["track"]["protocol"]),
-        ("degradations", a["track"]["degradation"], b["track"]["degradation"]),
+        *(() if across_degradations else (("degradations", a["track"]["degradation"], b["track"]["degradation"]),)),
         ("folds", a["plan"]["fold"], b["plan"]["fold"]),
         ("data (manifests)", a["dataset"]["manifest"], b["dataset"]["manifest"]),
         ("clips that could not be read", sorted(a["clips"]["bad"]), sorted(b["clips"]["bad"])),

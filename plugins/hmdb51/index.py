@@ -18,10 +18,10 @@ SPLITS = "testTrainMulti_7030_splits"
 
 def read(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:
     """Return the clips of the protocol's folds, named as in the lists; see `read_splits`."""
-    return read_splits(HMDB51, root, VIDEOS, SPLITS, protocol, lambda listed, path: Path(listed).stem, _level)
+    return read_splits(HMDB51, root, VIDEOS, SPLITS, protocol, lambda listed, path: Path(listed).stem, level_name)
 
 
-def _level(name: str) -> str:
+def level_name(name: str) -> str:
     """Remove a prefix that some copies have and the lists do not."""
     return levelled(name.removeprefix("hmdb51_"))
 

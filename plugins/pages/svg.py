@@ -43,9 +43,10 @@ def line(start: Point, end: Point, colour: str, width: float = 1, opacity: float
     )
 
 
-def circle(x: float, y: float, colour: str) -> str:
-    """Return a dot."""
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>'
+def circle(x: float, y: float, colour: str, radius: float = 4.5, *, hollow: bool = False) -> str:
+    """Return a dot, or a ring."""
+    paint = f'fill="white" stroke="{colour}" stroke-width="1.5"' if hollow else f'fill="{colour}"'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" {paint}/>'
 
 
 def steps(bottom: float, top: float) -> Sequence[int]:

@@ -32,9 +32,10 @@ _DIGITS = 8
     metavar="DATASET/PROTOCOL/DEGRADATION",
     help="Compare the rows of methods A and B in the table of this track, with all seeds and folds.",
 )
+@click.option("--across-degradations", is_flag=True, help="Allow two runs whose degradations differ.")
 @board_flag
 @json_flag
-def command(a: str, b: str, track: str | None, folder: Path, as_json: bool) -> None:
+def command(a: str, b: str, track: str | None, across_degradations: bool, folder: Path, as_json: bool) -> None:
     """elrbench compare stat supervised:matched --track puppets/subjects/average-12x16
 
     Compare two runs or table rows on the same clips. Print the difference A − B with its 95 % paired bootstrap
@@ -49,7 +50,8 @@ def command(a: str, b: str, track: str | None, folder: Path, as_json: bool) -> N
     selected = select_runs(a, folder, track), select_runs(b, folder, track)
     one, other = selected
     rows = one.is_row or other.is_row
-    pairing = pair_groups(one.records, other.records) if rows else pair(one.first, other.first)
+    across = {"across_degradations": across_degradations}
+    pairing = pair_groups(one.records, other.records, **across) if rows else pair(one.first, other.first, **across)
     stored = _Predictions(selected)
     comparison = compare_pairs(pairing, stored.decisions)
     classes = class_differences(pairing, stored.predictions, stored.decisions)

@@ -72,7 +72,7 @@ def _lead(track: TrackTable) -> str:
 
 def _date(board: Leaderboard) -> str:
     """Return the number of runs and the date of the latest. The build date is not used: equal records, equal bytes."""
-    records = list(_records(board))
+    records = list(records_of(board))
     if not records:
         return "No run has been published yet."
     tracks = sum(page.table is not None for page in board.pages.values())
@@ -81,7 +81,8 @@ def _date(board: Leaderboard) -> str:
     return f"{runs}. The latest run finished on {latest[:10]}. Scores are in %."
 
 
-def _records(board: Leaderboard) -> Iterator[RunRecord]:
+def records_of(board: Leaderboard) -> Iterator[RunRecord]:
+    """Yield the records of all tracks."""
     for page in board.pages.values():
         for section in page.table.sections.values() if page.table else ():
             for ranked in section:

@@ -1,4 +1,4 @@
-"""Build all files of the site: front page, tracks, resolutions, costs, reported figures, and assets."""
+"""Build all files of the site: front page, tracks, resolutions, privacy, costs, reported figures, and assets."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ from benchmark_core.tables.reported_markdown import UNTRACKED, UNTRACKED_LEGEND
 from elrbench_plugins.commands.site.blocks import Block, flattened, heading, table, text
 from elrbench_plugins.commands.site.curves import curves_blocks
 from elrbench_plugins.commands.site.front_picture import front_picture
-from elrbench_plugins.commands.site.index import index_blocks
+from elrbench_plugins.commands.site.index import index_blocks, records_of
+from elrbench_plugins.commands.site.privacy import privacy_blocks
 from elrbench_plugins.commands.site.track import page_path, plain_text, track_blocks
 from elrbench_plugins.pages.bundle import libraries, licences
 from elrbench_plugins.pages.html import data_script, fill
 
 _HERE = files("elrbench_plugins.commands.site")
 _ASSETS = ("blocks.css", "show.js", "table.js", "opened.js", "plots.js", "classes.js", "blocks.js")
-INDEX, CURVES, COSTS, REPORTED = (
-    PurePosixPath(f"{name}.html") for name in ("index", "resolutions", "costs", "reported")
+INDEX, CURVES, PRIVACY, COSTS, REPORTED = (
+    PurePosixPath(f"{name}.html") for name in ("index", "resolutions", "privacy", "costs", "reported")
 )
 _MAIN = {ENHANCERS: ("from", "to"), RECOGNIZERS: ("head",)}  # columns of costs on a narrow screen
 _INDEX_TITLE = "Leaderboards"
 _CURVES_TITLE = "Scores by resolution"
+_PRIVACY_TITLE = "Privacy"
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def build_site(leaderboards: Path, library: Library | None = None) -> Site:
         ElrError: if `leaderboards` is not a folder of records.
     """
     board = gather(leaderboards, library, whole=True)
-    pages = dict(_pages(board, leaderboards.resolve().name))
-    titles = {path: title for path, (title, _) in pages.items() if path in (INDEX, CURVES, COSTS, REPORTED)}
+    pages = dict(_pages(board, leaderboards))
+    titles = {path: title for path, (title, _) in pages.items() if path in (INDEX, CURVES, PRIVACY, COSTS, REPORTED)}
     html = {
         path: _html(path, title, blocks, titles).encode(errors="backslashreplace")
         for path, (title, blocks) in pages.items()
@@ -97,16 +99,18 @@ def _html(path: PurePosixPath, title: str, blocks: list[Block], titles: Mapping[
     )
 
 
-def _pages(board: Leaderboard, folder: str) -> Iterator[tuple[PurePosixPath, tuple[str, list[Block]]]]:
+def _pages(board: Leaderboard, leaderboards: Path) -> Iterator[tuple[PurePosixPath, tuple[str, list[Block]]]]:
     yield INDEX, (_INDEX_TITLE, index_blocks(board))
     if curves := curves_blocks(board.pages):
         yield CURVES, (_CURVES_TITLE, curves)
+    if privacy := privacy_blocks(list(records_of(board)), leaderboards):
+        yield PRIVACY, (_PRIVACY_TITLE, privacy)
     if board.networks:
         yield COSTS, (COSTS_TITLE, _costs(board))
     if board.reported.library.papers:
         yield REPORTED, (REPORTED_TITLE, _reported(board.reported))
     for path, page in board.pages.items():
-        yield page_path(path), (page.title, track_blocks(page, folder))
+        yield page_path(path), (page.title, track_blocks(page, leaderboards.resolve().name))
 
 
 def _costs(board: Leaderboard) -> list[Block]:

@@ -73,7 +73,7 @@ def planned_suite(name: str, flags: Mapping[str, Any]) -> tuple[Library, Planned
     asked = SuiteRequest(
         fields={key: flags[key] for key in fields if flags[key] is not None},
         settings=flags["settings"],
-        seeds=_seeds(flags["seeds"]),
+        seeds=read_seeds(flags["seeds"]),
         only=tuple(row.strip() for row in (flags["only"] or "").split(",") if row.strip()),
         data=flags["data"],
         extra=ExtraPaths(unlabelled=flags["unlabelled_data"], high_source=flags["high_source_data"]),
@@ -95,7 +95,8 @@ def read_named(name: str, library: Library) -> Suite:
     return read_suite(parse_yaml(file.text, file.where), file.where, name)
 
 
-def _seeds(text: str | None) -> tuple[int, ...]:
+def read_seeds(text: str | None) -> tuple[int, ...]:
+    """Return the seeds of `0,1,2`, each once; none for None. Raises ElrError for anything else."""
     if text is None:
         return ()
     words = [word.strip() for word in text.split(",")]

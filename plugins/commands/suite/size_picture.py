@@ -13,6 +13,7 @@ from elrbench_plugins.pages.svg import circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 56, 200, 34, 60  # margins in pixels; names stand in the right margin
+CHARACTER = 7  # pixels of a bold character, at most on average
 COLOURS = ("#1f5fa8", "#9a5b00", "#1b7a3d", "#8a2a6b", "#6b6b6b", "#a8371f")
 
 Curve = Sequence[tuple[str, Measured]]  # (size, score), by area
@@ -63,7 +64,8 @@ def size_picture(lines: Sequence[ScoreLine], title: str) -> bytes | None:
                 parts.append(line(bar[0], bar[1], colour, opacity=0.5))
             parts += [circle(x, height, colour), text(x + 7, height - 6, f"{100 * score.value:.1f}", colour=colour)]
         parts.append(text(WIDTH - RIGHT + 12, TOP + 10 + 15 * number, row, colour=colour, bold=True))
-    return picture(WIDTH, max(HEIGHT, TOP + 20 + 15 * len(found)), parts)
+    width = max(WIDTH, WIDTH - RIGHT + 24 + CHARACTER * max(map(len, found)))
+    return picture(width, max(HEIGHT, TOP + 20 + 15 * len(found)), parts)
 
 
 def _positions(sizes: Sequence[str]) -> Mapping[str, float]:

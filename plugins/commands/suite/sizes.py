@@ -39,16 +39,23 @@ def at_sizes(suite: Suite, sizes: tuple[str, ...], degradation: str | None) -> S
 
 def _at_sizes(row: SuiteRow, sizes: tuple[str, ...], degradation: str | None) -> list[SuiteRow]:
     own = str(row.fields.get("degradation", DEGRADATION))
-    name = degradation or own
-    if not _SIZE_OR_TEMPLATE.search(name):
-        raise ElrError(
-            f"row {row.name}: degradation '{name}' has no size, so that --sizes cannot change it; pass --degradation "
-            f"{DEGRADATION}, or remove --sizes"
-        )
+    try:
+        others = degradations_at(degradation or own, sizes)
+    except ElrError as error:
+        raise ElrError(f"row {row.name}: {error}") from error
     found = []
-    for size in sizes:
-        other = _SIZE_OR_TEMPLATE.sub(size, name, count=1)
+    for size, other in zip(sizes, others, strict=True):
         figures = row.figures if other == own else ()
         fields = {**row.fields, "degradation": other}
         found.append(replace(row, name=f"{row.name}@{size}", fields=fields, figures=figures))
     return found
+
+
+def degradations_at(name: str, sizes: tuple[str, ...]) -> list[str]:
+    """Return the name of a degradation at each size. Raises ElrError if the name has no size."""
+    if not _SIZE_OR_TEMPLATE.search(name):
+        raise ElrError(
+            f"degradation '{name}' has no size, so that --sizes cannot change it; pass --degradation {DEGRADATION}, or "
+            "remove --sizes"
+        )
+    return [_SIZE_OR_TEMPLATE.sub(size, name, count=1) for size in sizes]

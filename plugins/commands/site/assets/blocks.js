@@ -3,6 +3,7 @@
 
 elr.kinds.heading = (block) => elr.el(`h${block.level}`, { id: block.key || null }, block.text);
 elr.kinds.text = (block) => elr.el("div", {}, ...block.paragraphs.map((each) => elr.el("p", {}, each)));
+elr.kinds.picture = (block) => elr.el("img", { class: "picture", src: block.data, alt: block.label });
 elr.kinds.more = (block) => elr.el("details", {}, elr.el("summary", {}, block.label), ...block.paragraphs.map((each) => elr.el("p", {}, each)));
 
 elr.show = () => {

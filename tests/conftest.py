@@ -19,6 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BUILTINS = (
+    "bdq",
     "c3d",
     "cstat",
     "dai",
@@ -47,6 +48,7 @@ BUILTINS = (
     "pa_hmdb51",
     "plrn_tennet",
     "probe",
+    "protecting",
     "puppets",
     "purwanto",
     "r2plus1d",

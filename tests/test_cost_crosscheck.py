@@ -39,8 +39,8 @@ DESCRIPTORS = (
 )  # fmt: skip
 DENOISERS = ("denoise-bicubic", "denoise-bilinear")  # no parameter and no product; see tests/test_temporal_denoise.py
 ENHANCERS = (
-    "bicubic", "bilinear", "cubic", "d-dbpn", "dbpn", "dbpn-s", "duf", "duf-s", "dvsr", "nearest", "none", "prog-dvsr",
-    "prog-dvsr-att", "rrdb", "rrdb-s",
+    "bdq", "bicubic", "bilinear", "cubic", "d-dbpn", "dbpn", "dbpn-s", "duf", "duf-s", "dvsr", "nearest", "none",
+    "prog-dvsr", "prog-dvsr-att", "rrdb", "rrdb-s",
 )  # fmt: skip
 
 

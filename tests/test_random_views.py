@@ -19,7 +19,7 @@ def test_clips_of_a_dataset_that_states_their_size_have_it(catalog: Catalog, met
     asked: dict[str, Any] = {"dataset": "nagoya-fir", "protocol": "loso-6", "backbone": "native3d-xs"}
     plan = resolve_plan(catalog, PlanRequest(method=method, budget="small", sampling="clip-24", **asked))
     views = RandomViews(
-        plan=plan, components=components_of(catalog, plan), clips=9, request=ViewRequest(low=True, high=method == "kd")
+        plan=plan, components=components_of(catalog, plan), count=9, request=ViewRequest(low=True, high=method == "kd")
     )
     batch = views.batch(torch.device("cpu"))
     shown = [batch.high] if method == "kd" else [batch.low]

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from filelock import Timeout
 
 from benchmark_core.atomic import READ_ONLY, read_only
 from benchmark_core.clips import clipfile
 from benchmark_core.clips.bad_clip import BadClip
+from benchmark_core.clips.conversion import start
 from benchmark_core.clips.decode import decode
 from benchmark_core.clips.formats import KeyedFormat, StoredFormat
 from benchmark_core.clips.locks import locked
@@ -160,14 +163,12 @@ def decode_into(root: Path, task: BuildTask, formats: Sequence[StoredFormat], se
         for stored_format in formats:
             path = clip_path(root, task.content, stored_format)
             writers.append(clipfile.Writer(path, compressed=stored_format.kind != "low"))
+        converters = [start(stored_format, seed) for stored_format in formats]
         for frames in decode(clip.source, CHUNK, seconds=seconds, reuse=True):
-            for stored_format, writer in zip(formats, writers, strict=True):
-                made = stored_format.make(frames, seed)
-                try:
-                    writer.add(made)
-                except ValueError as error:
-                    raise BadClip(clip.id, str(error)) from error
-        for writer in writers:
+            for converter, writer in zip(converters, writers, strict=True):
+                _write(converter.add(frames), writer, clip)
+        for converter, writer in zip(converters, writers, strict=True):
+            _write(converter.finish(), writer, clip)
             writer.close()
     except BadClip as error:
         return error
@@ -175,6 +176,15 @@ def decode_into(root: Path, task: BuildTask, formats: Sequence[StoredFormat], se
         for writer in writers:
             writer.abort()
     return "built"
+
+
+def _write(made: npt.NDArray[np.uint8], writer: clipfile.Writer, clip: Clip) -> None:
+    if not len(made):
+        return
+    try:
+        writer.add(made)
+    except ValueError as error:
+        raise BadClip(clip.id, str(error)) from error
 
 
 def _bad_source(clip: Clip) -> BadClip | None:

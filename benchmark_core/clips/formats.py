@@ -39,12 +39,15 @@ class StoredFormat:
 
     kind: `low` frames are made by `degrade`, `high` frames are resized to `size`, `native` frames keep their own size.
     size: (rows, columns) of the stored frames. aspect: (height, width) ratio of the centred region that is kept.
+    over_time: `degrade` starts a `ClipDegrader` instead of degrading each frame by itself. The name of `degrade` in
+        `numbers` identifies it.
     """
 
     kind: Literal["low", "high", "native"]
     size: tuple[int, int] | None = None
     aspect: tuple[int, int] | None = None
     degrade: Target | None = None
+    over_time: bool = False
     revision: int = 1
     options: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
 
@@ -71,14 +74,17 @@ class StoredFormat:
         return None if self.degrade is None else resolve(self.degrade)
 
     def make(self, frames: Frames, seed: int) -> npt.NDArray[np.uint8]:
-        """Convert decoded frames to uint8 RGB (T, 3, rows, columns). seed: derived from the clip's content."""
+        """Convert decoded frames to uint8 RGB (T, 3, rows, columns), each frame by itself.
+
+        seed: derived from the clip's content. See `conversion.start` for formats with `over_time`.
+        """
         if self.kind == "native":
             return as_recorded(frames)
         assert self.size is not None and self.aspect is not None
         view = crop_to_aspect(frames, self.aspect)
         if self.kind == "high":
             return high_view(view, self.size)
-        assert self.degrade is not None
+        assert self.degrade is not None and not self.over_time
         made: npt.NDArray[np.uint8] = resolve(self.degrade)(view, self.size, self.options, seed)
         expected = (len(frames), 3, *self.size)
         if made.dtype != np.uint8 or made.shape != expected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,3 +38,17 @@ class Frames:
 
     def __len__(self) -> int:
         return int(self.planes[0].shape[0])
+
+
+class ClipDegrader(Protocol):
+    """A degradation of one clip that keeps state over time. The frames arrive in chunks, in order.
+
+    Both functions return the next low frames, uint8 (n, 3, h, w), where n may be 0. After `finish`, there is one low
+    frame for each frame of the clip. The result must not depend on where a chunk ends.
+    """
+
+    def add(self, frames: Frames) -> npt.NDArray[np.uint8]:
+        """Take the next frames. Copy what is kept: the memory of the planes is used again for the next chunk."""
+
+    def finish(self) -> npt.NDArray[np.uint8]:
+        """Return the low frames that are still missing when the clip has ended."""

@@ -244,6 +244,7 @@ def load_enhancer(
         owner=f"enhancer '{spec.name}' from {low_text} to {size_text}",
         advice="pass another --enhancer, another scale or other --enhancer-weights",
         optional=spec.public_optional,
+        enhancer=module,
     )
     return f"{weights} ({said})"
 

@@ -29,7 +29,8 @@ WRAPPERS = (
 )  # keys under which training scripts keep the tensors
 PARALLEL = "module."  # prefix of names in DataParallel modules
 OWN = ("backbone.", "model.")  # prefixes of a backbone's names in this project's recognizers and in others' classifiers
-OTHER_PARTS = ("head.", "enhancer.")  # prefixes of a recognizer's other parts
+ENHANCER = "enhancer."  # prefix of the enhancer's names in this project's recognizers
+OTHER_PARTS = ("head.", ENHANCER)  # prefixes of a recognizer's other parts
 COUNTER = ".num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and no code here reads it
 # Complex, 8-bit float and packed types are no weights here. Integers and booleans are for buffers.
 TYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -75,14 +76,27 @@ def load_checkpoint(
     return "; ".join([f"{len(given)} of {len(expected)} tensors", *notes])
 
 
-def load_public(module: nn.Module, file: WeightsFile, *, owner: str, advice: str, optional: Sequence[str] = ()) -> str:
+def load_public(
+    module: nn.Module,
+    file: WeightsFile,
+    *,
+    owner: str,
+    advice: str,
+    optional: Sequence[str] = (),
+    enhancer: nn.Module | None = None,
+) -> str:
     """Load all tensors of `module` from `file` and return how many: "211 of 211 tensors".
 
     owner: the network that needs the weights; advice: the remedy; both for errors. optional: names of parts that only
-    the module or only the file may have. Such a part keeps its initial values, or is ignored. Raises ElrError like
-    `load_checkpoint`.
+    the module or only the file may have. Such a part keeps its initial values, or is ignored. enhancer: the module of
+    which `module` is the public part; if the file is the recognizer of a run, its enhancer is loaded into it instead.
+    Raises ElrError like `load_checkpoint`.
     """
-    states: tuple[State, State] = (module.state_dict(), read_state(file))
+    found = read_state(file)
+    of_run = {key.removeprefix(ENHANCER): value for key, value in found.items() if key.startswith(ENHANCER)}
+    if enhancer is not None and of_run:
+        module, found, optional = enhancer, of_run, ()
+    states: tuple[State, State] = (module.state_dict(), found)
     ours, theirs = ({key.partition(".")[0] for key in state} for state in states)
     apart = (ours ^ theirs) & set(optional)
     wanted, given = ({k: v for k, v in state.items() if k.partition(".")[0] not in apart} for state in states)

@@ -13,6 +13,7 @@ from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Batch, View
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.plan import Plan
+from benchmark_core.specs.index import Clip, Drawn
 from benchmark_core.training.stage_runner import ViewRequest
 
 CLIPS = 4  # per batch; times are scaled to the plan's batch, because a paper's batch may not fit into a small machine
@@ -23,13 +24,13 @@ NATIVE = 48  # pixels: assumed side of natively low clips
 class RandomViews:
     """Random batches, as many per epoch as the real views have.
 
-    clips: number of clips. derived: shape of an interval's derived values, which a batch then holds instead of views.
+    count: number of clips. derived: shape of an interval's derived values, which a batch then holds instead of views.
     intervals: intervals per clip of derived values.
     """
 
     plan: Plan
     components: Components
-    clips: int
+    count: int
     request: ViewRequest
     derived: tuple[int, ...] | None = None
     intervals: int = 1
@@ -44,16 +45,25 @@ class RandomViews:
         """The request's sampling, by default the plan's."""
         return self.request.sampling or Sampling.parse(self.plan.sampling)
 
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips of a batch: each of another group."""
+        classes = len(self.components.dataset.classes)
+        return tuple(
+            Clip(id=str(number), source=Drawn("", str(number)), target=number % classes, group=str(number))
+            for number in range(CLIPS)
+        )
+
     def __len__(self) -> int:
-        return self.clips
+        return self.count
 
     def steps(self, batch: int) -> int:
         """Return the steps of an epoch, as `Views.steps` in training."""
-        return max(1, self.clips // batch)
+        return max(1, self.count // batch)
 
     def batch(self, device: torch.device) -> Batch:
         """Return a batch of `CLIPS` clips; on the device "meta", a batch without content."""
-        ids = tuple(map(str, range(CLIPS)))
+        ids = tuple(clip.id for clip in self.clips)
         if self.derived is not None:
             mask = torch.ones(CLIPS, self.intervals, device=device)
             values = torch.rand(CLIPS, self.intervals, *self.derived, device=device)

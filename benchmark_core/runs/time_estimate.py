@@ -93,7 +93,7 @@ class StageTimer(StageRunner):
         clips = clips if request.most is None else min(clips, request.most)
         if request.enhancer is not None:
             self._time_enhancer(request.enhancer, clips, others)
-        return RandomViews(plan=self._plan, components=self._components, clips=clips, request=request)
+        return RandomViews(plan=self._plan, components=self._components, count=clips, request=request)
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
         """Yield `STEPS` batches; extrapolate the whole loop from the fastest step after the first."""

@@ -32,8 +32,8 @@ class EnhancerSpec(Spec):
     recognizer_options: options that shape the module; the others do not change its cost. None: all of them.
     flow: for a trained enhancer, the name of an enhancer without parameters that enlarges frames for optical flow.
     public: `public(module) -> nn.Module`, the part of the module whose weights public checkpoints contain. A checkpoint
-        then replaces `fit`. The plan names it in the option `weights`, which such an enhancer must declare with the
-        default "fit" (`benchmark_core.weights_file`).
+        then replaces `fit`, and so does the recognizer of a run with the same enhancer. The plan names the file in the
+        option `weights`, which such an enhancer must declare with the default "fit" (`benchmark_core.weights_file`).
     public_optional: names of parts that a public checkpoint may lack or have in addition, such as a training branch.
     files: name -> checkpoint, added by `--enhancer-weights`; plugins leave it empty.
     published: settings that `elrbench cost --all` measures; if empty, from 12x16 to 96x128.

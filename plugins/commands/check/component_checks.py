@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -116,6 +118,8 @@ class ComponentChecks:
                 bool((degrade(tail, low, options, 7) == output[3:]).all()),
                 "frames 3 to 5 given alone differ from frames 3 to 5 of the whole clip; seed noise by clip and frame",
             )
+        elif sized.over_time is not None:
+            yield from _over_time(spec, sized, options)
         elif sized.on_device is not None:
             low, degrade = sized.low or LOW, spec.load(sized.on_device)
             yield "returns the right size"
@@ -234,6 +238,37 @@ class ComponentChecks:
         require(sum(result.record["updates"].values()) > 0, "training made no update")
         score = result.record["scores"][result.record["primary"]]["value"]
         require(0 <= score <= 1, f"its score is {score}; expected a fraction from 0 to 1")
+
+
+def _over_time(spec: DegradationSpec, sized: DegradationSpec, options: Mapping[str, Any]) -> Iterator[str]:
+    """Check the object that degrades one clip, on 6 frames in one chunk, and in three chunks."""
+    assert sized.over_time is not None
+    low, start = sized.low or LOW, spec.load(sized.over_time)
+    planes = (np.random.default_rng(1).random((3, 6, 48, 64)) * 255).astype(np.uint8)  # (3, T, H, W)
+
+    def degraded(*ends: int) -> npt.NDArray[np.uint8]:
+        degrader = start(low, options, 7)
+        chunks = [
+            degrader.add(Frames(planes=tuple(planes[:, first:end].copy()), colour="rgb", first=first))
+            for first, end in pairwise((0, *ends))
+        ]
+        return np.concatenate([chunk for chunk in (*chunks, degrader.finish()) if len(chunk)])
+
+    yield "returns the right size"
+    output, expected = degraded(6), (6, 3, *low)
+    require(
+        output.dtype == np.uint8 and output.shape == expected,
+        f"it returns {output.dtype} {output.shape}; expected uint8 {expected}",
+    )
+    yield "is deterministic"
+    require(bool((degraded(6) == output).all()), "two clips with the same frames and the same seed differ")
+    yield "does not depend on chunks"
+    parts = degraded(1, 4, 6)
+    require(
+        parts.shape == output.shape and bool((parts == output).all()),
+        "a clip in chunks of 1, 3 and 2 frames differs from the clip in one chunk; keep state over time in the object "
+        "that over_time returns, and seed noise by clip and frame",
+    )
 
 
 def _names(whole: nn.Module, part: nn.Module) -> tuple[str, ...]:

@@ -15,7 +15,15 @@ from benchmark_core.specs import Spec
 from benchmark_core.specs.target import Target, resolve
 
 BUILT_IN = "elrbench_plugins"  # each built-in plugin is a package of its own inside this one
-MAIN_TARGETS = ("index", "on_clip", "on_device", "factory", "fit", "command")  # the code that defines a component
+MAIN_TARGETS = (
+    "index",
+    "on_clip",
+    "over_time",
+    "on_device",
+    "factory",
+    "fit",
+    "command",
+)  # the code that defines a component
 
 
 def definition_of(spec: Spec) -> str:

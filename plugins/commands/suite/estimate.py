@@ -107,7 +107,7 @@ class StageCounter(StageRunner):
         """Return views without content; there are 0 unlabelled clips."""
         clips = 0 if request.unlabelled else self._clips
         clips = clips if request.most is None else min(clips, request.most)
-        return RandomViews(plan=self._plan, components=self._components, clips=clips, request=request)
+        return RandomViews(plan=self._plan, components=self._components, count=clips, request=request)
 
     def epochs(self, views: Any, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
         """Yield one batch; extrapolate the whole loop from it."""
@@ -172,7 +172,7 @@ def _deployed(plan: Plan, components: Components) -> tuple[int, float]:
     high = components.method.oracle
     recognizer = _without_content(plan, components, high=high, head=None).eval()
     request = ViewRequest(low=not high, high=high)
-    views = RandomViews(plan=plan, components=components, clips=1, request=request)
+    views = RandomViews(plan=plan, components=components, count=1, request=request)
     batch = views.batch(META)
     seen = batch.high if high else batch.low
     assert seen is not None

@@ -171,8 +171,9 @@ class StageTrainer(StageRunner):
                 raise self._metrics.diverged(
                     f"stage '{name}': {key} is not finite after training, so the stage is not kept"
                 )
+        seconds = round(loop.spent, 2)
         note = {
-            "seconds": round(loop.spent, 2),
+            "seconds": seconds,
             "updates": loop.updates,
             "history": loop.history,
             **source_note(stage.fn),
@@ -183,7 +184,7 @@ class StageTrainer(StageRunner):
         }
         folder.finish(stage.module, note)
         before = f", {duration(loop.seconds)} of it in earlier processes" if loop.seconds else ""
-        self._reporter.say(f"{name}: trained in {duration(note['seconds'])}{before}")
+        self._reporter.say(f"{name}: trained in {duration(seconds)}{before}")
         return note, loop.seconds
 
     def views(self, request: ViewRequest) -> Views:

@@ -34,9 +34,10 @@ demo: $(VENV)/installed
 	@printf '\nRun (weights, log, record, predictions): %s\nRecord and table: %s\nOpen in a browser: %s\n' \
 	    '$(DEMO)/supervised' '$(BOARD)' '$(DEMO)/site/index.html'
 
-# One process per core, one thread each: on small networks, more threads cost more than they gain.
+# One process per core, one thread each: on small networks, more threads cost more than they gain. A test that fails is run
+# once more, because tests that start several processes depend on the load of the machine. The summary lists both results.
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --reruns 1 -rfER
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check .

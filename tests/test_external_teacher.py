@@ -223,7 +223,7 @@ def test_overlap_with_another_dataset_is_not_checked(
         """Return the warnings for a teacher trained on `theirs`, for a plan on `own` with weights of 'toy'."""
         told: Any = {**record, "plan": {**record["plan"], "dataset": theirs, "fold": "2"}}
         teacher = Teacher(network=ExternalTeacher(name=plan.teacher, state={}), record=told)
-        spec = dataclasses.replace(components.dataset, name=own)
+        spec = dataclasses.replace(components.dataset, name=own, variants={"variant": {}})
         return unchecked_overlap(
             dataclasses.replace(plan, dataset=own), dataclasses.replace(components, dataset=spec), teacher
         )

@@ -148,7 +148,6 @@ class StageTrainer(StageRunner):
             )
         resumed = None if self._refit else folder.load_checkpoint()
         folder.begin()
-        torch.optim.SGD([torch.zeros(1)], lr=1.0)  # the first optimizer imports torch._dynamo: 3 s, not of this stage
         loop = self._loop = TrainingLoop(
             folder, name, self.seed, self._metrics, self._reporter, figures, resumed, ranks=self._ranks, scores=scores
         )

@@ -30,7 +30,7 @@ def test_a_patch_is_a_cube_without_its_mean() -> None:
     volume = torch.zeros(1, 3, 3, 4)
     volume[0, 1, 1, 1] = 27.0
     found = patches(volume)
-    assert found.shape == (2, 27)  # two cubes beside each other in 3x3x4
+    assert found.shape == (2, 27)  # two neighbouring cubes in 3x3x4
     first = torch.full((27,), -1.0)
     first[9 + 3 + 1] = 26.0  # frame 1, row 1, column 1
     second = torch.full((27,), -1.0)

@@ -14,9 +14,7 @@ import numpy.typing as npt
 
 from benchmark_core.scoring.statistics import Floats
 
-ALL = (
-    1e-3  # weight of all training clips next to those of the action: it decides ties and actions without training clips
-)
+ALL = 1e-3  # weight of the shares of all training clips: they decide ties and actions without training clips
 
 
 def guess(seen: Sequence[str], targets: npt.NDArray[Any], asked: Sequence[str], classes: int) -> Floats:

@@ -105,6 +105,17 @@ def test_what_would_be_silently_left_out_is_refused(people_catalog: Catalog, fie
         privacy_suite(PrivacyRequest(dataset="puppets", target="identity", **fields), people_catalog)
 
 
+def test_recipe_sampling_and_modality_are_fields_of_every_network(call: Call):
+    flags = ("--dataset", "puppets", "--attacker", "supervised/native3d-xs", "--budget", "smoke", "--dry-run")
+    code, plain, err = call(*flags)
+    assert code == 0 and "All rows: average-12x16, native3d-xs clip-24, 12x16" in plain, err
+    code, asked, err = call(*flags, "--sampling", "clip-16", "--modality", "rgb+diff-early")
+    assert code == 0 and "All rows: average-12x16, native3d-xs rgb+diff-early clip-16, 12x16" in asked, err
+    code, asked, err = call(*flags, "--recipe", "modern")
+    digests = [{line.split()[0] for line in text.splitlines() if "to run" in line} for text in (plain, asked)]
+    assert code == 0 and all(len(each) == 2 for each in digests) and not digests[0] & digests[1], err
+
+
 # -- end to end
 
 

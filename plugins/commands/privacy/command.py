@@ -45,6 +45,9 @@ _NAMES = "Repeatable, or with commas."
 )
 @click.option("--action/--no-action", default=True, help="Also train the same networks on actions. Default: yes.")
 @click.option("--budget", metavar="NAME", help="paper, small or smoke. Default: paper.")
+@click.option("--recipe", metavar="NAME", help="Named set of training options of all attackers: modern.")
+@click.option("--modality", metavar="NAME", help="Input of all attackers: rgb+dev+flow-early. Default: rgb.")
+@click.option("--sampling", metavar="KxT", help="Frames of a view: 4x5, clip-24. Default: the backbone's.")
 @click.option("--size", metavar="HxW", help="Size of networks that do not work at the low size: 96x128.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set an option where it exists. Repeatable."

@@ -19,6 +19,7 @@ from elrbench_plugins.commands.suite.rows import PlannedSuite, SuiteRequest, pla
 from elrbench_plugins.commands.suite.suite_runs import SuiteRun, failed_runs, finished_runs, run_all, runs_of
 
 _PLAN = ("dataset", "target", "sizes", "protocol", "action_protocol", "action", "size")  # flags as they are
+_FIELDS = ("budget", "recipe", "modality", "sampling")  # flags that are fields of every plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def plan_attacks(flags: Mapping[str, Any], out: Path, folder: Path, reporter: Co
         degradations=_names(flags["degradation"]),
         enhancers=_names(flags["enhancer"]),
         attackers=_names(flags["attacker"]),
-        fields=(("budget", flags["budget"]),) if flags["budget"] else (),
+        fields=tuple((name, flags[name]) for name in _FIELDS if flags[name]),
         **{name: flags[name] for name in _PLAN},
     )
     check_target(asked, catalog, flags["data"])

@@ -13,13 +13,18 @@ from test_ixmas import record
 from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError
 from benchmark_core.names import check_dataset_name
-from benchmark_core.plans.resolve import PlanRequest, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.progress import Silent
 from benchmark_core.records.record import read_record
+from benchmark_core.records.stored import stored_predictions
+from benchmark_core.records.verify import verify_record
 from benchmark_core.runs.context import RunContext
+from benchmark_core.runs.lists import read_index
 from benchmark_core.runs.runner import run
+from benchmark_core.scoring.pairs import verify
 from benchmark_core.specs import defaults
 from benchmark_core.specs.index import Drawn, Index
+from benchmark_core.tables.compare import compare
 from elrbench_plugins.nagoya_fir import CLASSES
 from elrbench_plugins.puppets.single import render
 
@@ -87,6 +92,62 @@ def test_a_repetition_of_ixmas_is_left_out(catalog: Catalog, tmp_path: Path) -> 
     for fold in "123":
         assert {clip.id.split("_")[0][-1] for clip in index.split(fold, "test")} == {fold}
         assert people_in(index, fold, "test") == people_in(index, fold, "train") == {0, 1}
+
+
+def test_puppets_verify_people_who_are_not_in_training(catalog: Catalog) -> None:
+    index = listed(catalog, "puppets:verification", None, train=480, test=480)
+    known, strangers = ({clip.group for clip in index.split("1", part)} for part in ("train", "test"))
+    assert len(known) == len(strangers) == 40 and not known & strangers
+    assert people_in(index, "1", "train") == people_in(index, "1", "test") == set(range(40))
+
+
+def test_nagoya_verifies_the_people_of_a_day_that_is_left_out(catalog: Catalog, tmp_path: Path) -> None:
+    root = write_nagoya(tmp_path / "nagoya")
+    index = listed(catalog, "nagoya-fir:verification", root, "days-6")
+    assert people_in(index, "20170206", "test") == {2, 3} and people_in(index, "20170206", "train") == {0, 1, 4, 5}
+    whole = listed(catalog, "nagoya-fir:verification", root, "days")
+    assert people_in(whole, "20170210", "test") == {6, 7, 8} and len(whole.folds) == 4
+
+
+def test_ixmas_verifies_the_other_five_actors(catalog: Catalog, tmp_path: Path) -> None:
+    for name in ("alba1", "amel1", "daniel1", "nicolas2"):
+        record(tmp_path, name, cameras=("cam0",))
+    index = listed(catalog, "ixmas-12:verification", tmp_path)
+    assert people_in(index, "first", "train") == people_in(index, "second", "test") == {0, 1}
+    assert people_in(index, "first", "test") == people_in(index, "second", "train") == {5, 9}
+
+
+def test_a_run_is_scored_by_pairs_of_clips_of_strangers(toy_catalog: Catalog, tmp_path: Path) -> None:
+    request = PlanRequest(method="supervised", dataset="puppets:verification", backbone="toynet", budget="smoke")
+    plan = resolve_plan(toy_catalog, request)
+    context = RunContext(out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
+    run(plan, toy_catalog, context)
+    [path] = (tmp_path / "out").glob("supervised-*[0-9a-f].json")
+    found = read_record(path)
+    assert list(found["scores"]) == [found["primary"]] == ["pair_auc"] and found["hits"] is None
+    predictions = stored_predictions(found, path.parent)
+    expected = verify([[(predictions.logits, predictions.targets)]])
+    assert expected is not None and found["scores"]["pair_auc"]["value"] == expected.area.value
+    assert found["action_guess"]["scores"]["pair_auc"]["value"] == 0.5  # each person has each action once
+    assert not verify_record(path, None).problems
+    with pytest.raises(ElrError, match="'pair_auc' is not an F1, so it has no per-clip decisions; compare intervals"):
+        compare(found, found)
+
+
+@pytest.mark.parametrize(("tests", "said"), [(12, "12 test clips of 1 classes"), (13, "")])
+def test_pairs_need_two_people(toy_catalog: Catalog, tests: int, said: str) -> None:
+    plan = resolve_plan(
+        toy_catalog,
+        PlanRequest(
+            method="supervised", dataset="puppets:verification", backbone="toynet", settings=(f"dataset.test={tests}",)
+        ),
+    )
+    components = components_of(toy_catalog, plan)
+    if not said:
+        assert len(read_index(plan, components, None, "fail").split("1", "test")) == tests
+        return
+    with pytest.raises(ElrError, match=f"fold 1 of strangers has {said}, but pair_auc needs 2 to 200 classes"):
+        read_index(plan, components, None, "fail")
 
 
 def test_a_run_records_what_the_action_alone_tells(toy_catalog: Catalog, tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_attacks_run_once_are_published_and_read_again(call: Call):
     assert Path("pages/privacy-stripes-identity-clips.svg").read_bytes() == Path(found["picture"]).read_bytes()
 
 
+def test_verification_of_people_who_are_never_seen_in_training(call: Call):
+    flags = ("--dataset", "puppets", "--target", "verification", "--attacker", "supervised/toynet", "--no-action")
+    code, out, err = call(*flags, *TINY, "--json")
+    assert code == 0, err
+    (found,) = json.loads(out)
+    (row,) = found["rows"]
+    assert (row["metric"], row["chance"]) == ("pair_auc", 0.5) and found["protocol"] == "strangers"
+    assert row["attack"]["value"] == row["verification"]["roc_area"]["value"]
+    assert row["advantage"]["value"] == pytest.approx(row["attack"]["value"] - row["guess"])
+    assert row["verification"]["people"] == 4
+
+
 def test_an_attacker_on_shuffled_people_stays_at_chance_even_on_high_views(call: Call):
     flags = ("--dataset", "stripes", "--no-action", "--attacker", "teacher/toynet", "--set", "dataset.shuffled=1")
     code, out, err = call(*flags, *TINY, *LONGER, "--json")

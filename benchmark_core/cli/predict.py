@@ -187,7 +187,7 @@ def write(
     write_predictions(path, ids, targets, logits, dataset.classes, labels_of(dataset, predicted))
     if targets is None:
         return path, None
-    return path, as_written(ids, targets, logits, dataset.classes).scored().to_json()["scores"]
+    return path, as_written(ids, targets, logits, dataset.classes).scored(dataset.metric).to_json()["scores"]
 
 
 def labels_of(dataset: DatasetSpec, predicted: Predicted) -> Mapping[str, Sequence[str]]:

@@ -106,7 +106,7 @@ def verify_record(path: Path, leaderboards: Path) -> VerifiedRecord:
     notes: list[str] = []
     try:
         stored = stored_predictions(record, path.parent)
-        scored = stored.scored()
+        scored = stored.scored(record["primary"])
     except ElrError as error:
         problems.append(str(error))
     else:

@@ -87,7 +87,7 @@ def _fused_record(
             "plan": plan.to_json(),
             **{key: first[key] for key in SHARED},  # type: ignore[literal-required]
             "fused": [record["digest"] for record in streams.values()],
-            **read_predictions(predictions).scored().to_json(first["primary"]),
+            **read_predictions(predictions).scored(first["primary"]).to_json(first["primary"]),
             **{key: first[key] for key in (*EXTRA, *OPTIONAL) if key in first},  # type: ignore[literal-required]
             "initialisation": _distinct(record["initialisation"] for record in streams.values()),
             "updates": {

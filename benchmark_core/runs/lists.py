@@ -16,6 +16,9 @@ from benchmark_core.plans.resolve import components_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.extra_data import Listed, clip_set, list_hr_source, list_unlabelled
+from benchmark_core.scoring.pairs import MOST_PEOPLE
+from benchmark_core.scoring.scores import PAIRS
+from benchmark_core.specs import DatasetSpec
 from benchmark_core.specs.index import Clip, Index
 
 
@@ -93,7 +96,19 @@ def read_index(plan: Plan, components: Components, data: Path | None, bad_clips:
     if len(trained) == 1 and dataset.task == "single-label":
         only = dataset.classes[trained.pop()]
         raise ElrError(f"{dataset.name}: '{only}' is the only class with training clips; add clips of another class")
+    if dataset.metric == PAIRS:
+        _check_pairs(dataset, plan, index)
     return index
+
+
+def _check_pairs(dataset: DatasetSpec, plan: Plan, index: Index) -> None:
+    """Raise ElrError if the test clips of a fold cannot be scored in pairs."""
+    clips = Counter(label for clip in index.split(plan.fold, "test") for label in clip.labels)
+    if not 2 <= len(clips) <= MOST_PEOPLE or max(clips.values()) < 2:
+        raise ElrError(
+            f"{dataset.name}: fold {plan.fold} of {plan.protocol_name} has {clips.total()} test clips of {len(clips)} "
+            f"classes, but {PAIRS} needs 2 to {MOST_PEOPLE} classes, and a class with two clips"
+        )
 
 
 def other_data(record: RunRecord, plan: Plan, catalog: Catalog, context: RunContext) -> str:

@@ -90,7 +90,7 @@ def record_of(
             **({"yardstick": True} if components.method.yardstick else {}),
             **_controls(components.method),
             "primary": dataset.metric,
-            **read_predictions(predictions).scored().to_json(dataset.metric),
+            **read_predictions(predictions).scored(dataset.metric).to_json(dataset.metric),
             **({"window_scores": {k: asdict(score) for k, score in window_scores.items()}} if window_scores else {}),
             **_action_guess(data, dataset),
             "clips": {"train": len(data.train), "test": len(data.test), "bad": list(data.bad), "padded": padded},
@@ -124,7 +124,7 @@ def _action_guess(data: Data, dataset: DatasetSpec) -> Mapping[str, Any]:
         return {}
     truth = [data.test_views(high=False).targets(clips).numpy() for clips in (data.train, test)]
     seen, asked = ([clip.action for clip in clips] for clips in (data.train, test))
-    scored = score(guess(seen, truth[0], asked, len(dataset.classes)), truth[1], dataset.classes)
+    scored = score(guess(seen, truth[0], asked, len(dataset.classes)), truth[1], dataset.classes, dataset.metric)
     return {"action_guess": {key: scored.to_json()[key] for key in ("scores", "hits")}}
 
 

@@ -46,7 +46,7 @@ def validation_of(
                 reporter=SILENT,
                 ranks=ranks,
             )
-        found = as_written(ids, targets, logits, dataset.classes).scored().scores
+        found = as_written(ids, targets, logits, dataset.classes).scored(dataset.metric).scores
         return {name: each.value for name, each in without_top5(found, len(dataset.classes), dataset.metric).items()}
 
     return Validation(

@@ -44,9 +44,9 @@ class Predictions:
     logits: Floats
     classes: tuple[str, ...]
 
-    def scored(self) -> Scored:
-        """Return the scores of these clips."""
-        return score(self.logits, self.targets, self.classes)
+    def scored(self, metric: str = "") -> Scored:
+        """Return the scores of these clips. metric: of the dataset; see `score`."""
+        return score(self.logits, self.targets, self.classes, metric)
 
 
 def write_predictions(

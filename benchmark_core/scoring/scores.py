@@ -4,6 +4,9 @@ Single-label, targets int (N,):
     top1, top5    share of clips whose class is among the 1 or 5 highest logits. Of equal logits, the lower class number
                   comes first. Interval: Wilson, 95 %.
     per class     recall: share of the class's clips that are correct.
+Single-label with metric pair_auc, of classes that may be absent in training:
+    pair_auc      area under the ROC curve of pairs of test clips: do both have one class? See `scoring.pairs`, also for
+                  its interval. It is the only score: no class is predicted, so that there are no hits and no recall.
 Multi-label, targets 0/1 (N, C); a class is predicted if sigmoid(logit) > 0.5, that is logit > 0:
     f1_macro      mean over all C classes of F1 = 2 TP / (2 TP + FP + FN)
     f1_micro      the same for counts summed over classes
@@ -31,7 +34,10 @@ import numpy.typing as npt
 from benchmark_core.errors import RunFailed
 from benchmark_core.scoring.f1 import RAW_THRESHOLD, THRESHOLDS, Decisions
 from benchmark_core.scoring.hits import pack_hits, pack_rows
+from benchmark_core.scoring.pairs import MOST_PEOPLE, verify
 from benchmark_core.scoring.statistics import Floats, Hits, bootstrap, wilson
+
+PAIRS = "pair_auc"
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Scored:
     Attributes:
         scores: scores by name.
         per_class: scores per class.
-        hits: correct clips, bool (N,), in the order of the input; None for multi-label.
+        hits: correct clips, bool (N,), in the order of the input; None for multi-label and for pairs.
         decided: multi-label, labels and predictions of each F1, by its name.
     """
 
@@ -84,11 +90,14 @@ class Scored:
         return fields
 
 
-def score(logits: npt.NDArray[Any], targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
+def score(logits: npt.NDArray[Any], targets: npt.NDArray[Any], classes: Sequence[str], metric: str = "") -> Scored:
     """Score logits (N, C): single-label for targets (N,), multi-label for targets (N, C).
 
+    metric: of the dataset. Pairs are scored if it is "pair_auc", else classes.
+
     Raises:
-        RunFailed: if a logit is not finite.
+        RunFailed: if a logit is not finite, or with "pair_auc" if no two clips have one class, if all have, or if there
+            are more than 200 classes.
     """
     logits = np.asarray(logits, dtype=np.float64)
     targets = np.asarray(targets)
@@ -101,6 +110,8 @@ def score(logits: npt.NDArray[Any], targets: npt.NDArray[Any], classes: Sequence
             f"{not_finite} of {len(logits)} test clips have logits that are not finite; "
             "lower the learning rate or use fp32"
         )
+    if metric == PAIRS:
+        return score_pairs(logits, targets, classes)
     of_task = score_single_label if targets.ndim == 1 else score_multi_label
     return of_task(logits, targets, classes)
 
@@ -116,6 +127,22 @@ def score_single_label(logits: Floats, targets: npt.NDArray[Any], classes: Seque
         scores={"top1": _share(hits), "top5": _share(rank < 5)},
         per_class=PerClass(tuple(classes), tuple(int(k) for k in n), recall),
         hits=hits,
+    )
+
+
+def score_pairs(logits: Floats, targets: npt.NDArray[Any], classes: Sequence[str]) -> Scored:
+    """Return pair_auc of logits (N, C) for targets int (N,)."""
+    found = verify([[(logits, targets)]])
+    if found is None or found.area.low is None or found.area.high is None:
+        raise RunFailed(
+            f"pair_auc needs test clips of 2 to {MOST_PEOPLE} classes, and most resamples of them need two clips of "
+            "one class; change the list of test clips"
+        )
+    n = np.bincount(targets, minlength=len(classes))
+    return Scored(
+        scores={PAIRS: Score(found.area.value, found.area.low, found.area.high, len(targets), "bootstrap95")},
+        per_class=PerClass(tuple(classes), tuple(int(k) for k in n), (None,) * len(classes)),
+        hits=None,
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark_core.specs.index import Index
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # the scores of each task, see `benchmark_core.scoring`
-    "single-label": ("top1", "top5"),
+    "single-label": ("top1", "top5", "pair_auc"),
     "multi-label": ("f1_macro", "f1_micro", "f1_samples", "f1_macro_logit0.5", "f1_samples_logit0.5", "map"),
 }
 
@@ -44,8 +44,9 @@ class DatasetSpec(Spec):
     classes: names in the order of their class numbers; empty for a set of unlabelled clips.
     protocols: name -> protocol; the first is the default.
     index: `index(root, protocol, options) -> Index`; reads lists, decodes nothing. `root` is None for drawn clips.
-    metric: score that tables rank by: "top1" (default) or "top5" if single-label, "f1_macro" (default), another F1 or
-        "map" if multi-label.
+    metric: score that tables rank by: "top1" (default), "top5" or "pair_auc" if single-label, "f1_macro" (default),
+        another F1 or "map" if multi-label. With "pair_auc", test clips may have other classes than training clips:
+        class numbers only tell which clips of a part are of one class.
     degradation: the default degradation.
     natively_low: clips are recorded at extreme low resolution.
     recorded_size: (h, w) of all natively low clips; None if they differ in size.

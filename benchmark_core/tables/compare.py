@@ -153,7 +153,7 @@ def pair_groups(a: Sequence[RunRecord], b: Sequence[RunRecord], *, across_degrad
 
 def compare_pairs(pairing: Pairing, read_decisions: ReadDecisions = clip_decisions) -> Comparison:
     """Return the paired difference. ElrError if the per-clip results are not available."""
-    of_task = _accuracies if pairing.first[0]["track"]["task"] == "single-label" else _f1s
+    of_task = _f1s if pairing.first[0]["hits"] is None else _accuracies
     return of_task(pairing, read_decisions)
 
 

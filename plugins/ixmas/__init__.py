@@ -129,10 +129,27 @@ IDENTITY = replace(
 )
 
 
+HALVES = {"first": ACTORS[5:], "second": ACTORS[:5]}  # fold -> actors who are tested
+VERIFICATION = replace(
+    IDENTITY,
+    name="ixmas-12:verification",
+    summary="do two clips of IXMAS show the same actor, of five never seen in training?",
+    metric="pair_auc",
+    protocols={
+        "halves": Protocol(
+            summary="train on five actors and test the other five, and vice versa, all cameras together",
+            folds=tuple(HALVES),
+        )
+    },
+    counts={"halves": dict.fromkeys(HALVES, (len(REPETITIONS) * _CLIPS // 2,) * 2)},
+    index="elrbench_plugins.ixmas.identity:read_strangers",
+)
+
+
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
     """Return IXMAS with eleven and with twelve actions, with several cameras in a clip, and with actors as classes.
 
     They are datasets of their own, as their scores are not comparable.
     """
-    return [IXMAS_11, IXMAS_12, IXMAS_12_JOINT, IDENTITY]
+    return [IXMAS_11, IXMAS_12, IXMAS_12_JOINT, IDENTITY, VERIFICATION]

@@ -19,11 +19,13 @@ PROTOCOLS = {"loso": tuple(DAYS), "loso-6": tuple(DAYS)[:3]}  # protocol -> days
 
 SUBJECTS = {name: tuple(one for day in days for one in DAYS[day]) for name, days in PROTOCOLS.items()}
 LIGHTS = ("dark", "light")  # the same scripts were recorded in a dark and in a lit room
-OF_PEOPLE = {  # protocol of nagoya-fir:identity -> protocol whose clips it has
+OF_PEOPLE = {  # protocol of people -> protocol of nagoya-fir whose clips it has
     "recordings": "loso",
     "recordings-6": "loso-6",
     "one-day": "loso",
     "one-day-6": "loso-6",
+    "days": "loso",  # of nagoya-fir:verification
+    "days-6": "loso-6",
 }
 _CLIPS = 280  # of each subject: 40 of each of seven classes
 
@@ -114,7 +116,23 @@ IDENTITY = replace(
 )
 
 
+VERIFICATION = replace(
+    IDENTITY,
+    name="nagoya-fir:verification",
+    summary="do two clips of one day show the same person, of two or three never seen in training? 16x16 array",
+    metric="pair_auc",
+    protocols={
+        "days": Protocol(
+            summary="leave the people of one of four days out; pairs of clips of that day", folds=PROTOCOLS["loso"]
+        ),
+        "days-6": Protocol(summary="the same with the first three of four days", folds=PROTOCOLS["loso-6"]),
+    },
+    index="elrbench_plugins.nagoya_fir.identity:read_strangers",
+    unspecified=(*NAGOYA_FIR.unspecified, "protocols: no paper asks whether two clips show the same person"),
+)
+
+
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
     """Return Nagoya FIR with seven and with five actions, and with people as classes: scores are not comparable."""
-    return [NAGOYA_FIR, NAGOYA_FIR_5, IDENTITY]
+    return [NAGOYA_FIR, NAGOYA_FIR_5, IDENTITY, VERIFICATION]

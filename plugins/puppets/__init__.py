@@ -1,7 +1,7 @@
 """Datasets drawn by code.
 
 `puppets` has one action a clip, `tiny-puppets` several and is natively low, `motions` has random motions to learn from.
-The target of `puppets:identity` is the person.
+The target of `puppets:identity` and `puppets:verification` is the person.
 """
 
 from __future__ import annotations
@@ -44,7 +44,16 @@ _SUBJECTS = Protocol(summary="train and test people differ in proportions, cloth
 _RECORDINGS = Protocol(
     summary="train and test clips show the same people in other scenes and from other sides", folds=("1",)
 )
+_STRANGERS = Protocol(
+    summary="test clips show 40 other people, in other scenes: person-00 of the test clips is not that of training",
+    folds=("1",),
+)
 _DRAW_SEED = Option(default=7, low=0, high=2**31 - 1, help="seed of people, scenes and movements")
+_CLOTHES = Option(
+    default="own",
+    choices=("own", "any"),
+    help="own: a person always wears the same clothes; any: clothes change from clip to clip",
+)
 _CLIPS = {
     "train": Option(default=600, low=1, high=999_999, help="number of training clips; a multiple of 12 is balanced"),
     "test": Option(default=2000, low=1, high=999_999, help="number of test clips"),
@@ -87,13 +96,20 @@ def elr_datasets() -> list[DatasetSpec]:
             index="elrbench_plugins.puppets.identity:index",
             options={
                 **_CLIPS,
-                "clothes": Option(
-                    default="own",
-                    choices=("own", "any"),
-                    help="own: a person always wears the same clothes; any: clothes change from clip to clip",
-                ),
+                "clothes": _CLOTHES,
                 "draw_seed": _DRAW_SEED,
             },
+            budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
+        ),
+        DatasetSpec(
+            name="puppets:verification",
+            summary="drawn by code: do two clips show the same person, of 40 people never seen in training?",
+            licence="drawn by this project's code",
+            metric="pair_auc",
+            classes=PEOPLE,
+            protocols={"strangers": _STRANGERS},
+            index="elrbench_plugins.puppets.identity:strangers",
+            options={**_CLIPS, "clothes": _CLOTHES, "draw_seed": _DRAW_SEED},
             budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
         ),
         DatasetSpec(

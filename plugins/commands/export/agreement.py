@@ -75,7 +75,7 @@ def agreement(run: Predictions, file: Predictions, metric: str, *, rounded: bool
     Scores are those of the logits as a record has them, with four digits; probabilities are those of all digits.
     """
     multi_label = run.targets.ndim == 2
-    one, other = (as_written(each.ids, each.targets, each.logits, each.classes).scored() for each in (run, file))
+    one, other = (as_written(each.ids, each.targets, each.logits, each.classes).scored(metric) for each in (run, file))
     probabilities = [probability(each.logits, multi_label=multi_label) for each in (run, file)]
     if multi_label:
         same = ((run.logits > 0) == (file.logits > 0)).all(1)

@@ -16,7 +16,7 @@ from benchmark_core.specs import DatasetSpec, defaults
 from benchmark_core.specs.index import Index
 from elrbench_plugins.commands.privacy.attacks import PrivacyRequest
 
-IDENTITY = "identity"
+IDENTITY, VERIFICATION = "identity", "verification"
 _GUIDE = "docs/privacy.md shows how a plugin offers one"
 _APART = ", so that there is nothing to tell apart; use clips of two people or more"
 
@@ -46,10 +46,13 @@ def check_target(asked: PrivacyRequest, catalog: Catalog, data: Path | None) -> 
         )
 
 
-def check_people(asked: PrivacyRequest, runs: Iterable[tuple[Plan, Components]], data: Path | None) -> None:
+def check_people(
+    asked: PrivacyRequest, runs: Iterable[tuple[Plan, Components]], data: Path | None, *, verified: bool
+) -> None:
     """Raise ElrError if a fold tests people who have no training clip, or has clips of one person only.
 
-    Only for identity. data: the dataset's folder. Each protocol is read once; decodes nothing.
+    Only for identity. data: the dataset's folder. verified: the dataset has a target `verification`. Each protocol is
+    read once; decodes nothing.
     """
     read: dict[tuple[str, str], Index] = {}
     for plan, components in runs:
@@ -59,10 +62,10 @@ def check_people(asked: PrivacyRequest, runs: Iterable[tuple[Plan, Components]],
         key = (plan.protocol, repr(sorted(options.items())))
         if key not in read:
             read[key] = list_clips(dataset, plan.protocol, options, data=data, bad_clips="skip")
-        _check_fold(plan, dataset, read[key])
+        _check_fold(plan, dataset, read[key], verified=verified)
 
 
-def _check_fold(plan: Plan, dataset: DatasetSpec, index: Index) -> None:
+def _check_fold(plan: Plan, dataset: DatasetSpec, index: Index, *, verified: bool) -> None:
     trained, tested = (
         {label for clip in index.split(plan.fold, part) for label in clip.labels} for part in ("train", "test")
     )
@@ -74,6 +77,7 @@ def _check_fold(plan: Plan, dataset: DatasetSpec, index: Index) -> None:
         others = [name for name in dataset.protocols if name != plan.protocol]
         remedies = [f"pass --protocol {' or '.join(others)}"] if others else []
         remedies += ["use more training clips"] if tested & trained else []
+        remedies += ["ask whether two clips show the same person: --target verification"] if verified else []
         raise ElrError(
             f"{plan.dataset}: protocol {plan.protocol} keeps people apart: in fold {plan.fold}, {len(unseen)} of "
             f"{len(tested)} people in test clips have no training clip (first: {dataset.classes[min(unseen)]}), and "

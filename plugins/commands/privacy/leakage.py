@@ -14,11 +14,12 @@ import numpy as np
 from benchmark_core.errors import ElrError
 from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
+from benchmark_core.scoring.pairs import Verification, verify
 from benchmark_core.scoring.predictions import Predictions
+from benchmark_core.scoring.scores import PAIRS
 from benchmark_core.scoring.statistics import Difference
 from benchmark_core.tables.compare import Comparison, compare_groups, compare_pairs, pair_groups
 from benchmark_core.tables.rows import Interval, TableRow, group_rows
-from elrbench_plugins.commands.privacy.verification import Verification, verify
 from elrbench_plugins.commands.site.curves import size_of
 
 ReadCost: TypeAlias = Callable[[RunRecord], CostRecord | None]
@@ -33,9 +34,9 @@ class Leakage:
 
     attack, action: runs on the target, and of the same network on actions (None: not run).
     score, acted: primary scores; None until all folds of a seed are run.
-    chance: score of always naming the most frequent class of the test clips; None for several labels.
+    chance: score of always naming the most frequent class of the test clips, or of pairs; None for several labels.
     guess: score of a guess from the action's name alone; None if clips name no action.
-    advantage: score - guess. Its interval is NaN for several labels, whose guess is stored as a score only.
+    advantage: score - guess. Its interval is NaN for several labels and pairs, whose guess is stored as a score only.
     verification: of identity; None if the predictions of a run were not found.
     """
 
@@ -191,7 +192,12 @@ def _leakage(
 
 
 def _chance(row: TableRow) -> float | None:
-    """Return the score of always naming the most frequent class of a fold's test clips, folds weighted as in scores."""
+    """Return the score of always naming the most frequent class of a fold's test clips, folds weighted as in scores.
+
+    Of pairs: one half, the ROC area of equal similarities.
+    """
+    if row.first["primary"] == PAIRS:
+        return 0.5
     if row.first["track"]["task"] != "single-label":
         return None
     counts = [record["per_class"]["n"] for record in row.runs[row.seeds[0]].values()]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmark_core.cli.console import columns
+from benchmark_core.scoring.pairs import Estimate, Verification
 from benchmark_core.scoring.statistics import Difference
 from benchmark_core.tables.markup import escape_markdown, escape_row, markdown_table
 from benchmark_core.tables.rows import Interval, TableRow
@@ -20,7 +21,6 @@ from elrbench_plugins.commands.privacy.text import (
     table,
     verification_table,
 )
-from elrbench_plugins.commands.privacy.verification import Estimate, Verification
 
 CONTRASTS = "Paired differences of two attacks on the same test clips, in points"
 

@@ -12,7 +12,7 @@ from benchmark_core.cli.flags import check_board
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.request import data_root
 from elrbench_plugins.commands.privacy.attacks import PrivacyRequest, privacy_suite
-from elrbench_plugins.commands.privacy.checks import check_people, check_target
+from elrbench_plugins.commands.privacy.checks import VERIFICATION, check_people, check_target
 from elrbench_plugins.commands.suite.flags import read_seeds
 from elrbench_plugins.commands.suite.plan_runner import PlanRunner, publish_earlier
 from elrbench_plugins.commands.suite.rows import PlannedSuite, SuiteRequest, plan_suite
@@ -69,7 +69,12 @@ def plan_attacks(flags: Mapping[str, Any], out: Path, folder: Path, reporter: Co
     done, remarks = runner.on_these_clips(runs, finished_runs(runs, out, folder if folder.is_dir() else None))
     if any(one.plan.digest not in done for one in runs):
         plans = [(plan, row.components) for row in planned.rows for plan in row.plans if row.components]
-        check_people(asked, plans, data_root(planned.catalog, asked.attacked, flags["data"]))
+        check_people(
+            asked,
+            plans,
+            data_root(planned.catalog, asked.attacked, flags["data"]),
+            verified=f"{asked.dataset}:{VERIFICATION}" in planned.catalog.datasets,
+        )
     return PlannedAttacks(planned=planned, runs=runs, done=done, remarks=remarks, runner=runner, out=out)
 
 

@@ -1,7 +1,7 @@
-"""Verification: do two test clips show the same person? Scored from the logits of an attacker on identity.
+"""Verification: do two test clips show the same person (or another class)? Scored from the logits of a recognizer.
 
 Embedding: a clip's logits (C,), less the clip's mean over classes and less each class's mean over the clips. The second
-mean removes the preference that an attacker has for some people. Similarity of two clips: the cosine of their
+mean removes the preference that a recognizer has for some people. Similarity of two clips: the cosine of their
 embeddings, rounded to 3 decimals, because predictions have 4 digits. Every pair of clips of one run is a trial.
 
     ROC area            probability that a pair of one person is more similar than a pair of two; equal counts one half

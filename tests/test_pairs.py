@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from elrbench_plugins.commands.privacy.verification import (
+from benchmark_core.errors import RunFailed
+from benchmark_core.scoring.pairs import (
     LEVELS,
     _scores,
     equal_error_rate,
@@ -16,6 +17,7 @@ from elrbench_plugins.commands.privacy.verification import (
     similarities,
     verify,
 )
+from benchmark_core.scoring.scores import score
 
 OPPOSITE = np.array([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, 1.0]])  # centred already
 
@@ -38,6 +40,15 @@ def test_area_and_error_by_hand():
         [1 - equal_error_rate(same, same[:, ::-1])[0]]
     )
     assert equal_error_rate(different, different).tolist() == roc_area(different, different).tolist() == [0.5]
+
+
+def test_the_score_of_pairs_by_hand():
+    found = score(OPPOSITE, np.array([0, 1, 0, 1]), ("a", "b"), "pair_auc")
+    assert found.scores["pair_auc"].value == pytest.approx(0.25) and found.scores["pair_auc"].n == 4
+    assert found.hits is None and found.per_class.n == (2, 2) and found.per_class.value == (None, None)
+    for targets, classes in (([0, 0, 0, 0], 2), ([0, 1, 2, 3], 4)):
+        with pytest.raises(RunFailed, match="pair_auc needs test clips of 2 to 200 classes"):
+            score(OPPOSITE.repeat(classes // 2, 1), np.array(targets), "abcd"[:classes], "pair_auc")
 
 
 def test_pairs_are_counted_by_person_and_similarity():

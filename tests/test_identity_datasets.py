@@ -129,7 +129,7 @@ def test_a_run_is_scored_by_pairs_of_clips_of_strangers(toy_catalog: Catalog, tm
     expected = verify([[(predictions.logits, predictions.targets)]])
     assert expected is not None and found["scores"]["pair_auc"]["value"] == expected.area.value
     assert found["action_guess"]["scores"]["pair_auc"]["value"] == 0.5  # each person has each action once
-    assert not verify_record(path, None).problems
+    assert not verify_record(path, tmp_path).problems
     with pytest.raises(ElrError, match="'pair_auc' is not an F1, so it has no per-clip decisions; compare intervals"):
         compare(found, found)
 

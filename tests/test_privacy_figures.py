@@ -17,7 +17,8 @@ from benchmark_core.papers.collection import Library
 from benchmark_core.scoring.hits import pack_hits
 from benchmark_core.scoring.statistics import wilson
 from benchmark_core.tables.load import load_leaderboard
-from elrbench_plugins.commands.privacy.leakage import Findings, pareto
+from elrbench_plugins.commands.privacy.findings import Findings
+from elrbench_plugins.commands.privacy.leakage import pareto
 from elrbench_plugins.commands.privacy.payload import findings_json, findings_markdown, findings_text
 from elrbench_plugins.commands.privacy.picture import points_of, privacy_picture
 from elrbench_plugins.commands.privacy.size_curves import curves_picture
@@ -61,6 +62,28 @@ def test_the_advantage_is_over_the_guess_on_the_same_clips(tmp_path: Path):
     assert row.advantage.low > 0 and succeeds(row)
     assert row.chance == 1.0  # `make_record` has clips of one class only
     assert row.verification is None  # no predictions are next to the record
+
+
+def test_attackers_of_one_name_are_told_apart_by_their_options(tmp_path: Path):
+    settings = {"method.lr": 0.1, "dataset.rows": 64, "degradation.noise": 2}
+    for size, epochs in (("6x8", 3), ("12x16", 3), ("12x16", 20)):
+        put(
+            tmp_path,
+            attack(degradation=f"average-{size}", settings={**settings, "method.epochs": epochs}, hits=bits(1)),
+        )
+    put(tmp_path, attack(bits(1), method="probe", degradation="average-6x8", settings=settings))
+    found = one(tmp_path)
+    assert [row.attacker for row in found.rows] == [
+        "mine/net18 (epochs=3)",
+        "probe/net18",
+        "mine/net18 (epochs=20)",
+        "mine/net18 (epochs=3)",
+    ]
+    # A view is compared with the smallest one by the same attacker, and on one view the attackers with each other.
+    assert [(each.after.attacker, each.before.attacker) for each in found.contrasts] == [
+        ("mine/net18 (epochs=3)", "mine/net18 (epochs=3)"),
+        ("mine/net18 (epochs=3)", "mine/net18 (epochs=20)"),
+    ]
 
 
 def test_views_are_ordered_by_size_and_compared_on_the_same_clips(tmp_path: Path):

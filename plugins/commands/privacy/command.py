@@ -22,7 +22,7 @@ from benchmark_core.cli.flags import (
 from benchmark_core.errors import ElrError
 
 if TYPE_CHECKING:
-    from elrbench_plugins.commands.privacy.leakage import Findings
+    from elrbench_plugins.commands.privacy.findings import Findings
     from elrbench_plugins.commands.privacy.run_attacks import PlannedAttacks
 
 OUT = Path("elrbench-runs")

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -18,112 +18,15 @@ from benchmark_core.scoring.pairs import Verification, verify
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.scores import PAIRS
 from benchmark_core.scoring.statistics import Difference
-from benchmark_core.tables.compare import Comparison, compare_groups, compare_pairs, pair_groups
-from benchmark_core.tables.rows import Interval, TableRow, group_rows
+from benchmark_core.tables.compare import compare_groups, compare_pairs, pair_groups
+from benchmark_core.tables.rows import TableRow, group_rows
+from elrbench_plugins.commands.privacy.findings import Contrast, Findings, Leakage
 from elrbench_plugins.commands.site.curves import size_of
 
 ReadCost: TypeAlias = Callable[[RunRecord], CostRecord | None]
 ReadPredictions: TypeAlias = Callable[[RunRecord], Predictions | None]
 GUESS = "guess"
-HIGH = "high"  # view of the informed attacker
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Leakage:
-    """One attack: runs that differ in seed and fold only.
-
-    attack, action: runs on the target, and of the same network on actions (None: not run).
-    score, acted: primary scores; None until all folds of a seed are run.
-    chance: score of always naming the most frequent class of the test clips, or of pairs; None for several labels.
-    guess: score of a guess from the action's name alone; None if clips name no action.
-    advantage: score - guess. Its interval is NaN for several labels and pairs, whose guess is stored as a score only.
-    verification: of identity; None if the predictions of a run were not found.
-    """
-
-    attack: TableRow
-    action: TableRow | None
-    score: Interval | None
-    acted: Interval | None
-    chance: float | None
-    guess: float | None
-    advantage: Difference | None
-    verification: Verification | None
-    cost: CostRecord | None
-
-    @property
-    def view(self) -> str:
-        """The degradation, or `high`."""
-        return HIGH if self.informed else self.degradation
-
-    @property
-    def degradation(self) -> str:
-        """The degradation of the track."""
-        return self.attack.first["track"]["degradation"]
-
-    @property
-    def informed(self) -> bool:
-        """Whether the attacker saw high views."""
-        return self.attack.first["privileged"]
-
-    @property
-    def enhancer(self) -> str:
-        """The enhancer in front of the attacker's network."""
-        return "none" if self.informed else self.attack.first["plan"]["enhancer"]
-
-    @property
-    def attacker(self) -> str:
-        """`supervised/native3d-s`."""
-        plan = self.attack.first["plan"]
-        modality = "" if plan["modality"] == "rgb" else f" ({plan['modality']})"
-        return f"{plan['method']}/{plan['backbone']}{modality}"
-
-    @property
-    def metric(self) -> str:
-        """The primary score of the target."""
-        return self.attack.first["primary"]
-
-    @property
-    def macs(self) -> float | None:
-        """MACs of a clip; None if they are unknown or depend on the length of a clip."""
-        if self.cost is None or self.attack.first["plan"]["sampling"].startswith("windows-"):
-            return None
-        return self.cost["macs"]["clip"] or None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contrast:
-    """Paired difference of two attacks on the same test clips: `after` - `before`."""
-
-    after: Leakage
-    before: Leakage
-    comparison: Comparison
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """All attacks on one target of a dataset, by one protocol.
-
-    track: dataset and target as in tables: `puppets:identity`. actions: `puppets, subjects`, the track of the
-    recognizers next to the attacks; "" if there are none. remarks: pairs of attacks that cannot be compared.
-    """
-
-    track: str
-    protocol: str
-    target: str
-    actions: str
-    rows: tuple[Leakage, ...]
-    contrasts: tuple[Contrast, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Degradations that were attacked, smallest first, without `high`."""
-        return tuple(dict.fromkeys(row.view for row in self.rows if not row.informed))
-
-    def best(self, view: str) -> Leakage | None:
-        """Return the attack with the highest score on a view; None if none is scored."""
-        scored = [row for row in self.rows if row.view == view and row.score is not None]
-        return max(scored, key=lambda row: row.score.mean if row.score else 0.0, default=None)
+_OF_VIEW = ("dataset.", "degradation.")  # settings that do not belong to the network
 
 
 def find_leaks(
@@ -149,7 +52,7 @@ def find_leaks(
         same = of_network.get(network_key(row.first), [])
         action = max(same, key=lambda other: len(other.seeds), default=None)
         rows.append(_leakage(row, action, cost(row.first), predictions))
-    rows.sort(key=_order)
+    rows = sorted(_told_apart(rows), key=_order)
     contrasts, remarks = _contrasts(rows)
     track = attacks[0]["track"]
     joined = [row.action.first["track"] for row in rows if row.action]
@@ -162,6 +65,25 @@ def find_leaks(
         contrasts=tuple(contrasts),
         remarks=tuple(remarks),
     )
+
+
+def _told_apart(rows: Sequence[Leakage]) -> list[Leakage]:
+    """Return the rows with the options in which attackers of one name and enhancer differ, on any view."""
+    of_name: dict[tuple[str, ...], list[Leakage]] = {}
+    for row in rows:
+        of_name.setdefault(_network_name(row), []).append(row)
+    found = []
+    for group in of_name.values():
+        settings = [
+            {key: value for key, value in row.attack.first["plan"]["settings"].items() if not key.startswith(_OF_VIEW)}
+            for row in group
+        ]
+        keys = sorted({key for each in settings for key in each})
+        differ = [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
+        for row, each in zip(group, settings, strict=True):
+            named = [f"{key.partition('.')[2]}={each[key]}" for key in differ if key in each]
+            found.append(replace(row, options=", ".join(named)))
+    return found
 
 
 def network_key(record: RunRecord) -> str:

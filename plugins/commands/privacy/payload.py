@@ -11,7 +11,7 @@ from benchmark_core.scoring.pairs import Estimate, Verification
 from benchmark_core.scoring.statistics import Difference
 from benchmark_core.tables.markup import escape_markdown, escape_row, markdown_table
 from benchmark_core.tables.rows import Interval, TableRow
-from elrbench_plugins.commands.privacy.leakage import Findings, Leakage
+from elrbench_plugins.commands.privacy.findings import Findings, Leakage
 from elrbench_plugins.commands.privacy.text import (
     LEGEND,
     VERIFICATION_LEGEND,

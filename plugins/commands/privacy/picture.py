@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark_core.tables.rows import Interval
-from elrbench_plugins.commands.privacy.leakage import Findings, Leakage, pareto
+from elrbench_plugins.commands.privacy.findings import Findings, Leakage
+from elrbench_plugins.commands.privacy.leakage import pareto
 from elrbench_plugins.pages.svg import circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 980, 480

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark_core.tables.rows import Interval, TableRow
-from elrbench_plugins.commands.privacy.leakage import Findings, Leakage
+from elrbench_plugins.commands.privacy.findings import Findings, Leakage
 from elrbench_plugins.commands.site.curves import size_of
 from elrbench_plugins.commands.suite.results import Measured, ScoreLine
 from elrbench_plugins.commands.suite.rows import PlannedRow

@@ -13,7 +13,8 @@ from benchmark_core.records.files import COSTS, RECORDS, track_path
 from benchmark_core.records.finished import costs_in
 from benchmark_core.records.stored import stored_predictions
 from benchmark_core.scoring.predictions import Predictions
-from elrbench_plugins.commands.privacy.leakage import Findings, find_leaks, network_key
+from elrbench_plugins.commands.privacy.findings import Findings
+from elrbench_plugins.commands.privacy.leakage import find_leaks, network_key
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from benchmark_core.scoring.statistics import Difference
 from benchmark_core.tables.cells import NOTHING, billions, percent, spread
 from benchmark_core.tables.rows import Interval
 from benchmark_core.tables.track_cells import budget
-from elrbench_plugins.commands.privacy.leakage import Contrast, Findings, Leakage
+from elrbench_plugins.commands.privacy.findings import Contrast, Findings, Leakage
 
 LEGEND = (
     "Scores in %: mean ± standard deviation over seeds (95 % interval over test clips). chance: always the most "

@@ -316,6 +316,13 @@ def test_the_front_page_names_the_date_and_the_leading_rows(tmp_path: Path) -> N
     assert "4 runs on 2 tracks" in said and "2026-03-04" in said
 
 
+def test_the_lead_is_over_a_ranked_row_if_there_is_one(tmp_path: Path) -> None:
+    for method, right, seeds in (("best", 18, (0, 1)), ("once", 12, (0,)), ("far", 5, (0, 1))):
+        put(tmp_path, *(make_record(bits(*range(right)), method=method, seed=seed) for seed in seeds))
+    (row,) = cells(blocks(tmp_path, "table", "index.html")[0])
+    assert row["lead"].startswith("+65.00 (") and row["lead"].endswith(" over far")
+
+
 def test_a_track_without_a_leader_has_no_leading_row(tmp_path: Path) -> None:
     put(tmp_path, make_record(bits(*range(18)), method="once"))
     put(tmp_path, *(make_record(bits(*range(9)), method="twice", seed=seed) for seed in (0, 1)))

@@ -16,8 +16,7 @@ from benchmark_core.plans.resolve import components_of
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.extra_data import Listed, clip_set, list_hr_source, list_unlabelled
-from benchmark_core.scoring.pairs import MOST_PEOPLE
-from benchmark_core.scoring.scores import PAIRS
+from benchmark_core.scoring.pairs import MOST_PEOPLE, PAIRS
 from benchmark_core.specs import DatasetSpec
 from benchmark_core.specs.index import Clip, Index
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from benchmark_core.scoring.statistics import Floats, mean_std, percentile, resamples
 
+PAIRS = "pair_auc"  # name of the ROC area as a score of a run
 LEVELS = 2001  # similarities -1.000, -0.999, … 1.000
 MOST_PEOPLE = 200  # with more, the counts of an interval take too much memory
 _CHUNK = 50  # replicates at a time: 50 x 2001 counts

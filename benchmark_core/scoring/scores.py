@@ -34,10 +34,8 @@ import numpy.typing as npt
 from benchmark_core.errors import RunFailed
 from benchmark_core.scoring.f1 import RAW_THRESHOLD, THRESHOLDS, Decisions
 from benchmark_core.scoring.hits import pack_hits, pack_rows
-from benchmark_core.scoring.pairs import MOST_PEOPLE, verify
+from benchmark_core.scoring.pairs import MOST_PEOPLE, PAIRS, verify
 from benchmark_core.scoring.statistics import Floats, Hits, bootstrap, wilson
-
-PAIRS = "pair_auc"
 
 
 @dataclass(frozen=True)

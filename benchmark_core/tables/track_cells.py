@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.record import printed_scores
+from benchmark_core.scoring.pairs import PAIRS
 from benchmark_core.tables.cells import (
     NOTHING,
     changes,
@@ -161,8 +162,11 @@ def _leaders(table: TrackTable) -> list[str]:
 def most_frequent(table: TrackTable) -> float:
     """Return the score of always choosing the most frequent class of the test clips.
 
-    It is 0 if clips have several labels, or all the same one: then there is no such baseline.
+    It is 0 if clips have several labels, or all the same one: then there is no such baseline. Of pairs of clips, it is
+    one half.
     """
+    if table.track["primary"] == PAIRS:
+        return 0.5
     counts = table.track["per_class"]["n"]
     plain = table.track["track"]["task"] == "single-label" and sum(count > 0 for count in counts) > 1
     return max(counts) / sum(counts) if plain else 0.0

@@ -14,9 +14,8 @@ import numpy as np
 from benchmark_core.errors import ElrError
 from benchmark_core.records.cost_record import CostRecord
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.scoring.pairs import Verification, verify
+from benchmark_core.scoring.pairs import PAIRS, Verification, verify
 from benchmark_core.scoring.predictions import Predictions
-from benchmark_core.scoring.scores import PAIRS
 from benchmark_core.scoring.statistics import Difference
 from benchmark_core.tables.compare import compare_groups, compare_pairs, pair_groups
 from benchmark_core.tables.rows import TableRow, group_rows

@@ -29,8 +29,9 @@ track is a dataset, a protocol and a degradation; scores can be compared only wi
 comes from the published record of a run. Figures that papers report are in columns of their own."""
 _LEADING = """\
 Rows on rank 1 of each track. Rows that share rank 1 are not significantly different from the first of them. The lead is
-the paired difference of the first from the best row that does not share its rank, in points, with its 95 % interval. A
-track has no leader if the best score is not ranked, for example because it has one seed and other rows have several."""
+the paired difference of the first from the best row on a lower rank, in points, with its 95 % interval; if no row is,
+from the best unranked one. A track has no leader if the best score is not ranked, for example because it has one seed
+and other rows have several."""
 _NEAR_CHANCE = """\
 The interval of the best ranked score reaches down to the score of always choosing the most frequent class. These tracks
 show that the code runs, not that a method works."""
@@ -83,9 +84,13 @@ def _near_chance(track: TrackTable) -> bool:
 
 
 def _lead(track: TrackTable) -> str:
-    """Return `+17.12 (+10.51 to +23.61) over hof-svm`: the first row against the best one that is not on its rank."""
+    """Return `+17.12 (+10.51 to +23.61) over hof-svm`: the first row against the best one on a lower rank.
+
+    If none has a lower rank, against the best unranked one, which has fewer seeds.
+    """
     first = leader(track)
-    second = next((ranked for ranked in track.competitors if ranked.score and ranked.rank != 1), None)
+    others = [ranked for ranked in track.competitors if ranked.score and ranked.rank != 1]
+    second = next((ranked for ranked in others if ranked.rank), others[0] if others else None)
     found = paired(first.row, second.row) if first and second else None
     return f"{signed(found)} over {names(second)['method']}" if found and second else NOTHING
 

@@ -86,6 +86,18 @@ def test_attackers_of_one_name_are_told_apart_by_their_options(tmp_path: Path):
     ]
 
 
+def test_networks_of_two_sizes_on_enlarged_views_are_told_apart(tmp_path: Path):
+    for size in ([24, 32], [48, 64]):
+        put(tmp_path, attack(bits(1), enhancer="zoom", size=size))
+        put(tmp_path, attack(bits(1), enhancer="none", size=size, degradation=f"average-{size[0]}x{size[1]}"))
+    assert sorted(row.attacker for row in one(tmp_path).rows) == [
+        "mine/net18",
+        "mine/net18",
+        "mine/net18 (size=24x32)",
+        "mine/net18 (size=48x64)",
+    ]
+
+
 def test_views_are_ordered_by_size_and_compared_on_the_same_clips(tmp_path: Path):
     for size, right in (("12x16", 12), ("6x8", 4), ("24x32", 18)):
         put(tmp_path, attack(bits(*range(right)), degradation=f"average-{size}"))

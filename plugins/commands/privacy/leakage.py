@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark_core.errors import ElrError
 from benchmark_core.records.cost_record import CostRecord
-from benchmark_core.records.fields import RunRecord
+from benchmark_core.records.fields import PlanFields, RunRecord
 from benchmark_core.scoring.pairs import PAIRS, Verification, verify
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.statistics import Difference
@@ -67,22 +67,32 @@ def find_leaks(
 
 
 def _told_apart(rows: Sequence[Leakage]) -> list[Leakage]:
-    """Return the rows with the options in which attackers of one name and enhancer differ, on any view."""
-    of_name: dict[tuple[str, ...], list[Leakage]] = {}
-    for row in rows:
-        of_name.setdefault(_network_name(row), []).append(row)
-    found = []
-    for group in of_name.values():
-        settings = [
-            {key: value for key, value in row.attack.first["plan"]["settings"].items() if not key.startswith(_OF_VIEW)}
-            for row in group
-        ]
-        keys = sorted({key for each in settings for key in each})
-        differ = [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
-        for row, each in zip(group, settings, strict=True):
-            named = [f"{key.partition('.')[2]}={each[key]}" for key in differ if key in each]
-            found.append(replace(row, options=", ".join(named)))
-    return found
+    """Return the rows with the options in which attackers of one name differ, or enhancers of one name."""
+    named: dict[int, list[str]] = {id(row): [] for row in rows}
+    for enhancer in (False, True):
+        groups: dict[tuple[str, ...], list[Leakage]] = {}
+        for row in rows:
+            name, enhanced, budget = _network_name(row)
+            groups.setdefault((name, budget, enhanced if enhancer else ""), []).append(row)
+        for group in groups.values():
+            settings = [_options(row.attack.first["plan"], enhancer) for row in group]
+            values: dict[str, set[str]] = {}
+            for key, value in ((key, value) for each in settings for key, value in each.items()):
+                values.setdefault(key, set()).add(str(value))
+            for row, each in zip(group, settings, strict=True):
+                named[id(row)] += [f"{k.rpartition('.')[2]}={each[k]}" for k in sorted(each) if len(values[k]) > 1]
+    return [replace(row, options=", ".join(named[id(row)])) for row in rows]
+
+
+def _options(plan: PlanFields, enhancer: bool) -> dict[str, Any]:
+    """Return the settings of the enhancer; or those of the network, with its size if views are enlarged for it."""
+    settings = {
+        key: value
+        for key, value in plan["settings"].items()
+        if not key.startswith(_OF_VIEW) and key.startswith("enhancer.") is enhancer
+    }
+    enlarged = not enhancer and plan["enhancer"] != "none"
+    return {**settings, "size": "x".join(map(str, plan["size"]))} if enlarged else settings
 
 
 def network_key(record: RunRecord) -> str:

@@ -58,6 +58,7 @@ def _row(row: Leakage) -> dict[str, Any]:
         "degradation": row.degradation,
         "informed": row.informed,
         "enhancer": row.enhancer,
+        "attacker": row.attacker,
         "method": plan["method"],
         "backbone": plan["backbone"],
         "budget": plan["budget"],

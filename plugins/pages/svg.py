@@ -7,6 +7,19 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 Point = tuple[float, float]  # x, y in pixels
+CHARACTER = 7  # pixels of a bold character of 11 pixels, at most on average
+COLOURS = (
+    "#1f5fa8",
+    "#9a5b00",
+    "#1b7a3d",
+    "#8a2a6b",
+    "#6b6b6b",
+    "#a8371f",
+    "#00838f",
+    "#5b3fb5",
+    "#7a7a00",
+    "#c2185b",
+)
 
 
 def picture(width: float, height: float, parts: Iterable[str]) -> bytes:

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from benchmark_core.tables.rows import Interval
 from elrbench_plugins.commands.privacy.findings import Findings, Leakage
 from elrbench_plugins.commands.privacy.leakage import pareto
-from elrbench_plugins.pages.svg import circle, line, picture, steps, text
+from elrbench_plugins.pages.svg import CHARACTER, COLOURS, circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 980, 480
 LEFT, RIGHT, TOP, BOTTOM = 56, 420, 46, 62  # margins in pixels; names stand in the right margin
 ROW = 15  # pixels from one name to the next
 SMALLEST, LARGEST = 3.5, 9.0  # radius of a point
-COLOURS = ("#1f5fa8", "#9a5b00", "#1b7a3d", "#8a2a6b", "#6b6b6b", "#a8371f")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,8 @@ def privacy_picture(findings: Findings) -> bytes | None:
         parts += [circle(across, up, colour, radius[point.number], hollow=not point.front)]
         parts += [text(across + radius[point.number] + 2, up - 5, str(point.number), bold=True)]
         parts += [text(WIDTH - RIGHT + 12, TOP + 10 + ROW * rank, _name(point), colour=colour)]
-    return picture(WIDTH, max(HEIGHT, TOP + 20 + ROW * len(points)), parts)
+    width = max(WIDTH, WIDTH - RIGHT + 24 + CHARACTER * max(len(_name(point)) for point in points))
+    return picture(width, max(HEIGHT, TOP + 20 + ROW * len(points)), parts)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,10 @@ from itertools import pairwise
 from benchmark_core.names import ComponentName
 from elrbench_plugins.commands.suite.results import Measured, ScoreLine
 from elrbench_plugins.commands.suite.sizes import area
-from elrbench_plugins.pages.svg import circle, line, picture, steps, text
+from elrbench_plugins.pages.svg import CHARACTER, COLOURS, circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 56, 200, 34, 60  # margins in pixels; names stand in the right margin
-CHARACTER = 7  # pixels of a bold character, at most on average
-COLOURS = ("#1f5fa8", "#9a5b00", "#1b7a3d", "#8a2a6b", "#6b6b6b", "#a8371f")
 
 Curve = Sequence[tuple[str, Measured]]  # (size, score), by area
 

@@ -136,7 +136,7 @@ def test_no_import_cycle_counting_imports_for_type_checkers():
 TABLE_FILES = [path for path in FILES if own_part(path) == "tables"]
 SITE_FILES = [
     *(path for path in (*SITE.rglob("*.py"), *PAGES.rglob("*.py")) if path.name not in ("__init__.py", "command.py")),
-    *(PRIVACY / f"{name}.py" for name in ("leakage", "picture", "stored", "text", "verification")),
+    *(PRIVACY / f"{name}.py" for name in ("leakage", "picture", "stored", "text", "findings")),
 ]
 OWN = tuple(f"elrbench_plugins.{name}" for name in ("commands.site", "commands.privacy", "pages"))
 

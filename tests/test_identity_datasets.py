@@ -34,6 +34,15 @@ def listed(catalog: Catalog, name: str, root: Path | None, protocol: str = "", *
     return spec.read_index(root, protocol or spec.default_protocol, {**defaults(spec), **options})  # type: ignore[dict-item]
 
 
+def smoke_run(catalog: Catalog, dataset: str, folder: Path) -> Path:
+    """Run a smoke plan of `toynet`, and return its record."""
+    request = PlanRequest(method="supervised", dataset=dataset, backbone="toynet", budget="smoke")
+    context = RunContext(out=folder / "out", cache=folder / "cache", reporter=Silent())
+    run(resolve_plan(catalog, request), catalog, context)
+    [path] = (folder / "out").glob("supervised-*[0-9a-f].json")
+    return path
+
+
 def people_in(index: Index, fold: str, part: str) -> set[object]:
     return {clip.target for clip in index.split(fold, part)}
 
@@ -118,11 +127,7 @@ def test_ixmas_verifies_the_other_five_actors(catalog: Catalog, tmp_path: Path) 
 
 
 def test_a_run_is_scored_by_pairs_of_clips_of_strangers(toy_catalog: Catalog, tmp_path: Path) -> None:
-    request = PlanRequest(method="supervised", dataset="puppets:verification", backbone="toynet", budget="smoke")
-    plan = resolve_plan(toy_catalog, request)
-    context = RunContext(out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
-    run(plan, toy_catalog, context)
-    [path] = (tmp_path / "out").glob("supervised-*[0-9a-f].json")
+    path = smoke_run(toy_catalog, "puppets:verification", tmp_path)
     found = read_record(path)
     assert list(found["scores"]) == [found["primary"]] == ["pair_auc"] and found["hits"] is None
     predictions = stored_predictions(found, path.parent)
@@ -151,11 +156,7 @@ def test_pairs_need_two_people(toy_catalog: Catalog, tests: int, said: str) -> N
 
 
 def test_a_run_records_what_the_action_alone_tells(toy_catalog: Catalog, tmp_path: Path) -> None:
-    request = PlanRequest(method="supervised", dataset="puppets:identity", backbone="toynet", budget="smoke")
-    plan = resolve_plan(toy_catalog, request)
-    context = RunContext(out=tmp_path / "out", cache=tmp_path / "cache", reporter=Silent())
-    run(plan, toy_catalog, context)
-    [path] = (tmp_path / "out").glob("supervised-*[0-9a-f].json")
+    path = smoke_run(toy_catalog, "puppets:identity", tmp_path)
     guess = read_record(path)["action_guess"]
     # 48 training clips are of four people, each in every action once: the action tells nothing.
     assert guess["scores"]["top1"]["value"] == 0.25

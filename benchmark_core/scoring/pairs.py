@@ -1,4 +1,4 @@
-"""Verification: do two test clips show the same person (or another class)? Scored from the logits of a recognizer.
+"""Verification: do two test clips show the same person, or have the same class? Scored from a recognizer's logits.
 
 Embedding: a clip's logits (C,), less the clip's mean over classes and less each class's mean over the clips. The second
 mean removes the preference that a recognizer has for some people. Similarity of two clips: the cosine of their

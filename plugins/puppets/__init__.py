@@ -6,6 +6,8 @@ The target of `puppets:identity` and `puppets:verification` is the person.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
 PUPPETS_CLASSES = (
@@ -49,11 +51,6 @@ _STRANGERS = Protocol(
     folds=("1",),
 )
 _DRAW_SEED = Option(default=7, low=0, high=2**31 - 1, help="seed of people, scenes and movements")
-_CLOTHES = Option(
-    default="own",
-    choices=("own", "any"),
-    help="own: a person always wears the same clothes; any: clothes change from clip to clip",
-)
 _CLIPS = {
     "train": Option(default=600, low=1, high=999_999, help="number of training clips; a multiple of 12 is balanced"),
     "test": Option(default=2000, low=1, high=999_999, help="number of test clips"),
@@ -68,6 +65,34 @@ _CLIPS = {
         help="cameras around the figure, whose pictures are side by side; each has its own surroundings",
     ),
 }
+
+
+IDENTITY = DatasetSpec(
+    name="puppets:identity",
+    summary="drawn by code: who the figure is, of 40 people who differ in proportions, clothes and habits",
+    licence="drawn by this project's code",
+    classes=PEOPLE,
+    protocols={"recordings": _RECORDINGS},
+    index="elrbench_plugins.puppets.identity:index",
+    options={
+        **_CLIPS,
+        "clothes": Option(
+            default="own",
+            choices=("own", "any"),
+            help="own: a person always wears the same clothes; any: clothes change from clip to clip",
+        ),
+        "draw_seed": _DRAW_SEED,
+    },
+    budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
+)
+VERIFICATION = replace(
+    IDENTITY,
+    name="puppets:verification",
+    summary="drawn by code: do two clips show the same person, of 40 people never seen in training?",
+    metric="pair_auc",
+    protocols={"strangers": _STRANGERS},
+    index="elrbench_plugins.puppets.identity:strangers",
+)
 
 
 @hookimpl
@@ -87,31 +112,8 @@ def elr_datasets() -> list[DatasetSpec]:
             },
             budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
         ),
-        DatasetSpec(
-            name="puppets:identity",
-            summary="drawn by code: who the figure is, of 40 people who differ in proportions, clothes and habits",
-            licence="drawn by this project's code",
-            classes=PEOPLE,
-            protocols={"recordings": _RECORDINGS},
-            index="elrbench_plugins.puppets.identity:index",
-            options={
-                **_CLIPS,
-                "clothes": _CLOTHES,
-                "draw_seed": _DRAW_SEED,
-            },
-            budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
-        ),
-        DatasetSpec(
-            name="puppets:verification",
-            summary="drawn by code: do two clips show the same person, of 40 people never seen in training?",
-            licence="drawn by this project's code",
-            metric="pair_auc",
-            classes=PEOPLE,
-            protocols={"strangers": _STRANGERS},
-            index="elrbench_plugins.puppets.identity:strangers",
-            options={**_CLIPS, "clothes": _CLOTHES, "draw_seed": _DRAW_SEED},
-            budgets={"smoke": {"dataset.train": 48, "dataset.test": 48}},
-        ),
+        IDENTITY,
+        VERIFICATION,
         DatasetSpec(
             name="tiny-puppets",
             summary="drawn by code: people and vehicles in one or several of 12 activities at once, crops of 10 to "

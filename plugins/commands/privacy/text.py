@@ -14,7 +14,8 @@ from elrbench_plugins.commands.privacy.findings import Contrast, Findings, Leaka
 
 LEGEND = (
     "Scores in %: mean ± standard deviation over seeds (95 % interval over test clips). chance: always the most "
-    "frequent class. guess: from the action's name alone. advantage: attack - guess in points, paired over test clips."
+    "frequent class, or 50 for pair_auc. guess: from the action's name alone. advantage: attack - guess in points, "
+    "paired over test clips."
 )
 VERIFICATION_LEGEND = (
     "Same person or not, for all pairs of test clips, by the cosine of centred logits. 50 is chance for both. "

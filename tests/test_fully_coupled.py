@@ -189,6 +189,7 @@ def test_budgets(catalog: Catalog) -> None:
     [
         (("method.sharing=never",), {}, "'never' is not one of epochs, batches"),
         (("method.high_weight=-1",), {}, "high_weight=-1.* is below 0"),
+        (("method.high_weight=0",), {}, "high_weight=0 leaves them out; use .* or fully-coupled:uncoupled"),
         (("method.gru_width=0",), {}, "gru_width=0 is below 1"),
         ((), {"modality": "rgb+flow"}, "takes pictures, not (flow|rgb.flow); use --modality rgb"),
         ((), {"modality": "rgb+diff-early"}, "use --modality rgb"),

@@ -14,7 +14,15 @@ from elrbench_plugins.hof_svm.flow import flow_of, luma, real_frames
 from elrbench_plugins.hof_svm.grids import read_grids
 from elrbench_plugins.hof_svm.histograms import gradient, histograms, motion_votes, votes
 from elrbench_plugins.hof_svm.hof import Hof, hof
-from elrbench_plugins.hof_svm.pot import Pot, pool_series, pot
+from elrbench_plugins.hof_svm.pot import (
+    Pot,
+    absolute_gradients,
+    cell_means,
+    directions,
+    gradient_filters,
+    pool_series,
+    pot,
+)
 
 pytest.importorskip("cv2")
 
@@ -108,9 +116,49 @@ def test_pooled_series_by_hand() -> None:
     series = torch.tensor([[0.0, 1.0], [2.0, 1.0], [1.0, 1.0], [5.0, 1.0]])  # n = 4, D = 2
     found = pool_series(series, levels=2, lag=1, least=0.5).reshape(4, 3, 2)
     assert (4 * found[0]).tolist() == [[8, 4], [2, 2], [6, 2]]  # sums of the whole, of each half
-    assert found[1].tolist() == [[5, 1], [2, 1], [5, 1]]
-    assert (4 * found[2]).tolist() == [[2, 0], [1, 0], [1, 0]]  # 0 -> 2 and 1 -> 5
-    assert (4 * found[3]).tolist() == [[1, 0], [1, 0], [0, 0]]  # 2 -> 1
+    assert (4 * found[1]).tolist() == [[2, 0], [1, 0], [1, 0]]  # 0 -> 2 and 1 -> 5
+    assert (4 * found[2]).tolist() == [[1, 0], [0, 0], [1, 0]]  # 2 -> 1, in the window of the 1
+    assert found[3].tolist() == [[5, 1], [2, 1], [5, 1]]
+    # Three frames: halves end at frame 1.5, rounded up. Windows of a single frame's quarters may be empty.
+    assert (3 * pool_series(series[:3], 2, 1, 0.5).reshape(4, 3, 2)[0, 1:, 0]).tolist() == [2, 1]
+    assert pool_series(series[:1], 3, 2, 0.5).reshape(4, 7, 2)[3, 3:, 1].tolist() == [0, 1, 0, 0]
+
+
+def test_directions_by_hand() -> None:
+    """Bins begin at -180 degrees; right is at 0, the beginning of bin 2 of 4."""
+    flow = torch.tensor([[1.0, 0], [0, 1], [-1, 0.01], [-1, -0.01], [0.3, 0]]).T.reshape(1, 2, 1, 5)
+    found = directions(flow, 4, still=0.6)[0, :, 0]
+    assert found.argmax(0)[:4].tolist() == [2, 3, 3, 0] and found.sum(0).tolist() == [1, 1, 1, 1, 0]
+
+
+def test_absolute_gradients_by_hand() -> None:
+    """A ramp of 3 grey levels a pixel to the right: 2 pixels apart at 0 degrees, 2 cos 45 at 45, 0 downwards."""
+    ramp = 3 * torch.arange(8.0).expand(1, 7, 8)
+    found = absolute_gradients(ramp, gradient_filters(4))
+    assert found.shape == (1, 4, 7, 8)
+    assert found[0, :, 3, 4].tolist() == pytest.approx([6, 6 * math.sqrt(0.5), 0, 6 * math.sqrt(0.5)], abs=1e-5)
+    assert found[:, :, :2].abs().sum() == found[:, :, :, -2:].abs().sum() == 0  # two pixels at each border
+
+
+def test_cell_means_by_hand() -> None:
+    values = torch.arange(12.0).reshape(1, 1, 3, 4)
+    assert cell_means(values, 2).tolist() == [[(0 + 1 + 4 + 5) / 4, (2 + 3 + 6 + 7) / 4, 8.5, 10.5]]
+
+
+def test_pooled_time_series_of_a_moving_disc() -> None:
+    """Flow to the right is in the bins around 0 degrees, and every operator of both descriptors sees change."""
+    network = pot(2)
+    found = network.describe(moving()).split(network.group_sizes)
+    sums = found[0].reshape(15, 25, 8)[0].sum(0)
+    assert sums[3:5].sum() > 0.9 * sums.sum() > 0
+    assert all((group > 0).float().mean() > 0.02 for group in found)
+    grey_rises, grey_falls = found[4].chunk(2)
+    assert (grey_rises > 0).float().mean() > 0.1 and (grey_falls > 0).float().mean() > 0.1
+
+
+def test_the_first_frame_of_a_clip_has_no_motion() -> None:
+    found = pot(2, {"levels": 4}).describe(moving(8)).split(Pot(2).group_sizes)[0].reshape(15, 25 * 8)
+    assert found[7].sum() == 0 < found[8].sum()  # the first and the second of eight windows
 
 
 def test_a_count_of_macs_says_that_flow_is_not_counted() -> None:

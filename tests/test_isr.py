@@ -230,7 +230,9 @@ def clouds(kind: str = "logistic") -> Selector:
     moved = plain.clone()
     moved[:, 0] = -moved[:, 0]
     descriptors = torch.stack([plain, moved], 1) + 3  # not negative
-    return Selector(descriptors, target, list(map(str, range(40))), classes=2, kind=kind, share=0.25, groups=2)
+    return Selector(
+        descriptors, target, list(map(str, range(40))), classes=2, kind=kind, share=0.25, group_sizes=(2, 2)
+    )
 
 
 @pytest.mark.parametrize("kind", ["logistic", "linear-svm", "rbf-svm", "chi2-svm"])
@@ -251,14 +253,24 @@ def test_a_classifier_of_contradictions_is_less_certain() -> None:
 def test_several_labels_have_probabilities_of_their_own() -> None:
     target = torch.stack([torch.arange(12) % 2, torch.ones(12)], 1).float()
     descriptors = torch.rand(12, 2, 3) + target[:, None, :1]
-    selector = Selector(descriptors, target, list(map(str, range(12))), classes=2, kind="logistic", share=0.25)
+    selector = Selector(
+        descriptors, target, list(map(str, range(12))), classes=2, kind="logistic", share=0.25, group_sizes=(3,)
+    )
     found = selector.decide([0, 1], [0])
     assert selector.labels and (found[..., 1] > 0.7).all() and not torch.allclose(found.sum(-1), torch.ones(1).double())
 
 
 def test_too_few_classes_are_one_error() -> None:
     with pytest.raises(ElrError, match="of 1 classes, which is too few; raise method.selection_clips") as caught:
-        Selector(torch.rand(8, 2, 3), torch.zeros(8), list("abcdefgh"), classes=2, kind="logistic", share=0.25)
+        Selector(
+            torch.rand(8, 2, 3),
+            torch.zeros(8),
+            list("abcdefgh"),
+            classes=2,
+            kind="logistic",
+            share=0.25,
+            group_sizes=(3,),
+        )
     assert "\n" not in str(caught.value)
 
 

@@ -52,6 +52,19 @@ def test_made_views_repeat_the_frames_that_high_views_repeat() -> None:
     assert seen[1, 0, 2, :, 0, 0].tolist() == [7, 7, 9, 10, 10, 10, 13]
 
 
+def test_noise_does_not_move_a_clip_that_stands_still() -> None:
+    """Equal frames stay equal in made views, whatever the noise of the degradation."""
+    high = torch.rand(2, 1, 3, 1, 2, 4).expand(-1, -1, -1, 5, -1, -1)
+    drawn = draw_of(np.zeros((2, 2)), np.ones(2), np.zeros(2), (1, 2))
+    noise = torch.Generator().manual_seed(0)
+    low, _, _ = low_views(
+        lambda view: view[..., :1, ::2] + torch.rand(*view.shape[:4], 1, 2, generator=noise),
+        batch(high, torch.rand(2, 1, 3, 5, 1, 2)),
+        drawn,
+    )
+    assert torch.equal(low[1, :, :, 1:], low[1, :, :, :-1]) and not torch.equal(low[0, :, :, 1:], low[0, :, :, :-1])
+
+
 def test_clips_of_a_batch_repeat_their_own_frames() -> None:
     high = torch.tensor([[1.0, 1], [1, 2]]).reshape(2, 1, 1, 2, 1, 1)
     seen = repeat_frames(torch.tensor([[5.0, 6], [7, 8]]).reshape(2, 1, 1, 2, 1, 1), high)

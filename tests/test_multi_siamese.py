@@ -12,6 +12,7 @@ from test_kd import go, same, scored, stages, training_of
 from torch import nn
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.cost.streams import costs_of_plan
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
@@ -130,30 +131,35 @@ def test_what_a_branch_sees(toy_catalog: Catalog, tmp_path: Path, monkeypatch: p
     """The first view of a clip is the stored one; all have the clip's crop and label."""
     plan = planned(toy_catalog, "multi-siamese", "method.transforms=3")
     training = training_of(toy_catalog, plan, tmp_path)
-    seen: list[tuple[Any, Any, Any]] = []
-    branches, task_loss = fit.branches, training.task_loss
+    batches: list[Any] = []
+    seen: list[tuple[Any, Any]] = []
+    low_views, recognizer, task_loss = fit.low_views, training.recognizer, training.task_loss
     targets: list[torch.Tensor] = []
 
-    def watched(training: Any, student: Any, batch: Any, drawn: Any) -> Any:
+    def made(degrade: Any, batch: Any, drawn: Any) -> Any:
+        batches.append(batch)
+        return low_views(degrade, batch, drawn)
+
+    def watched(**given: Any) -> Any:
+        student = recognizer(**given)
         trace = student.trace
 
         def watch(low: Any, mask: Any, box: Any) -> Any:
-            seen.append((batch, low, box))
+            seen.append((low, box))
             return trace(low, mask, box)
 
         monkeypatch.setattr(student, "trace", watch)
-        found = branches(training, student, batch, drawn)
-        monkeypatch.setattr(student, "trace", trace)
-        return found
+        return student
 
     def loss(logits: Any, target: Any) -> Any:
         targets.append(target)
         return task_loss(logits, target)
 
-    monkeypatch.setattr(fit, "branches", watched)
+    monkeypatch.setattr(fit, "low_views", made)
+    monkeypatch.setattr(training, "recognizer", watched)
     monkeypatch.setattr(training, "task_loss", loss)
     student = fit.fit(training)
-    batch, low, box = seen[0]
+    batch, (low, box) = batches[0], seen[0]
     views = low.unflatten(0, (12, 3))
     assert len(seen) == 4 and low.shape == (36, 1, 3, 8, *batch.low.shape[-2:])
     assert torch.equal(views[:, 0], batch.low) and not torch.allclose(views[:, 1], views[:, 2], atol=0.02)
@@ -187,13 +193,42 @@ def test_the_default_plan(catalog: Catalog) -> None:
     )  # fmt: skip
 
 
+def test_made_views_are_whole_grey_levels_under_bf16(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored views are. Products of half precision would be off by more than a grey level."""
+    training = training_of(toy_catalog, planned(toy_catalog, precision="bf16"), tmp_path)
+    seen: list[torch.Tensor] = []
+    low_views = fit.low_views
+
+    def made(*given: Any) -> Any:
+        found = low_views(*given)
+        seen.append(found[0] * 255)
+        return found
+
+    monkeypatch.setattr(fit, "low_views", made)
+    fit.fit(training)
+    assert (seen[0] - seen[0].round()).abs().max() < 1e-3
+
+
+def test_the_network_takes_colours_alone(catalog: Catalog) -> None:
+    for changes in ({"modality": "flow"}, {"modality": "rgb+diff-early"}):
+        plan = resolve_plan(
+            catalog,
+            PlanRequest(method="supervised", dataset="puppets", backbone="lr-two-stream", budget="smoke", **changes),
+        )
+        with pytest.raises(ElrError, match="takes red, green and blue alone: it computes .*; use --modality rgb"):
+            costs_of_plan(plan, components_of(catalog, plan), torch.device("cpu"))
+
+
 # -- what is refused
 
 
 @pytest.mark.parametrize(
     ("settings", "changes", "message"),
     [
-        (("method.transforms=1",), {}, "compares low views of one scene, .*transforms=2 or more"),
+        (("method.transforms=1",), {}, "several low views of each scene, .*transforms=2 or more"),
+        ((), {"backbone": "c3d", "teacher_backbone": "lr-two-stream"}, "trains no teacher; remove --teacher-backbone"),
         (("method.batch=1",), {"sampling": "2x8"}, "compares two scenes, .*use method.batch=2 or more"),
         (("method.margin=-1",), {}, "margin=-1.* is below 0"),
         ((), {"modality": "flow"}, "use --modality rgb"),

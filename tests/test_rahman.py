@@ -41,7 +41,7 @@ def test_a_run_is_a_yardstick_that_is_loaded_and_predicts_the_same(toy_catalog: 
     record: Any = result.record
     assert record["yardstick"] is True and stages(result) == {"codebook": False, "svm": False}
     loaded = load_run(result.folder, record, toy_catalog)
-    assert loaded.recognizer.head.groups == 4 and loaded.recognizer.backbone.hog.shape == (16, 72)
+    assert len(loaded.recognizer.head.group_sizes) == 4 and loaded.recognizer.backbone.hog.shape == (16, 72)
     found = predict_clips(
         loaded, "test", data=None, cache=work / "cache", bad_clips="fail", device=CPU, reporter=Silent()
     )
@@ -76,6 +76,18 @@ def test_words_are_the_means_of_k_means(
     assert state["backbone.hog"].numpy() == pytest.approx(machine.cluster_centers_, abs=1e-5)
     assert state["backbone.filters"].flatten(1).norm(dim=1).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
     assert state["backbone.filters"].sum((1, 2)).abs().max() < 1e-3  # a flat patch has no response
+
+
+def test_an_error_while_words_are_learnt_leaves_no_random_words(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second start, as after a kill, learns them."""
+    whole = scored(go(toy_catalog, planned(toy_catalog), tmp_path / "whole"))
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(fit, "_words", lambda *_: 1 / 0)
+        go(toy_catalog, planned(toy_catalog), tmp_path / "broken")
+    again = scored(go(toy_catalog, planned(toy_catalog), tmp_path / "broken"))
+    assert torch.equal(again["backbone.hog"], whole["backbone.hog"])
 
 
 def test_stages_are_shared_by_what_they_depend_on(toy_catalog: Catalog, work: Path) -> None:

@@ -219,7 +219,7 @@ def test_the_descriptor(textures: str, patterns: str, groups: int, width: int) -
     torch.manual_seed(0)
     network = BagOfWords(5, words=100, textures=textures, patterns=patterns, side=9, length=4)
     assert (HOG, HOF) == (72, 90) and network.hog.shape == (100, 72) and network.hof.shape == (100, 90)
-    assert (network.groups, network.num_features) == (groups, groups * width)
+    assert (network.group_sizes, network.num_features) == ((width,) * groups, groups * width)
     assert sum(each.numel() for each in network.parameters()) == (groups * width + 1) * 5
     clips = torch.rand(2, 3, 9, 24, 32)
     (found,) = network.forward_features(clips)

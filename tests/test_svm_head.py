@@ -12,7 +12,7 @@ from sklearn.svm import SVC, LinearSVC
 from torch import Tensor
 
 from elrbench import ElrError
-from elrbench_plugins.svm_head import memory
+from elrbench_plugins.svm_head import kernels, memory
 from elrbench_plugins.svm_head.classifiers import train
 from elrbench_plugins.svm_head.head import SvmHead
 from elrbench_plugins.svm_head.kernels import chi_square, squared_distances
@@ -106,7 +106,7 @@ def test_several_labels_are_one_machine_each(kind: str) -> None:
 def test_chi_square_head_is_the_svm_on_that_kernel() -> None:
     seen, target = clips([0, 1, 2])
     numbers = settings(head="chi2-svm")
-    head = SvmHead(features=FEATURES, classes=3, options=numbers, groups=2)
+    head = SvmHead(features=FEATURES, classes=3, options=numbers, group_sizes=(3, 3))
     train(head, seen, torch.ones(90, 1), target, numbers)
     x = seen[:, 0].double().numpy()
     apart = np.stack(
@@ -123,7 +123,7 @@ def test_chi_square_head_is_the_svm_on_that_kernel() -> None:
 def test_distances_by_hand() -> None:
     a, b = torch.tensor([[1.0, 2.0, 0.0, 1.0]]), torch.tensor([[3.0, 2.0, 0.0, 0.0], [1.0, 2.0, 0.0, 1.0]])
     assert squared_distances(a, b).tolist() == [[5, 0]]
-    assert chi_square(a, b, 2).tolist() == [[[0.5, 0.5], [0, 0]]]  # (1-3)^2/4/2, 1^2/1/2; 0/0 counts as 0
+    assert chi_square(a, b, (2, 2)).tolist() == [[[0.5, 0.5], [0, 0]]]  # (1-3)^2/4/2, 1^2/1/2; 0/0 counts as 0
 
 
 def test_pyramid_by_hand() -> None:
@@ -174,10 +174,34 @@ def test_a_chi_square_kernel_takes_no_negative_features() -> None:
 
 
 def test_a_kernel_larger_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert memory.needed(1000, 8) == 1000 * 1000 * (2 * 4 * 8 + 4 + 8)
-    monkeypatch.setattr(memory, "installed", lambda device: memory.needed(89, 1))
-    seen, target = clips([0, 1, 2])
-    with pytest.raises(ElrError, match="of 90 training vectors takes .* GiB, but the device 'cpu' has") as caught:
-        trained(target, seen, 3, head="chi2-svm")
+    assert memory.needed(1000, 50, 8) == 1000 * 1000 * (2 * 4 * 8 + 4 + 8) + 3 * 1000 * 50 * 4
+    monkeypatch.setattr(memory, "installed", lambda device: memory.needed(89, FEATURES, 1))
+    head = SvmHead(features=FEATURES, classes=3, options=settings(head="chi2-svm"))
+    cpu = torch.device("cpu")
+    with pytest.raises(
+        ElrError, match="of 90 training vectors takes .* GiB, but the device 'cpu' has .* use fewer"
+    ) as caught:
+        memory.check_memory(head, 90, cpu, fewer="fewer training clips")
     assert "\n" not in str(caught.value)
-    trained(target[:89], seen[:89], 3, head="chi2-svm")
+    memory.check_memory(head, 89, cpu, fewer="fewer training clips")
+    memory.check_memory(SvmHead(features=FEATURES, classes=3, options=settings()), 90, cpu, fewer="")  # another kernel
+
+
+def test_each_part_of_a_pyramid_has_its_own_groups() -> None:
+    """Two groups of two features, over a whole and its two halves: a difference in one value is in one group."""
+    head = SvmHead(features=4, classes=2, options=settings(head="chi2-svm", pyramid=2), group_sizes=(1, 3))
+    assert head.group_sizes == (1, 3) * 3 and head.spread.shape == (6,)
+    one = torch.ones(1, 2, 4)
+    other = one.clone()
+    other[0, 1, 0] = 3  # of the first group, in the second half: 2 in the whole
+    mask = torch.ones(1, 2)
+    apart = chi_square(head.pooled(one, mask), head.pooled(other, mask), head.group_sizes)[0, 0]
+    assert apart.tolist() == pytest.approx([1 / 3 / 2, 0, 0, 0, 4 / 4 / 2, 0])
+
+
+def test_chunks_of_a_kernel_are_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = torch.rand(7, 6), torch.rand(5, 6)
+    whole = chi_square(a, b, (2, 4))
+    for most in (1, 13, 40):
+        monkeypatch.setattr(kernels, "AT_ONCE", most)
+        assert torch.equal(chi_square(a, b, (2, 4)), whole)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark_core.errors import ElrError
+from benchmark_core.networks.protocols import RgbOnly
 
 Convolution: TypeAlias = nn.Conv2d | nn.Conv3d
 
@@ -22,10 +23,14 @@ def with_channels(module: nn.Module, channels: int, *, fresh: bool = False, keep
     ECCV 2016, for flow), without random numbers. With three channels nothing changes.
     fresh: draw all weights of the convolution by its own default instead. keep: the first three channels stay red,
     green and blue, and keep their weights.
-    Raises ElrError if no convolution takes three channels.
+    Raises ElrError if no convolution takes three channels, or if the module is `RgbOnly`.
     """
     if channels == COLOURS:
         return module
+    if isinstance(module, RgbOnly):
+        raise ElrError(
+            f"{type(module).__name__} takes red, green and blue alone: {module.rgb_only}; use --modality rgb"
+        )
     found = first_convolution(module)
     if found is None:
         raise ElrError(

@@ -46,6 +46,16 @@ class NotExportable(Protocol):
 
 
 @runtime_checkable
+class RgbOnly(Protocol):
+    """A network whose input cannot have channels other than red, green and blue.
+
+    rgb_only: the reason, which completes "it takes red, green and blue alone: …".
+    """
+
+    rgb_only: str
+
+
+@runtime_checkable
 class SizedByTraining(Protocol):
     """A module with buffers whose length training determines, such as the support vectors of an SVM.
 

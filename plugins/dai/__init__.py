@@ -30,8 +30,8 @@ def elr_backbones() -> list[BackboneSpec]:
                     default="time",
                     choices=("time", "clip", "none"),
                     unspecified=True,
-                    help="what is subtracted from a pixel: its mean over time, so that a still background is 0; the "
-                    "mean of all pixels and frames; or nothing",
+                    help="what is subtracted from a pixel: its mean over the frames of an interval, so that a still "
+                    "background is 0; the mean of all pixels and frames of an interval; or nothing",
                 ),
                 "scale": Option(
                     default="none",

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
-import torch
+from typing import TYPE_CHECKING
 
 from elrbench import ElrError
+from elrbench_plugins.svm_head.memory import installed
+
+if TYPE_CHECKING:
+    import torch
 
 COPIES = 2  # the batch of all series, and the head's own
 FLOAT = 4  # bytes
-
-
-def installed(device: torch.device) -> int:
-    """Return the memory of the device in bytes."""
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_memory(clips: int, frames: int, pixels: int, device: torch.device) -> None:

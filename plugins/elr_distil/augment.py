@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from elrbench_plugins.elr_distil.options import uses_teachers
 from elrbench_plugins.lr_transforms import transforms
+from elrbench_plugins.lr_transforms.pool import repeat_frames
 from elrbench_plugins.lr_transforms.transforms import Draw
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def transformed(training: Training, batch: Batch) -> Batch:
         assert batch.low is not None
         low: View = moved(batch.low, drawn)
     else:
-        assert isinstance(high, Tensor) and isinstance(batch.low, Tensor)
-        low = transforms.pick(drawn.made, training.degrade(high), batch.low)
+        assert isinstance(high, Tensor) and isinstance(batch.high, Tensor) and isinstance(batch.low, Tensor)
+        made = repeat_frames(training.degrade(high), batch.high)
+        low = transforms.pick(drawn.made, made, batch.low)
     return replace(batch, low=low, high=high, box=transforms.boxes(drawn, batch.box))
 
 

@@ -12,6 +12,11 @@ def check(plan: Plan, components: Components) -> None:
     """Raise ElrError if the views are no pictures of several frames, are too small for flow, or are stored enhanced."""
     options, name = components.options(plan, "method"), plan.method
     flow = options["streams"] != "spatial"
+    if options["coupled"] and options["high_weight"] == 0:
+        raise ElrError(
+            f"method '{name}' trains on high views, too, but method.high_weight=0 leaves them out; use a positive "
+            "weight, or fully-coupled:uncoupled to train on low views alone"
+        )
     if plan.modality != "rgb":
         raise ElrError(
             f"method '{name}' computes optical flow itself and takes pictures, not {plan.modality}; use --modality rgb"

@@ -5,6 +5,7 @@ from elrbench_plugins.svm_head.options import options
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # pixels stay as they are
 BINS = Option(default=8, low=2, high=64, help="bins of orientation over 360 degrees")
+ANGLES = Option(default=8, low=2, high=64, help="bins of flow over 360 degrees, and angles of grey gradients over 180")
 ALL_FRAMES = "windows-40"  # all frames of a clip, whatever its length
 
 
@@ -51,18 +52,28 @@ def elr_backbones() -> list[BackboneSpec]:
             unspecified=(
                 "how 12x16 frames are enlarged, and flow at that size: DIS on all pixels of the enlarged frames; the "
                 "authors' code has Farneback's flow on every fourth pixel of 320x240",
-                "scale of a frame's histograms: mean votes of the pixels of a cell",
+                "flow counts if it is at least `still` long; the authors' code compares the absolute sum of its two "
+                "components",
+                "a frame's histograms are means over the pixels of a cell, in the scale of the authors' cells of 64x48 "
+                "pixels of 320x240; grey gradients are differences over 2 pixels of the enlarged frame",
+                "sums and counts over a window are divided by the number of frames of the clip",
             ),
             options={
-                "bins": BINS,
+                "bins": ANGLES,
                 "cells": Option(default=5, low=1, high=32, help="cells along each side of the frame"),
                 "levels": Option(default=4, low=1, high=6, help="levels of the temporal pyramid: 2^levels - 1 windows"),
                 "lag": Option(default=2, low=1, help="frames between the two values of a temporal gradient"),
-                "least": Option(default=0.01, low=0.0, help="temporal gradients up to this size are not counted"),
+                "least": Option(
+                    default=0.01,
+                    low=0.0,
+                    help="temporal gradients up to this size are not counted; units as in the authors' code: sampled pixels "
+                    "of a cell (flow), and the sum of a cell's grey differences divided by 100",
+                ),
                 "still": Option(
                     default=0.6,
                     low=0.0,
-                    help="pixels per frame at network size: slower motion is ignored (3 of 320 are 0.6 of 64)",
+                    help="pixels per frame at network size: slower motion is ignored (the authors' 3 pixels at width 320 "
+                    "are 0.6 at width 64)",
                 ),
             },
         ),

@@ -23,7 +23,7 @@ def recognizer(parts: Parts) -> Recognizer:
             one_vs_one=parts.task == "single-label",
             kinds=parts.backbone.kinds if isinstance(parts.backbone, Hof) else (1,),
             cells=parts.backbone.cells if isinstance(parts.backbone, Hof) else (1,),
-            groups=parts.backbone.groups if isinstance(parts.backbone, Pot) else 1,
+            group_sizes=parts.backbone.group_sizes if isinstance(parts.backbone, Pot) else None,
         )
     )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from elrbench import Training
     from elrbench_plugins.lr_transforms.transforms import Draw
 
-REVISION = 1  # of the descriptors: raise it when they change
+REVISION = 2  # of the descriptors: raise it when they change
 SAMPLING = "clip-16"  # frames, spread over the clip
 CELLS, LEVELS = 3, 2  # cells along each side; 1 + 2 windows
 SHORTEST = 48  # pixels of the shorter side, to which low views are enlarged by a whole number
@@ -35,7 +35,7 @@ AT_ONCE = 16  # transforms; bounds the memory of transformed high views
 
 
 def descriptor() -> Pot:
-    """Return the descriptor of a low view: 2 histograms x 4 operators x 3 windows x 9 cells x 8 angles = 1,728."""
+    """Return the descriptor of a low view: 2 histograms x 4 values x 3 windows x 9 cells x 8 angles = 1,728."""
     with seeded("isr"):  # its classifier is not used
         return Pot(1, cells=CELLS, levels=LEVELS)
 

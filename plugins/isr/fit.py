@@ -3,7 +3,7 @@
 Example, for a batch of one low view per clip::
 
     drawn = chosen.drawn().take(numbers)                                 # numbers: int64 (B,), one of n per clip
-    made = training.degrade(transform(batch.high, drawn))                # D H F_k X + V, (B, K, 3, T, h, w)
+    made = training.degrade(transform(batch.high, drawn))                # transformed, degraded: (B, K, 3, T, h, w)
     logits = student(pick(numbers > 0, made, batch.low), batch.mask, batch.box)
 """
 
@@ -61,7 +61,7 @@ def learn(training: Training, chosen: Chosen, student: Recognizer) -> None:
     recipe = training.recipe(student, views, epochs)
     for batch in training.epochs(views, epochs, state=[student, recipe]):
         if several:
-            low, mask, box = all_views(training, batch, drawn)
+            low, mask, box = low_views(training.degrade, batch, drawn)
             target = batch.target.repeat_interleave(number, 0)
         else:
             low, mask, box, target = one_view(training, batch, drawn), batch.mask, batch.box, batch.target
@@ -80,10 +80,3 @@ def one_view(training: Training, batch: Batch, drawn: Draw) -> Tensor:
     numbers = torch.from_numpy(part.of(drawn_numbers)).to(training.device)  # (B,)
     made = repeat_frames(training.degrade(transform(batch.high, drawn.take(numbers))), batch.high)
     return pick(numbers > 0, made.to(batch.low.dtype), batch.low)
-
-
-def all_views(training: Training, batch: Batch, drawn: Draw) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return n low views of each clip, see `low_views`."""
-    low, mask, box = low_views(training.degrade, batch, drawn)
-    assert isinstance(batch.high, Tensor)
-    return repeat_frames(low, batch.high), mask, box

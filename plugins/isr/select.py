@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from elrbench_plugins.hof_svm.pot import Pot
 from elrbench_plugins.isr.chosen import Chosen
-from elrbench_plugins.isr.descriptors import described
+from elrbench_plugins.isr.descriptors import described, descriptor
 from elrbench_plugins.isr.entropy import most_uncertain
 from elrbench_plugins.isr.grid import Pool, pool_of
 from elrbench_plugins.isr.metropolis import Proposals, State, disagreement, search
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from elrbench import Training
 
-REVISION = 1  # of `choose`: raise it when its result changes
+REVISION = 2  # of `choose`: raise it when its result changes
 READS = {"entropy": tuple(SELECTOR), "boundary": (*SELECTOR, *BOUNDARY), "random": ()}  # options, next to the pool's
 
 
@@ -61,7 +60,7 @@ def choose(training: Training, module: Chosen) -> None:
             classes=training.classes,
             kind=str(options["selector"]),
             share=float(options["selection_share"]),
-            groups=Pot.groups,
+            group_sizes=descriptor().group_sizes,
         )
         if select == "entropy":
             numbers, worth = most_uncertain(selector.decide, len(pool), number, labels=selector.labels)

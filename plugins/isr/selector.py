@@ -25,7 +25,7 @@ class Selector:
     """Train classifiers on descriptors (N, P, F) of N clips under P transforms, and ask for decisions on other clips.
 
     target: int64 (N,) or 0/1 (N, C). ids: of the clips. share: of the clips that are decided on; the others train.
-    kind: of the head. groups: of features, for a chi-square kernel.
+    kind: of the head. group_sizes: features of each group, for a chi-square kernel.
     Raises ElrError if the training part has fewer than two classes.
     """
 
@@ -38,9 +38,10 @@ class Selector:
         classes: int,
         kind: str,
         share: float,
-        groups: int = 1,
+        group_sizes: Sequence[int],
     ) -> None:
-        self.descriptors, self.target, self.classes, self.kind, self.groups = descriptors, target, classes, kind, groups
+        self.descriptors, self.target, self.classes = descriptors, target, classes
+        self.kind, self.group_sizes = kind, group_sizes
         self.labels = target.ndim == 2
         self.learnt, self.decided = split(target, ids, share)  # rows
         labels = target[self.learnt]
@@ -60,7 +61,7 @@ class Selector:
             classes=self.classes,
             options=options,
             one_vs_one=not self.labels,
-            groups=self.groups if self.kind == "chi2-svm" else 1,
+            group_sizes=self.group_sizes,
         ).to(x.device)
         rows = x[self.learnt][:, list(chosen)].flatten(0, 1).unsqueeze(1)  # (N n, 1, F): clip by clip
         target = self.target[self.learnt].repeat_interleave(len(chosen), 0)

@@ -13,6 +13,7 @@ from elrbench_plugins.isr.descriptors import made_views
 from elrbench_plugins.isr.select import chosen_transforms
 from elrbench_plugins.svm_head.classifiers import train
 from elrbench_plugins.svm_head.fit import OPTIONS, fit_recognizer
+from elrbench_plugins.svm_head.memory import check_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from elrbench import Recognizer, Training
     from elrbench_plugins.isr.chosen import Chosen
     from elrbench_plugins.lr_transforms.transforms import Draw
+    from elrbench_plugins.svm_head.head import SvmHead
 
 REVISION = 1  # of the stage and of the features: raise it when their results change
 
@@ -43,14 +45,16 @@ def fit_svm(training: Training) -> Recognizer:
     return network
 
 
-def fit_head(training: Training, chosen: Chosen, network: Recognizer, head: torch.nn.Module) -> None:
+def fit_head(training: Training, chosen: Chosen, network: Recognizer, head: SvmHead) -> None:
     """Train `head` in place on all low views at once, in order of the clips' ids, then of the transforms."""
     plan = training.plan
     drawn = chosen.drawn()
+    views = training.views("train", low=True, high=True, whole=True)
+    check_memory(head, len(views) * len(drawn.scale), training.device, fewer="a lower method.transforms")
     derived = training.derive(
         "features",
         functools.partial(features, training.degrade, drawn, network),
-        of=training.views("train", low=True, high=True, whole=True),
+        of=views,
         fixed=[chosen, network.enhancer, network.backbone],  # the set itself, not its stage: seeds may share it
         numbers={
             "backbone": plan.backbone,

@@ -31,7 +31,8 @@ def check_made_views(plan: Plan, components: Components) -> None:
             f"'{plan.enhancer}' is stored; use e.g. --enhancer bilinear"
         )
     # The plan of a native student names the method's default backbone as teacher, only for the size of high views.
-    if plan.teacher_backbone not in ("", plan.backbone, components.method.defaults.get("backbone")):
+    unnamed = components.method.defaults.get("backbone") if components.backbone.native else ""
+    if plan.teacher_backbone not in ("", plan.backbone, unnamed):
         raise ElrError(
             f"method '{plan.method}' trains no teacher; remove --teacher-backbone {plan.teacher_backbone} "
             "(--teacher-size is the size of high views)"

@@ -60,11 +60,11 @@ def low_views(degrade: Callable[[Tensor], Tensor], batch: Batch, drawn: Draw) ->
     """Return n low views of each clip, (B*n, K, 3, T, h, w), those of a clip together; with their masks and boxes.
 
     degrade: `training.degrade`. drawn: n transforms. The first low view of a clip is the stored one, so that the first
-    transform is the identity. All views of a clip have its mask (K,) and its box.
+    transform is the identity. All views of a clip have its mask (K,) and its box, and repeat the same frames.
     """
     assert isinstance(batch.high, Tensor) and isinstance(batch.low, Tensor)
     number, clips = len(drawn.scale), len(batch.low)
-    made = degrade(transformed(batch.high, drawn)).unflatten(0, (clips, number))
+    made = repeat_frames(degrade(transformed(batch.high, drawn)), batch.high).unflatten(0, (clips, number))
     low = torch.cat([batch.low.unsqueeze(1), made[:, 1:].to(batch.low.dtype)], 1).flatten(0, 1)
     mask = batch.mask.repeat_interleave(number, 0)
     return low, mask, None if batch.box is None else batch.box.repeat_interleave(number, 0)

@@ -28,7 +28,11 @@ def elr_backbones() -> list[BackboneSpec]:
             options={
                 "width": Option(default=128, low=1, unspecified=True, help="numbers of each stream's descriptor"),
                 "levels": Option(
-                    default=4, low=1, high=6, help="levels of the temporal pyramid: 2^levels - 1 parts of the clip"
+                    default=4,
+                    low=1,
+                    high=6,
+                    unspecified=True,
+                    help="levels of the temporal pyramid: 2^levels - 1 parts of the clip; 4 as in PoT",
                 ),
                 "embedding": Option(default=256, low=2, unspecified=True, help="numbers of the embedding"),
             },
@@ -56,7 +60,7 @@ def elr_methods() -> list[MethodSpec]:
             check="elrbench_plugins.multi_siamese.check:check",
             options=OPTIONS,
             variants={"no-contrast": {"contrast_weight": 0.0}, "other-classes": {"negatives": "classes"}},
-            own_controls={"": "no-contrast"},
+            own_controls={"": "multi-siamese:no-contrast"},
             idea_options=tuple(CONTRAST),
             defaults=DEFAULTS,
             budgets=BUDGETS,

@@ -11,7 +11,7 @@ def check(plan: Plan, components: Components) -> None:
     options = components.options(plan, "method")
     if options["transforms"] < 2:
         raise ElrError(
-            f"method '{plan.method}' compares low views of one scene, but method.transforms=1 makes one; use "
+            f"method '{plan.method}' trains on several low views of each scene, but method.transforms=1 makes one; use "
             "method.transforms=2 or more"
         )
     if options["batch"] < 2 and float(options["contrast_weight"]) > 0:

@@ -104,7 +104,7 @@ def elr_methods() -> list[MethodSpec]:
             needs=("one-process",),
             options=PLRN,
             variants=VARIANTS,
-            own_controls={"": "no-target", "random": "random+no-target"},
+            own_controls={"": "plrn-tennet:no-target", "random": "plrn-tennet:random+no-target"},
             idea_options=tuple(TARGET),
             defaults=PLRN_DEFAULTS,
             budgets=PLRN_BUDGETS,

@@ -8,7 +8,7 @@ from elrbench_plugins.plrn_tennet.options import SIDE
 
 
 def check(plan: Plan, components: Components) -> None:
-    """Raise ElrError if the views are no pictures, are smaller than a filter, or have weights and TenneT's filters."""
+    """Raise ElrError if the views are no pictures, have too few frames, or have both weights and TenneT's filters."""
     if plan.modality != "rgb":
         raise ElrError(f"method '{plan.method}' takes grey pictures, not {plan.modality}; use --modality rgb")
     options = components.options(plan, "method")

@@ -16,6 +16,8 @@ from elrbench_plugins.svm_head.head import SvmHead
 from elrbench_plugins.svm_head.precision import full_precision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from elrbench import Parts, Recognizer, Training
@@ -32,7 +34,7 @@ def recognizer(parts: Parts) -> Recognizer:
             classes=parts.classes,
             options=parts.options,
             one_vs_one=parts.task == "single-label",
-            groups=parts.backbone.groups,
+            group_sizes=parts.backbone.group_sizes,
         )
     )
 
@@ -56,23 +58,27 @@ def learn(training: Training, network: Recognizer, backbone: BagOfWords) -> None
     sample = int(training.options["sample"])
     each = -(-sample // max(1, len(views)))  # of a clip
     found: dict[str, list[Tensor]] = {"hog": [], "hof": [], "patches": []}
-    seen = 0
-    for batch in training.epochs(views, 1, state=[backbone], batch=1):
+    for seen, batch in enumerate(training.epochs(views, 1, state=[backbone], batch=1), 1):
         assert batch.low is not None
-        seen += 1
         image, _ = network.enhance_and_crop(batch.low)
         clips = network.backbone_input(image)
         with torch.no_grad(), full_precision(clips.device):
             for clip in clips.float():
                 _collect(training, backbone, clip, -(-each // len(clips)), found)
-    if training.device.type == "meta" or seen < len(views):
-        return  # a count of MACs, or an estimate of time from a few clips
+        # Learn before the epoch ends, so that its checkpoint holds the result. A count of MACs and an estimate of time
+        # learn nothing.
+        if seen == len(views) and training.device.type != "meta":
+            _learn(training, backbone, {name: torch.cat(parts) for name, parts in found.items() if parts})
+
+
+def _learn(training: Training, backbone: BagOfWords, found: Mapping[str, Tensor]) -> None:
+    """Set words and filters from the descriptors and patches of all clips."""
     seed = training.plan.seed % 2**32  # what scikit-learn takes
     for name in ("hog", "hof"):
-        words = _words(torch.cat(found[name]), getattr(backbone, name), seed, name.upper())
+        words = _words(found[name], getattr(backbone, name), seed, name.upper())
         getattr(backbone, name).copy_(words)
     if "bsif" in backbone.textures:
-        _learn_filters(training, backbone, torch.cat(found["patches"]), seed)
+        _learn_filters(training, backbone, found["patches"], seed)
 
 
 def _collect(

@@ -26,7 +26,8 @@ HOF = math.prod(CELLS) * (DIRECTIONS + 1)  # 90
 class BagOfWords(Descriptor):
     """Map clips (N, 3, T, H, W) in [0, 1] to groups of histograms, each padded with zeros to the longest.
 
-    Groups: words of HOG, words of HOF, LBP-TOP, BSIF. groups: their number, for the chi-square kernel.
+    Groups: words of HOG, words of HOF, LBP-TOP, BSIF. group_sizes: features of each, for the
+    chi-square kernel.
     Buffers: `hog` (words, 72), `hof` (words, 90), `filters` (bits, side, side), random until the method learns them.
     Frames that only repeat the last one are left out.
     """
@@ -59,7 +60,8 @@ class BagOfWords(Descriptor):
         chosen = tuple(name for name in sizes if name in textures.split("+"))
         width = max(words, *(sizes[name] for name in chosen), 0)
         super().__init__((2 + len(chosen)) * width, classes)
-        self.textures, self.groups, self.width = chosen, 2 + len(chosen), width
+        self.textures, self.width = chosen, width
+        self.group_sizes = (width,) * (2 + len(chosen))
         self.dense, self.points, self.sigma, self.tau = detector == "dense", points, sigma, tau
         self.side, self.length, self.still = side, length, still
         self.uniform, self.radius, self.radius_time = uniform, radius, radius_time

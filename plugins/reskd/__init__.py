@@ -20,7 +20,7 @@ def elr_methods() -> list[MethodSpec]:
                 "running-norms": {"teacher_norms": "running"},
                 "resize-teacher": {"resize": "teacher"},
             },
-            own_controls={"": "no-map"},
+            own_controls={"": "reskd:no-map"},
             idea_options=tuple(MAP),
             defaults=DEFAULTS,
             budgets=BUDGETS,

@@ -121,6 +121,7 @@ def elr_methods() -> list[MethodSpec]:
                 "weight decay: not applied to biases and normalisation layers; MatConvNet applies it to all",
                 "fusion at fc1 and by a 1x1 convolution: coupling ratios are those of fc1",
                 "high views: area averages at network size; the authors resize by imresize",
+                "mirroring: drawn for each clip; the authors' code mirrors a whole batch or none of it",
                 "score: the mean of the logits of all frames",
             ),
         )

@@ -30,7 +30,11 @@ BOTH = (
 
 @hookimpl
 def elr_methods() -> list[MethodSpec]:
-    """Offer the spatial and the temporal stream. The controls have the same networks without the paper's terms."""
+    """Offer the spatial and the temporal stream.
+
+    Each has a variant with the same networks and without the paper's terms. Tables do not pair the two, because their
+    enhancers differ; `elrbench compare` does.
+    """
     return [
         MethodSpec(
             name="sosr",

@@ -11,7 +11,7 @@ from elrbench_plugins.supervised.budgets import BUDGETS as PLAIN
 
 SPATIAL_OPTIONS: Mapping[str, Option] = RECIPE
 SPATIAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {
-    "mse": {"enhancer": "rrdb:mse"},  # the control: equal weights
+    "mse": {"enhancer": "rrdb:mse"},  # for comparison: equal weights
     "adversarial": {"enhancer": "rrdb:sosr-adversarial"},
     "perceptual": {"enhancer": "rrdb:sosr-perceptual"},
 }
@@ -33,7 +33,7 @@ TEMPORAL_OPTIONS: Mapping[str, Option] = {
         "pictures",
     ),
 }
-TEMPORAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {"unwarped": {"enhancer": "duf"}}  # the control: no eq. 3
+TEMPORAL_VARIANTS: Mapping[str, Mapping[str, Value]] = {"unwarped": {"enhancer": "duf"}}  # for comparison: no eq. 3
 TEMPORAL_DEFAULTS: Mapping[str, Value] = {
     **DEFAULTS,
     "backbone": "i3d",

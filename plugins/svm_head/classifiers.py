@@ -13,7 +13,6 @@ from benchmark_core.specs import Value
 from elrbench import ElrError
 from elrbench_plugins.svm_head.head import SvmHead
 from elrbench_plugins.svm_head.kernels import chi_square
-from elrbench_plugins.svm_head.memory import check_memory
 from elrbench_plugins.svm_head.options import KERNELS
 
 CHI2_GAMMA = 0.1  # Ryoo et al., CVPR 2015 (their code): exp(-d / mean / 10), summed over groups
@@ -49,8 +48,7 @@ def _prepare_kernel(head: SvmHead, x: Tensor, gamma: float) -> dict[str, Any]:
             "the chi-square kernel takes no negative features, but the backbone has some; use e.g. "
             "method.head=rbf-svm or a backbone of histograms"
         )
-    check_memory(len(x), head.groups, x.device)
-    apart = chi_square(x, x, head.groups)  # (N, N, groups)
+    apart = chi_square(x, x, head.group_sizes)  # (N, N, groups)
     spread = apart.mean((0, 1))
     _set(head, gamma=torch.tensor(gamma or CHI2_GAMMA), spread=spread.where(spread > 0, 1.0))
     return {"kernel": "precomputed", "gamma": 1.0, "x": head.similarity(apart).cpu().double().numpy()}

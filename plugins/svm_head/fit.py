@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from elrbench_plugins.svm_head.classifiers import train
+from elrbench_plugins.svm_head.memory import check_memory
 
 if TYPE_CHECKING:
     from benchmark_core.networks.recognizer import Recognizer
     from elrbench import Batch, Training
+    from elrbench_plugins.svm_head.head import SvmHead
 
 REVISION = 1  # of the stage and of the features: raise it when their results change
 OPTIONS = ("head", "c", "gamma", "scaling", "pyramid", "vectors")
@@ -45,14 +47,16 @@ def fit_recognizer(
     return network
 
 
-def fit_head(training: Training, network: Recognizer, view: str, head: torch.nn.Module) -> None:
+def fit_head(training: Training, network: Recognizer, view: str, head: SvmHead) -> None:
     """Train `head` in place on all training clips at once, sorted by id. The result does not depend on the seed."""
     plan = training.plan
     shaping = ("backbone.", "enhancer.")
+    views = training.views("train", low=view == "low", high=view == "high", whole=True)
+    check_memory(head, len(views), training.device, fewer="fewer training clips")
     derived = training.derive(
         "features",
         functools.partial(features, network, view),
-        of=training.views("train", low=view == "low", high=view == "high", whole=True),
+        of=views,
         fixed=[network.enhancer, network.backbone],
         numbers={
             "backbone": plan.backbone,

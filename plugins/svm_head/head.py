@@ -30,7 +30,7 @@ class SvmHead(nn.Module):
 
     features: F. one_vs_one: pairs of classes decide; otherwise each class against the rest.
     kinds, cells: bins of each kind of histogram, and cells of each grid, for the scaling `hellinger`.
-    groups: groups of features for `chi2-svm`.
+    group_sizes: features of each group for `chi2-svm`; None for one group. Each part of the pyramid has its own groups.
     sparse: features are mostly zero; without a kernel, the classifier is then trained on a sparse matrix.
 
     Buffers with a kernel: `vectors` (S, D) support vectors, `owner` (S,) their classes, `coefficients` (C, S),
@@ -59,12 +59,13 @@ class SvmHead(nn.Module):
         one_vs_one: bool = True,
         kinds: Sequence[int] = (1,),
         cells: Sequence[int] = (1,),
-        groups: int = 1,
+        group_sizes: Sequence[int] | None = None,
         sparse: bool = False,
     ) -> None:
         super().__init__()
         self.kind, self.scaling, self.levels = str(options["head"]), str(options["scaling"]), int(options["pyramid"])
-        self.kinds, self.cells, self.groups = tuple(kinds), tuple(cells), groups
+        self.kinds, self.cells = tuple(kinds), tuple(cells)
+        self.group_sizes = tuple(group_sizes or (features,)) * (2**self.levels - 1)
         self.one_vs_one = one_vs_one and self.kind in KERNELS
         self.sparse = sparse
         size, rows = features * (2**self.levels - 1), int(options["vectors"])
@@ -78,7 +79,7 @@ class SvmHead(nn.Module):
                 "gamma": torch.ones(()),
                 "present": torch.ones(classes),
             }
-            buffers |= {"spread": torch.ones(groups)} if self.kind == "chi2-svm" else {}
+            buffers |= {"spread": torch.ones(len(self.group_sizes))} if self.kind == "chi2-svm" else {}
         else:
             buffers |= {"weight": torch.zeros(classes, size)}
         for name, value in buffers.items():
@@ -112,7 +113,7 @@ class SvmHead(nn.Module):
         """Return k(x_i, other_j) (B, S) for x (B, D) and others (S, D)."""
         if self.kind == "rbf-svm":
             return (-self.gamma * squared_distances(x, others)).exp()
-        return self.similarity(chi_square(x, others, self.groups))
+        return self.similarity(chi_square(x, others, self.group_sizes))
 
     def similarity(self, apart: Tensor) -> Tensor:
         """Return the chi-square kernel (B, S) of distances (B, S, groups)."""

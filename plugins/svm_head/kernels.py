@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,15 +15,20 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return ((a * a).sum(1, keepdim=True) - 2 * a @ b.T + (b * b).sum(1)).clamp(min=0)
 
 
-def chi_square(a: Tensor, b: Tensor, groups: int) -> Tensor:
+def chi_square(a: Tensor, b: Tensor, group_sizes: Sequence[int]) -> Tensor:
     """Return the chi-square distance of each group of features, sum (a - b)^2 / (a + b) / 2: (N, M, groups).
 
-    a: (N, D), b: (M, D), not negative; D is a multiple of `groups`, whose features are contiguous.
+    a: (N, D), b: (M, D), not negative. group_sizes: features of each group, which are contiguous; their sum is D.
     """
+    rows = max(1, AT_ONCE // max(1, a.shape[1]))
+    return torch.cat([_of_rows(part, b, group_sizes) for part in a.split(rows)])
+
+
+def _of_rows(a: Tensor, b: Tensor, group_sizes: Sequence[int]) -> Tensor:
     step = max(1, AT_ONCE // max(1, a.numel()))
     found = []
-    for first in range(0, len(b), step):
-        one, other = a.unsqueeze(1), b[first : first + step].unsqueeze(0)  # (N, 1, D), (1, m, D)
-        each = (one - other) ** 2 / (one + other).clamp(min=1e-12)  # (N, m, D)
-        found.append(each.reshape(*each.shape[:2], groups, -1).sum(-1) / 2)
+    for other in b.split(step):
+        one, other = a.unsqueeze(1), other.unsqueeze(0)  # (n, 1, D), (1, m, D)
+        each = (one - other) ** 2 / (one + other).clamp(min=1e-12)  # (n, m, D)
+        found.append(torch.stack([group.sum(-1) for group in each.split(list(group_sizes), -1)], -1) / 2)
     return torch.cat(found, 1)

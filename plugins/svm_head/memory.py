@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
 
 from elrbench import ElrError
 
+if TYPE_CHECKING:
+    from elrbench_plugins.svm_head.head import SvmHead
 
-def needed(vectors: int, groups: int) -> int:
-    """Return bytes for N vectors: two float32 (N, N, groups), the kernel in float32, and in float64 for LIBSVM."""
-    return vectors * vectors * (2 * 4 * groups + 4 + 8)
+COPIES = 3  # of the features in memory: as stored, in order, as pooled
+
+
+def needed(vectors: int, features: int, groups: int) -> int:
+    """Return bytes for N vectors: float32 features, two float32 (N, N, groups), the kernel in float32 and float64."""
+    return vectors * vectors * (2 * 4 * groups + 4 + 8) + COPIES * 4 * vectors * features
 
 
 def installed(device: torch.device) -> int:
@@ -21,11 +27,16 @@ def installed(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def check_memory(vectors: int, groups: int, device: torch.device) -> None:
-    """Raise ElrError if the kernel takes more memory than the device has."""
-    if (size := needed(vectors, groups)) > (most := installed(device)):
+def check_memory(head: SvmHead, vectors: int, device: torch.device, *, fewer: str) -> None:
+    """Raise ElrError if a chi-square kernel between `vectors` training vectors takes more memory than the device has.
+
+    fewer: how to have fewer vectors, for the message.
+    """
+    if head.kind != "chi2-svm" or device.type == "meta":
+        return
+    size, most = needed(vectors, sum(head.group_sizes), len(head.group_sizes)), installed(device)
+    if size > most:
         raise ElrError(
             f"the chi-square kernel of {vectors} training vectors takes {size / 2**30:.1f} GiB, but the device "
-            f"'{device}' has {most / 2**30:.1f} GiB; use fewer vectors, e.g. a lower method.transforms, or "
-            "method.head=linear-svm"
+            f"'{device}' has {most / 2**30:.1f} GiB; use {fewer} or method.head=linear-svm"
         )

@@ -9,10 +9,17 @@ from elrbench import Option
 
 KERNELS: Final = ("rbf-svm", "chi2-svm")
 HEADS: Final = (*KERNELS, "linear-svm", "logistic")
-SCALINGS: Final = ("standardise", "l2", "hellinger", "none")
+SCALINGS: Final = {  # name -> help
+    "standardise": "zero mean and unit variance over training clips (standardise)",
+    "l2": "unit length (l2)",
+    "hellinger": "the square root of histograms divided by their sums (hellinger)",
+    "none": "none",
+}
 
 
-def options(*, head: str, scaling: str, c: float = 10.0, scalings: tuple[str, ...] = SCALINGS) -> Mapping[str, Option]:
+def options(
+    *, head: str, scaling: str, c: float = 10.0, scalings: tuple[str, ...] = tuple(SCALINGS)
+) -> Mapping[str, Option]:
     """Return the options of a method with this head. head, scaling, c: defaults. scalings: choices."""
     return {
         "head": Option(
@@ -30,8 +37,7 @@ def options(*, head: str, scaling: str, c: float = 10.0, scalings: tuple[str, ..
         "scaling": Option(
             default=scaling,
             choices=scalings,
-            help="scaling of a clip's features: zero mean and unit variance over training clips (standardise), unit "
-            "length (l2), the square root of histograms divided by their sums (hellinger), or none",
+            help=f"scaling of a clip's features: {', '.join(SCALINGS[name] for name in scalings)}",
         ),
         "pyramid": Option(
             default=1,

@@ -66,14 +66,14 @@ def elr_backbones() -> list[BackboneSpec]:
                 "least": Option(
                     default=0.01,
                     low=0.0,
-                    help="temporal gradients up to this size are not counted; units as in the authors' code: sampled pixels "
-                    "of a cell (flow), and the sum of a cell's grey differences divided by 100",
+                    help="temporal gradients up to this size are not counted; units as in the authors' code: sampled "
+                    "pixels of a cell (flow), and the sum of a cell's grey differences divided by 100",
                 ),
                 "still": Option(
                     default=0.6,
                     low=0.0,
-                    help="pixels per frame at network size: slower motion is ignored (the authors' 3 pixels at width 320 "
-                    "are 0.6 at width 64)",
+                    help="pixels per frame at network size: slower motion is ignored (the authors' 3 pixels at width "
+                    "320 are 0.6 at width 64)",
                 ),
             },
         ),

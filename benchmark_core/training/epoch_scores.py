@@ -61,7 +61,7 @@ class EpochScores:
         """Score the network if the loop trains it, every N-th epoch and the last. Returns a note if weights were kept.
 
         where: stage and epoch, for the line that is printed. number, epoch: of the epoch in the stage and in the loop,
-        from 1. last: the loop ends here, and its state is finished. state: what the loop saves; averages in it are used.
+        from 1. last: the loop ends here, its state is finished. state: what the loop saves; averages in it are used.
         Raises ElrError for an average that the network's weights cannot be taken from.
         """
         validation = self._validation

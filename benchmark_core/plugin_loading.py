@@ -18,7 +18,7 @@ import pluggy
 
 import benchmark_core.hookspecs as hookspecs
 from benchmark_core.errors import ElrError, unknown
-from benchmark_core.papers.collection import GROUP as PAPERS
+from benchmark_core.papers import GROUP as PAPERS
 from benchmark_core.regular_file import read_regular
 
 GROUP = "elrbench"

@@ -30,7 +30,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.progress import Reporter, Silent
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.prepare import prepare
-from benchmark_core.specs.index import Clip, Drawn, VideoFile
+from benchmark_core.specs.index import Clip, Drawn, FrameFolder, VideoFile
 from elrbench_plugins.jhmdb import CLASSES
 
 HIGH = StoredFormat(kind="high", size=(12, 16), aspect=(3, 4))
@@ -189,6 +189,13 @@ def test_a_play_list_opens_nothing_elsewhere(tmp_path: Path) -> None:
     path.write_text(f"ffconcat version 1.0\nfile {made.name}\n")
     with pytest.raises(BadClip):
         list(decode(VideoFile(path)))
+
+
+def test_a_picture_that_is_a_play_list_opens_no_other_file(tmp_path: Path) -> None:
+    write_planes(tmp_path / "other.mkv", random_planes(1, 24, 32), "yuv420p")
+    (tmp_path / "0001.jpg").write_text("ffconcat version 1.0\nfile other.mkv\n")
+    with pytest.raises(BadClip, match=r"0001\.jpg: "):
+        list(decode(FrameFolder(tmp_path, ("0001.jpg",))))
 
 
 def test_a_clip_of_any_claimed_size_is_refused(tmp_path: Path) -> None:

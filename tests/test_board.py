@@ -16,6 +16,7 @@ from run_records import bits, make_cost, make_record, put
 
 from benchmark_core.cli import main
 from benchmark_core.errors import ElrError
+from benchmark_core.papers import GROUP
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library
 from benchmark_core.records.checksum import add_checksum
@@ -198,7 +199,7 @@ def test_a_figure_out_of_range_is_named_and_other_papers_are_shown(
     (package / "good.yaml").write_text(text.format("good", 41.5))
     (package / "bad.yaml").write_text(text.format("bad", 415))
     monkeypatch.syspath_prepend(str(tmp_path))
-    point = EntryPoint(name="acme", value="acmepapers", group=papers.GROUP)
+    point = EntryPoint(name="acme", value="acmepapers", group=GROUP)
     monkeypatch.setattr(papers, "installed_points", lambda group: [point])
     board = tmp_path / "board"
     put(board, make_record())

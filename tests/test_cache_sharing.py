@@ -219,6 +219,11 @@ HARM: dict[str, tuple[Callable[[Path], object], str, tuple[int, int]]] = {
     ),
     "an empty note": (lambda shared: first(shared, "stage.json").write_text("{}"), "lacks what a stage is", (18, 0)),
     "a damaged note": (lambda shared: first(shared, "stage.json").write_text("{"), "is damaged", (18, 0)),
+    "a note without seconds": (
+        lambda shared: change_note(shared, lambda note: note.pop("seconds")),
+        "its stage.json has no valid 'seconds'; not used",
+        (18, 0),
+    ),
     "weights elsewhere": (
         lambda shared: change_note(shared, lambda note: note.update(sha256="../" * 20 + "etc/")),
         "another stage",

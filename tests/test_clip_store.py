@@ -231,6 +231,15 @@ def test_clips_of_two_datasets_may_share_an_id(tmp_path: Path) -> None:
     assert np.array_equal(reader.frames(other, [0]), ClipStore(tmp_path).reader(HIGH).frames(drawn(2), [0]))
 
 
+def test_damaged_numbers_of_a_format_are_written_again(tmp_path: Path) -> None:
+    ClipStore(tmp_path).ensure([drawn(1)], [LOW])
+    recipe = tmp_path / "clips" / LOW.key / "recipe.json"
+    whole = recipe.read_bytes()
+    recipe.write_bytes(b"\xff\xfe")
+    assert ClipStore(tmp_path).ensure([drawn(1)], [LOW]).reused == 1
+    assert recipe.read_bytes() == whole
+
+
 def test_more_clips_than_a_reader_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark_core.clips.store.KNOWN", 2)
     store, clips = ClipStore(tmp_path), [drawn(number, frames=3 + number) for number in range(5)]

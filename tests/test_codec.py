@@ -56,6 +56,30 @@ def test_large_pictures_have_the_codec_that_is_read_fast(tmp_path: Path) -> None
         assert np.array_equal(clipfile.read_frames(writer.path, header, [3, 1]), np.stack(pictures(shape))[[3, 1]])
 
 
+@pytest.mark.parametrize("small", [0, 1 << 18])
+def test_raw_frames_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
+    """Of 600 bytes each: read at once, or one by one if few of many are needed."""
+    monkeypatch.setattr(clipfile, "SMALL", small)
+    stored = np.random.default_rng(0).integers(0, 256, (40, 3, 10, 20), np.uint8)
+    writer = clipfile.Writer(tmp_path / "a.clip", compressed=False)
+    writer.add(stored)
+    writer.close()
+    header = clipfile.read_header(writer.path)
+    assert header is not None and header.codec == "raw"
+    for numbers in (range(40), range(3, 9), [39], [0, 39], [5, 5, 2, 7], [2, 4, 6, 8], [3, 2, 1], []):
+        found = clipfile.read_frames(writer.path, header, numbers)
+        assert np.array_equal(found, stored[list(numbers)].reshape(-1, 3, 10, 20)) and found.dtype == np.uint8
+        found[...] = 0  # the caller's own
+    for numbers in ([40], [3, -1], range(39, 41)):
+        with pytest.raises(IndexError, match=r"a\.clip has frames 0 to 39, not (40|-1)"):
+            clipfile.read_frames(writer.path, header, numbers)
+    with writer.path.open("r+b") as file:
+        file.truncate(clipfile.HEADER_BYTES + 39 * 600 + 1)
+    for numbers in (range(38, 40), [36, 39]):
+        with pytest.raises(ValueError):
+            clipfile.read_frames(writer.path, header, numbers)
+
+
 def test_files_of_before_are_read(tmp_path: Path) -> None:
     """Headers, offsets and differences as stores hold them since the first release."""
     picture = (np.arange(3 * 9 * 8).reshape(3, 9, 8) % 251).astype(np.uint8)

@@ -226,19 +226,25 @@ def test_a_kill_changes_nothing(
     assert not torch.equal(straight, trained(training_of(toy_catalog, other, tmp_path, "other")))
 
 
-def test_a_kill_after_the_last_epoch(toy_catalog: Catalog, with_recipe: Callable[..., Plan], tmp_path: Path) -> None:
-    """The checkpoint of a loop that has ended holds merged weights."""
-    plan = with_recipe(train="lora")
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_kill_after_the_last_epoch(
+    toy_catalog: Catalog, with_recipe: Callable[..., Plan], tmp_path: Path, ema: float
+) -> None:
+    """The checkpoint of a loop that has ended holds merged weights and averages."""
+    plan = with_recipe(train="lora", model_ema_decay=ema)
 
     def run(training: Any, die: bool) -> Tensor:
         def learn(net: nn.Module) -> None:
             for loop in range(2):
                 views = training.views("train")
                 recipe = training.recipe(net, views, 1)
-                for batch in training.epochs(views, 1, state=[net, recipe]):
+                average = Average(net, 0.5)
+                for batch in training.epochs(views, 1, state=[net, recipe, average]):
                     if die and loop == 1:
                         raise Killed
                     recipe.step(training.task_loss(net(batch.low, batch.mask, batch.box), batch.target))
+                    average.update(net)
+                average.into(net)
 
         net = training.stage("student", learn, training.recognizer(), needs=("low", *RECIPE))
         return torch.cat([value.flatten().float() for value in net.state_dict().values()])

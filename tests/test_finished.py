@@ -63,8 +63,10 @@ def test_a_suite_completes_a_run_folder_that_lacks_a_file(call, lost: str) -> No
     path = cost_of(folder) if lost == "cost" else next(folder.glob("*.predictions.csv.gz"))
     before = path.read_bytes()
     assert "1 of 1 runs are done" in call("run", *flags, "--dry-run")[1]
+    assert "to publish" in call("missing", *flags)[1]
     path.unlink()
     assert "0 of 1 runs are done" in call("run", *flags, "--dry-run")[1]
+    assert "to run" in call("missing", *flags)[1]
     code, _, err = call("run", *flags)
     assert code == 0 and f"{folder} lacks cost or predictions next to its record" in err
     assert "student: reused from the cache" in err and path.read_bytes() == before

@@ -189,7 +189,7 @@ def test_stored_flow_and_stages_of_it_have_keys_of_their_own(toy_catalog: Catalo
     [
         ({"degradation": "bicubic-14x14"}, "degradation 'bicubic-14x14' makes new low views"),
         ({"method": "cstat", "dataset": "tiny-puppets"}, "degradation 'native' makes new low views"),
-        ({"enhancer": "learnt"}, "enhancer 'learnt' has parameters to train; use e.g. --enhancer bicubic"),
+        ({"enhancer": "learnt"}, "enhancer 'learnt' has parameters to train; choose an --enhancer without any"),
     ],
 )
 @pytest.mark.parametrize("modality", ["flow", "rgb+flow"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_validation_curve import HELD, curve, first_best, top1
+from test_validation_curve import HELD, curve, first_best, top1, trained_by
 from torch import nn
 from tracked_runs import go, planned
 
@@ -22,34 +22,43 @@ from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.tables import cells
 from benchmark_core.training.average import Average
 from benchmark_core.training.epoch_scores import EpochScores, Validation
+from benchmark_core.training.recipe import Recipe
+from benchmark_core.training.recipe_options import RECIPE
 from elrbench import ElrError
 
 # -- the best epoch
 
 
+@pytest.mark.parametrize("train", ["all", "lora"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_the_first_best_epoch_is_kept(toy_catalog: Catalog, tmp_path: Path, ema: float) -> None:
+def test_the_first_best_epoch_is_kept(toy_catalog: Catalog, tmp_path: Path, ema: float, train: str) -> None:
     """Its weights are those of a run that ends there: the learning rate is constant."""
-    settings = ("method.schedule=constant", "method.warmup_epochs=0", "method.lr=0.1", f"method.model_ema_decay={ema}")
-    kept = go(planned(toy_catalog, *settings, "method.epochs=6", keep="best", **HELD), toy_catalog, tmp_path / "kept")
+    settings = ("method.schedule=constant", "method.warmup_epochs=0", f"method.model_ema_decay={ema}",
+                f"method.lr={0.1 if train == 'all' else 0.5}")  # fmt: skip
+
+    six = trained_by(train, planned(toy_catalog, *settings, "method.epochs=6", keep="best", **HELD))
+    kept = go(six, toy_catalog, tmp_path / "kept")
     best = first_best(curve(kept))
     assert len(curve(kept)) == 6 and best < 6, "choose other settings: the last epoch is the best"
     assert top1(kept) == curve(kept)[best]
-    short = go(planned(toy_catalog, *settings, f"method.epochs={best}", **HELD), toy_catalog, tmp_path / "short")
+    few = trained_by(train, planned(toy_catalog, *settings, f"method.epochs={best}", **HELD))
+    short = go(few, toy_catalog, tmp_path / "short")
     assert (kept.folder / "recognizer.safetensors").read_bytes() == (
         short.folder / "recognizer.safetensors"
     ).read_bytes()
     notes = kept.record["notes"]
     assert f"student: the weights of epoch {best} of 6 were kept: the best top1 on the held-out clips" in notes
     assert any("too high" in note for note in notes)
-    again = go(planned(toy_catalog, *settings, "method.epochs=6", keep="best", **HELD), toy_catalog, tmp_path / "kept",
-               out=tmp_path / "again")  # fmt: skip
+    again = go(six, toy_catalog, tmp_path / "kept", out=tmp_path / "again")
     assert again.record["stages"][0]["reused"] and again.record["notes"] == notes and top1(again) == top1(kept)
 
 
-def test_a_method_that_averages_by_itself_keeps_its_best_epoch(toy_catalog: Catalog, tmp_path: Path) -> None:
+@pytest.mark.parametrize("train", ["all", "lora"])
+def test_a_method_that_averages_by_itself_keeps_its_best_epoch(
+    toy_catalog: Catalog, tmp_path: Path, train: str
+) -> None:
     settings = ("method.epochs=3", "method.joint_epochs=3", "method.student_lr=0.05", "method.ema_decay=0.5")
-    plan = planned(toy_catalog, *settings, method="strong-kd", keep="best", **HELD)
+    plan = trained_by(train, planned(toy_catalog, *settings, method="strong-kd", keep="best", **HELD))
     result = go(plan, toy_catalog, tmp_path)
     last = result.record["stages"][-1]["name"]
     assert top1(result) == max(curve(result, last).values())
@@ -152,6 +161,21 @@ def test_an_average_is_scored_and_gets_the_kept_weights() -> None:
         scores.after_epoch("", epoch, epoch=epoch, last=epoch == 3, state=[network, average])
     assert [row["top1"] for row in scores.rows] == pytest.approx([0.0, 9 / 11, 9 / 44])
     assert network.value.item() == average.network.value.item() == pytest.approx(9 / 11)
+
+
+def test_an_average_of_something_else_cannot_be_scored() -> None:
+    """Scores would be those of weights that the stage does not return."""
+    network, other = nn.Sequential(nn.Linear(1, 1)), nn.Linear(1, 1)
+    scores, options = by_hand(network), {key: option.default for key, option in RECIPE.items()}
+    for average in (
+        Average(network[0], 0.5),
+        Recipe([nn.ModuleList([network, other])], {**options, "model_ema_decay": 0.5}, epochs=1, steps=1),
+    ):
+        with pytest.raises(ElrError, match="averages a (Linear|ModuleList), and not the recognizer"):
+            scores.after_epoch("", 1, epoch=1, last=True, state=[network, average])
+    both = Recipe([network, other], {**options, "model_ema_decay": 0.5}, epochs=1, steps=1)
+    scores.after_epoch("", 1, epoch=1, last=True, state=[network, both])
+    assert len(scores.rows) == 1
 
 
 def test_a_checkpoint_of_other_clips_is_not_continued() -> None:

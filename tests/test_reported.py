@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_core.papers import GROUP
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
 from benchmark_core.papers.reported import read_reported
@@ -340,8 +341,8 @@ def package(folder: Path, name: str, **files: str) -> str:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    points = [EntryPoint(name=name, value=name, group=papers.GROUP) for name in packages]
-    monkeypatch.setattr(papers, "installed_points", lambda group: points if group == papers.GROUP else [])
+    points = [EntryPoint(name=name, value=name, group=GROUP) for name in packages]
+    monkeypatch.setattr(papers, "installed_points", lambda group: points if group == GROUP else [])
 
 
 def test_a_package_of_papers_is_read_and_not_run(tmp_path, monkeypatch):
@@ -387,6 +388,12 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_loaded(tmp_path, monkeypatc
     assert len(told) == 2 and not any("\n" in line for line in told)
     assert any("row alone, column net18: 405 is not a percentage" in line for line in told)
     assert any("the package nowhere does not exist" in line for line in told)
+
+
+def test_plugins_are_found_without_papers():
+    code = "import benchmark_core.catalog, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"yaml", "benchmark_core.papers.collection"} & set(loaded)
 
 
 def test_the_reader_loads_neither_torch_nor_plugins():

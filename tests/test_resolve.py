@@ -95,7 +95,7 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
         ),
         (
             {"method": "teacher", "dataset": "tiny-puppets"},
-            ["method 'teacher'", "high views", "use --method supervised"],
+            ["method 'teacher'", "high views", "scored on low views"],
         ),
         ({"method": "cstat:sat+tat"}, ["variants 'sat' and 'tat' of method 'cstat'", "w_sat", "use one"]),
         ({"settings": ("method.lr=inf",)}, ["--set method.lr=inf is not finite"]),

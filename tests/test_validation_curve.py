@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from tracked_runs import Memory, go, planned, points, with_trackers
 from benchmark_core.catalog import Catalog, load_catalog
 from benchmark_core.cli import main
 from benchmark_core.plans.keep import check_validate
+from benchmark_core.plans.plan import Plan
 from benchmark_core.plans.resolve import components_of
 from benchmark_core.progress import Silent
 from benchmark_core.runs.context import RunContext
@@ -55,6 +57,11 @@ def weights(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def trained_by(train: str, plan: Plan) -> Plan:
+    """Return `plan` with the option `train`, which plans from random weights refuse."""
+    return plan if train == "all" else dataclasses.replace(plan, settings={**plan.settings, "method.train": train})
+
+
 # -- it changes nothing
 
 AUGMENTED = (
@@ -64,18 +71,20 @@ AUGMENTED = (
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"),
+    ("method", "settings", "train"),
     [
-        ("supervised", AUGMENTED),
-        ("cstat:mlp", ("method.joint_epochs=3",)),
-        ("strong-kd", ("method.joint_epochs=2",)),
-        ("teacher", ()),
+        ("supervised", AUGMENTED, "all"),
+        ("supervised", AUGMENTED, "lora"),
+        ("cstat:mlp", ("method.joint_epochs=3",), "all"),
+        ("strong-kd", ("method.joint_epochs=2",), "all"),
+        ("strong-kd", ("method.joint_epochs=2",), "lora"),
+        ("teacher", (), "all"),
     ],
 )
 def test_weights_and_record_are_the_same_with_and_without(
-    toy_catalog: Catalog, tmp_path: Path, method: str, settings: tuple[str, ...]
+    toy_catalog: Catalog, tmp_path: Path, method: str, settings: tuple[str, ...], train: str
 ) -> None:
-    plan = planned(toy_catalog, *settings, method=method, **HELD)
+    plan = trained_by(train, planned(toy_catalog, *settings, method=method, **HELD))
     plain = go(plan, toy_catalog, tmp_path / "plain")
     scored = go(plan, toy_catalog, tmp_path / "scored", validate=1)
     assert weights(tmp_path / "plain") == weights(tmp_path / "scored") and len(weights(tmp_path / "plain")) > 1

@@ -179,7 +179,7 @@ def _bare(
     if not re.fullmatch(r"[1-9]\d{0,5}", classes):
         raise ElrError(f"--classes {classes}: without --dataset, pass the number of classes, e.g. --classes 101")
     if (low is None) != (fields["enhancer"] is None):
-        raise ElrError("--enhancer and --low must be passed together, e.g. --enhancer bicubic --low 12x16")
+        raise ElrError("--enhancer and --low must be passed together: --enhancer NAME --low HxW")
 
     from benchmark_core.backbone_templates import add_backbone
     from benchmark_core.clips.modality import TEMPORAL, check_modality, early_parts, kind, streams

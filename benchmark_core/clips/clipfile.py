@@ -27,6 +27,8 @@ from benchmark_core.clips.codec import Codec, Encode, Shape, codec_for, decoder,
 
 SCHEMA = 1
 HEADER_BYTES = 512
+SMALL = 1 << 18  # bytes of raw frames that are read at once although only some of them are needed
+MOST = 1 << 30  # bytes that are read in one call; Linux reads less than 2^31
 TEMPORARY = ".tmp"  # suffix of a file that is being written
 _checked: set[int] = set()  # files whose checksum was right, as hashes of device, inode, size and time of change
 
@@ -161,15 +163,41 @@ class Writer:
 
 
 def read_frames(path: Path, header: Header, numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Read the frames with these numbers through a memory map: uint8 (n, 3, rows, columns)."""
+    """Read the frames with these numbers: uint8 (n, 3, rows, columns).
+
+    Raises IndexError for a number that the file does not have, ValueError if it is shorter than its header says.
+    """
+    for number in numbers:
+        if not 0 <= number < header.frames:
+            raise IndexError(f"{path.name} has frames 0 to {header.frames - 1}, not {number}")
+    size = math.prod(header.shape)
+    if header.codec == "raw" and numbers:
+        first, stop = min(numbers), max(numbers) + 1
+        if list(numbers) == list(range(first, stop)) and len(numbers) * size <= MOST:
+            return _run_of_frames(path, header, first, len(numbers))
+        if (stop - first) * size <= SMALL:
+            return _run_of_frames(path, header, first, stop - first)[[number - first for number in numbers]]
+    return _single_frames(path, header, numbers, size)
+
+
+def _run_of_frames(path: Path, header: Header, first: int, count: int) -> npt.NDArray[np.uint8]:
+    """Read `count` raw frames in one call: uint8 (count, 3, rows, columns)."""
+    out = np.empty((count, *header.shape), np.uint8)
+    with path.open("rb", buffering=0) as file:
+        file.seek(HEADER_BYTES + first * math.prod(header.shape))
+        read = file.readinto(out.data)
+    if read != out.nbytes:
+        raise ValueError(f"frames {first} to {first + count - 1} have {out.nbytes} bytes, of which {read} are there")
+    return out
+
+
+def _single_frames(path: Path, header: Header, numbers: Sequence[int], size: int) -> npt.NDArray[np.uint8]:
+    """Read frames of `size` bytes, raw or compressed, one by one through a memory map."""
     out = np.empty((len(numbers), *header.shape), np.uint8)
-    size = int(np.prod(header.shape))
     decode = decoder(header.codec)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         last: tuple[int, int] | None = None  # (number, row of out) of the frame decoded last
         for row, number in enumerate(numbers):
-            if not 0 <= number < header.frames:
-                raise IndexError(f"{path.name} has frames 0 to {header.frames - 1}, not {number}")
             if last is not None and last[0] == number:
                 out[row] = out[last[1]]
                 continue

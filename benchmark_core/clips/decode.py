@@ -218,7 +218,7 @@ def _folder(source: FrameFolder) -> Iterator[Picture]:
     for name in source.names:
         with _decoding(source.path, f"{name}: "), (source.path / name).open("rb") as file:
             # An open file, not a path: FFmpeg would read `%` and `:` in a path as a pattern or a protocol.
-            with av.open(file, "r", metadata_errors="replace") as container:
+            with av.open(file, "r", options=ALONE, metadata_errors="replace") as container:
                 if not container.streams.video:
                     raise ValueError("it has no picture")
                 stream = container.streams.video[0]

@@ -17,12 +17,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from benchmark_core.errors import ElrError, unknown
+from benchmark_core.papers import GROUP
 from benchmark_core.papers.reported import NAME, Figure, Paper, read_reported
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
-
-GROUP = "elrbench.papers"
 
 
 @dataclass(frozen=True, order=True)

@@ -66,7 +66,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "no-oracle-on-native",
         lambda plan, components: components.method.oracle and components.degradation.crop == "none",
-        "method '{plan.method}' is scored on high views, but a native track has none; use --method supervised",
+        "method '{plan.method}' is scored on high views, but a native track has none; choose a --method "
+        "that is scored on low views",
     ),
     Rule(
         "fixed-intervals",
@@ -114,7 +115,7 @@ RULES: tuple[Rule, ...] = (
             kind(plan.modality) == "flow" and components.enlarges is None and _learns(plan, components)
         ),
         "optical flow of low views is computed from enlarged frames before training, but enhancer '{plan.enhancer}' "
-        "has parameters to train; use e.g. --enhancer bicubic",
+        "has parameters to train; choose an --enhancer without any",
     ),
     Rule(
         "one-teacher",

@@ -35,7 +35,7 @@ def read_planfile(path: Path) -> dict[str, Any]:
 def read_fields(plain: object, where: str) -> dict[str, Any]:
     """Return the same as `read_planfile` for parsed YAML. `where` begins each error message."""
     if not isinstance(plain, Mapping):
-        raise ElrError(f"{where} is not a mapping of flags to values, such as 'method: cstat'")
+        raise ElrError(f"{where} is not a mapping of flags to values, such as 'seed: 1'")
     asked: dict[str, Any] = {}
     for key, value in plain.items():
         if key == "set":

@@ -78,6 +78,6 @@ TEACHER_RULES: tuple[Rule, ...] = (
         "teacher-size-for-enhancer",
         lambda plan, components: components.enhancer.needs_high and plan.high_size != plan.size,
         "enhancer '{plan.enhancer}' is trained on high views of network size, but the teacher's high views have "
-        "another size; remove --teacher-size or use e.g. --enhancer bicubic",
+        "another size; remove --teacher-size or choose an --enhancer that needs no training",
     ),
 )

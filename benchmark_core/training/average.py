@@ -47,6 +47,10 @@ class Average:
             merge(average)
         network.load_state_dict(average.state_dict())
 
+    def end_tuning(self) -> None:
+        """Merge the average's low-rank updates, as at the end of a loop those of the network are."""
+        merge(self.network)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the average and the number of updates."""
         return {"network": self.network.state_dict(), "updates": self.updates}

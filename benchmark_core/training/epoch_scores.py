@@ -1,19 +1,22 @@
 """Score a stage's network on held-out clips while it is trained, and keep its best epoch if the plan says so.
 
 A copy of the network is scored, so that modes, gradients and buffers of the trained one stay as they are. If the loop
-averages weights, the copy has the averages: it is what the stage would return if it ended there.
+averages weights, the copy has the averages, and low-rank updates are merged: it is what the stage would return if it
+ended there.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from benchmark_core.errors import ElrError
 from benchmark_core.training.average import Average
+from benchmark_core.training.lora import merge
 from benchmark_core.training.recipe import Recipe
 from benchmark_core.training.stage_runner import Stateful
 
@@ -58,18 +61,20 @@ class EpochScores:
         """Score the network if the loop trains it, every N-th epoch and the last. Returns a note if weights were kept.
 
         where: stage and epoch, for the line that is printed. number, epoch: of the epoch in the stage and in the loop,
-        from 1. last: the loop ends here. state: what the loop saves; averages in it are used.
+        from 1. last: the loop ends here, its state is finished. state: what the loop saves; averages in it are used.
+        Raises ElrError for an average that the network's weights cannot be taken from.
         """
         validation = self._validation
         if not any(item is part for item in state for part in self._network.modules()):
             return ""
         if epoch % validation.every and not last:
             return ""
-        averages = list(_averages(state, self._network))
+        averages = _averages(state, self._network)
         groups = [part.process_group for part in self._network.modules() if isinstance(part, nn.SyncBatchNorm)]
         network = copy.deepcopy(self._network, {id(group): group for group in groups}).eval()  # a group has no copy
         for part, average in averages:
-            network.get_submodule(part).load_state_dict(average.network.state_dict())
+            average.into(network.get_submodule(part))
+        merge(network)
         scores = dict(validation.score(network))
         self.rows.append({"epoch": number, **scores})
         self._say(f"{where}: held-out {', '.join(f'{key} {100 * value:.1f} %' for key, value in scores.items())}")
@@ -112,13 +117,33 @@ class EpochScores:
             self.rows, self._best = list(state["rows"]), state["best"]
 
 
-def _averages(state: Sequence[Stateful], network: nn.Module) -> Iterator[tuple[str, Average]]:
-    """Yield the averages in `state` of `network` or its parts, each with the name of its part; "" is all of it."""
+def _averages(state: Sequence[Stateful], network: nn.Module) -> list[tuple[str, Average]]:
+    """Return the averages in `state` of `network` or its parts, each with the name of its part; "" is all of it.
+
+    Raises ElrError for an average of other modules if they share parameters with `network` that no found average has:
+    the scores would be those of weights that are not averaged.
+    """
     names = {id(part): name for name, part in network.named_modules()}
+    found: list[tuple[str, Average]] = []
+    others: list[nn.Module] = []
     for item in state:
         if isinstance(item, Recipe):
-            for module, average in item.averages:
-                if id(module) in names:
-                    yield names[id(module)], average
-        elif isinstance(item, Average) and item.network.state_dict().keys() == network.state_dict().keys():
-            yield "", item
+            found += [(names[id(module)], average) for module, average in item.averages if id(module) in names]
+            others += [module for module, _ in item.averages if id(module) not in names]
+        elif isinstance(item, Average):
+            if item.network.state_dict().keys() != network.state_dict().keys():
+                raise _unmatched(item.network)
+            found.append(("", item))
+    averaged = {id(parameter) for name, _ in found for parameter in network.get_submodule(name).parameters()}
+    plain = {id(parameter) for parameter in network.parameters()} - averaged
+    for module in others:
+        if any(id(parameter) in plain for parameter in module.parameters()):
+            raise _unmatched(module)
+    return found
+
+
+def _unmatched(module: nn.Module) -> ElrError:
+    return ElrError(
+        f"epochs cannot be scored on held-out clips: the training loop averages a {type(module).__name__}, and not the "
+        "recognizer; the method must average the recognizer, or run without --validate and --keep"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -12,10 +12,12 @@ from torch import nn
 from benchmark_core.canonical import digest_of
 from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
-from benchmark_core.specs import Value
 
 VIEWS = ("low", "high", "unlabelled")  # what a stage may need in addition to options and other stages
-CLASSIFIER = "classifier"  # need of an enhancer's stage: the plan's backbone, by which the enhancer is trained
+# Needs of an enhancer's stage:
+CLASSIFIER = "classifier"  # the plan's backbone, by which the enhancer is trained
+SAMPLING = "sampling"  # views with the plan's sampling
+OF_ENHANCERS = (CLASSIFIER, SAMPLING)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -75,9 +77,9 @@ def stage_numbers(
 
     needs: "low", "high", "unlabelled", and names of the method's options. stages: keys of the stages that it builds on.
     module: the names and shapes of its parameters and buffers stand for its structure, head included.
-    scope: component that the stage trains. The numbers of an enhancer stage include its options in `needs`, but
-        not the plan's sampling, and the backbone only if the stage needs a "classifier". Two enhancers whose training
-        is equal therefore share a stage.
+    scope: component that the stage trains. The numbers of an enhancer stage include its options in `needs`, the
+        plan's sampling only if the stage needs "sampling", and the backbone only if it needs a "classifier". Two
+        enhancers whose training is equal therefore share a stage.
     teacher: the stage trains the plan's teacher. Its numbers are those of `Plan.of_teacher`, so that students with
         different backbones share it. The frames that it sees are chosen from those of the student's view.
     """
@@ -90,7 +92,7 @@ def stage_numbers(
     if scope == "enhancer":
         kinds = {"dataset"} | ({"degradation"} if "low" in needs else set())
         kinds |= {"backbone"} if CLASSIFIER in needs else set()
-        left_out = {"sampling"} if CLASSIFIER in needs else {"sampling", "weights"}
+        left_out = {number for need, number in ((SAMPLING, "sampling"), (CLASSIFIER, "weights")) if need not in needs}
     else:
         kinds = {"dataset", "backbone"} | ({"degradation", "enhancer"} if "low" in needs else set())
         left_out = set()
@@ -153,30 +155,6 @@ def function_name(fn: Callable[..., Any]) -> str:
         bound = ",".join(f"{key}={value!r}" for key, value in sorted(fn.keywords.items()))
         return f"{function_name(fn.func)}({bound})"
     return _IDENTITIES.get(fn) or f"{fn.__module__}:{fn.__qualname__}"
-
-
-class NamedOptions(dict[str, Value]):
-    """Options inside a stage: only those that its `needs` name can be read, because its key holds only those."""
-
-    def __init__(self, options: Mapping[str, Value], stage: str, named: Collection[str]) -> None:
-        super().__init__(options)
-        self._stage, self._named = stage, frozenset(named)
-
-    def __getitem__(self, key: str) -> Value:
-        """Return the option's value. Raises ElrError if the stage's `needs` do not name it."""
-        if key in self and key not in self._named:
-            raise ElrError(
-                f"stage '{self._stage}' reads the option '{key}', which is not in the stage's `needs`; add it there. "
-                f"Otherwise a run with another {key} would reuse these weights"
-            )
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the option's value, or `default` if the component has no such option."""
-        try:
-            return self[key]
-        except KeyError:
-            return default
 
 
 class TrainedModules:

@@ -154,6 +154,8 @@ class Recipe:
     def end_tuning(self) -> None:
         """Merge low-rank updates and release frozen parts: modules get the structure that they have after a loop."""
         self.tuning.end()
+        for _, average in self.averages:
+            average.end_tuning()
 
     def _train_early(self, trainable: bool) -> None:
         for parameter in self.early:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from benchmark_core.plans.trained_part import ALL, HEAD, LAST, LORA
 from benchmark_core.specs import Option, Value
+from benchmark_core.training.named_options import NamedOptions
 
 TUNING = ("train", "lora_rank", "lora_alpha")  # names of the options of parameter-efficient fine-tuning
 
@@ -166,4 +167,5 @@ def value_of(options: Mapping[str, Value], key: str) -> Value:
     Inside a stage, the stage's `needs` have to name the option only if it is not at its default.
     """
     default = RECIPE[key].default
-    return default if dict(options.items()).get(key, default) == default else options[key]
+    value = options.peek(key, default) if isinstance(options, NamedOptions) else options.get(key, default)
+    return default if value == default else options[key]

@@ -14,6 +14,7 @@ from torch.optim.optimizer import Optimizer
 
 from benchmark_core.clips.batch import Batch, View
 from benchmark_core.clips.derived import DerivedViews
+from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError, unknown
 from benchmark_core.plans.plan import Plan
@@ -21,15 +22,16 @@ from benchmark_core.specs import Value
 from benchmark_core.training.batch_augmentation import BatchAugmentation
 from benchmark_core.training.external_teacher import ExternalTeacher
 from benchmark_core.training.keys import (
-    CLASSIFIER,
+    OF_ENHANCERS,
+    SAMPLING,
     VIEWS,
-    NamedOptions,
     StageInputs,
     StageKey,
     TrainedModules,
     function_name,
     stage_numbers,
 )
+from benchmark_core.training.named_options import NamedOptions
 from benchmark_core.training.stage_runner import Derivation, Stage, StageRunner, Stateful
 
 
@@ -66,7 +68,7 @@ class RunStages:
         self._trained = TrainedModules()
         self._scope: Literal["method", "enhancer"] = "method"
         self._enhancer: nn.Module | None = None  # trained; its key is part of the keys of all stages on low views
-        self._in_stage = False
+        self._needs: frozenset[str] | None = None  # texts in the needs of the running stage; None outside stages
         self._teachers: list[nn.Module] = []  # networks of `Plan.of_teacher`
         self._deployable: list[nn.Module] = []  # recognizers that see what the run's recognizer sees
 
@@ -90,18 +92,20 @@ class RunStages:
 
         needs: everything that the result depends on: "low", "high" and "unlabelled" for the views that `fn` reads,
             names of the method's options, and modules that earlier stages trained. An enhancer's stage names the
-            enhancer's options, and "classifier" if it is trained by one. Inside `fn`, reading another option raises
-            ElrError unless the option is `neutral`, because the key would not distinguish its values.
+            enhancer's options, "classifier" if it is trained by one, and "sampling" if its views have the plan's
+            sampling. Inside `fn`, reading another option raises ElrError unless the option is `neutral`, because the
+            key would not distinguish its values.
         revision: raise it when what `fn` computes changes.
         """
         key = self._key(name, fn, module, needs, revision)
-        named = {need for need in needs if isinstance(need, str)} | set(self._neutral.get(self._scope, ()))
-        options, outer = self.options, self._in_stage
-        self.options, self._in_stage = NamedOptions(options, name, named), True
+        texts = frozenset(need for need in needs if isinstance(need, str))
+        options, outer = self.options, self._needs
+        self.options = NamedOptions(options, name, texts | set(self._neutral.get(self._scope, ())))
+        self._needs = texts
         try:
             self._runner.run_stage(Stage(key=key, fn=fn, module=module, scored=self._scored(module)))
         finally:
-            self.options, self._in_stage = options, outer
+            self.options, self._needs = options, outer
         self._trained.add(module, key.digest)
         return module
 
@@ -135,7 +139,7 @@ class RunStages:
     ) -> StageKey:
         texts = [need for need in needs if isinstance(need, str)]
         stages = [self._trained.key(need, name) for need in needs if isinstance(need, nn.Module)]
-        known = (*VIEWS, *([CLASSIFIER] if self._scope == "enhancer" else []), *self.options)
+        known = (*VIEWS, *(OF_ENHANCERS if self._scope == "enhancer" else ()), *self.options)
         for text in texts:
             if text not in known:
                 raise unknown(f"need of stage '{name}'", text, known)
@@ -150,6 +154,17 @@ class RunStages:
     def _scored(self, module: Any) -> bool:
         """Whether the epochs of a stage can be scored: it trains a recognizer, and for the views that are tested."""
         return any(module is network for network in self._deployable)
+
+    def _sampling(self, text: str | None) -> Sampling | None:
+        """Return the sampling that a stage asks for; None is the plan's, which the key of an enhancer has to hold."""
+        if text is not None:
+            return Sampling.parse(text)
+        if self._scope == "enhancer" and SAMPLING not in (self._needs or ()):
+            raise ElrError(
+                f"enhancer '{self.plan.enhancer}' asks for views with the plan's sampling, which its stage does not "
+                'need: call views inside the stage and add "sampling" to its `needs`, or pass views(sampling=…)'
+            )
+        return None
 
     @contextmanager
     def _enhancer_scope(self, options: Mapping[str, Value]) -> Iterator[None]:
@@ -221,7 +236,7 @@ class RunStages:
         batch: clips per batch; by default the option `batch`.
         without: options of `AUGMENTATION` that are not applied, for a loop that does the same by itself.
         """
-        if not self._in_stage:
+        if self._needs is None:
             raise ElrError("training.epochs(...) must be called inside training.stage(...), which saves the result")
         size = batch or int(self.options["batch"])
         if self._scope == "enhancer" or isinstance(views, DerivedViews) or not views.train:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,10 +58,12 @@ def open_checkpoint(path: Path, key: str) -> Iterator[IO[bytes]]:
 
 
 def damage(folder: Path, note: dict[str, Any]) -> str | None:
-    """Return how the weights differ from those that `note` describes; None if they do not.
+    """Return what a run cannot read of `note`, or how the weights differ from those that it describes; None if sound.
 
     Notes of older versions have no digest; only the size of their weights is checked.
     """
+    if fault := note_fault(note):
+        return fault
     path = folder / WEIGHTS
     if not path.is_file():
         return f"its {WEIGHTS} is missing"
@@ -70,3 +73,34 @@ def damage(folder: Path, note: dict[str, Any]) -> str | None:
     if note.get("sha256") not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
         return f"its {WEIGHTS} differs from what was written: the sha256 is another"
     return None
+
+
+def note_fault(note: Mapping[str, Any]) -> str | None:
+    """Return which field that a run reads of a finished stage's note is missing or has another type; None if none."""
+    fits = {
+        "seconds": _is_amount(note.get("seconds")),
+        "updates": _is_amount(note.get("updates")) and isinstance(note["updates"], int),
+        "history": _are_rows(note.get("history")),
+        "device": isinstance(note.get("device"), str),
+        "notes": _is_list(note.get("notes", []), str),
+        "validation": _is_validation(note.get("validation", {"rows": []})),
+    }
+    wrong = next((key for key, fine in fits.items() if not fine), None)
+    return None if wrong is None else f"its {NOTE} has no valid '{wrong}'"
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_list(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _are_rows(value: Any) -> bool:
+    """Whether `value` is a list of objects with numbers alone."""
+    return _is_list(value, dict) and all(isinstance(each, int | float) for row in value for each in row.values())
+
+
+def _is_validation(value: Any) -> bool:
+    return isinstance(value, dict) and _are_rows(value.get("rows")) and all("epoch" in row for row in value["rows"])

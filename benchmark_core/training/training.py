@@ -27,7 +27,6 @@ from benchmark_core.clips.degraded import degrade_views
 from benchmark_core.clips.derived import DerivedViews
 from benchmark_core.clips.enhanced import Enhancer
 from benchmark_core.clips.modality import kind
-from benchmark_core.clips.sampling import Sampling
 from benchmark_core.clips.views import Views
 from benchmark_core.errors import ElrError, RunFailed, unknown
 from benchmark_core.networks.assemble import load_enhancer, recognizer_of
@@ -99,7 +98,8 @@ class Training(RunStages):
         If the plan names a high source, views that include high views show that source's clips, with their labels.
         unlabelled: views of the unlabelled clips instead; targets are then -1, or zeros on a multi-label dataset.
         sampling: instead of the plan's, for an enhancer that is trained on a number of frames of its own. Low and high
-            views then both have T frames; with the plan's sampling, low views have the frames that the enhancer takes.
+            views then both have T frames; with the plan's sampling, low views have the frames that the enhancer takes,
+            and the enhancer's stage needs "sampling".
         whole: not augmented, at interval centres or in all windows, in listed order, for `derive`.
         most: at most so many of the clips, those with the smallest hash of their ids. None: all.
         """
@@ -115,7 +115,7 @@ class Training(RunStages):
                 low=low,
                 high=high,
                 unlabelled=unlabelled,
-                sampling=None if sampling is None else Sampling.parse(sampling),
+                sampling=self._sampling(sampling),
                 whole=whole,
                 most=most,
                 enhancer=self._stored_enhancer(high=high) if low and sampling is None else None,

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmark_core.progress import Reporter
+from benchmark_core.training.average import Average
 from benchmark_core.training.epoch_scores import EpochScores
 from benchmark_core.training.equal_state import begin_equal, end_equal
 from benchmark_core.training.external_teacher import train_except_frozen
@@ -125,9 +126,7 @@ class TrainingLoop:
             return 0
         kept = saved["loops"][loop]
         if int(kept["epoch"]) + 1 == int(kept["of"]):  # the loop has ended, and what it saved is merged
-            for item in state:
-                if isinstance(item, Recipe):
-                    item.end_tuning()
+            end_tuning(state)
         for item, values in zip(state, kept["state"], strict=True):
             item.load_state_dict(values)
         self.loops.append(kept)
@@ -167,7 +166,15 @@ def prepare_state(state: Sequence[Stateful], epoch: int) -> None:
 
 
 def finish_state(state: Sequence[Stateful]) -> None:
-    """End a loop: the recipes in `state` load averaged weights and release what they froze."""
+    """End a loop: the recipes in `state` load averaged weights, and modules and averages are merged and released."""
     for item in state:
         if isinstance(item, Recipe):
             item.finish()
+    end_tuning(state)
+
+
+def end_tuning(state: Sequence[Stateful]) -> None:
+    """Merge low-rank updates in modules and averages, and release what was frozen. A second call does nothing."""
+    for item in state:
+        if isinstance(item, Recipe | Average):
+            item.end_tuning()

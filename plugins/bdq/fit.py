@@ -25,7 +25,7 @@ LAST_LR = 1e-7  # of the cosine schedule, as in the authors' code
 
 def fit(training: Training, module: Encoder) -> None:
     """Train `module` in one stage, which depends on the plan's backbone and sampling."""
-    needs = ("low", "classifier", *SHAPE, *START, *FITTING)
+    needs = ("low", "classifier", "sampling", *SHAPE, *START, *FITTING)
     training.stage("bdq", functools.partial(learn, training), module, needs=needs, revision=REVISION)
 
 

@@ -87,7 +87,7 @@ def trained_teachers(training: Training) -> Teachers:
             "teacher-motion",
             functools.partial(fit_motion, training),
             stream,
-            needs=("high", *RECIPE),
+            needs=("low", "high", *RECIPE),  # "low": flow is computed at twice the low size
             revision=MOTION_REVISION,
         )
     return Teachers(appearance=None if appearance is None else Appearance(appearance), motion=motion)

@@ -26,9 +26,9 @@ class HubModel:
     def open(cls, text: str, shown: str) -> HubModel:
         """Return the model `OWNER/NAME[@REVISION]`, a branch or a tag at the commit that it has now.
 
-                If the hub cannot be reached, a commit that was downloaded before is used.
-        .
-                Raises ElrError if the hub does not have it, or cannot be reached and nothing was downloaded.
+        If the hub cannot be reached, a commit that was downloaded before is used.
+
+        Raises ElrError if the hub does not have it, or cannot be reached and nothing was downloaded.
         """
         repository = Repository.parse(f"hf://{text}", upload=False, public=False)
         try:

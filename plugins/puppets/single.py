@@ -25,7 +25,7 @@ from elrbench_plugins.puppets.scene import background, clutter, expose, light
 from elrbench_plugins.puppets.subjects import dressed, hue, subject, vivid
 
 TRAIN_PEOPLE, TEST_PEOPLE = 40, 60
-CAMERA = 10 * TEST_CLIPS  # distance of the numbers of two cameras' draws: above the number of any clip
+CAMERA = 10 * TEST_CLIPS  # distance of the numbers of two cameras' draws: above the number of any clip of `puppets`
 
 
 def index(root: Path | None, protocol: str, options: Mapping[str, Value]) -> Index:

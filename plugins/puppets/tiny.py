@@ -25,7 +25,9 @@ from elrbench_plugins.puppets.scene import background, clutter, expose, light
 from elrbench_plugins.puppets.subjects import hue, subject, vivid
 from elrbench_plugins.puppets.vehicle import vehicle
 
-FIRST_CLIP = 10_000_000  # differs from the numbers of `puppets`, so that no scene is in both
+# Differs from the numbers of clips of `puppets`: no motion is in both, and no scene of its first camera. Further
+# cameras draw scenes by numbers from here on (`single.CAMERA`), which these clips may share.
+FIRST_CLIP = 10_000_000
 PAIRS = 40  # pairs of subjects in each part: the two people that a clip may show
 CANVAS = 96  # smallest side of the picture before it is averaged down
 

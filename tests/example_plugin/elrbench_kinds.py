@@ -132,8 +132,8 @@ def espcn(low, size, options):
 
 
 def fit(training, module):
-    """Train one stage. `training.options` are the enhancer's own here."""
-    needs = ("low", "high", "width", "epochs", "batch", "lr")
+    """Train one stage, on views with the plan's sampling. `training.options` are the enhancer's own here."""
+    needs = ("low", "high", "sampling", "width", "epochs", "batch", "lr")
     training.stage("espcn", lambda net: learn(training, net), module, needs=needs)
 
 

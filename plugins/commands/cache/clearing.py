@@ -13,8 +13,16 @@ from benchmark_core.clips.locks import CLEARING
 from benchmark_core.errors import RunFailed, unknown
 from benchmark_core.file_lock import Wait, acquire
 from benchmark_core.progress import SILENT, Reporter
-from benchmark_core.training.stage_files import LOCK
-from elrbench_plugins.commands.cache.contents import Cache, StoredFormat, StoredStage, held, read_cache, stage_files
+from benchmark_core.training.stage_files import BEGUN, CHECKPOINT, LOCK, NOTE, read_note
+from elrbench_plugins.commands.cache.contents import (
+    Cache,
+    StoredFormat,
+    StoredStage,
+    changed,
+    held,
+    read_cache,
+    stage_files,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,17 @@ class Selection:
         ]
         return Cache(root=cache.root, formats=tuple(formats), stages=tuple(stages), counts=tuple(counts))
 
+    def spares(self, *used: Path, note: Path | None = None) -> str:
+        """Return why what was selected is kept now, "" if it is not. Call it under the lock that its users take.
+
+        used: files whose first existing one changes at each use. note: a stage's folder, whose note marks its end.
+        """
+        if self.unfinished and note is not None and read_note(note) is not None:
+            return "another process has finished it since it was listed"
+        if self.before is not None and changed(*used) >= self.before:
+            return "it was used since it was listed"
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Freed:
@@ -81,14 +100,16 @@ class Freed:
         return {"files": self.files, "bytes": self.bytes, "kept": list(self.kept)}
 
 
-def clear(selected: Cache, reporter: Reporter = SILENT) -> Freed:
+def clear(selected: Cache, reporter: Reporter = SILENT, selection: Selection | None = None) -> Freed:
     """Remove the selected part of a cache.
 
     A stage that another process is training is kept. All clips are kept while a process trains, prepares or tests.
+    selection: by which `selected` was chosen; what it would not select any more, because another process has finished
+        or used it, is kept. None: remove all of `selected`.
     Raises RunFailed if the cache cannot be written.
     """
     with removing(selected.root):
-        return _clear(selected, reporter)
+        return _clear(selected, reporter, selection or Selection())
 
 
 @contextmanager
@@ -103,11 +124,11 @@ def removing(root: Path) -> Iterator[None]:
         ) from error
 
 
-def _clear(selected: Cache, reporter: Reporter) -> Freed:
+def _clear(selected: Cache, reporter: Reporter, selection: Selection) -> Freed:
     freed = _unlink(selected.counts)
     _drop_folders({file.parent for file in selected.counts})
     for stage in selected.stages:
-        gone = remove_stage(stage)
+        gone = remove_stage(stage, selection)
         freed += gone or Freed(kept=(f"stage {stage.folder}: another process is training it",))
     if selected.formats:
         with clearing_lock(selected.root, reporter) as free:
@@ -117,6 +138,9 @@ def _clear(selected: Cache, reporter: Reporter) -> Freed:
             for one in selected.formats:
                 if busy or not free:
                     freed += Freed(kept=(f"clips {one.key}: another process reads clips{busy}",))
+                    continue
+                if why := selection.spares(one.path / "recipe.json"):
+                    freed += Freed(kept=(f"clips {one.key}: {why}",))
                     continue
                 freed += remove_clips(one, one.files)
                 if not any(file.exists() for file in one.files):
@@ -140,13 +164,19 @@ def _abandoned(path: Path) -> bool:
     return free
 
 
-def remove_stage(stage: StoredStage) -> Freed | None:
-    """Remove a stage's files, and its folder if it is then empty. Return None if another process holds its lock."""
+def remove_stage(stage: StoredStage, selection: Selection | None = None) -> Freed | None:
+    """Remove a stage's files, and its folder if it is then empty. Return None if another process holds its lock.
+
+    selection: see `clear`.
+    """
     if not stage.path.is_dir():
         return Freed()
     with held(stage.path / LOCK) as free:
         if not free:
             return None
+        used = [stage.path / name for name in (NOTE, CHECKPOINT, BEGUN)]
+        if selection is not None and (why := selection.spares(*used, note=stage.path)):
+            return Freed(kept=(f"stage {stage.folder}: {why}",))
         freed = _unlink(stage_files(stage.path))
         (stage.path / LOCK).unlink(missing_ok=True)
         _drop_folders([stage.path])

@@ -114,8 +114,9 @@ def clear(
 
     Remove clips, stages, counts, or a selection of them, after confirmation.
 
-    A stage that another process is training is kept, and so are all clips while it trains. Files that are not part of
-    the cache are not touched, and links are not followed.
+    A stage that another process is training is kept, and so are all clips while it trains. So is what another process
+    finishes or uses before you confirm, if --unfinished or --older-than would then not select it. Files that are not
+    part of the cache are not touched, and links are not followed.
 
     Exit code: 1 if something was kept or you declined, else 0.
     """
@@ -145,7 +146,7 @@ def clear(
         if not click.confirm("remove?", err=True):
             click.echo("nothing was removed", err=True)
             ctx.exit(1)
-    freed = remove(selected, ConsoleReporter())
+    freed = remove(selected, ConsoleReporter(), selection)
     if as_json:
         print_json(freed.to_json())
     else:

@@ -216,7 +216,7 @@ def _format(path: Path) -> StoredFormat:
         files=files,
         halves=sum(file.suffix == ".tmp" for file in files),
         bytes=sum(map(_bytes, files)),
-        used=_changed(path / "recipe.json", path),
+        used=changed(path / "recipe.json", path),
     )
 
 
@@ -251,7 +251,7 @@ def _stage(path: Path) -> StoredStage:
         in_training=in_training,
         epoch=None if note is not None else _epoch(path / CHECKPOINT),
         bytes=sum(map(_bytes, files)),
-        used=_changed(*(path / name for name in (NOTE, CHECKPOINT, BEGUN)), path),
+        used=changed(*(path / name for name in (NOTE, CHECKPOINT, BEGUN)), path),
     )
 
 
@@ -280,7 +280,7 @@ def _plain(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _changed(*paths: Path) -> float:
+def changed(*paths: Path) -> float:
     """Return the modification time of the first of `paths` that exists."""
     for path in paths:
         with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from benchmark_core.errors import ElrError
 from benchmark_core.progress import Reporter
+from benchmark_core.training.stage_files import note_fault
 from elrbench_plugins.storage.local_folder import LocalFolder
 from elrbench_plugins.storage.remote_folder import RemoteFolder, open_folder
 
@@ -98,7 +99,7 @@ def in_threads(work: Callable[[T], Copied], items: Sequence[T], reporter: Report
 
 
 def stage_fault(note: dict[str, Any], folder: str) -> str:
-    """Return what is wrong with the note of the stage in `folder`, NAME-KEY; "" if it describes that stage."""
+    """Return what is wrong with the note of the stage in `folder`, NAME-KEY; "" if a run can use it for that stage."""
     from benchmark_core.canonical import digest_of
     from benchmark_core.names import file_name
 
@@ -109,4 +110,4 @@ def stage_fault(note: dict[str, Any], folder: str) -> str:
         fits = folder == f"{file_name(name)}-{digest}" and note["key"] == digest and sized and note["sha256"].isalnum()
     except (KeyError, TypeError, ValueError, ElrError):
         return "its stage.json lacks what a stage is and what its weights are"
-    return "" if fits else "its stage.json is that of another stage"
+    return note_fault(note) or "" if fits else "its stage.json is that of another stage"

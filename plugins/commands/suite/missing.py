@@ -11,7 +11,7 @@ from typing import Any
 from benchmark_core.cli.console import columns
 from elrbench_plugins.commands.suite.flags import OVER_ROWS, field_of
 from elrbench_plugins.commands.suite.rows import PlannedSuite
-from elrbench_plugins.commands.suite.suite_runs import SuiteRun, finished_runs, run_records, runs_of
+from elrbench_plugins.commands.suite.suite_runs import SuiteRun, finished_runs, runs_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +36,16 @@ def missing_runs(
     runs = runs_of(planned.rows)
     nowhere = out / "suites" / "none"  # so that only published records count
     published = finished_runs(runs, nowhere, leaderboards if leaderboards.is_dir() else None)
-    found = []
-    for run in runs:
-        if run.plan.digest in published:
-            continue
-        folder = out / run.plan.digest
-        finished = folder if run_records(folder, run.plan.digest) else None
-        found.append(MissingRun(run=run, command=_command(name, run, flags), finished=finished))
-    return found
+    missing = [run for run in runs if run.plan.digest not in published]
+    done = finished_runs(missing, out, None)
+    return [
+        MissingRun(
+            run=run,
+            command=_command(name, run, flags),
+            finished=out / run.plan.digest if run.plan.digest in done else None,
+        )
+        for run in missing
+    ]
 
 
 def missing_json(planned: PlannedSuite, found: Sequence[MissingRun]) -> dict[str, Any]:

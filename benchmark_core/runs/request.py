@@ -45,7 +45,7 @@ def make_plan(
     known = {field.name for field in dataclasses.fields(PlanRequest)}
     for name in asked:
         if name not in known:
-            raise unknown("field of a plan", name, known - {"settings"})
+            raise unknown("field of a plan", name, known - {"settings"}, "elrbench run --help")
     settings = (*asked.pop("settings", ()), *settings)
     catalog, asked["dataset"] = catalog.with_folder(asked["dataset"], data)
     for name in ("backbone", "teacher_backbone"):

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from benchmark_core.errors import ElrError, RunFailed, exit_call, unknown
+from benchmark_core.errors import ElrError, RunFailed, exit_call, nearest, unknown
 from benchmark_core.names import ComponentName, check_component_name, check_dataset_name, folder_dataset_name
 from benchmark_core.plugin_loading import GROUP, Owner, load_plugins
 from benchmark_core.specs import (
@@ -45,7 +45,11 @@ class Section(Mapping[str, S], Generic[S]):
             if isinstance(spec, DegradationSpec) and spec.pattern and (match := spec.pattern.fullmatch(name)):
                 low = (int(match[1]), int(match[2]))
                 return dataclasses.replace(spec, name=name, low=low)
-        raise unknown(self.kind, name, self._specs)
+        near = self._specs.get(nearest(name, self._specs))
+        if isinstance(near, DegradationSpec) and near.pattern:
+            example = near.name.replace("HxW", "12x16")
+            raise ElrError(f"unknown {self.kind} '{name}'. Did you mean '{near.name}', e.g. {example}?")
+        raise unknown(self.kind, name, self._specs, f"elrbench list {self.kind}s")
 
     def spec_of(self, text: str) -> S:
         """Return the spec of a name, with variants or without: of `ixmas-12:epfl`, and of `puppets:identity`."""

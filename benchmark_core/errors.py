@@ -8,6 +8,8 @@ import sys
 import traceback
 from collections.abc import Iterable
 
+SHOWN = 12  # known names that an error lists
+
 
 class ElrError(Exception):
     """A mistake of the user, found before the work began (exit 2). Other exceptions are bugs and show a traceback."""
@@ -21,22 +23,35 @@ class RunFailed(ElrError):
     exit_code = 1
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a sentence that suggests the nearest known name, or lists the known names if none is near."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is nearest to `name`, "" if none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return near[0] if near else ""
+
+
+def did_you_mean(name: str, known: Iterable[str], listed_by: str = "") -> str:
+    """Return a sentence that suggests the nearest known name, or lists the known names if none is near.
+
+    listed_by: the command that lists all names, for a list that is cut.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean '{near[0]}'?"
+    if near := nearest(name, names):
+        return f"Did you mean '{near}'?"
     if not names:
         return "There are none."
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"Known: {shown}."
+    if len(names) <= SHOWN:
+        return f"Known: {', '.join(names)}."
+    rest = f"`{listed_by}` lists all." if listed_by else f"{len(names)} in all."
+    return f"Known: {', '.join(names[:SHOWN])}, …; {rest}"
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> ElrError:
-    """Return an error such as `unknown method 'cstatt'. Did you mean 'cstat'?`. A quoted `kind` gets a colon."""
+def unknown(kind: str, name: str, known: Iterable[str], listed_by: str = "") -> ElrError:
+    """Return an error such as `unknown method 'cstatt'. Did you mean 'cstat'?`. A quoted `kind` gets a colon.
+
+    listed_by: as of `did_you_mean`.
+    """
     colon = ":" if kind.endswith("'") else ""
-    return ElrError(f"unknown {kind}{colon} '{name}'. {did_you_mean(name, known)}")
+    return ElrError(f"unknown {kind}{colon} '{name}'. {did_you_mean(name, known, listed_by)}")
 
 
 def exit_call(error: SystemExit) -> str:

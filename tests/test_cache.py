@@ -185,7 +185,8 @@ def test_a_folder_that_is_no_cache_is_refused(call: Call, inside: list[str], tmp
         (tmp_path / name).write_text("mine")
     for command in (["ls"], ["verify", "--remove"], ["clear", "clips", "stages", "--yes"]):
         code, out, err = call(*command, "--cache", str(tmp_path))
-        assert (code, out) == (2, "") and f"{tmp_path} is not a cache of elrbench" in err and err.count("\n") == 1
+        said = f"{tmp_path} is {'not a cache of elrbench' if inside else 'empty'}"
+        assert (code, out) == (2, "") and said in err and err.count("\n") == 1
     assert files(tmp_path) == {Path(name) for name in inside}
 
 

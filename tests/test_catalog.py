@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_core import plugin_loading
+from benchmark_core.errors import did_you_mean
+from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from elrbench import Catalog, ElrError, load_catalog
 
 GOOD = """
@@ -135,3 +137,14 @@ def test_a_template_answers_for_every_size(catalog: Catalog) -> None:
 def test_did_you_mean(catalog: Catalog) -> None:
     with pytest.raises(ElrError, match="unknown backbone 'resnet43'. Did you mean 'resnet34'?"):
         catalog.backbones["resnet43"]
+    with pytest.raises(ElrError, match="Did you mean 'average-HxW', e.g. average-12x16"):
+        catalog.degradations["average-12x"]
+
+
+def test_a_list_of_names_that_is_cut_names_the_command_that_lists_all(catalog: Catalog) -> None:
+    with pytest.raises(ElrError, match="Known: cstat, .*, …; `elrbench list methods` lists all."):
+        catalog.methods["zzz"]
+    for key, lists in (("method.zzzzzzzzzz", "elrbench show cstat"), ("zzz", "elrbench show NAME")):
+        with pytest.raises(ElrError, match=f"unknown setting '{key}'. Known: .*, …; `{lists}` lists all."):
+            resolve_plan(catalog, PlanRequest(method="cstat", dataset="puppets", settings=(f"{key}=1",)))
+    assert did_you_mean("zzz", "abcdefghijkl") == "Known: a, b, c, d, e, f, g, h, i, j, k, l."

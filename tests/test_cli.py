@@ -243,6 +243,13 @@ HELP = "see 'elrbench {} --help'"
     [
         (["rnu"], "unknown command 'rnu'. Did you mean 'run'?"),
         (["run", "--metod", "x"], "'elrbench run' has no option '--metod'. Did you mean '--method'?"),
+        (["run", "--low", "12x16"], "'elrbench run' has no option '--low'. The low size is part of "),
+        (["run", "--resume"], "'elrbench run' has no option '--resume'. An interrupted run continues when "),
+        (["frobnicate"], "unknown command 'frobnicate'; see `elrbench --help`"),
+        (
+            ["run", "--method", "cstat", "--dataset", "puppets", "--set", "method.lr=-1.0"],
+            "--set method.lr=-1 is below 0; pass 0 or more (default: 0.001)",
+        ),
         (["run", "--seed", "x"], f"invalid value for '--seed': 'x' is not a valid integer; {HELP.format('run')}"),
         (["run", "--method"], "option '--method' requires an argument; "),
         (["show"], f"missing argument '[KIND] NAME'; {HELP.format('show')}"),
@@ -279,7 +286,7 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["publish", "abcd", "--out", "/nowhere"],
-            "there is no folder 'abcd', and no run 'abcd' in /nowhere. ",
+            "no run starts with 'abcd': /nowhere holds no runs; pass a run folder",
         ),
         (["leaderboard", "--folder", "/nowhere"], "the folder /nowhere does not exist; pass --folder "),
         (["cost", "--classes", "3"], "--backbone is missing: "),

@@ -58,7 +58,15 @@ def test_info_of_templates_and_drawn_ones(call: Call, name: str) -> None:
 
 def test_info_of_ones_own_folder_names_its_classes(call: Call, root: Path) -> None:
     code, out, _ = call("data", "info", f"folder:{root}", "--json")
-    assert code == 0 and json.loads(out)["classes"] == ["bright & big", "dark!"]
+    assert code == 0 and json.loads(out)["classes"] == ["bright & big", "dark!"] and "folder" not in json.loads(out)
+
+
+def test_info_and_errors_name_a_folder_that_datasets_share(call: Call) -> None:
+    code, out, _ = call("data", "info", "ixmas-12", "--json")
+    assert code == 0 and json.loads(out)["folder"] == "$ELRBENCH_DATA/ixmas"
+    assert "$ELRBENCH_DATA/pa-hmdb51\n" in call("data", "info", "pa-hmdb51:gender")[1].replace(" ", "")
+    code, _, err = call("data", "verify", "nagoya-fir-5")
+    assert code == 2 and "set ELRBENCH_DATA to the folder that contains 'nagoya-fir'." in err
 
 
 def test_verify_of_a_whole_folder(call: Call, root: Path) -> None:

@@ -170,7 +170,7 @@ def test_digests_and_run_folders(pair: tuple[Path, Path], call: Call, tmp_path: 
 
 def test_first_digits_of_several_and_of_none(tmp_path: Path, call: Call) -> None:
     digests = [read_record(put(tmp_path, make_record(seed=seed))[0])["digest"] for seed in range(60)]
-    assert refused(call("0000f", "0000f")).startswith("no run '0000f' is published under")
+    assert refused(call("0000f", "0000f")).endswith("records starts with '0000f'")
     folder = tmp_path / "records/acts/split1/average-12x16"
     (folder / f"mine-{digests[0][:4]}ffffffffffff.json").write_text("{}")
     line = refused(call(digests[0][:4], digests[1]))
@@ -209,6 +209,9 @@ def test_an_ambiguous_method_is_refused_with_the_candidates(tmp_path: Path, call
     line = refused(call("mine", "mine", *TRACK))
     assert line.startswith("method 'mine' has 2 rows in acts/split1/average-12x16") and " mine@" in line
     assert "(budget small)" in line and "(budget paper)" in line
+    put_scored(tmp_path, TARGETS, said(18, 10), classes="ab", backbone="resnet34", settings={"method.lr": 0.5})
+    line = refused(call("mine", "mine", *TRACK))
+    assert "(resnet34 " in line and "method.lr" not in line  # the network tells this row from the others
     found = told(call(f"mine@{first[:6]}", f"mine@{last}", *TRACK, "--json"))
     assert found["differ"] == {"budget": ["small", "paper"]} and found["seeds"] == 2
     assert "'abcdabcd'" in refused(call("mine@abcdabcd", first, *TRACK))
@@ -220,18 +223,27 @@ def test_an_ambiguous_method_is_refused_with_the_candidates(tmp_path: Path, call
         (("ourz", "plain", *TRACK), "unknown method in acts/split1/average-12x16 'ourz'. Did you mean 'ours'?"),
         (("ours@", "gone@ab", *TRACK), "unknown method in acts/split1/average-12x16 'gone'"),
         (("ours", "plain"), "--track DATASET/PROTOCOL/DEGRADATION"),
-        (("ours", "plain", "--track", "acts/split1"), "unknown track (DATASET/PROTOCOL/DEGRADATION) under"),
+        (("ours", "plain", "--track", "acts/split9"), "unknown track (DATASET/PROTOCOL/DEGRADATION) under"),
         (("ours", "plain", "--track", "acts/split2/average-12x16"), "Did you mean 'acts/split1/average-12x16'?"),
         (("ours", "plain", "--track", "../../etc"), "unknown track"),
+        (("ours", "plain", "--track", "acts/spl"), "'acts/spl' under"),
+        (("ours", "plain", "--track", "acts/spl"), "start with it: acts/split1/average-12x16"),
+        (("deadbeef", "plain"), "starts with 'deadbeef'"),
     ],
 )
 def test_what_is_not_there(pair: tuple[Path, Path], call: Call, words: tuple[str, ...], message: str) -> None:
     assert message in refused(call(*words))
 
 
+def test_a_folder_without_records_is_no_unknown_track(tmp_path: Path, call: Call) -> None:
+    assert "no records under" in refused(call("ours", "plain", *TRACK))
+
+
 def test_other_clips_do_not_pair(pair: tuple[Path, Path], tmp_path: Path, call: Call) -> None:
     other = put_scored(tmp_path, TARGETS, said(18, 10), classes="ab", dataset="others")
     assert "datasets are acts and others" in refused(call(pair[0], other))
+    smaller = put_scored(tmp_path, TARGETS, said(18, 10), classes="ab", degradation="average-6x8")
+    assert refused(call(pair[0], smaller)).endswith("; to compare them anyway, pass --across-degradations")
 
 
 def test_a_record_edited_by_hand_is_refused(pair: tuple[Path, Path], call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -287,10 +288,42 @@ def test_a_clip_of_pictures_has_their_pixels(catalog: Catalog, tmp_path: Path) -
     assert np.array_equal(np.stack(frames.planes, -1), pictures)
 
 
+def test_a_run_on_clips_recorded_at_low_size(catalog: Catalog, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1)
+    for part, name, clip in itertools.product(("train", "test"), ("walk", "run"), (0, 1)):
+        folder = tmp_path / "Yard" / part / name / str(clip)
+        folder.mkdir(parents=True)
+        for number in range(4):
+            picture = noise.integers(0, 256, (16, 20 + 2 * clip, 3), np.uint8)  # clips differ in width
+            write_video(folder / f"{number}.png", [picture], "rgb24", "png")
+    catalog, name = catalog.with_folder(f"low-folder:{tmp_path / 'Yard'}")
+    asked = {"method": "supervised", "dataset": name, "budget": "smoke", "backbone": "native3d-xs"}
+    with pytest.raises(ElrError, match="clips of 'low-folder:yard' may differ in size; pass the size"):
+        resolve_plan(catalog, PlanRequest(**asked))  # type: ignore[arg-type]
+    settings = ("method.batch=2", "method.epochs=1")
+    plan = resolve_plan(catalog, PlanRequest(**asked, size="16x20", sampling="clip-4", settings=settings))  # type: ignore[arg-type]
+    assert plan.degradation == "native"
+    context = RunContext(data=tmp_path / "Yard", out=tmp_path / "run", cache=tmp_path / "cache", reporter=Silent())
+    assert run(plan, catalog, context).record["scores"]["top1"]["n"] == 4
+
+
+@pytest.mark.parametrize("backbone", ["native3d-xs", "resnet18"])
+def test_larger_clips_are_not_used_as_recorded(catalog: Catalog, tmp_path: Path, backbone: str) -> None:
+    catalog, name = catalog.with_folder(f"folder:{labelled(tmp_path / 'Mine')}")
+    asked = {"method": "supervised", "dataset": name, "budget": "smoke", "degradation": "native", "enhancer": "none"}
+    with pytest.raises(ElrError, match="dataset 'folder:mine' is not natively low; .*--dataset low-folder:PATH"):
+        resolve_plan(catalog, PlanRequest(**asked, backbone=backbone))  # type: ignore[arg-type]
+
+
 def test_the_check_tries_a_template_on_its_folder(catalog: Catalog, tmp_path: Path) -> None:
     root = labelled(tmp_path / "Mine")
     made = list(check_plugin(catalog, "elrbench_plugins.folder", work=tmp_path / "w", data={"folder": root}))
     outcomes = {finding.component: finding.outcome for finding in made}
-    assert outcomes == {"dataset folder": "ok", "dataset array": "skipped", "dataset videos": "skipped"}, made
+    assert outcomes == {
+        "dataset folder": "ok",
+        "dataset low-folder": "skipped",
+        "dataset array": "skipped",
+        "dataset videos": "skipped",
+    }, made
     made = list(check_plugin(catalog, "elrbench_plugins.folder", work=tmp_path / "w", data={"videos": root}))
     assert made[-1] == Finding("dataset videos", "decodes a clip", "ok")

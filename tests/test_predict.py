@@ -308,6 +308,18 @@ def test_an_absent_unlabelled_video(call: Call, folder: Path, data: Path, tmp_pa
     ]  # fmt: skip
 
 
+def test_a_run_is_named_by_the_first_digits_of_its_digest(
+    call: Call, folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = read_record(find_record(folder))["digest"]
+    kept = tmp_path / "elrbench-runs" / digest
+    kept.parent.mkdir()
+    folder.rename(kept)
+    monkeypatch.chdir(tmp_path)
+    assert call(digest[:6], "--data", data)[0] == 0 and (kept / "predictions.csv.gz").is_file()  # type: ignore[arg-type]
+    assert refused(call("ffff", "--data", data)).startswith("no run starts with 'ffff': ./elrbench-runs holds 1 other")  # type: ignore[arg-type]
+
+
 def test_folders_that_cannot_be_read_or_written(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
     assert "pass --data DIR or set ELRBENCH_DATA" in refused(call(folder))
     assert "does not exist" in refused(call(folder, "--data", tmp_path / "gone"))

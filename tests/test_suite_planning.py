@@ -11,7 +11,7 @@ from suite_rows import COMMON, ROWS, of
 
 from benchmark_core.papers import collection as papers
 from benchmark_core.papers.collection import Library, load_library
-from elrbench import Catalog
+from elrbench import Catalog, ElrError
 from elrbench_plugins.commands.suite.cluster.accelerators import ACCELERATORS, accelerator
 from elrbench_plugins.commands.suite.cluster.planning import plan_costs
 from elrbench_plugins.commands.suite.estimate import Estimator
@@ -98,3 +98,37 @@ def test_the_command_labels_what_is_assumed(
         code, out, err = call("suite", "show", *wrong)
         assert (code, out) == (2, "") and error in err
     assert all(one.peak["bf16"] == pytest.approx(2 * one.peak["fp32"], rel=0.01) for one in ACCELERATORS.values())
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("method: statt", "unknown method 'statt'. Did you mean 'stat'.*pass --plugin FILE"),
+        ("method: supervised, set: {method.lr: -1.0}", "method.lr=-1"),
+        ("method: supervised, fold: '9'", "unknown fold of protocol"),
+    ],
+)
+def test_an_error_of_the_file_is_no_row_that_fails(
+    library: Library, toy_catalog: Catalog, row: str, message: str
+) -> None:
+    suite = of(f"{COMMON}\nrows: [{{row: good, method: supervised}}, {{row: bad, {row}}}]")
+    for asked in (SuiteRequest(), SuiteRequest(fields={"dataset": "tiny-puppets"})):
+        if asked.fields and "fold" in row:
+            continue  # the fold is of the row's dataset
+        with pytest.raises(ElrError, match=f"^mine.yaml, row bad: .*{message}"):
+            plan_suite(suite, toy_catalog, library, asked)
+    assert plan_suite(suite, toy_catalog, library, SuiteRequest(only=("good",))).rows[0].plans
+
+
+def test_a_row_that_options_or_its_combination_rule_out_only_fails(library: Library, toy_catalog: Catalog) -> None:
+    rows = "rows: [{row: good, method: supervised}, {row: frames, method: supervised, sampling: 2x3}"
+    planned = plan_suite(of(f"{COMMON}\n{rows}]"), toy_catalog, library, SuiteRequest())
+    assert planned.rows[0].plans and "is 2D" in planned.rows[1].failed
+    rows += ", {row: oracle, method: teacher}, {row: printed, method: of-no-plugin, run: none, figure: FIGURE}]"
+    figure = "cstat-2021/table4/student/resnet34"
+    suite = of(f"{COMMON}\n{rows.replace('FIGURE', figure)}")
+    asked = SuiteRequest(
+        fields={"dataset": "tiny-puppets", "degradation": "native"}, only=("good", "oracle", "printed")
+    )
+    good, oracle, printed = plan_suite(suite, toy_catalog, library, asked).rows
+    assert good.plans and "scored on high views" in oracle.failed and printed.left_out and not printed.failed

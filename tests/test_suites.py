@@ -301,7 +301,7 @@ def test_names_are_checked_before_anything_runs(library: Library, toy_catalog: C
     with pytest.raises(ElrError, match="unknown row of suite 'mine': '\\*-hmdb51'"):
         plan(f"{COMMON}\n{ROWS}", only=("*-hmdb51",))
     assert [row.row.name for row in plan(f"{COMMON}\n{ROWS}", only=("s*t",)).rows] == ["student"]
-    with pytest.raises(ElrError, match="suite 'mine', row supervised#1: unknown printed figure"):
+    with pytest.raises(ElrError, match="mine.yaml, row supervised#1: unknown printed figure"):
         plan(f"{COMMON}\nrows: [{{method: supervised, figure: cstat-2021/table4/x/y}}]")
     with pytest.raises(ElrError, match="unknown dataset 'toyy'. Did you mean 'toy'"):
         plan(f"{COMMON}\n{ROWS}", fields={"dataset": "toyy"})

@@ -14,7 +14,7 @@ import click
 
 from benchmark_core.cli.console import print_json
 from benchmark_core.cli.visible import visible_output
-from benchmark_core.errors import ElrError, did_you_mean, exit_call, explain, unknown
+from benchmark_core.errors import ElrError, did_you_mean, exit_call, explain, nearest, unknown
 
 if TYPE_CHECKING:
     from benchmark_core.specs import CommandSpec
@@ -35,6 +35,8 @@ INSTEAD: Mapping[str, str] = {
     "--epochs": "Use '--set method.epochs=N'.",
     "--lr": "Use '--set method.lr=X'.",
     "--batch-size": "Use '--set method.batch=N'.",
+    "--low": "The low size is part of --degradation, e.g. average-12x16.",
+    "--resume": "An interrupted run continues when the same command runs again.",
     "--picture": "Use 'elrbench contact-sheet DATASET --out FILE.png'.",
     "--site": "Use 'elrbench site --out DIR'.",
 }
@@ -86,7 +88,9 @@ class Commands(click.Group):
             if args[0] not in known:
                 for error in ctx.meta["elrbench.failures"]:
                     click.echo(f"elrbench: warning: {error}", err=True)
-                raise unknown("command", args[0], known)
+                if nearest(args[0], known):
+                    raise unknown("command", args[0], known)
+                raise ElrError(f"unknown command '{args[0]}'; see `elrbench --help`")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -154,7 +158,7 @@ def _one_line(error: click.ClickException) -> str:
     path = context.command_path if context else "elrbench"
     if isinstance(error, click.NoSuchOption) and context:
         known = [name for param in context.command.get_params(context) for name in param.opts if name.startswith("--")]
-        hint = INSTEAD.get(error.option_name) or did_you_mean(error.option_name, known)
+        hint = INSTEAD.get(error.option_name) or did_you_mean(error.option_name, known, f"{path} --help")
         return f"'{path}' has no option '{error.option_name}'. {hint}"
     text = " ".join(error.format_message().split())
     return f"{text[:1].lower()}{text[1:].rstrip('.')}; see '{path} --help'"

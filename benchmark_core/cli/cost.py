@@ -27,7 +27,7 @@ BARE = ("backbone", "classes", "enhancer", "modality", "size", "sampling", "weig
 
 @click.command("cost")
 @plan_flags
-@click.option("--low", metavar="HxW", help="Low size: input of --enhancer, or size of natively low clips.")
+@click.option("--low", metavar="HxW", help="With --enhancer: its input size. With natively low clips: their size.")
 @device_flag
 @click.option("--engines", metavar="NAME,NAME", help="On a CPU: time these of eager, compiled, onnxruntime, int8.")
 @click.option("--max-load", metavar="PERCENT", type=float, help="On a CPU: largest load from other processes; 10.")

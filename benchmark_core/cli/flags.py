@@ -23,7 +23,11 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--fold", "--split"), "NAME", "Fold of the protocol. Default: the first."),
     (("--holdout",), "FRACTION", "Test on this fraction of the training clips (whole groups), not on the test clips."),
     (("--keep",), "best[-every-N]", "Keep the best epoch by held-out clips (needs --holdout). Default: last."),
-    (("--degradation",), "NAME", "Degradation that makes low views: average-12x16. Default: the dataset's."),
+    (
+        ("--degradation",),
+        "NAME",
+        "Makes low views; the name holds their size (height x width): average-12x16. Default: the dataset's.",
+    ),
     (("--enhancer",), "NAME", "Enhancer that brings low views to network size. Default: the method's."),
     (("--enhancer-weights",), "FILE", "Load the enhancer from a public checkpoint instead of training it."),
     (("--backbone",), "NAME", "Feature extractor. Default: the method's."),
@@ -33,7 +37,7 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "NAME",
         "rgb, flow, rgb+flow (two networks), or one network on rgb+dev+flow-early. Default: rgb.",
     ),
-    (("--size",), "HxW", "Network size in pixels: 96x128."),
+    (("--size",), "HxW", "Input size of the backbone, not of the low view: 96x128."),
     (
         ("--sampling",),
         "KxT",

@@ -24,8 +24,8 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 
 
 @click.command("predict")
-@click.argument("runfolder", type=PATH, metavar="[DIR]", required=False)
-@click.option("--model", type=PATH, metavar="FILE.onnx", help="File of 'elrbench export', instead of DIR; no torch.")
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--model", type=PATH, metavar="FILE.onnx", help="File of 'elrbench export', instead of RUN; no torch.")
 @click.option(
     "--data",
     type=PATH,
@@ -39,13 +39,16 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
 @bad_clips_flag
 @device_flag
 @click.option(
-    "--out", type=PATH, metavar="FILE", help=f"File to write. Default: {TABLE} or {ANSWER} in DIR or next to FILE.onnx."
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help=f"File to write. Default: {TABLE} or {ANSWER} in the run folder or next to FILE.onnx.",
 )
 @cache_flag
 @plugin_flag
 @json_flag
 def command(
-    runfolder: Path | None,
+    run: str | None,
     model: Path | None,
     data: Path | None,
     dataset: str | None,
@@ -60,8 +63,9 @@ def command(
     """elrbench predict elrbench-runs/3f2a90c14b7d5e68 --data /data/clips
 
     Predict clips with the recognizer of a finished run, and write label, probability and logits of each clip as CSV.
-    DIR is the run folder. Labelled clips are scored. For the unlabelled test clips of a challenge, the challenge's
-    answer file is written. If --data is not the run's dataset, all videos below it are read as unlabelled clips.
+    RUN is the run folder, or the first digits of its digest. Labelled clips are scored. For the unlabelled test clips
+    of a challenge, the challenge's answer file is written. If --data is not the run's dataset, all videos below it are
+    read as unlabelled clips.
 
     With --model, the recognizer is a file that 'elrbench export' wrote. It runs on the CPU and needs onnxruntime, but
     no torch.
@@ -69,16 +73,18 @@ def command(
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.lookup import find
 
-    if runfolder is not None and model is None:
+    if run is not None and model is None:
         from benchmark_core.provenance import refuse_absent
         from benchmark_core.records.record import find_record, read_record
+        from benchmark_core.runs.folder import find_run
 
+        runfolder = find_run(run)
         record, exported = read_record(find_record(runfolder)), None
         catalog = load_catalog(extra=plugins)
         made_with = {kind: owner for kind, owner in record["plugins"].items() if kind != "dataset"}  # may be another
         refuse_absent(made_with, catalog)
         plan, folder = record["plan"], runfolder
-    elif runfolder is None and model is not None:
+    elif run is None and model is not None:
         from benchmark_core.exported.model import read_exported
 
         if device not in (None, "cpu"):
@@ -87,7 +93,7 @@ def command(
         catalog = load_catalog(extra=plugins)
         plan, folder = cast("PlanFields", exported.metadata.plan), model.parent
     else:
-        raise ElrError("pass either a run folder or --model FILE.onnx")
+        raise ElrError("pass either a run or --model FILE.onnx")
     if dataset is None and split is None and data is not None and data.exists():
         reason = not_the_dataset(catalog, plan, data)
         if reason and (template := unlabelled_template(catalog)):

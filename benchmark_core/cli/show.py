@@ -75,7 +75,7 @@ def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
         return spec
     found: list[Spec] = [getattr(catalog, kind)[name] for kind in KINDS if name in getattr(catalog, kind)]
     if not found:
-        raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)})
+        raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)}, "elrbench list")
     if len(found) > 1:
         kinds = " and ".join(f"{'an' if spec.kind[0] in 'aeiou' else 'a'} {spec.kind}" for spec in found)
         raise ElrError(f"'{name}' is {kinds}; pass the kind: elrbench show KIND {name}")

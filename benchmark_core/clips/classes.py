@@ -22,7 +22,7 @@ def pick_classes(spec: DatasetSpec, requested: Sequence[str]) -> tuple[str, ...]
     """
     for name in requested:
         if name not in spec.classes:
-            raise unknown(f"class of dataset '{spec.name}'", name, spec.classes)
+            raise unknown(f"class of dataset '{spec.name}'", name, spec.classes, f"elrbench data info {spec.name}")
     picked = tuple(name for name in spec.classes if name in set(requested))
     if len(picked) < (2 if spec.task == "single-label" else 1):
         left = f"only class '{picked[0]}'" if picked else "no class"

@@ -20,8 +20,8 @@ def list_clips(
         if data is None:
             folder = dataset.folder or dataset.name
             raise ElrError(
-                f"dataset '{dataset.name}' needs its files: pass --data DIR or set ELRBENCH_DATA to the parent of a "
-                f"folder '{folder}'; expected in it: {dataset.layout}. Where to get it: `elrbench data info "
+                f"dataset '{dataset.name}' needs its files: pass --data DIR or set ELRBENCH_DATA to the folder "
+                f"that contains '{folder}'; expected in it: {dataset.layout}. Where to get it: `elrbench data info "
                 f"{dataset.name}`"
             )
         # A dataset without folds may be a single file, such as one video to predict.

@@ -105,7 +105,7 @@ def subjects(catalog: Catalog, only: Sequence[str] = ()) -> list[Subject]:
     known = [spec.name for spec in specs]
     for name in only:
         if name not in known:
-            raise unknown("backbone or enhancer", name, known)
+            raise unknown("backbone or enhancer", name, known, "elrbench list")
     return [Subject(spec, at) for spec in specs if not only or spec.name in only for at in settings(spec)]
 
 

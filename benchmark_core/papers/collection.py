@@ -77,7 +77,7 @@ class Library:
     def suite(self, name: str) -> DataFile:
         """Return the file of a suite. Raises ElrError with a suggestion if there is none."""
         if name not in self.suites:
-            raise unknown("suite", name, self.suites)
+            raise unknown("suite", name, self.suites, "elrbench suite list")
         return self.suites[name]
 
 

@@ -25,6 +25,12 @@ RULES: tuple[Rule, ...] = (
         ),
         "method '{plan.method}' does not work with backbone '{plan.backbone}'; use --backbone {backbones}",
     ),
+    Rule(
+        "native-needs-native",
+        lambda plan, components: components.degradation.crop == "none" and not components.dataset.natively_low,
+        "degradation '{plan.degradation}' takes clips as recorded, but dataset '{plan.dataset}' is not natively low; "
+        "use e.g. --degradation average-12x16, or --dataset low-folder:PATH for your own clips of low size",
+    ),
     *NATIVE_RULES,
     Rule(
         "2d-needs-one-frame",
@@ -56,12 +62,6 @@ RULES: tuple[Rule, ...] = (
         lambda plan, components: bool(early_parts(plan.modality)) and "single-input" in components.method.needs,
         "method '{plan.method}' reads one input, pictures or flow, and not the parts of {plan.modality}; "
         "use --modality rgb",
-    ),
-    Rule(
-        "native-needs-native",
-        lambda plan, components: components.degradation.crop == "none" and not components.dataset.natively_low,
-        "degradation '{plan.degradation}' takes clips as recorded, but dataset '{plan.dataset}' is not natively low; "
-        "use e.g. --degradation average-12x16",
     ),
     Rule(
         "no-oracle-on-native",

@@ -41,7 +41,7 @@ def read_fields(plain: object, where: str) -> dict[str, Any]:
         if key == "set":
             asked["settings"] = _settings(where, value)
         elif key not in FIELDS:
-            raise ElrError(f"{where}: {unknown('key', str(key), (*FIELDS, 'set'))}")
+            raise ElrError(f"{where}: {unknown('key', str(key), (*FIELDS, 'set'), 'elrbench run --help')}")
         elif key == "classes" and isinstance(value, list) and all(map(_is_scalar, value)):
             asked[key] = tuple(map(str, value))
         elif not _is_scalar(value):

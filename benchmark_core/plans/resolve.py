@@ -142,10 +142,10 @@ def expanded(catalog: Catalog, request: PlanRequest) -> tuple[Plan, Components]:
     backbone, backbone_name = find(catalog.backbones, values.pick("backbone"))
     if backbone.native:
         values = replace(values, native=native_defaults(dataset, degradation))
-        if not values.native.get("size", request.size):
+        if dataset.natively_low and not values.native.get("size", request.size):  # else a rule refuses the plan
             raise ElrError(
-                f"backbone '{backbone_name}' works at the low size, but clips of '{dataset_name}' differ in size; pass "
-                "the size that all are resized to, e.g. --size 16x16"
+                f"backbone '{backbone_name}' works at the low size, but clips of '{dataset_name}' may differ in size; "
+                "pass the size that all are resized to, e.g. --size 16x16"
             )
     enhancer, enhancer_name = find(catalog.enhancers, values.pick("enhancer"))
     components = Components(

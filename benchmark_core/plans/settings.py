@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from benchmark_core.errors import ElrError, unknown
+from benchmark_core.errors import ElrError, nearest, unknown
 from benchmark_core.names import ComponentName
 from benchmark_core.plans.combinations import Components
 from benchmark_core.plans.lookup import expand, variant_fields
@@ -36,7 +36,7 @@ def resolve_settings(
         if not equals or not value.strip():
             raise ElrError(f"--set {text!r} is not KEY=VALUE, e.g. --set method.epochs=3")
         if key not in settings:
-            raise unknown("setting", key, settings)
+            raise _unknown(key, settings, specs)
         overrides[key] = (f"--set {key}", _read(value.strip(), settings[key]))
     for key, (where, value) in overrides.items():
         kind, _, option = key.partition(".")
@@ -70,6 +70,15 @@ def weights_setting(enhancer: EnhancerSpec, name: str | None) -> tuple[str, ...]
     if enhancer.public is None:
         raise ElrError(f"enhancer '{enhancer.name}' has no public checkpoint; remove --enhancer-weights")
     return (f"enhancer.weights={name}",)
+
+
+def _unknown(key: str, settings: Mapping[str, Value], specs: Mapping[str, Spec]) -> ElrError:
+    """Return the error for a key that no component has. Without a near key, it lists those of the same component."""
+    kind = key.partition(".")[0]
+    if kind in specs and not nearest(key, settings):
+        own = [name for name in settings if name.startswith(f"{kind}.")]
+        return unknown("setting", key, own, f"elrbench show {specs[kind].name}")
+    return unknown("setting", key, settings, "elrbench show NAME")
 
 
 def _omitted(specs: Mapping[str, Spec], key: str, value: Value) -> bool:

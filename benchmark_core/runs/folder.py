@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.errors import ElrError, did_you_mean
+from benchmark_core.errors import ElrError
 from benchmark_core.plans.plan import Plan
 from benchmark_core.records.record import find_record, read_record
 from benchmark_core.runs.context import RunContext
@@ -33,7 +33,8 @@ def find_run(text: str, runs: Path = RUNS) -> Path:
     named = {digest: record.parent for record in records if (digest := _digest_of(record))}
     found = sorted(digest for digest in named if digest.startswith(text))
     if not found:
-        raise ElrError(f"there is no folder '{text}', and no run '{text}' in {runs}. {did_you_mean(text, named)}")
+        held = f"{len(named)} other run{'s' * (len(named) > 1)}" if named else "no runs"
+        raise ElrError(f"no run starts with '{text}': {_shown(runs)} holds {held}; pass a run folder")
     if len(found) > 1:
         several = ", ".join(f"{digest} ({named[digest]})" for digest in found)
         raise ElrError(f"{len(found)} runs have a digest that starts with '{text}': {several}; pass more digits")
@@ -61,6 +62,11 @@ def refuse_other_data(plan: Plan, catalog: Catalog, context: RunContext) -> None
         return
     if difference := other_data(record, plan, catalog, context):
         raise ElrError(f"{difference}, and {folder} holds that run; pass another --out or remove the folder")
+
+
+def _shown(folder: Path) -> str:
+    """Return a folder's path, with `./` before a relative one."""
+    return str(folder) if folder.is_absolute() or ".." in folder.parts else f"./{folder}"
 
 
 def _digest_of(path: Path) -> str:

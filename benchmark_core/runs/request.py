@@ -45,7 +45,7 @@ def make_plan(
     known = {field.name for field in dataclasses.fields(PlanRequest)}
     for name in asked:
         if name not in known:
-            raise unknown("field of a plan", name, known - {"settings"})
+            raise unknown("field of a plan", name, known - {"settings"}, "elrbench run --help")
     settings = (*asked.pop("settings", ()), *settings)
     catalog, asked["dataset"] = catalog.with_folder(asked["dataset"], data)
     for name in ("backbone", "teacher_backbone"):
@@ -100,11 +100,15 @@ def data_root(catalog: Catalog, dataset: str, given: Path | None, flag: str = "-
         if given is not None:
             raise ElrError(f"dataset '{spec.name}' is drawn by code and reads no folder; remove {flag} {given}")
         return None
-    where = f"pass {flag} DIR or set ELRBENCH_DATA to DIR's parent. Where to get it: `elrbench data info {spec.name}`"
+    folder = spec.folder or spec.name
+    where = (
+        f"pass {flag} DIR or set ELRBENCH_DATA to the folder that contains '{folder}'. Where to get it: "
+        f"`elrbench data info {spec.name}`"
+    )
     if given is not None:
         root = given
     elif os.environ.get("ELRBENCH_DATA"):
-        root = Path(os.environ["ELRBENCH_DATA"]) / (spec.folder or spec.name)
+        root = Path(os.environ["ELRBENCH_DATA"]) / folder
     else:
         raise ElrError(f"dataset '{spec.name}' needs its files: {where}")
     if not root.is_dir():

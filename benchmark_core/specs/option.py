@@ -48,16 +48,29 @@ class Option:
             if not math.isfinite(value):
                 raise ElrError(f"{where}={value!r} is not finite")
             if self.low is not None and value < self.low:
-                raise ElrError(f"{where}={value!r} is below {self.low}")
+                low = _number(self.low)
+                raise ElrError(f"{where}={_number(value)} is below {low}; pass {low} or more (default: {self._usual})")
             if self.high is not None and value > self.high:
-                raise ElrError(f"{where}={value!r} is above {self.high}")
+                high = _number(self.high)
+                raise ElrError(
+                    f"{where}={_number(value)} is above {high}; pass {high} or less (default: {self._usual})"
+                )
         assert isinstance(value, (bool, int, float, str))
         return value
+
+    @property
+    def _usual(self) -> str:
+        return _number(self.default) if isinstance(self.default, (int, float)) else str(self.default)
 
     def _numbered(self, value: object) -> bool:
         """Return whether `value` has a number in place of the N of a choice."""
         found = re.fullmatch(r"(.+-)[1-9][0-9]{0,3}", value) if isinstance(value, str) else None
         return found is not None and f"{found[1]}N" in self.choices
+
+
+def _number(value: float) -> str:
+    """Return a number without the `.0` of whole floats."""
+    return repr(value).removesuffix(".0")
 
 
 def _counted(value: object) -> bool:

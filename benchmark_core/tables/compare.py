@@ -259,4 +259,7 @@ def _require_comparable(a: RunRecord, b: RunRecord, across_degradations: bool) -
         ("primary scores", a["primary"], b["primary"]),
     ):
         if one != other:
-            raise ElrError(f"{a['digest']} and {b['digest']} cannot be paired: their {what} are {one} and {other}")
+            hint = "; to compare them anyway, pass --across-degradations" if what == "degradations" else ""
+            raise ElrError(
+                f"{a['digest']} and {b['digest']} cannot be paired: their {what} are {one} and {other}{hint}"
+            )

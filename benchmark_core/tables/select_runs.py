@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark_core.errors import ElrError, did_you_mean, unknown
+from benchmark_core.errors import ElrError, unknown
 from benchmark_core.names import file_name
 from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
@@ -21,6 +21,7 @@ from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.tables.rows import TableRow, group_rows
 
 _DIGEST = re.compile(r"[0-9a-f]{4,16}")
+NETWORK = ("backbone", "sampling", "size")  # fields of a plan that name a row's network in messages
 _SHOWN = 8  # digits of a digest in messages
 
 
@@ -87,7 +88,7 @@ def _published(digest: str, leaderboards: Path) -> Path:
     if found:
         candidates = ", ".join(files[name].stem for name in found)
         raise ElrError(f"{len(found)} runs have a digest that starts with '{digest}': {candidates}; pass more digits")
-    raise ElrError(f"no run '{digest}' is published under {leaderboards / RECORDS}. {did_you_mean(digest, files)}")
+    raise ElrError(f"no published run under {leaderboards / RECORDS} starts with '{digest}'")
 
 
 def _of_track(leaderboards: Path, track: str) -> dict[Path, RunRecord]:
@@ -99,7 +100,12 @@ def _of_track(leaderboards: Path, track: str) -> dict[Path, RunRecord]:
         relative = "/".join(map(file_name, parts)) if len(parts) == 3 else ""
     except ElrError:  # a part that is not a valid file name cannot be a track
         relative = ""
+    if not tracks:
+        raise ElrError(f"no records under {folder}; run in the checkout or pass --folder DIR")
     if relative not in tracks:
+        begun = [known for known in tracks if known.startswith(track)] if track else []
+        if begun:
+            raise ElrError(f"there is no track '{track}' under {folder}; tracks that start with it: {', '.join(begun)}")
         raise unknown(f"track (DATASET/PROTOCOL/DEGRADATION) under {folder}", track, tracks)
     return {path: read_record(path) for path in sorted((folder / relative).glob("*.json"))}
 
@@ -120,11 +126,20 @@ def _row(method: str, digest: str, track: str, records: Mapping[Path, RunRecord]
 
 
 def _distinction(row: TableRow, rows: Sequence[TableRow]) -> str:
-    """Return the plan fields in which `row` differs from other `rows`."""
-    every = [_facts(other) for other in rows]
-    own = _facts(row)
-    keys = [key for key in own if any(other.get(key) != own[key] for other in every)]
-    return ", ".join(f"{key} {own[key]}" for key in keys) or f"{len(row.records)} runs"
+    """Return the network of `row`, `efficientnet-lite0 4x1 96x128`, and other fields that tell it from other `rows`.
+
+    The network is left out if all rows have the same. Other fields follow until no other row has the same text.
+    """
+    every, own = [_facts(other) for other in rows if other is not row], _facts(row)
+    differing = [key for key in own if any(other.get(key) != own[key] for other in every)]
+    network = [key for key in NETWORK if key in own] if set(NETWORK) & set(differing) else []
+    words = [" ".join(own[key] for key in network)] if network else []
+    alike = [other for other in every if all(other.get(key) == own[key] for key in network)]
+    for key in differing:
+        if alike and key not in network:
+            words.append(f"{key} {own[key]}")
+            alike = [other for other in alike if other.get(key) == own[key]]
+    return ", ".join(words) or f"{len(row.records)} runs"
 
 
 def _facts(row: TableRow) -> dict[str, str]:
@@ -132,6 +147,7 @@ def _facts(row: TableRow) -> dict[str, str]:
     facts: dict[str, Any] = {key: value for key, value in first["plan"].items() if key not in ("seed", "fold")}
     facts |= facts.pop("settings")
     facts["data"] = clip_list(first)
+    facts["size"] = "x".join(map(str, first["plan"]["size"]))
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
 
 

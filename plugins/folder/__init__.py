@@ -1,6 +1,8 @@
-"""Anyone's clips without a plugin: `folder:PATH` and `array:PATH`, labelled by folders; `videos:PATH`, unlabelled."""
+"""Anyone's clips without a plugin: `folder:PATH`, `low-folder:PATH` and `array:PATH`, labelled; `videos:PATH`, not."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from elrbench import DatasetSpec, Option, Protocol, hookimpl
 
@@ -16,6 +18,16 @@ FOLDER = DatasetSpec(
     layout="train/CLASS/* and test/CLASS/*; or CLASS/* with split.txt (lines 'CLASS/CLIP train' or 'CLASS/CLIP test'), "
     "or with train.txt and test.txt (lines 'CLASS/CLIP'); a clip is a video or a folder of numbered pictures",
     where="your own disk",
+)
+
+LOW_FOLDER = replace(
+    FOLDER,
+    name="low-folder",
+    summary="low-folder:PATH, your own clips recorded at low size, of one or several sizes; layout as of folder:PATH",
+    index="elrbench_plugins.folder.own_clips:read_low",
+    at="elrbench_plugins.folder.own_clips:at_low",
+    degradation="native",
+    natively_low=True,
 )
 
 ARRAY = DatasetSpec(
@@ -54,4 +66,4 @@ VIDEOS = DatasetSpec(
 @hookimpl
 def elr_datasets() -> list[DatasetSpec]:
     """Return datasets that read any folder."""
-    return [FOLDER, ARRAY, VIDEOS]
+    return [FOLDER, LOW_FOLDER, ARRAY, VIDEOS]

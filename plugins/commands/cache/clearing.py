@@ -46,10 +46,10 @@ class Selection:
         """Return the selected part of `cache`. Raises ElrError for an unknown name or key."""
         for name in self.names:
             if not any(_is_called(stage, name) for stage in cache.stages):
-                raise unknown("stage", name, {stage.name for stage in cache.stages})
+                raise unknown("stage", name, {stage.name for stage in cache.stages}, "elrbench cache ls")
         for key in self.formats:
             if not any(one.key.startswith(key) for one in cache.formats):
-                raise unknown("stored format", key, (one.key for one in cache.formats))
+                raise unknown("stored format", key, (one.key for one in cache.formats), "elrbench cache ls")
         formats = [
             one
             for one in cache.formats

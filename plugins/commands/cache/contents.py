@@ -172,6 +172,8 @@ def read_cache(root: Path) -> Cache:
     """
     if not root.is_dir():
         raise ElrError(f"the cache folder {root} does not exist; pass --cache DIR")
+    if not any(root.iterdir()):
+        raise ElrError(f"the cache {root} is empty; runs fill it, or pass --cache DIR")
     entries = {name: _folders(root / name) for name in ("clips", "stages")}
     formats = [path for path in entries["clips"] if FORMAT.fullmatch(path.name)]
     stages = [path for path in entries["stages"] if STAGE.fullmatch(path.name)]

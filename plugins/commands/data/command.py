@@ -67,7 +67,7 @@ def info(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     catalog = load_catalog(extra=plugins)
     if name not in catalog.datasets:  # a template such as `folder` is described without a folder, too
         catalog, name = catalog.with_folder(name)
-    facts = describe(catalog.datasets.spec_of(name))
+    facts = describe(catalog.datasets.spec_of(name), named=name not in catalog.folders)
     if as_json:
         print_json(facts)
     else:

@@ -81,5 +81,5 @@ def refuse_native(dataset: DatasetSpec, degradation: DegradationSpec) -> None:
     if degradation.crop == "none" and not dataset.natively_low:
         raise ElrError(
             f"degradation '{degradation.name}' takes clips as recorded, but dataset '{dataset.name}' is not natively "
-            "low; use e.g. --degradation average-12x16"
+            "low; use e.g. --degradation average-12x16, or low-folder:PATH for your own clips of low size"
         )

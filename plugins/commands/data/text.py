@@ -17,14 +17,19 @@ NO_PROBLEM = "no problem: no clip is missing, broken, too short or duplicated"
 SHOWN = 10  # problems of one kind that are printed; --json has all
 
 
-def describe(spec: DatasetSpec) -> dict[str, Any]:
-    """Return a dataset's facts as plain names and numbers; unknown facts are left out."""
+def describe(spec: DatasetSpec, *, named: bool = True) -> dict[str, Any]:
+    """Return a dataset's facts as plain names and numbers; unknown facts are left out.
+
+    named: the dataset is found by its name under ELRBENCH_DATA. False for a folder of the user's own.
+    """
+    own = spec.embedded or spec.at is not None or not named
     facts = {
         "name": spec.name,
         "summary": spec.summary,
         "where": spec.where,
         "citation": spec.citation,
         "licence": spec.licence,
+        "folder": "" if own else f"$ELRBENCH_DATA/{spec.folder or spec.name}",
         "layout": spec.layout,
         "task": spec.task,
         "metric": spec.metric,

@@ -20,6 +20,7 @@ from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_pla
 from benchmark_core.runs.context import NO_EXTRA_PATHS, ExtraPaths
 from benchmark_core.weights_file import PREFIX, add_enhancer_weights, add_weights
 from elrbench_plugins.commands.suite.from_scratch import scratch_remarks
+from elrbench_plugins.commands.suite.row_errors import refuse_own_error
 from elrbench_plugins.commands.suite.suite import Suite, SuiteRow
 
 # Field -> fields of a row that no longer apply if the user overrides it.
@@ -82,10 +83,11 @@ class PlannedSuite:
 
 
 def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteRequest) -> PlannedSuite:
-    """Resolve every row. A row without plans says why. Raises ElrError if no row has plans, or a name is unknown."""
+    """Resolve every row. A row without plans says why. Raises ElrError if no row has plans, or a row has an error."""
+    listed = f"elrbench suite show {suite.argument}"
     for pattern in asked.only:
         if not any(fnmatchcase(row.name, pattern) for row in suite.rows):
-            raise unknown(f"row of suite '{suite.name}'", pattern, (row.name for row in suite.rows))
+            raise unknown(f"row of suite '{suite.name}'", pattern, (row.name for row in suite.rows), listed)
     rows = [row for row in suite.rows if not asked.only or any(fnmatchcase(row.name, word) for word in asked.only)]
     pool = asked.fields.get("unlabelled", asked.extra.unlabelled)
     if pool and not any("unlabelled" in row.fields for row in rows):
@@ -105,7 +107,7 @@ def plan_suite(suite: Suite, catalog: Catalog, library: Library, asked: SuiteReq
     broken = [row for row in planned if row.failed]
     if broken and not any(row.plans for row in planned):
         first = broken[0]
-        raise ElrError(f"suite '{suite.name}', row {first.row.name}: {first.failed}")
+        raise ElrError(f"{suite.row_place(first.row.name)}: {first.failed}")
     root = asked.extra.high_source
     if root is not None and not any(plan.hr_source for row in planned for plan in row.plans):
         raise ElrError(
@@ -177,7 +179,7 @@ def _plan_row(
     try:
         printed = tuple(library.figure(key) for key in row.figures)
     except ElrError as error:
-        raise ElrError(f"suite '{suite.name}', row {row.name}: {error}") from error
+        raise ElrError(f"{suite.row_place(row.name)}: {error}") from error
     if not row.run:
         return PlannedRow(row=row, printed=printed, left_out="printed only: it has no plan")
     own = dict(row.fields)
@@ -198,6 +200,7 @@ def _plan_row(
         plans = _plans(catalog, fields, (*kept, *settings), asked.seeds or row.seeds or suite.seeds)
         differs = {**_differs(catalog, own, row.settings, plans[0]), **_differs_from_print(printed, plans[0])}
     except ElrError as error:
+        refuse_own_error(error, row, suite, own, catalog)
         return PlannedRow(row=row, printed=printed, failed=str(error))
     pool = plans[0].unlabelled
     return PlannedRow(

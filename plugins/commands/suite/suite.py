@@ -32,6 +32,7 @@ from benchmark_core.plans.planfile import read_fields
 KEYS = ("suite", "title", "about", "seeds", "common", "rows", "matrix")
 FIELDS = tuple(name for name in REQUEST if name != "teacher")  # not `teacher`: rows train their own and share it
 ROW = ("row", "figure", "run", "note")
+SCHEMA = "elrbench schema suite"  # prints all keys
 MOST = 5_000  # rows times seeds
 _NAME = re.compile(r"[^\s,]+")
 
@@ -55,13 +56,24 @@ class SuiteRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Rows in order. seeds: for rows without seeds of their own."""
+    """Rows in order. seeds: for rows without seeds of their own. where: the file, for errors; "" if there is none."""
 
     name: str
     title: str
     about: tuple[str, ...]
     seeds: tuple[int, ...]
     rows: tuple[SuiteRow, ...]
+    where: str = ""
+
+    @property
+    def argument(self) -> str:
+        """What names this suite on the command line."""
+        return self.where if self.where.endswith((".yaml", ".yml")) else self.name
+
+    def row_place(self, row: str) -> str:
+        """Return how errors begin that concern a row: `mine.yaml, row ours`."""
+        where = self.where or f"suite '{self.name}'"
+        return f"{where}, row {row}"
 
 
 def read_suite(plain: object, where: str, name: str) -> Suite:
@@ -91,6 +103,7 @@ def read_suite(plain: object, where: str, name: str) -> Suite:
         about=_texts(plain.get("about", []), f"{where}: 'about'"),
         seeds=seeds,
         rows=_unique(rows, where),
+        where=where,
     )
 
 
@@ -109,13 +122,13 @@ def _row(plain: object, common: Mapping[str, Any], where: str, number: int) -> S
         raise ElrError(f"{where}, row {number}: {name!r} is not a valid name; use no spaces and no commas")
     for key in plain:
         if key not in (*ROW, "set", *FIELDS):
-            raise ElrError(f"{at}: {unknown('key', str(key), (*ROW, 'set', *FIELDS))}")
+            raise ElrError(f"{at}: {unknown('key', str(key), (*ROW, 'set', *FIELDS), SCHEMA)}")
     if plain.get("run", "plan") not in ("plan", "none"):
         raise ElrError(f"{at}: 'run' is {plain['run']!r}; expected 'none', which marks a figure that is only printed")
     figures = plain.get("figure", [])
     for key in common:
         if key not in ("set", *FIELDS):
-            raise ElrError(f"{where}, common: {unknown('key', str(key), ('set', *FIELDS))}")
+            raise ElrError(f"{where}, common: {unknown('key', str(key), ('set', *FIELDS), SCHEMA)}")
     asked = read_fields({key: value for key, value in common.items() if key != "set"}, f"{where}, common")
     asked |= read_fields({key: value for key, value in plain.items() if key not in (*ROW, "set")}, at)
     settings = [
@@ -142,7 +155,9 @@ def _product(plain: object, common: Mapping[str, Any], where: str) -> list[Suite
     axes: dict[str, list[Any]] = {}
     for key, values in plain.items():
         if key not in FIELDS or key == "classes":
-            raise ElrError(f"{where}: {unknown('axis', str(key), [name for name in FIELDS if name != 'classes'])}")
+            raise ElrError(
+                f"{where}: {unknown('axis', str(key), [name for name in FIELDS if name != 'classes'], SCHEMA)}"
+            )
         if key in common:
             raise ElrError(f"{where}: '{key}' is in both 'common' and the matrix")
         axes[key] = values if isinstance(values, list) else [values]

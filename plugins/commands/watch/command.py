@@ -31,8 +31,8 @@ SHOWN = 3  # classes of a printed line
     "path",
     type=click.Path(path_type=Path),
     required=True,
-    metavar="FILE.onnx|DIR",
-    help="File of 'elrbench export', or a run folder.",
+    metavar="FILE.onnx|RUN",
+    help="File of 'elrbench export', a run folder, or the first digits of a run's digest.",
 )
 @click.option(
     "--degrade", metavar="HxW", help="Crop larger frames to the aspect of the model's low size, and average them to it."

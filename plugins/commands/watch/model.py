@@ -13,6 +13,7 @@ import numpy.typing as npt
 from benchmark_core.clips.modality import kind
 from benchmark_core.clips.sampling import Sampling
 from benchmark_core.errors import ElrError
+from benchmark_core.runs.folder import find_run
 from benchmark_core.specs import Value
 from elrbench_plugins.commands.watch.window import Clip
 
@@ -96,7 +97,9 @@ class RunModel:
 
 
 def open_model(path: Path, *, device: str | None, plugins: Sequence[str]) -> Model:
-    """Return the model of an exported file or a run folder. Raises ElrError if it is neither, or takes other frames."""
+    """Return the model of an exported file, a run folder or a digest. ElrError if it is none, or takes other frames."""
+    if not path.suffix and not path.exists():
+        path = find_run(str(path))
     if path.is_dir():
         import elrbench
 

@@ -54,6 +54,10 @@ def test_three_splits_are_three_folds(root: Path) -> None:
     assert index.missing == ("jump/Gone_jump_f_nm_np1_le_bad_0.avi",)
 
 
+def test_where_names_the_lists_of_the_default_protocol() -> None:
+    assert "HMDB51's lists" in JHMDB.where and "splits/" in JHMDB.where
+
+
 def test_the_protocols_and_classes() -> None:
     assert JHMDB.default_protocol == "hmdb51-split1"
     assert {name: protocol.folds for name, protocol in JHMDB.protocols.items()} == {

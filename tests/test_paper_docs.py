@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import pytest
+
+from benchmark_core.cli import main
 from benchmark_core.papers.reported import read_reported
 from benchmark_core.plans.resolve import PlanRequest, resolve_plan
 from benchmark_core.strict_yaml import parse_yaml
 from elrbench import Catalog
 from elrbench_plugins.commands.suite.suite import FIELDS, read_suite
 
-PAGE = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
 
 
@@ -34,3 +39,16 @@ def test_a_rows_fields_are_all_named() -> None:
     (told,) = re.findall(r"The fields of a row are(.*?) for options\.", PAGE, re.S)
     named = re.findall(r"`([a-z_]+)`", told)
     assert sorted(named) == sorted([*FIELDS, "set"])
+
+
+def test_the_recipe_from_drawn_motions_is_that_of_the_published_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first command has the digest of the published run; the second too, if it starts from scratch."""
+    section = PAGE.partition("\n### Starting from drawn figures\n")[2].partition("\n## ")[0]
+    block = re.findall(r"^```\n(.*?)^```", section, re.M | re.S)[0]
+    for line in block.replace("\\\n", " ").splitlines():
+        words = shlex.split(re.sub(r"--weights \S+|--data \S+", "", line))[1:]
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, "--dry-run"])
+        assert not stopped.value.code
+        (digest,) = re.findall(r"^digest +(\w+)$", capsys.readouterr().out, re.M)
+        assert list((ROOT / "leaderboards" / "records").glob(f"*/*/*/supervised-{digest}.json")), line

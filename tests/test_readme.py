@@ -1,8 +1,10 @@
 """What the README and the pages in docs/ show is what there is."""
 
 import inspect
+import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import elrbench
 from benchmark_core import hookspecs
 from benchmark_core.catalog import load_commands
-from benchmark_core.cli import COMMANDS, cli
+from benchmark_core.cli import COMMANDS, cli, main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,21 +78,47 @@ def test_every_hook_is_documented_with_its_signature():
     assert documented == {f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()}
 
 
-def test_every_command_that_is_shown_exists():
-    """First words of the shell lines, and their flags."""
-    lines = [line for language, block in BLOCKS if language == "" for line in block.splitlines()]
-    shown = [line.split("#")[0].split("&&")[0] for line in lines if re.match(r"(\w+=\S+ )?elrbench \w", line)]
-    calls = [line.split("elrbench ", 1)[1].split() for line in shown]
-    assert len(calls) >= 6
-    known_commands, context = {*COMMANDS, *load_commands()[0]}, click.Context(cli)
-    for words in calls:
-        assert words[0] in known_commands, words
-        command = cli.get_command(context, words[0])
-        if isinstance(command, click.Group):
-            assert words[1] in command.commands, words
-            command = command.commands[words[1]]
-        known = {option for param in command.params for option in param.opts}
-        assert {word for word in words if word.startswith("--")} <= known, words
+def shown_commands() -> list[tuple[str, list[str]]]:
+    """(page, words after `elrbench`) of the shell lines, without comments and redirections."""
+    found = []
+    for path, text in PAGES.items():
+        blocks = re.findall(r"^ *```\n(.*?)^ *```$", text, flags=re.M | re.S)
+        for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+            if re.match(r"\s*(\w+=\S+ )?elrbench [a-z]", line):
+                words = shlex.split(line.partition("elrbench ")[2], comments=True)
+                found.append((path.name, list(itertools.takewhile(lambda word: word not in ("&&", ">", "|"), words))))
+    return found
+
+
+def test_every_command_that_is_shown_parses():
+    calls = shown_commands()
+    assert {"README.md", "first-run.md", "running.md"} <= {name for name, _ in calls}
+    known, context = {*COMMANDS, *load_commands()[0]}, click.Context(cli)
+    for name, words in calls:
+        assert words[0] in known, (name, words)
+        command, *rest = cli.get_command(context, words[0]), *words[1:]
+        while isinstance(command, click.Group):
+            command = command.commands[rest.pop(0)]
+        try:
+            command.make_context(words[0], rest.copy())
+        except click.UsageError as error:
+            pytest.fail(f"{name}: elrbench {' '.join(words)}: {error.message}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_line_is_a_placeholder(page):
+    prose = re.sub(r"^ *```.*?^ *```$", "", PAGES[page], flags=re.M | re.S)
+    assert re.findall(r"^[A-Z_]{4,}$", prose, flags=re.M) == []
+
+
+def test_the_comparison_on_the_first_run_is_what_the_records_make_of_it(capsys: pytest.CaptureFixture[str]):
+    (words,) = re.findall(r"`elrbench (compare .*?)`", page("first-run"))
+    (shown,) = [block for language, block in BLOCKS if language == "text" and "McNemar" in block]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words.split(), "--folder", str(ROOT / "leaderboards")])
+    assert not stopped.value.code
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in shown.splitlines() if line not in printed] == []
 
 
 def test_every_component_of_the_list_is_in(catalog):

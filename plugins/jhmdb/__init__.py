@@ -64,7 +64,9 @@ JHMDB = DatasetSpec(
         "hmdb51-split3": {"3": (511, 241)},
         "hmdb51-3splits": {"1": (665, 257), "2": (505, 248), "3": (511, 241)},
     },
-    where="http://jhmdb.is.tue.mpg.de (videos and its own splits)",
+    where="http://jhmdb.is.tue.mpg.de (videos and its own splits); the default protocols also need HMDB51's lists of "
+    "these classes, CLASS_test_splitN.txt of testTrainMulti_7030_splits: copy them to splits/ from "
+    "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",
     index="elrbench_plugins.jhmdb.index:read",
     layout="ReCompress_Videos/CLASS/*.avi and splits/CLASS_test_splitN.txt: HMDB51's lists ('FILE 1' train, '2' test, "
     "'0' unused) or JHMDB's own (no '0'); JHMDB's own may be in sub_splits/ instead",

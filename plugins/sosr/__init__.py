@@ -38,7 +38,7 @@ def elr_methods() -> list[MethodSpec]:
     return [
         MethodSpec(
             name="sosr",
-            summary="super-resolution of frames that is trained where they move, then a recognizer",
+            summary="super-resolution with a motion-weighted loss, then a recognizer",
             citation=CITATION,
             fit="elrbench_plugins.sosr.fit:fit_spatial",
             options=SPATIAL_OPTIONS,

@@ -13,7 +13,7 @@ def elr_commands() -> Iterable[CommandSpec]:
     return [
         CommandSpec(
             name="privacy",
-            summary="Attack low views: who is it? Next to accuracy and cost.",
+            summary="Measure how well attackers identify people in low views.",
             command="elrbench_plugins.commands.privacy.command:command",
         )
     ]

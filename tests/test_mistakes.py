@@ -167,10 +167,10 @@ def test_outputs_of_another_size_are_refused(toy_catalog: Catalog, toy_plan: Pla
 @pytest.mark.parametrize(
     ("option", "variants", "message"),
     [
-        (Option(default=5.0, high=2.0, help=""), {}, "method 'mine': the default of k=5.0 is above 2.0"),
+        (Option(default=5.0, high=2.0, help=""), {}, "method 'mine': the default of k=5 is above 2"),
         (Option(default=None, help=""), {}, "method 'mine': the default of k, None, is not a number"),  # type: ignore[arg-type]
         (Option(default=1.0, help=""), {"v": {"k": "big"}}, "method 'mine', variant v: k='big' is not a number"),
-        (Option(default=1.0, high=2.0, help=""), {"v": {"k": 9.0}}, "method 'mine', variant v: k=9.0 is above 2.0"),
+        (Option(default=1.0, high=2.0, help=""), {"v": {"k": 9.0}}, "method 'mine', variant v: k=9 is above 2"),
     ],
     ids=["beyond its bounds", "none", "another type", "a variant's beyond"],
 )

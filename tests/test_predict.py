@@ -257,7 +257,7 @@ def test_an_oracle_predicts_high_views(toy_catalog: Catalog, tmp_path: Path, cal
 
 def test_a_run_folder_without_a_run(call: Call, tmp_path: Path) -> None:
     line = refused(call(tmp_path / "gone"))
-    assert line.startswith(f"the run folder {tmp_path / 'gone'} does not exist")
+    assert line.startswith(f"'{tmp_path / 'gone'}' is neither a run folder nor a digest")
     assert f"{tmp_path} holds 0 run records" in refused(call(tmp_path))
 
 

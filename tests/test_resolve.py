@@ -84,7 +84,7 @@ def test_changed_numbers_change_the_tracks_name(catalog: Catalog) -> None:
         ({"settings": ("method.epochs",)}, ["--set 'method.epochs'", "KEY=VALUE"]),
         ({"settings": ("method.epochs=ten",)}, ["--set method.epochs='ten'", "whole number", "50"]),
         ({"settings": ("method.epochs=0",)}, ["--set method.epochs=0", "below 1"]),
-        ({"settings": ("method.momentum=1.5",)}, ["--set method.momentum=1.5", "above 1.0"]),
+        ({"settings": ("method.momentum=1.5",)}, ["--set method.momentum=1.5", "above 1;"]),
         ({"size": "96"}, ["--size 96", "HxW", "8 to 9999", "96x128"]),
         ({"sampling": "4"}, ["sampling '4'", "KxT", "windows-T"]),
         ({"weights": "imagenet"}, ["unknown weights of backbone 'resnet18': 'imagenet'", "scratch"]),

@@ -358,3 +358,9 @@ def test_a_file_without_video_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "noise.mp4").write_bytes(b"no video" * 100)
     with pytest.raises(ElrError, match="cannot be read"):
         list(VideoSource(str(tmp_path / "noise.mp4")).frames())
+
+
+def test_a_digest_of_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ElrError, match="no run starts with 'ffff'"):
+        watch_model.open_model(Path("ffff"), device="cpu", plugins=())

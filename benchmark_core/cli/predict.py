@@ -93,7 +93,7 @@ def command(
         catalog = load_catalog(extra=plugins)
         plan, folder = cast("PlanFields", exported.metadata.plan), model.parent
     else:
-        raise ElrError("pass either a run or --model FILE.onnx")
+        raise ElrError("pass either a run folder or --model FILE.onnx")
     if dataset is None and split is None and data is not None and data.exists():
         reason = not_the_dataset(catalog, plan, data)
         if reason and (template := unlabelled_template(catalog)):

@@ -84,7 +84,7 @@ def run(
         method, dataset, budget, seed, settings, plugins, fields: see `resolve`.
         out: run folder. Default: `elrbench-runs/DIGEST` in the working directory.
         cache: folder of decoded clips and trained stages. Default: `$ELRBENCH_CACHE` or `~/.cache/elrbench`.
-        data: folder of the dataset. Default: `$ELRBENCH_DATA/NAME`.
+        data: folder of the dataset. Default: `$ELRBENCH_DATA/FOLDER`; `elrbench data info NAME` prints FOLDER.
         unlabelled_data, high_source_data: folders of the datasets that the plan names in `unlabelled`, `high_source`.
         bad_clips: "fail" raises if a clip cannot be read; "skip" leaves such clips out and lists them in the record.
         shared_clips: "fail" or "warn", for training clips with the content of a test clip. Default: the dataset's own.

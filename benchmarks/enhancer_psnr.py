@@ -39,7 +39,7 @@ BATCH = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runfolder", type=Path, help="folder of a finished run")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset's folder; default: $ELRBENCH_DATA/FOLDER")
     parser.add_argument("--cache", type=Path, help="default: $ELRBENCH_CACHE, or ~/.cache/elrbench")
     parser.add_argument("--device", help="cpu or cuda; default: the first GPU, else the CPU")
     parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="plugin that is not installed")

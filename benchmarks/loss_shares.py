@@ -40,7 +40,7 @@ class Measured(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runfolder", type=Path, help="folder of a finished run of cstat or stat")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset's folder; default: $ELRBENCH_DATA/NAME")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset's folder; default: $ELRBENCH_DATA/FOLDER")
     parser.add_argument("--cache", type=Path, help="default: $ELRBENCH_CACHE, or ~/.cache/elrbench")
     parser.add_argument("--batches", type=int, default=8, help="number of batches; default: 8")
     parser.add_argument("--json", action="store_true", help="print JSON")

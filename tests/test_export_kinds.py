@@ -95,6 +95,10 @@ def test_what_cannot_be_exported_says_why(toy_catalog: Catalog, tmp_path: Path) 
     loaded = untrained(toy_catalog, {"method": "fully-coupled", "backbone": "native3d-xs", "budget": "smoke"})
     with pytest.raises(ElrError, match="'fully-coupled' .* flow with OpenCV; fully-coupled:spatial can be exported"):
         written(loaded, tmp_path / "coupled.onnx")
+    for method in ("semi-coupled", "multi-siamese"):
+        loaded = untrained(toy_catalog, {"method": method, "budget": "smoke"})
+        with pytest.raises(ElrError, match=f"'{method}' .* cannot be exported because it computes optical flow"):
+            written(loaded, tmp_path / "flow.onnx")
     assert not list(tmp_path.iterdir())
 
 

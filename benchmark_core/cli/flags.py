@@ -79,7 +79,7 @@ def plan_flags(function: F) -> F:
 def extra_data_flags(function: F) -> F:
     """Add `--unlabelled-data` and `--high-source-data`: folders of the extra datasets of a plan."""
     for name in ("unlabelled", "high-source"):
-        text = f"Folder of the --{name} dataset. Default: $ELRBENCH_DATA/NAME."
+        text = f"Folder of the --{name} dataset. Default: $ELRBENCH_DATA/FOLDER; see `elrbench data info`."
         function = click.option(f"--{name}-data", type=click.Path(path_type=Path), metavar="DIR", help=text)(function)
     return function
 
@@ -92,7 +92,7 @@ def plugin_flag(function: F) -> F:
 
 def data_flag(function: F) -> F:
     """Add `--data DIR`."""
-    text = "Folder of the dataset. Default: $ELRBENCH_DATA/NAME."
+    text = "Folder of the dataset. Default: $ELRBENCH_DATA/FOLDER; see `elrbench data info`."
     return click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help=text)(function)
 
 

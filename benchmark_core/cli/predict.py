@@ -30,7 +30,7 @@ TABLE, ANSWER = "predictions.csv.gz", "answer.txt"
     "--data",
     type=PATH,
     metavar="PATH",
-    help="A video, a folder of videos, or the dataset's folder. Default: $ELRBENCH_DATA/NAME.",
+    help="A video, a folder of videos, or the dataset's folder. Default: $ELRBENCH_DATA/FOLDER (see `data info`).",
 )
 @click.option("--dataset", metavar="NAME", help="Another dataset with the classes of the run, or without labels.")
 @click.option(

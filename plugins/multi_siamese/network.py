@@ -68,6 +68,7 @@ class LrTwoStream(nn.Module):
     """
 
     grey: Tensor
+    not_exportable = "it computes optical flow with OpenCV"
     rgb_only = "it computes optical flow from the grey levels of its input"
 
     def __init__(self, classes: int, *, width: int = 128, levels: int = 4, embedding: int = 256) -> None:

@@ -68,6 +68,7 @@ class TwoStream(nn.Module):
         self.spatial = Stream(1, 0.5 if both else ALONE_DROPOUT) if streams != "temporal" else None
         self.temporal = None
         if streams != "spatial":
+            self.not_exportable = "it computes optical flow with OpenCV; method semi-coupled:spatial can be exported"
             self.temporal = Stream(3 * STACK, 0.2, last=64 if late else 128, first_norm=not late)
         joined = 2 * HIDDEN if fusion == "concat" else HIDDEN
         if late:

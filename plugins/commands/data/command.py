@@ -25,7 +25,7 @@ ROOT = click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the dataset. Default: $ELRBENCH_DATA/NAME.",
+    help="Folder of the dataset. Default: $ELRBENCH_DATA/FOLDER; see `elrbench data info`.",
 )
 WORKERS = click.option(
     "--workers",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-AT_ONCE = 2**23  # numbers of a chunk of chi-square differences; bounds its memory
+# Numbers of a chunk of chi-square differences: fits into a CPU's cache, which takes a third of the time of 2^23
+AT_ONCE = 2**18
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def test_the_names_are_three_optimisers() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("beta1", 1.0), ("beta2", 1.0), ("beta1", -0.1)])
 def test_a_decay_lies_below_one(key: str, value: float) -> None:
-    with pytest.raises(ElrError, match=f"method.{key}={value} is (above|below)"):
+    with pytest.raises(ElrError, match=f"method.{key}={value:g} is (above|below)"):
         RECIPE[key].check(f"method.{key}", value)
 
 

@@ -28,7 +28,7 @@ class Pot(Descriptor):
     """Map clips (N, 3, T, H, W) in [0, 1] to (N, num_features): descriptor, operator, window, value of the frame.
 
     group_sizes: features of each group of the chi-square kernel.
-    Buffer: `filters` (bits, 1, 3, 3), of the grey gradients.
+    Buffer: `filters` (bins, 1, 3, 3), of the grey gradients.
     """
 
     filters: Tensor

@@ -28,7 +28,7 @@ IN_OTHER_MODULES = {
 HERE = {"leaderboard_speed", "nagoya_fir_yardstick", "site_speed", "stage_sharing", "suite_jobs"}
 PYTEST = {  # each script with pieces of its output
     "test_clip_store": ("first pass of 4 clips", "checking stored 12x16 clips", "high views, 8x1", "waiting for views"),
-    "test_i3d_order": ("channels-last over channels-first",),
+    "test_channels_last": ("i3d (1 threads): channels-last takes", "native3d-s (1 threads)", "bf16 takes"),
     "test_native_step": ("4 clips a step, one thread, median of 1", "native3d-s", "24 at 12x16", "efficientnet-lite0"),
     "test_startup": ("test_startup[import-torch]", "test_startup[help]", "test_startup[list]"),
     "test_training_step": ("an epoch of 1 steps", "ratio, median of 1 pairs"),
@@ -47,11 +47,12 @@ def test_every_benchmark_is_run_by_a_test() -> None:
 def test_a_pytest_benchmark_measures(script: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "pytest", "-v", "-s", "-p", "no:cacheprovider", "-p", "no:xdist"]
     words += [f"--rootdir={tmp_path}", "--benchmark-disable", str(BENCHMARKS / f"{script}.py")]
-    clips = "2" if script == "test_i3d_order" else "4"
+    clips = "1" if script == "test_channels_last" else "4"
     environment = {
         **{name: value for name, value in os.environ.items() if name not in ("ELRBENCH_DATA", "PYTEST_XDIST_WORKER")},
         "ELRBENCH_BENCHMARK_CLIPS": clips,
         "ELRBENCH_BENCHMARK_ROUNDS": "1",
+        "ELRBENCH_BENCHMARK_SIDE": "32",
     }
     ran = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr

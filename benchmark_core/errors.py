@@ -24,9 +24,17 @@ class RunFailed(ElrError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is nearest to `name`, "" if none is near."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return near[0] if near else ""
+    """Return the known name that is nearest to `name`, "" if none is near.
+
+    A name of a known section, such as `method.zzz`, is compared without the section.
+    """
+    names = sorted(known)
+    section, dot, _ = name.rpartition(".")
+    start = section + dot
+    start = start if any(other.startswith(start) for other in names) else ""
+    rest = [other.removeprefix(start) for other in names if other.startswith(start)]
+    near = difflib.get_close_matches(name.removeprefix(start), rest, n=1, cutoff=0.6)
+    return start + near[0] if near else ""
 
 
 def did_you_mean(name: str, known: Iterable[str], listed_by: str = "") -> str:

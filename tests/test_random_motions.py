@@ -15,6 +15,7 @@ from elrbench_plugins.puppets.actions import Tempo, tracks
 from elrbench_plugins.puppets.camera import Camera
 from elrbench_plugins.puppets.motions import _window, render
 from elrbench_plugins.puppets.programs import PROGRAMS, program
+from elrbench_plugins.puppets.props import Grip
 
 (SPEC,) = (spec for spec in puppets.elr_datasets() if spec.name == "motions")
 EVEN = Tempo(phase=0.0, cycles=1.0, begin=0.0, length=1.0)
@@ -74,9 +75,24 @@ def test_the_window_shifts_the_scene_with_the_camera():
     assert (seen[2, :-1] == seen[0, 1:]).all()  # a thing at row 1 is at row 0
 
 
+STRAIGHT_DOWN = {"yaw": 0.0, "roll": 0.0, "stature": 20.0, "x": 10.0, "y": 8.0, "columns": 20, "mirrored": False}
+
+
+def camera_above(frames: int, pitch: float) -> Camera:
+    return Camera(pitch=pitch, jitter=np.zeros((frames, 2)), overhead=True, **STRAIGHT_DOWN)
+
+
+def test_a_held_object_seen_from_straight_above_has_a_direction():
+    hand = np.array([[0.2, 0.7, 0.5], [0.1, 0.9, 0.3]])
+    for pitch in (math.pi / 2, math.pi / 2 - 0.2):
+        grip = Grip(
+            joints={"hand_r": hand}, body=None, camera=camera_above(2, pitch), turns=np.zeros(2), colour=(255, 0, 0)
+        )
+        assert grip.upright().tolist() == [[0, -1], [0, -1]]
+
+
 def test_a_camera_above_sees_the_head_before_the_feet():
-    straight_down = {"yaw": 0.0, "roll": 0.0, "stature": 20.0, "x": 10.0, "y": 8.0, "columns": 20, "mirrored": False}
-    camera = Camera(pitch=math.pi / 2, jitter=np.zeros((1, 2)), overhead=True, **straight_down)
+    camera = camera_above(1, math.pi / 2)
     # side, up, forward in statures: head above the feet, and a hand 0.2 to the side and 0.5 in front
     (head, top), (hand, _), (_, foot) = (
         camera.see(np.array([place])) for place in ((0.0, 0.95, 0.0), (0.2, 0.7, 0.5), (0.0, 0.0, 0.0))

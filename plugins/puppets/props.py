@@ -30,9 +30,10 @@ class Grip:
         return self.camera.see(self.joints["hand_r"] + np.array([side, up, forward]))[0]
 
     def upright(self) -> Floats:
-        """Return the unit vector (T, 2) that points up in the picture."""
+        """Return the unit vector (T, 2) of the scene's vertical in the picture, (0, -1) if seen from straight above."""
         line = self.seen(up=0.5).astype(np.float64) - self.seen()
-        line = line / np.sqrt((line * line).sum(1, keepdims=True))
+        length = np.sqrt((line * line).sum(1, keepdims=True))
+        line = np.where(length > 0, line / np.where(length > 0, length, 1), (0, -1))
         return np.round(line, 5).astype(np.float32)
 
 

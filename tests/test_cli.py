@@ -70,8 +70,8 @@ def command_of(name: str) -> click.Command:
 def test_the_commands_are_these():
     assert list(COMMANDS) == ["run", "list", "show", "cost", "predict", "publish", "leaderboard", "verify"]
     assert FROM_PLUGINS == [
-        "cache", "check", "compare", "contact-sheet", "data", "doctor", "export", "hub", "new-plugin", "privacy",
-        "report", "rerun", "schema", "site", "suite", "watch",
+        "cache", "check", "compare", "contact-sheet", "data", "doctor", "export", "fuse", "hub", "new-plugin",
+        "privacy", "report", "rerun", "schema", "site", "suite", "watch",
     ]  # fmt: skip
     assert cli.list_commands(click.Context(cli))[: len(COMMANDS)] == list(COMMANDS)
     assert set(EVERY_COMMAND) <= set(cli.list_commands(click.Context(cli)))

@@ -15,7 +15,9 @@ from elrbench_plugins.commands.privacy.command import command
 
 ROOT = Path(__file__).parents[1]
 SHOWN = re.findall(
-    r"^elrbench (compare .*)\n(A − B .*)$", (ROOT / "docs" / "findings.md").read_text(encoding="utf-8"), re.M
+    r"^elrbench ((?:compare|fuse) .*)\n((?:A − B|mean|scaled mean) .*)$",
+    (ROOT / "docs" / "findings.md").read_text(encoding="utf-8"),
+    re.M,
 )
 
 

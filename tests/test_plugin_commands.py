@@ -22,6 +22,7 @@ BUILT_IN = {
     "data",
     "doctor",
     "export",
+    "fuse",
     "hub",
     "new-plugin",
     "privacy",

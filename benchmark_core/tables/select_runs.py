@@ -1,4 +1,4 @@
-"""Select the runs that an argument of `elrbench compare A B` names: one run, or all runs of a table row."""
+"""Select the runs that an argument of `elrbench compare` or `fuse` names: one run, or all runs of a table row."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _not_found(text: str, leaderboards: Path, track: str | None) -> ElrError:
         methods = {record["plan"]["method"] for record in _of_track(leaderboards, track).values()}
         return unknown(f"method in {track}", text, sorted(methods))
     return ElrError(
-        f"'{text}' is not a record file, run folder or digest of a published run. In 'elrbench compare', methods need "
+        f"'{text}' is not a record file, run folder or digest of a published run; methods need "
         "--track DATASET/PROTOCOL/DEGRADATION"
     )
 

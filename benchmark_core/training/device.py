@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmark_core.errors import ElrError
-from benchmark_core.training.small_maps import SmallMapsInFp32
+from benchmark_core.training.fp32_convolutions import ConvolutionsInFp32
 
 USABLE = ("cpu", "cuda", "mps", "xpu")
 # Keys of /proc/cpuinfo: four of x86, then of ARM.
@@ -73,7 +73,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
 
 @contextmanager
 def autocast_to_train(device: torch.device, precision: str) -> Iterator[None]:
-    """`autocast` for passes with gradients; works around wrong bf16 gradients on a CPU, see `small_maps`."""
+    """`autocast` for passes with gradients. On a CPU some convolutions stay in fp32, see `fp32_convolutions`."""
     guarded = device.type == "cpu" and precision == "bf16"
-    with autocast(device, precision), SmallMapsInFp32() if guarded else nullcontext():
+    with autocast(device, precision), ConvolutionsInFp32() if guarded else nullcontext():
         yield

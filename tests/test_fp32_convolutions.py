@@ -1,4 +1,4 @@
-"""bf16 on a CPU: convolutions of small maps run in fp32 and have the gradients of fp32."""
+"""bf16 on a CPU: convolutions of small maps and depthwise ones run in fp32 and have the gradients of fp32."""
 
 import pytest
 import torch
@@ -34,6 +34,32 @@ def test_a_kernel_larger_than_its_map_runs_in_full_precision(conv: torch.nn.Modu
     for half, full in zip(passed(conv, x, "bf16"), passed(conv, x, "fp32"), strict=True):
         assert half.dtype == torch.float32
         assert torch.equal(half, full)
+
+
+@pytest.mark.parametrize(
+    "conv, shape",
+    [
+        (torch.nn.Conv2d(16, 16, 3, padding=1, groups=16), (2, 16, 8, 8)),
+        (torch.nn.Conv2d(16, 32, 3, padding=1, groups=16), (2, 16, 8, 8)),  # two filters per channel
+        (torch.nn.Conv1d(16, 16, 3, groups=16), (16, 8)),  # without a batch axis
+    ],
+    ids=["2d", "multiplier", "unbatched"],
+)
+def test_a_depthwise_convolution_runs_in_full_precision(conv: torch.nn.Module, shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape)
+    for half, full in zip(passed(conv, x, "bf16"), passed(conv, x, "fp32"), strict=True):
+        assert half.dtype == torch.float32
+        assert torch.equal(half, full)
+
+
+def test_convolutions_of_one_channel_or_of_groups_run_in_half_precision() -> None:
+    one, groups, to_one = (
+        torch.nn.Conv2d(1, 8, 3),
+        torch.nn.Conv2d(16, 16, 3, groups=4),
+        torch.nn.ConvTranspose2d(16, 1, 3),
+    )
+    for conv, channels in ((one, 1), (groups, 16), (to_one, 16)):
+        assert passed(conv, torch.randn(2, channels, 8, 8), "bf16")[0].dtype == torch.bfloat16
 
 
 def test_other_maps_run_in_half_precision() -> None:

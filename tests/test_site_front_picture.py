@@ -47,6 +47,14 @@ def test_a_picture_of_one_row_has_ticks() -> None:
     assert "0.2" in texts and "40" in texts
 
 
+def test_a_long_name_ends_with_an_ellipsis_within_the_margin() -> None:
+    long = point(1, 0.22, 40.0) | {
+        "name": "kd (teacher: efficientnet-lite0 96x128 imagenet 4 frames), native3d-s, small"
+    }
+    (name,) = [text.text or "" for text in drawn(long, front=[1]).findall(f"{SVG}text") if "kd" in (text.text or "")]
+    assert name == "1  40.0  kd (teacher: efficientnet-lite0 96x128 imagenet 4 …" and len(name) == 60
+
+
 @pytest.mark.parametrize("track", ["tracks/jhmdb/hmdb51-split1/average-12x16"])
 def test_the_site_holds_a_picture_of_each_track_with_costs(track: str) -> None:
     site = build_site(Path(__file__).parents[1] / "leaderboards")

@@ -12,6 +12,7 @@ from elrbench_plugins.pages.svg import circle, line, picture, steps, text
 WIDTH, HEIGHT = 950, 480
 LEFT, RIGHT, TOP, BOTTOM = 56, 350, 34, 46  # margins in pixels; names stand in the right margin
 ROW = 15  # pixels from one name to the next
+NAME = 60  # characters of a name that fit into the right margin
 COLOURS = {"ranked": "#1f5fa8", "lower bound": "#9a5b00", "oracle": "#6b6b6b"}
 
 
@@ -49,6 +50,7 @@ def front_picture(block: Block, title: str) -> bytes:
         parts.append(circle(across, y(point["score"]), colour))
         parts.append(text(across + 7, y(point["score"]) - 5, str(point["number"]), bold=True))
         name = f"{point['number']}  {point['score']:.1f}  {point['name'].rpartition(', ')[0]}"
+        name = name if len(name) <= NAME else name[: NAME - 1] + "…"
         parts.append(text(WIDTH - RIGHT + 12, TOP + 10 + ROW * rank, name, colour=colour))
     height = max(HEIGHT, TOP + 20 + ROW * len(points))
     return picture(WIDTH, height, parts)

@@ -26,11 +26,11 @@ class RunFailed(ElrError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that is nearest to `name`, "" if none is near.
 
-    A name of a known section, such as `method.zzz`, is compared without the section.
+    A name in a known section, such as `method.zzz`, is compared only with names of that section, without the section.
     """
     names = sorted(known)
-    section, dot, _ = name.rpartition(".")
-    start = section + dot
+    section, dot, last = name.rpartition(".")
+    start = "" if last[:1].isdigit() else section + dot  # a decimal point ends no section
     start = start if any(other.startswith(start) for other in names) else ""
     rest = [other.removeprefix(start) for other in names if other.startswith(start)]
     near = difflib.get_close_matches(name.removeprefix(start), rest, n=1, cutoff=0.6)

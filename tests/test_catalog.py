@@ -148,5 +148,6 @@ def test_a_list_of_names_that_is_cut_names_the_command_that_lists_all(catalog: C
         with pytest.raises(ElrError, match=f"unknown setting '{key}'. Known: .*, …; `{lists}` lists all."):
             resolve_plan(catalog, PlanRequest(method="cstat", dataset="puppets", settings=(f"{key}=1",)))
     assert did_you_mean("method.zzz", ["method.lr", "dataset.z"]) == "Known: dataset.z, method.lr."
+    assert did_you_mean("a-12x16,blur=0.6", ["a-12x16,blur=0.5"]) == "Did you mean 'a-12x16,blur=0.5'?"
     assert did_you_mean("metod.lr", ["method.lr", "dataset.z"]) == "Did you mean 'method.lr'?"
     assert did_you_mean("zzz", "abcdefghijkl") == "Known: a, b, c, d, e, f, g, h, i, j, k, l."

@@ -144,18 +144,47 @@ def test_several_labels(tmp_path: Path, call: Call, decisions: bool) -> None:
         assert [part["gain"]["value"] for part in found["parts"]] == pytest.approx([1 / 6, 1 / 6])
 
 
+def test_a_run_next_to_a_row_is_averaged_with_the_same_seed_of_the_row(put: Callable[..., Path], call: Call) -> None:
+    put(TWO, method="plain", seed=0)
+    put(ONE, method="plain", seed=1)
+    found = told(call(put(ONE, method="ours", seed=1), "plain", *TRACK, "--json"))
+    assert (found["seeds"], found["score"]) == ([1], 0.5)
+
+
+def test_runs_of_different_seeds_have_no_common_seed(put: Callable[..., Path], call: Call) -> None:
+    paths = put(ONE, method="ours", seed=0), put(TWO, method="ours", seed=1)
+    assert told(call(*paths, "--json"))["seeds"] == []
+    assert call(*paths)[1].startswith("mean of 2 in top1: 100.00 %, n = 4 clips\n")
+
+
+def test_the_common_seed_need_not_be_the_one_with_the_most_folds(put: Callable[..., Path], call: Call) -> None:
+    for method, seed, folds in (("a", 0, "12"), ("a", 1, "1"), ("b", 0, "12"), ("b", 1, "1"), ("c", 1, "1")):
+        for fold in folds:
+            put(TWO, method=method, seed=seed, fold=fold, folds=("1", "2"))
+    found = told(call("a", "b", "c", *TRACK, "--json"))
+    assert (found["seeds"], found["folds"], len(found["parts"])) == ([1], 1, 3)
+
+
 def test_what_cannot_be_averaged(put: Callable[..., Path], call: Call) -> None:
     path = put(ONE, method="ours")
-    assert "'ours' has one seed with all folds, and nothing to average it with" in refused(call("ours", *TRACK))
+    digest = read_record(path)["digest"]
+    assert "'ours' has no two seeds with the same folds" in refused(call("ours", *TRACK))
+    assert f"{digest} is a single run; name a second one, or a row with --track" in refused(call(path))
+    assert f"run {digest} is named twice" in refused(call(path, path))
     put(TWO, method="plain", seed=1)
-    assert "no seed has the same folds in both" in refused(call("ours", "plain", *TRACK))
+    assert "no seed has the same folds in all rows ('ours' [0]; 'plain' [1])" in refused(call("ours", "plain", *TRACK))
     put(TWO, method="mine", seed=0)
     put(TWO, method="mine", seed=1)
     put(ONE, method="third", seed=0)
     put(ONE, method="fourth", seed=1)
-    put(ONE, method="fourth", seed=2)
-    assert "no seed is common to all rows" in refused(call("mine", "third", "fourth", *TRACK))
+    assert "('mine' [0, 1]; 'third' [0]; 'fourth' [1])" in refused(call("mine", "third", "fourth", *TRACK))
     predictions = path.parent / read_record(path)["predictions"]["file"]
     predictions.unlink()
     assert f"{predictions.name} is not next to the record" in refused(call("ours", "third", *TRACK))
     assert "Did you mean 'third'" in refused(call("thrid", "ours", *TRACK))
+
+
+def test_a_score_without_results_per_clip_is_refused(tmp_path: Path, call: Call) -> None:
+    for method, margins in (("ours", ONE), ("plain", TWO)):
+        put_scored(tmp_path, TARGETS, logits(margins), classes="ab", primary="top5", method=method)
+    assert "runs scored by top5 cannot be fused" in refused(call("ours", "plain", *TRACK))

@@ -52,7 +52,7 @@ def test_a_long_name_ends_with_an_ellipsis_within_the_margin() -> None:
         "name": "kd (teacher: efficientnet-lite0 96x128 imagenet 4 frames), native3d-s, small"
     }
     (name,) = [text.text or "" for text in drawn(long, front=[1]).findall(f"{SVG}text") if "kd" in (text.text or "")]
-    assert name == "1  40.0  kd (teacher: efficientnet-lite0 96x128 imagenet 4 …" and len(name) == 60
+    assert name == "1  40.0  kd (teacher: efficientnet-lite0 96x128 imagenet 4…" and len(name) <= 60
 
 
 @pytest.mark.parametrize("track", ["tracks/jhmdb/hmdb51-split1/average-12x16"])

@@ -44,12 +44,14 @@ def _fp32(value: Any) -> Any:
 
 
 def _needs_fp32(func: Callable[..., Any], x: Any, weight: Any) -> bool:
-    """Return whether `func` is such a convolution. x: ([N,] C, [T,] h, w); weight: (O, I, [t,] k, l)."""
+    """Return whether `func` is a depthwise convolution, or one with a kernel larger than its map.
+
+    x: ([N,] C, [T,] h, w). weight: (O, I, [t,] k, l).
+    """
     if func not in FORWARD + TRANSPOSED:
         return False
     axes = weight.ndim - 2
     small = any(k > n for k, n in zip(weight.shape[-axes:], x.shape[-axes:], strict=True))
-    depthwise = (
-        func in FORWARD and weight.shape[1] == 1 and x.shape[-axes - 1] > 1
-    )  # each of several channels by itself
+    channels = x.shape[-axes - 1]
+    depthwise = func in FORWARD and weight.shape[1] == 1 and channels > 1  # each of several channels by itself
     return small or depthwise

@@ -37,9 +37,10 @@ _DIGITS = 8
 def command(runs: tuple[str, ...], track: str | None, scale: bool, folder: Path, as_json: bool) -> None:
     """elrbench fuse stat hof-svm --track jhmdb/hmdb51-split1/average-12x16
 
-    Score the mean of the probabilities of several runs or rows (late fusion), from their published predictions. Rows
-    are averaged seed by seed; of a single row, its seeds are averaged. Print the score and its paired difference from
-    each part. Each RUN is named as in `elrbench compare`. Nothing is trained, and no record is written.
+    Score the mean of the probabilities of several runs or rows (late fusion), from their published predictions. Several
+    rows are averaged seed by seed. The seeds of a single row are averaged. Single runs must be of one fold. Print the
+    score and its paired difference from each part. Each RUN is named as in `elrbench compare`. Nothing is trained, and
+    no record is written.
 
     Choose the parts before you look at test scores: the best of many combinations scores too high by chance.
     """

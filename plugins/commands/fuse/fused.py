@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from benchmark_core.errors import ElrError
 from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.stored import decisions_for
-from benchmark_core.scoring.f1 import Decisions
+from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.statistics import Difference
@@ -48,7 +49,16 @@ def fused(groups: Groups, read: Read, average: Average = fuse) -> Fused:
         groups: runs to average.
         read: returns the predictions of a run.
         average: returns the mean of several predictions of the same clips. Default: of probabilities.
+
+    Raises:
+        ElrError: if the runs are scored by something that has no result per clip.
     """
+    metric = groups.members[0][0][0]["primary"]
+    if metric != "top1" and metric not in THRESHOLDS:
+        raise ElrError(
+            f"runs scored by {metric} cannot be fused, because it has no result per clip; "
+            "choose a track scored by top1 or an F1"
+        )
     rows = [[_mean_of(members, read, average) for members in row] for row in groups.members]
 
     def decisions(record: RunRecord) -> Decisions:
@@ -62,7 +72,6 @@ def fused(groups: Groups, read: Read, average: Average = fuse) -> Fused:
         return Pairing(groups.seeds or (0,), tuple(runs))
 
     first = paired(0)
-    metric = first.first[0]["primary"]
     parts = []
     for number, name in enumerate(groups.names):
         pairing = paired(number)

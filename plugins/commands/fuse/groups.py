@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark_core.errors import ElrError
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.tables.compare import pair, pair_groups
+from benchmark_core.tables.compare import pair
 from benchmark_core.tables.select_runs import SelectedRuns
+
+Members = tuple[tuple[tuple[RunRecord, ...], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -17,59 +19,85 @@ class Groups:
 
     Attributes:
         names: one per part: `hof-svm`, or `seed 0` if the seeds of one row are the parts.
-        seeds: one per group; empty if the seeds are averaged.
+        seeds: one per group; empty if runs of different seeds are averaged.
         members: records.
     """
 
     names: tuple[str, ...]
     seeds: tuple[int, ...]
-    members: tuple[tuple[tuple[RunRecord, ...], ...], ...]
+    members: Members
 
 
 def groups_of(selected: Sequence[SelectedRuns]) -> Groups:
     """Return what is averaged with what.
 
     Args:
-        selected: one row, whose seeds are averaged; several rows, averaged for each seed that all have; or several runs
-            of one fold.
+        selected: one row, whose seeds are averaged; several rows, averaged for each seed that all have with the same
+            folds; or several runs of one fold, whose seeds may differ. A run next to a row counts as a row of one run.
 
     Raises:
-        ElrError: if there is only one run, no seed is common, or the clips differ.
+        ElrError: if there is only one run, a run is named twice, no seed is common, or the clips differ.
     """
+    digests = [record["digest"] for runs in selected for record in runs.records]
+    repeated = next((digest for digest in digests if digests.count(digest) > 1), None)
+    if repeated:
+        raise ElrError(f"run {repeated} is named twice; name each run or row once")
     if len(selected) == 1:
         return _seeds_of(selected[0])
-    first, *others = selected
-    if not all(runs.is_row for runs in selected):
-        for runs in others:
-            pair(first.first, runs.first)
+    names = tuple(runs.first["plan"]["method"] for runs in selected)
+    if not any(runs.is_row for runs in selected):
         runs = tuple(runs.first for runs in selected)
-        return Groups(tuple(run["plan"]["method"] for run in runs), (runs[0]["plan"]["seed"],), ((runs,),))
-    pairings = [pair_groups(first.records, runs.records) for runs in others]
-    seeds = tuple(seed for seed in pairings[0].seeds if all(seed in pairing.seeds for pairing in pairings))
-    if not seeds:
-        raise ElrError("no seed is common to all rows; run a common seed, or name fewer rows")
-    members = []
-    for seed in seeds:
-        rows = [pairing.runs[pairing.seeds.index(seed)] for pairing in pairings]
-        folds = zip(*rows, strict=True)
-        members.append(tuple((pairs[0][0], *(other for _, other in pairs)) for pairs in folds))
-    return Groups(tuple(runs.first["plan"]["method"] for runs in selected), seeds, tuple(members))
+        seeds = {run["plan"]["seed"] for run in runs}
+        return Groups(names, tuple(seeds) if len(seeds) == 1 else (), _checked(((runs,),)))
+    parts = [_by_seed(runs.records) for runs in selected]
+    folds = {
+        seed: sorted(own)
+        for seed, own in sorted(parts[0].items())
+        if all(other.get(seed, {}).keys() == own.keys() for other in parts)
+    }
+    if not folds:
+        have = "; ".join(f"'{name}' {sorted(own)}" for name, own in zip(names, parts, strict=True))
+        raise ElrError(f"no seed has the same folds in all rows ({have}); run a common seed, or name fewer rows")
+    most = max(folds.values(), key=len)
+    common = tuple(seed for seed in folds if folds[seed] == most)
+    return Groups(
+        names,
+        common,
+        _checked(tuple(tuple(tuple(own[seed][fold] for own in parts) for fold in most) for seed in common)),
+    )
 
 
 def _seeds_of(row: SelectedRuns) -> Groups:
     """Return one group whose parts are the seeds of `row` that have the most folds."""
-    runs: dict[int, dict[str, RunRecord]] = {}
-    for record in row.records:
-        runs.setdefault(record["plan"]["seed"], {})[record["plan"]["fold"]] = record
+    if not row.is_row:
+        raise ElrError(
+            f"{row.first['digest']} is a single run; name a second one, or a row with --track "
+            "DATASET/PROTOCOL/DEGRADATION"
+        )
+    runs = _by_seed(row.records)
     folds = sorted(max(runs.values(), key=len))
     seeds = sorted(seed for seed in runs if sorted(runs[seed]) == folds)
     if len(seeds) < 2:
         raise ElrError(
-            f"'{row.first['plan']['method']}' has one seed with all folds, and nothing to average it with; "
-            "name two rows, or a row with several seeds"
+            f"'{row.first['plan']['method']}' has no two seeds with the same folds, so there is nothing to average; "
+            "name two rows, or run another seed"
         )
-    for seed in seeds[1:]:
-        for fold in folds:
-            pair(runs[seeds[0]][fold], runs[seed][fold])
-    members = tuple(tuple(runs[seed][fold] for seed in seeds) for fold in folds)
-    return Groups(tuple(f"seed {seed}" for seed in seeds), (), (members,))
+    members = (tuple(tuple(runs[seed][fold] for seed in seeds) for fold in folds),)
+    return Groups(tuple(f"seed {seed}" for seed in seeds), (), _checked(members))
+
+
+def _by_seed(records: Sequence[RunRecord]) -> Mapping[int, Mapping[str, RunRecord]]:
+    """Return the records by seed and fold."""
+    runs: dict[int, dict[str, RunRecord]] = {}
+    for record in records:
+        runs.setdefault(record["plan"]["seed"], {})[record["plan"]["fold"]] = record
+    return runs
+
+
+def _checked(members: Members) -> Members:
+    """Return `members`. ElrError if those that are averaged were not scored on the same clips."""
+    for row in members:
+        for first, *others in row:
+            for other in others:
+                pair(first, other)
+    return members

@@ -50,7 +50,7 @@ def front_picture(block: Block, title: str) -> bytes:
         parts.append(circle(across, y(point["score"]), colour))
         parts.append(text(across + 7, y(point["score"]) - 5, str(point["number"]), bold=True))
         name = f"{point['number']}  {point['score']:.1f}  {point['name'].rpartition(', ')[0]}"
-        name = name if len(name) <= NAME else name[: NAME - 1] + "…"
+        name = name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
         parts.append(text(WIDTH - RIGHT + 12, TOP + 10 + ROW * rank, name, colour=colour))
     height = max(HEIGHT, TOP + 20 + ROW * len(points))
     return picture(WIDTH, height, parts)

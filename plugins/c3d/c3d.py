@@ -46,7 +46,7 @@ class C3d(nn.Module):
         self.fc8 = nn.Linear(self.num_features, classes)
         self.dropout = nn.Dropout(dropout)
         self._initialise()
-        # Maps get the weights' memory format. A CPU step takes 0.8 of the time in fp32 and 0.6 in bf16.
+        # Maps get the weights' memory format. A CPU step at 112x112 takes 0.9 of the time in fp32.
         self.to(memory_format=torch.channels_last_3d)
 
     def _initialise(self) -> None:

@@ -52,7 +52,7 @@ def command(runs: tuple[str, ...], track: str | None, scale: bool, folder: Path,
     from elrbench_plugins.commands.fuse.scaled import fuse_scaled
 
     selected = [select_runs(text, folder, track) for text in runs]
-    owners = {record["digest"]: runs for runs in selected for record in runs.records}
+    owners = {record["digest"]: part for part in selected for record in part.records}
     kept: dict[str, Predictions] = {}
 
     def read(record: RunRecord) -> Predictions:

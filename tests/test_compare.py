@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_records import make_record, put, put_scored
+from run_records import bits, make_record, put, put_scored
 
 from benchmark_core.cli import main
 from benchmark_core.records.record import read_record
@@ -280,6 +280,22 @@ def test_several_labels_without_decisions_or_predictions(tmp_path: Path, call: C
     path.with_name(file).unlink()
     line = refused(call(path, path))
     assert file in line and "run its plan again" in line
+
+
+def test_a_track_ranked_by_top5_compares_top1_and_says_so(tmp_path: Path, call: Call) -> None:
+    hits = (bits(*range(15)), bits(*range(10)))
+    paths = put(
+        tmp_path,
+        *(
+            make_record(right, method=name, more={"primary": "top5"})
+            for name, right in zip(("ours", "plain"), hits, strict=True)
+        ),
+    )
+    found = told(call(*paths, "--json"))
+    # top5 is 1.0 in both; 15 and 10 of 20 clips have the right class first
+    assert found["metric"] == "top1" and found["difference"]["value"] == pytest.approx(0.25)
+    assert (found["a"]["score"], found["b"]["score"]) == (0.75, 0.5)
+    assert "ours   top1 75.00 %" in call(*paths)[1]
 
 
 def test_many_classes_show_both_ends_and_the_significant_ones(tmp_path: Path, call: Call) -> None:

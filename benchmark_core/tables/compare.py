@@ -1,7 +1,7 @@
 """Compare two methods on the same test clips: paired difference with its interval, and McNemar's test per seed.
 
-Single-label: difference of accuracies, from the per-clip hits in the records. Multi-label: difference of the primary
-F1, from the decisions in the records or from the predictions files next to them, without McNemar's test.
+Single-label: difference of top-1 accuracies, from the per-clip hits in the records. Multi-label: difference of the
+primary F1, from the decisions in the records or from the predictions files next to them, without McNemar's test.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Comparison:
         difference: difference with its 95 % interval; `difference.n` counts the clips of all folds.
         seeds: seeds that both have.
         p: McNemar's exact p per seed, because seeds share their clips. Empty for multi-label.
-        metric: primary score.
+        metric: score that is compared: top1, or the primary F1 if multi-label.
         only_right: per seed, the number of clips that only a, and only b, has right. Empty for multi-label.
         smallest: smallest difference that a test at 5 % detects on these clips with power 80 %; None if no difference
             can be that large.
@@ -174,7 +174,6 @@ def _accuracies(pairing: Pairing, read_decisions: ReadDecisions) -> Comparison:
         difference=paired_bootstrap(left, right, sizes if equal_weights else ()),
         seeds=pairing.seeds,
         p=tuple(mcnemar(one, other) for one, other in zip(left, right, strict=True)),
-        metric=a["primary"],
         only_right=tuple(
             (int(np.sum(one & ~other)), int(np.sum(other & ~one))) for one, other in zip(left, right, strict=True)
         ),

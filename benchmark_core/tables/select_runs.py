@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from benchmark_core.records.clip_results import clip_list
 from benchmark_core.records.fields import RunRecord
 from benchmark_core.records.files import RECORDS, run_files
 from benchmark_core.records.record import find_record, read_record
-from benchmark_core.records.stored import stored_predictions
-from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.tables.rows import TableRow, group_rows
 
 _DIGEST = re.compile(r"[0-9a-f]{4,16}")
@@ -159,11 +156,3 @@ def _not_found(text: str, leaderboards: Path, track: str | None) -> ElrError:
         f"'{text}' is not a record file, run folder or digest of a published run; methods need "
         "--track DATASET/PROTOCOL/DEGRADATION"
     )
-
-
-def predictions_of(selected: SelectedRuns, record: RunRecord) -> Predictions | None:
-    """Return the predictions next to a record; None if there are none. ElrError if they are not what was scored."""
-    folder = selected.folders[record["digest"]]
-    if not os.path.isfile(folder / Path(record["predictions"]["file"]).name):  # also if the name is too long
-        return None
-    return stored_predictions(record, folder)

@@ -11,9 +11,6 @@ from benchmark_core.cli.console import columns, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 
 if TYPE_CHECKING:
-    from benchmark_core.records.fields import RunRecord
-    from benchmark_core.scoring.f1 import Decisions
-    from benchmark_core.scoring.predictions import Predictions
     from benchmark_core.tables.compare import Comparison, Pairing
     from benchmark_core.tables.select_runs import SelectedRuns
     from elrbench_plugins.commands.compare.class_differences import ClassDifference
@@ -45,6 +42,7 @@ def command(a: str, b: str, track: str | None, across_degradations: bool, folder
     """
     from benchmark_core.tables.compare import compare_pairs, pair, pair_groups
     from benchmark_core.tables.select_runs import select_runs
+    from benchmark_core.tables.selected_predictions import SelectedPredictions
     from elrbench_plugins.commands.compare.class_differences import class_differences
 
     selected = select_runs(a, folder, track), select_runs(b, folder, track)
@@ -52,44 +50,14 @@ def command(a: str, b: str, track: str | None, across_degradations: bool, folder
     rows = one.is_row or other.is_row
     across = {"across_degradations": across_degradations}
     pairing = pair_groups(one.records, other.records, **across) if rows else pair(one.first, other.first, **across)
-    stored = _Predictions(selected)
+    stored = SelectedPredictions(selected)
     comparison = compare_pairs(pairing, stored.decisions)
-    classes = class_differences(pairing, stored.predictions, stored.decisions)
+    classes = class_differences(pairing, stored.find, stored.decisions)
     payload = _payload(selected, pairing, comparison, classes)
     if as_json:
         print_json(payload)
     else:
         click.echo(_text(payload))
-
-
-class _Predictions:
-    """Predictions of the selected runs. Each file is read once."""
-
-    def __init__(self, selected: tuple[SelectedRuns, SelectedRuns]) -> None:
-        self.selected = {id(record): runs for runs in selected for record in runs.records}
-        self.read: dict[int, Predictions | None] = {}
-
-    def predictions(self, record: RunRecord) -> Predictions | None:
-        from benchmark_core.tables.select_runs import predictions_of
-
-        if id(record) not in self.read:
-            self.read[id(record)] = predictions_of(self.selected[id(record)], record)
-        return self.read[id(record)]
-
-    def decisions(self, record: RunRecord) -> Decisions:
-        from benchmark_core.errors import ElrError
-        from benchmark_core.records.clip_results import clip_decisions
-        from benchmark_core.records.stored import decisions_for
-
-        if "decisions" in record:
-            return clip_decisions(record)
-        found = self.predictions(record)
-        if found is None:
-            raise ElrError(
-                f"{record['digest']} has no per-clip decisions, and {record['predictions']['file']} is not next to it; "
-                "put the file there, or run its plan again"
-            )
-        return decisions_for(found, record["primary"])
 
 
 def _payload(
@@ -107,8 +75,8 @@ def _payload(
         for seed, (only_a, only_b), p in zip(comparison.seeds, comparison.only_right, comparison.p, strict=False)
     ]
     return {
-        "a": _runs(pairing, 0),
-        "b": _runs(pairing, 1),
+        "a": _runs(pairing, 0, comparison.metric),
+        "b": _runs(pairing, 1, comparison.metric),
         "differ": _plan_differences(selected),
         "metric": comparison.metric,
         "n": difference.n,
@@ -140,11 +108,10 @@ def _payload(
     }
 
 
-def _runs(pairing: Pairing, side: int) -> dict[str, Any]:
+def _runs(pairing: Pairing, side: int, metric: str) -> dict[str, Any]:
     """Return method, score, seeds and digests of the compared runs. side: 0 for A, 1 for B."""
     runs = [pair[side] for row in pairing.runs for pair in row]
     seeds = list(dict.fromkeys(run["plan"]["seed"] for run in runs))
-    metric = runs[0]["primary"]
     scores = [
         sum(share * pair[side]["scores"][metric]["value"] for share, pair in zip(pairing.shares, row, strict=True))
         for row in pairing.runs

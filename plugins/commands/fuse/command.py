@@ -11,8 +11,6 @@ from benchmark_core.cli.console import columns, print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 
 if TYPE_CHECKING:
-    from benchmark_core.records.fields import RunRecord
-    from benchmark_core.scoring.predictions import Predictions
     from elrbench_plugins.commands.fuse.fused import Fused
     from elrbench_plugins.commands.fuse.groups import Groups
 
@@ -44,31 +42,18 @@ def command(runs: tuple[str, ...], track: str | None, scale: bool, folder: Path,
 
     Choose the parts before you look at test scores: the best of many combinations scores too high by chance.
     """
-    from benchmark_core.errors import ElrError
     from benchmark_core.scoring.fusion import fuse
-    from benchmark_core.tables.select_runs import predictions_of, select_runs
+    from benchmark_core.tables.select_runs import select_runs
+    from benchmark_core.tables.selected_predictions import SelectedPredictions
     from elrbench_plugins.commands.fuse.fused import fused
     from elrbench_plugins.commands.fuse.groups import groups_of
     from elrbench_plugins.commands.fuse.scaled import fuse_scaled
 
     selected = [select_runs(text, folder, track) for text in runs]
-    owners = {record["digest"]: part for part in selected for record in part.records}
-    kept: dict[str, Predictions] = {}
-
-    def read(record: RunRecord) -> Predictions:
-        digest = record["digest"]
-        if digest not in kept:
-            found = predictions_of(owners[digest], record)
-            if found is None:
-                raise ElrError(
-                    f"{record['predictions']['file']} is not next to the record of {digest}; "
-                    "put the file there, or run its plan again"
-                )
-            kept[digest] = found
-        return kept[digest]
-
     groups = groups_of(selected)
-    payload = _payload(groups, fused(groups, read, fuse_scaled if scale else fuse)) | {"scaled": scale}
+    payload = _payload(groups, fused(groups, SelectedPredictions(selected), fuse_scaled if scale else fuse)) | {
+        "scaled": scale
+    }
     if as_json:
         print_json(payload)
     else:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import cast
 
 from benchmark_core.errors import ElrError
-from benchmark_core.records.clip_results import clip_decisions
 from benchmark_core.records.fields import RunRecord
-from benchmark_core.records.stored import decisions_for
-from benchmark_core.scoring.f1 import THRESHOLDS, Decisions
+from benchmark_core.scoring.f1 import THRESHOLDS
 from benchmark_core.scoring.fusion import fuse
 from benchmark_core.scoring.predictions import Predictions
 from benchmark_core.scoring.statistics import Difference
 from benchmark_core.tables.compare import Pairing, compare_pairs
+from benchmark_core.tables.selected_predictions import SelectedPredictions
 from elrbench_plugins.commands.fuse.groups import Groups
 
-Read = Callable[[RunRecord], Predictions]
 Average = Callable[[Sequence[Predictions]], Predictions]
 
 
@@ -42,12 +40,12 @@ class Fused:
     parts: tuple[Part, ...]
 
 
-def fused(groups: Groups, read: Read, average: Average = fuse) -> Fused:
+def fused(groups: Groups, stored: SelectedPredictions, average: Average = fuse) -> Fused:
     """Return scores and paired differences of the mean.
 
     Args:
         groups: runs to average.
-        read: returns the predictions of a run.
+        stored: predictions of these runs.
         average: returns the mean of several predictions of the same clips. Default: of probabilities.
 
     Raises:
@@ -59,10 +57,7 @@ def fused(groups: Groups, read: Read, average: Average = fuse) -> Fused:
             f"runs scored by {metric} cannot be fused, because it has no result per clip; "
             "choose a track scored by top1 or an F1"
         )
-    rows = [[_mean_of(members, read, average) for members in row] for row in groups.members]
-
-    def decisions(record: RunRecord) -> Decisions:
-        return clip_decisions(record) if "decisions" in record else decisions_for(read(record), record["primary"])
+    rows = [[_mean_of(members, stored, average) for members in row] for row in groups.members]
 
     def paired(part: int) -> Pairing:
         runs = (
@@ -78,14 +73,16 @@ def fused(groups: Groups, read: Read, average: Average = fuse) -> Fused:
         own = [[one for _, one in row] for row in pairing.runs]
         scores = _scores(own, pairing.shares, metric)
         digests = tuple(one["digest"] for row in own for one in row)
-        parts.append(Part(name, digests, sum(scores) / len(scores), compare_pairs(pairing, decisions).difference))
+        parts.append(
+            Part(name, digests, sum(scores) / len(scores), compare_pairs(pairing, stored.decisions).difference)
+        )
     return Fused(metric, _scores(rows, first.shares, metric), len(first.sizes), sum(first.sizes), tuple(parts))
 
 
-def _mean_of(members: Sequence[RunRecord], read: Read, average: Average) -> RunRecord:
+def _mean_of(members: Sequence[RunRecord], stored: SelectedPredictions, average: Average) -> RunRecord:
     """Return a record with the scores of the mean. It exists only to be compared."""
     first = members[0]
-    scored = average([read(member) for member in members]).scored(first["primary"])
+    scored = average([stored.read(member) for member in members]).scored(first["primary"])
     own = {key: value for key, value in first.items() if key != "decisions"}
     return cast(RunRecord, own | scored.to_json(first["primary"]))
 

@@ -99,11 +99,12 @@ def command(
     from benchmark_core.catalog import load_catalog
     from benchmark_core.plans.planfile import fields_of
     from benchmark_core.provenance import refuse_absent
-    from benchmark_core.tables.select_runs import predictions_of, select_runs
+    from benchmark_core.tables.select_runs import select_runs
+    from benchmark_core.tables.selected_predictions import SelectedPredictions
 
     selected = select_runs(record, folder)
     old = selected.first
-    before = predictions_of(selected, old)
+    before = SelectedPredictions([selected]).find(old)
     given = {
         "backbone": backbone,
         "weights": weights,

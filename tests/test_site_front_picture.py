@@ -55,6 +55,19 @@ def test_a_long_name_ends_with_an_ellipsis_within_the_margin() -> None:
     assert name == "1  40.0  kd (teacher: efficientnet-lite0 96x128 imagenet 4…" and len(name) <= 60
 
 
+def test_numbers_of_close_points_do_not_cover_each_other() -> None:
+    picture = drawn(*(point(10 + rank, 0.22, 45.0 - rank / 3) for rank in range(6)), point(30, 5.0, 20.0), front=[10])
+    numbers = [
+        text for text in picture.findall(f"{SVG}text") if (text.text or "").isdigit() and text.get("font-weight")
+    ]
+    places = [(float(text.get("x", "")), float(text.get("y", ""))) for text in numbers]
+    assert len(places) == 7
+    for place, (x, y) in enumerate(places):
+        assert all(abs(x - left) >= 14 or abs(y - base) >= 10 for left, base in places[:place])
+    dots = [(float(dot.get("cx", "")), float(dot.get("cy", ""))) for dot in picture.findall(f"{SVG}circle")]
+    assert all(abs(x - left) <= 60 and abs(y - base) <= 15 for (x, y), (left, base) in zip(dots, places, strict=True))
+
+
 @pytest.mark.parametrize("track", ["tracks/jhmdb/hmdb51-split1/average-12x16"])
 def test_the_site_holds_a_picture_of_each_track_with_costs(track: str) -> None:
     site = build_site(Path(__file__).parents[1] / "leaderboards")

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from elrbench_plugins.commands.site.blocks import Block
-from elrbench_plugins.pages.svg import circle, line, picture, steps, text
+from elrbench_plugins.pages.svg import CHARACTER, circle, line, picture, steps, text
 
 WIDTH, HEIGHT = 950, 480
 LEFT, RIGHT, TOP, BOTTOM = 56, 350, 34, 46  # margins in pixels; names stand in the right margin
 ROW = 15  # pixels from one name to the next
+LABEL_HEIGHT = 10  # pixels of a point's number
+GAP = 7  # pixels from a point to its number
 NAME = 60  # characters of a name that fit into the right margin
 COLOURS = {"ranked": "#1f5fa8", "lower bound": "#9a5b00", "oracle": "#6b6b6b"}
 
@@ -44,16 +46,44 @@ def front_picture(block: Block, title: str) -> bytes:
         corner = (x(other["macs"]), y(one["score"]))
         parts += [line((x(one["macs"]), y(one["score"])), corner, "#1f5fa8", 1.5)]
         parts += [line(corner, (x(other["macs"]), y(other["score"])), "#1f5fa8", 1.5)]
+    numbers = _Labels()
     for rank, point in enumerate(points):
         across, colour = x(point["macs"]), COLOURS[point["part"]]
         parts.append(line((across, y(point["low"])), (across, y(point["high"])), colour, opacity=0.35))
         parts.append(circle(across, y(point["score"]), colour))
-        parts.append(text(across + 7, y(point["score"]) - 5, str(point["number"]), bold=True))
+        left, base = numbers.place(across, y(point["score"]), str(point["number"]))
+        parts.append(text(left, base, str(point["number"]), bold=True))
         name = f"{point['number']}  {point['score']:.1f}  {point['name'].rpartition(', ')[0]}"
         name = name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
         parts.append(text(WIDTH - RIGHT + 12, TOP + 10 + ROW * rank, name, colour=colour))
     height = max(HEIGHT, TOP + 20 + ROW * len(points))
     return picture(WIDTH, height, parts)
+
+
+class _Labels:
+    """Places the numbers of points so that none covers another, as far as there is room next to its point."""
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[float, float, float]] = []  # left, right and base of each label
+
+    def place(self, across: float, height: float, label: str) -> tuple[float, float]:
+        """Return left and base of the label of a point: right of it, left of it, or farther away. In pixels."""
+        width = CHARACTER * len(label)
+        spots = [
+            (left, height + down)
+            for gap in (GAP, GAP + 2 * CHARACTER + 3, GAP + 4 * CHARACTER + 6)
+            for down in (-5, 9)
+            for left in (across + gap, across - gap - width)
+        ]
+        left, base = next((spot for spot in spots if self._free(*spot, width)), spots[0])
+        self._taken.append((left, left + width, base))
+        return left, base
+
+    def _free(self, left: float, base: float, width: float) -> bool:
+        return all(
+            left >= end or left + width <= begin or abs(base - other) >= LABEL_HEIGHT
+            for begin, end, other in self._taken
+        )
 
 
 def _decades(low: float, high: float) -> Sequence[float]:

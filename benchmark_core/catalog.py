@@ -266,12 +266,13 @@ def _in_file(spec: S, module: Any) -> S:
 
 
 def _clash(kind: str, name: str, one: Owner, other: Owner) -> ElrError:
-    """The error for two plugins that offer one name. It advises to remove the one that is not built in."""
-    guest = one if other.distribution == GROUP else other
-    drop = (
-        "remove --plugin"
-        if guest.version == ""
-        else f"uninstall {guest.distribution} or set ELRBENCH_BLOCK={guest.plugin}"
+    """The error for two plugins that offer one name. It advises to remove one that is not built in."""
+    drop = " or ".join(
+        f"uninstall {owner.distribution} or set ELRBENCH_BLOCK={owner.plugin}"
+        if owner.version
+        else f"leave out {owner.plugin if owner.distribution == '--plugin' else owner.distribution}"
+        for owner in (one, other)
+        if owner.distribution != GROUP
     )
     first, second = sorted((one, other), key=lambda owner: owner.plugin)
     return ElrError(f"{kind} '{name}' is offered by two plugins: {first} and {second}; {drop}")

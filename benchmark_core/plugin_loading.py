@@ -115,7 +115,7 @@ def _named(text: str) -> tuple[Owner, ModuleType]:
     path = Path(text)
     in_file = path.suffix == ".py"
     if in_file and not os.path.exists(path):
-        raise ElrError(f"--plugin {text}: the file does not exist")
+        raise ElrError(f"plugin {text}: the file does not exist")
     content = read_regular(path) if in_file else b""
     try:
         if not in_file:
@@ -130,7 +130,7 @@ def _named(text: str) -> tuple[Owner, ModuleType]:
         spec.loader.exec_module(module)
         return Owner(path.stem, path.name, "", digest), module
     except (Exception, SystemExit) as error:
-        raise ElrError(f"--plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ElrError(f"plugin {text} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _register(manager: pluggy.PluginManager, owner: Owner, module: ModuleType) -> None:

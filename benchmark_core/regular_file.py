@@ -16,7 +16,7 @@ def read_regular(path: Path, limit: float = float("inf")) -> bytes:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a device")
-            raise ElrError(f"{path} is {kind}, not a regular file; pass a regular file or move it away")
+            raise ElrError(f"{path} is {kind}, not a file; pass the path of a file")
         if found.st_size > limit:
             raise ElrError(f"{path} has {found.st_size:,} bytes; the limit is {limit:,}; pass a smaller file")
         return path.read_bytes()

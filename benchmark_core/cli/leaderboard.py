@@ -38,12 +38,13 @@ def command(ctx: click.Context, check: bool, folder: Path, as_json: bool) -> Non
         else:
             click.echo("\n".join(stale) or f"{folder}: all tables are up to date")
         ctx.exit(1 if stale else 0)
-    changed = [str(path) for path in write_tables(folder, tables)]
+    changed = write_tables(folder, tables)
     if as_json:
-        print_json({"changed": changed, "left_out": list(tables.problems)})
+        print_json({"changed": list(map(str, changed)), "left_out": list(tables.problems)})
     else:
-        click.echo("\n".join(changed) or f"{folder}: all tables were up to date")
-        print_not_measured(tables.measured)
+        lines = [str(path) if path in tables.files else f"removed: {path}" for path in changed]
+        click.echo("\n".join(lines) or f"{folder}: all tables were up to date")
+        print_not_measured(tables.measured or bool(tables.problems))
         print_left_out(tables.problems)
     ctx.exit(1 if tables.problems else 0)
 

@@ -15,6 +15,7 @@ from benchmark_core.runs.request import cache_folder, data_root
 
 if TYPE_CHECKING:
     from benchmark_core.catalog import Catalog
+    from benchmark_core.progress import Reporter
     from benchmark_core.records.fields import PlanFields
     from benchmark_core.scoring.predicted import Predicted
     from benchmark_core.specs import DatasetSpec
@@ -130,7 +131,7 @@ def command(
         loaded = load_run(folder, record, catalog, name)
         spec = loaded.components.dataset
         predicted = predict_clips(loaded, part, **asked, device=pick_device(device))
-    written, scores = write(spec, predicted, folder, out)
+    written, scores = write(spec, predicted, folder, out, ConsoleReporter())
     result: dict[str, Any] = {
         "file": str(written),
         "dataset": name,
@@ -176,7 +177,7 @@ def unlabelled_template(catalog: Catalog) -> str:
 
 
 def write(
-    dataset: DatasetSpec, predicted: Predicted, folder: Path, out: Path | None
+    dataset: DatasetSpec, predicted: Predicted, folder: Path, out: Path | None, reporter: Reporter
 ) -> tuple[Path, dict[str, Any] | None]:
     """Write predictions, or a challenge's answer file. Return the file, and the scores if the clips are labelled.
 
@@ -188,12 +189,20 @@ def write(
     ids, targets, logits = predicted.ids, predicted.targets, predicted.logits
     if targets is None and dataset.answer is not None:
         text = dataset.returned("answer", dataset.load(dataset.answer)(ids, logits), str)
-        return write_whole(out or folder / ANSWER, text.encode()), None
+        path = out or folder / ANSWER
+        _say_if_replaced(path, reporter)
+        return write_whole(path, text.encode()), None
     path = out or folder / TABLE
+    _say_if_replaced(path, reporter)
     write_predictions(path, ids, targets, logits, dataset.classes, labels_of(dataset, predicted))
     if targets is None:
         return path, None
     return path, as_written(ids, targets, logits, dataset.classes).scored(dataset.metric).to_json()["scores"]
+
+
+def _say_if_replaced(path: Path, reporter: Reporter) -> None:
+    if path.exists():
+        reporter.say(f"replacing {path}; --out FILE writes to another file")
 
 
 def labels_of(dataset: DatasetSpec, predicted: Predicted) -> Mapping[str, Sequence[str]]:

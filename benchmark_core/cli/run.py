@@ -148,6 +148,7 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 
 def summary(record: Mapping[str, Any], folder: Path, published: list[str]) -> str:
     """Return the scores of a run and its folder as text."""
+    from benchmark_core.counted import counted
     from benchmark_core.records.record import printed_scores
 
     rows = []
@@ -159,7 +160,9 @@ def summary(record: Mapping[str, Any], folder: Path, published: list[str]) -> st
     lines = [f"{plan['method']}{seen} on {plan['dataset']}, budget {plan['budget']}"]
     lines.append(columns(rows, "  "))
     if record["clips"]["bad"]:
-        lines.append(f"  {len(record['clips']['bad'])} clips could not be read; the record lists them")
+        lines.append(f"  {counted(len(record['clips']['bad']), 'clip')} could not be read; the record lists them")
+    if folder.name != record["digest"]:
+        lines.append(f"digest: {record['digest']}")
     lines.append(f"run folder: {folder}")
     lines += [f"published: {path}" for path in published]
     return "\n".join(lines)

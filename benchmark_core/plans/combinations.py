@@ -36,7 +36,7 @@ RULES: tuple[Rule, ...] = (
         "2d-needs-one-frame",
         lambda plan, components: components.backbone.dims == 2 and Sampling.parse(plan.sampling).t != 1,
         "backbone '{plan.backbone}' is 2D and takes one frame per interval, but sampling is {plan.sampling}; "
-        "use e.g. --sampling 4x1",
+        "use e.g. --sampling 4x1, or a 3D --backbone",
     ),
     Rule(
         "stages-needed",
@@ -85,7 +85,7 @@ RULES: tuple[Rule, ...] = (
             not in (("clip",) if ClipViews.parse(plan.test_views).crops > 1 else ("clip", "intervals"))
         ),
         "test views {plan.test_views} do not fit sampling {plan.sampling}: crops in time need clip-T, and mirror needs "
-        "clip-T or KxT; use e.g. --sampling clip-16",
+        "clip-T or KxT; use e.g. --sampling clip-16, with a 3D --backbone",
     ),
     Rule(
         "too-small",

@@ -172,12 +172,12 @@ class Plan:
         return digest_of(self.to_json())
 
 
-def read_size(flag: str, text: str, *, smallest: int = 1) -> tuple[int, int]:
-    """Parse "HxW" to (rows, columns). ElrError if it is another form or a side is below `smallest`."""
+def read_size(flag: str, text: str, *, smallest: int = 1, example: str = "96x128") -> tuple[int, int]:
+    """Parse "HxW" to (rows, columns). ElrError, with `example`, if it is another form or a side is below `smallest`."""
     found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if not found or min(int(found[1]), int(found[2])) < smallest:
         bounds = "in pixels" if smallest == 1 else f"with sides of {smallest} to 9999"
-        raise ElrError(f"{flag} {text} is not HxW {bounds}, e.g. 96x128")
+        raise ElrError(f"{flag} {text} is not HxW {bounds}, e.g. {example}")
     return int(found[1]), int(found[2])
 
 

@@ -74,7 +74,7 @@ def read_with_checksum(path: Path, kind: str, hint: Any) -> dict[str, Any]:
     record = read_json(path)
     try:
         if not isinstance(record, dict) or record.get("kind") != kind:
-            raise ElrError(f"not a {kind} record: its 'kind' is not '{kind}'")
+            raise ElrError(f"not a {kind} record: its 'kind' is not '{kind}'; restore it or remove it")
         schema = record.get("schema")
         if type(schema) is int and schema > SCHEMA:
             raise ElrError(f"it was written by a newer elrbench (schema {schema}, not {SCHEMA}); update elrbench")

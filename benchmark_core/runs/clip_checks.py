@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark_core.clips.store import ClipStore
+from benchmark_core.counted import counted
 from benchmark_core.errors import ElrError
 from benchmark_core.runs.context import RunContext
 from benchmark_core.specs import DatasetSpec
@@ -27,7 +28,8 @@ def check_clips(
     tested = {store.content_key(clip.source): clip.id for clip in test}
     keys = ((clip.id, store.content_key(clip.source)) for clip in train)
     if shared := [f"{name} = {tested[key]}" for name, key in keys if key in tested]:
-        found = f"{len(shared)} training clips are also test clips, by content: {_first(shared)}"
+        also = "is also a test clip" if len(shared) == 1 else "are also test clips"
+        found = f"{counted(len(shared), 'training clip')} {also}, by content: {_first(shared)}"
         if (context.shared_clips or dataset.shared_clips) == "fail":
             raise ElrError(f"{dataset.name}: {found}; remove them from one part, or pass --shared-clips warn")
         context.reporter.warn(found)

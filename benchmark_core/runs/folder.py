@@ -27,7 +27,8 @@ def find_run(text: str, runs: Path = RUNS) -> Path:
         return path
     if not _DIGEST.fullmatch(text):
         raise ElrError(
-            f"'{text}' is neither a run folder nor a digest of 4 to 16 hex digits; 'elrbench run' prints both"
+            f"'{text}' is neither the folder of a finished run nor a digest of 4 to 16 hex digits; 'elrbench run' "
+            "prints both. To continue an interrupted run, repeat its command"
         )
     records = sorted(runs.glob("*/*.json"), key=lambda record: record.parent.name in record.name)  # own folder last
     named = {digest: record.parent for record in records if (digest := _digest_of(record))}

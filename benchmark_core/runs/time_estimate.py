@@ -203,6 +203,11 @@ def report_time_estimate(
     total = sum(stages.values())
     parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in stages.items())
     unless = "" if asked.get("inputs") else "; stages in the cache take no time"
+    if not total and not unless:
+        reporter.say(
+            "there is nothing to train: every stage is in the cache" if stages else "there is nothing to train"
+        )
+        return
     reporter.say(f"training will take about {duration(total)} on this machine ({parts}{unless})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)
     if total > HOUR and shorter in components.method.budgets:

@@ -42,7 +42,7 @@ class SelectedRuns:
         return self.records[0]
 
 
-def select_runs(text: str, leaderboards: Path, track: str | None = None) -> SelectedRuns:
+def select_runs(text: str, leaderboards: Path, track: str | None = None, *, rows: bool = True) -> SelectedRuns:
     """Return the runs that `text` names.
 
     Args:
@@ -50,6 +50,7 @@ def select_runs(text: str, leaderboards: Path, track: str | None = None) -> Sele
             METHOD[@DIGEST]. The digest of any run of a row selects that row.
         leaderboards: folder of published records.
         track: DATASET/PROTOCOL/DEGRADATION of the table that holds the method.
+        rows: whether the command takes rows of a track, for the message of the error.
 
     Raises:
         ElrError: if nothing has that name, or several rows have it; the message lists the candidates.
@@ -65,7 +66,7 @@ def select_runs(text: str, leaderboards: Path, track: str | None = None) -> Sele
     if path.is_dir():
         return _run(find_record(path))
     if not _DIGEST.fullmatch(text):
-        raise _not_found(text, leaderboards, track)
+        raise _not_found(text, leaderboards, track, rows)
     return _run(_published(text, leaderboards))
 
 
@@ -148,11 +149,9 @@ def _facts(row: TableRow) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
 
 
-def _not_found(text: str, leaderboards: Path, track: str | None) -> ElrError:
+def _not_found(text: str, leaderboards: Path, track: str | None, rows: bool) -> ElrError:
     if track is not None:
         methods = {record["plan"]["method"] for record in _of_track(leaderboards, track).values()}
         return unknown(f"method in {track}", text, sorted(methods))
-    return ElrError(
-        f"'{text}' is not a record file, run folder or digest of a published run; methods need "
-        "--track DATASET/PROTOCOL/DEGRADATION"
-    )
+    hint = "; methods need --track DATASET/PROTOCOL/DEGRADATION" if rows else ""
+    return ElrError(f"'{text}' is not a record file, run folder or digest of a published run{hint}")

@@ -24,10 +24,10 @@ def pick_device(asked: str | None = None) -> torch.device:
     """
     if asked is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if asked.partition(":")[0] not in USABLE:
+        raise ElrError(f"device '{asked}' is not one of {', '.join(USABLE)}; a number selects one of several: cuda:1")
     try:
         device = torch.device(asked)
-        if device.type not in USABLE:
-            raise ElrError(f"device '{asked}' cannot train; use one of {', '.join(USABLE)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ElrError(f"device '{asked}' cannot be used: {str(error).splitlines()[0]}; try --device cpu") from error

@@ -102,7 +102,7 @@ def command(
     from benchmark_core.tables.select_runs import select_runs
     from benchmark_core.tables.selected_predictions import SelectedPredictions
 
-    selected = select_runs(record, folder)
+    selected = select_runs(record, folder, rows=False)
     old = selected.first
     before = SelectedPredictions([selected]).find(old)
     given = {

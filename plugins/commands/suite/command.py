@@ -160,7 +160,7 @@ def _estimates(planned: PlannedSuite, root: Path) -> Mapping[str, Any]:
 
     estimator, reporter = Estimator(planned.catalog), ConsoleReporter(quiet=len(absent) < 4)
     unwritten: RunFailed | None = None
-    with reporter.steps("counting", len(absent)) as advance:
+    with reporter.steps("counting", len(absent), "rows") as advance:
         for name in absent:
             found[name] = estimate = estimator.of(*rows[name])
             try:

@@ -35,7 +35,7 @@ def suite_schema() -> dict[str, Any]:
         "suite": {**TEXT, "description": "Name of the suite, equal to the file's."},
         "title": TEXT,
         "about": {**TEXTS, "description": "Remarks, such as choices that the paper does not specify."},
-        "seeds": {**SEEDS, "description": "Seeds of rows that have none of their own. Default: 0."},
+        "seeds": {**SEEDS["anyOf"][1], "description": "Seeds of rows that have none of their own. Default: 0."},
         "common": {**_mapping({**_plan_fields(), "set": SETTINGS}), "description": "Fields of every row."},
         "rows": {"type": "array", "items": _row(), "minItems": 1},
         "matrix": {**_matrix(), "description": "Fields with lists of values; each combination is a row."},

@@ -174,7 +174,8 @@ def _engine(
     """Return what the options ask for; None if plans run in this process. ElrError if they do not go together."""
     for flag, given in (("--threads", threads), ("--slurm", slurm), ("--ray", ray)):
         if given and jobs is None and on is None:
-            raise ElrError(f"{flag} has no effect without --jobs or --on; add --jobs N")
+            needed = "add --jobs N" if flag == "--threads" else f"add --on {flag.removeprefix('--')}"
+            raise ElrError(f"{flag} has no effect without --jobs or --on; {needed}")
     if jobs is None and on is None:
         return None
     from elrbench_plugins.commands.suite.cluster.executor import EngineRequest, read_pairs

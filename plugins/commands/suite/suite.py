@@ -91,7 +91,7 @@ def read_suite(plain: object, where: str, name: str) -> Suite:
     common = plain.get("common", {})
     if not isinstance(common, Mapping):
         raise ElrError(f"{where}: 'common' is {common!r}, not a mapping such as {{dataset: puppets}}")
-    seeds = _seeds(plain.get("seeds", [0]), f"{where}: 'seeds'")
+    seeds = _seeds(_listed_seeds(plain, where), f"{where}: 'seeds'")
     if "rows" in plain:
         rows = _listed(plain["rows"], common, where)
     else:
@@ -192,6 +192,14 @@ def _unique(rows: list[SuiteRow], where: str) -> tuple[SuiteRow, ...]:
         if not row.run and not row.figures:
             raise ElrError(f"{where}, row {row.name}: 'run: none' needs a printed figure, but the row has none")
     return tuple(rows)
+
+
+def _listed_seeds(plain: Mapping[str, Any], where: str) -> object:
+    """Return the value of 'seeds'. ElrError for a number, which may be meant as the number of seeds."""
+    seeds = plain.get("seeds", [0])
+    if isinstance(seeds, int):
+        raise ElrError(f"{where}: 'seeds' is {seeds!r}, not a list; write e.g. seeds: [0, 1, 2]")
+    return seeds
 
 
 def _seeds(plain: object, where: str) -> tuple[int, ...]:

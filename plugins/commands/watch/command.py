@@ -108,7 +108,7 @@ def command(
 
     frames = open_source(source, raw=raw, thermal=thermal, coldest=coldest, hottest=hottest, rate=rate)
     model = open_model(path, device=device, plugins=plugins)
-    size = read_size("--degrade", degrade) if degrade else None
+    size = read_size("--degrade", degrade, example="12x16") if degrade else None
     if model.low is None and size is None:
         raise ElrError(f"{path} takes frames of any size; pass --degrade HxW with the size of its training clips")
     low = model.low or size

@@ -17,7 +17,7 @@ from filelock import FileLock
 from listening import Listening
 from safetensors.torch import load_file, save_file
 from shared_models import tree
-from test_cache import flip, go, matched, stop_after
+from stopped_cache import flip, go, matched, stop_after
 
 from benchmark_core.catalog import Catalog
 from benchmark_core.cli import main

@@ -117,6 +117,14 @@ def stopped_cache(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
+@pytest.fixture(scope="session")
+def finished_toy_run(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder, next to its `cache`; tests change copies of it."""
+    from shared_models import toy_run
+
+    return toy_run(toy_catalog, tmp_path_factory.mktemp("finished"))
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
     """A folder for a test that starts commands by `cluster_suites`; all their processes end with the test."""

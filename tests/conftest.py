@@ -107,6 +107,24 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return predictions(folder)
 
 
+@pytest.fixture(scope="session")
+def stopped_cache(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with 18 clips, one finished stage, and one stopped after its first epoch of three; tests copy it."""
+    from stopped_cache import fill
+
+    folder = tmp_path_factory.mktemp("cache")
+    fill(folder, toy_catalog)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_toy_run(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder, next to its `cache`; tests change copies of it."""
+    from shared_models import toy_run
+
+    return toy_run(toy_catalog, tmp_path_factory.mktemp("finished"))
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
     """A folder for a test that starts commands by `cluster_suites`; all their processes end with the test."""

@@ -21,7 +21,7 @@ IN_OTHER_MODULES = {
     "kill_and_resume": "test_kill",
     "latency_repeat": "test_latency_repeat",
     "loss_shares": "test_loss_shares",
-    "processes": "test_processes",
+    "processes": "test_processes_kills",
     "training_memory": "test_training_memory",
     "watch_speed": "test_watch",
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_cli import BUILTINS, built_ins
+from built_ins import BUILTINS, built_ins
 from test_folder import touch
 from videos import film, labelled
 

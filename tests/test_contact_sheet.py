@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 import toy
-from test_cli import built_ins
+from built_ins import built_ins
 from test_folder import touch
 from videos import labelled
 

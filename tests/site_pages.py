@@ -1,4 +1,4 @@
-"""Pages of the site as data: a board, a paper's figures beside it, and the blocks and cells of a page."""
+"""Pages of the site as data: a board, figures of a paper, and the blocks and cells of a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures: a catalog that loads no entry points, so that tests do not depend on what else is installed."""
+"""Fixtures: catalogs that load no entry points, so that tests do not depend on what is installed, and shared runs."""
 
 from __future__ import annotations
 
@@ -123,6 +123,14 @@ def finished_toy_run(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFact
     from shared_models import toy_run
 
     return toy_run(toy_catalog, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def finished_virat_run(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder, next to its `cache` and the `data` that it was trained on; tests change copies of it."""
+    from predicting import finish
+
+    return finish(tmp_path_factory.mktemp("finished"), toy_catalog)
 
 
 @pytest.fixture

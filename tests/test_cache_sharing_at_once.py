@@ -1,4 +1,4 @@
-"""A cache that several processes share at once, and the order in which files are copied so that none is half there."""
+"""A shared cache used by several processes at once, and the order of copies, in which no file is half there."""
 
 from __future__ import annotations
 

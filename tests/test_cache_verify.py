@@ -1,4 +1,4 @@
-"""`elrbench cache verify`: what is broken is named, removed, and made anew by the next run."""
+"""`elrbench cache verify`: what is broken is named and removed, and the next run makes it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`elrbench doctor`: what is installed, and what stands in the way of a run."""
+"""`elrbench doctor`: what is installed, and what would stop a run."""
 
 import json
 

@@ -1,14 +1,12 @@
-"""`elrbench contact-sheet NAME --out FILE.png`: the layout of the sheet and its pixels."""
+"""`elrbench contact-sheet NAME --out FILE.png`: which clips are drawn, their pixels, and the file."""
 
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import re
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +14,21 @@ import numpy as np
 import pytest
 import torch
 import toy
-from built_ins import built_ins
+from contact_sheets import Call, call
 from test_folder import touch
 from videos import labelled
 
-from benchmark_core import catalog as catalog_module
-from benchmark_core.cli import main
-from benchmark_core.errors import ElrError
 from benchmark_core.specs.index import Clip, Drawn, Fold, Index
 from elrbench import Catalog, DatasetSpec, EnhancerSpec, Protocol, hookimpl
-from elrbench_plugins.commands.contact_sheet.drawing import MOST, Block, Layout, draw, drawable
+from elrbench_plugins.commands.contact_sheet.drawing import Layout
 from elrbench_plugins.commands.contact_sheet.sheet import pick
+
+__all__ = ["call"]  # fixtures
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 ROOT = Path(__file__).parents[1]
 TOY = ("--plugin", str(Path(__file__).with_name("toy.py")))
-Call = Callable[..., tuple[int, str, str]]
 Pixels = Any  # int (rows, columns, 3)
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """`call("toy", "--out", "a.png")` -> (exit code, stdout, stderr) of `elrbench contact-sheet`."""
-    monkeypatch.setattr(catalog_module, "load_catalog", built_ins)
-    monkeypatch.delenv("ELRBENCH_DATA", raising=False)
-    monkeypatch.setenv("ELRBENCH_CACHE", str(tmp_path / "cache"))
-
-    def run(*argv: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["contact-sheet", *map(str, argv)])
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return run
 
 
 def drawn(call: Call, path: Path, *argv: object) -> tuple[Pixels, dict[str, Any]]:
@@ -71,81 +51,6 @@ def blocks_of(picture: Pixels, scale: int) -> Pixels:
     small = picture[::scale, ::scale]
     assert (small.repeat(scale, 0).repeat(scale, 1) == picture).all()
     return small
-
-
-# -- where things are
-
-LAYOUT = Layout(blocks=3, columns=2, clips=2, lines=3, frames=2, cell=(10, 20), gutter=30)
-
-
-def test_places_are_these() -> None:
-    """Reckoned by hand: margins 8, a line of text 18, 2 between pictures, 6 between clips, 12 between blocks."""
-    assert LAYOUT.block == (18 + 34 + 6 + 34, 20 + 2 + 20)  # a clip: 10 + 2 + 10 + 2 + 10
-    assert LAYOUT.size == (8 + 18 + 92 + 12 + 92 + 8, 8 + 30 + 42 + 12 + 42 + 8)
-    assert LAYOUT.corner(1) == (26, 8 + 30 + 42 + 12)
-    assert LAYOUT.corner(2) == (26 + 92 + 12, 38)
-    assert LAYOUT.place(0, 0, 0, 0) == (26 + 18, 38)
-    assert LAYOUT.place(2, 1, 2, 1) == (130 + 18 + (34 + 6) + 2 * 12, 38 + 22)
-
-
-def test_a_sheet_is_no_taller_than_wide() -> None:
-    """In one column 26 + 3 * 104 - 12 + 8 = 334 by 88, in two 230 by 142, in three 126 by 196."""
-    assert LAYOUT.no_taller_than_wide().columns == 3
-    tall = Layout(blocks=2, columns=1, clips=9, lines=3, frames=1, cell=(90, 20), gutter=0)
-    assert tall.no_taller_than_wide().columns == 2  # however tall
-
-
-def test_a_sheet_too_large_is_refused_before_anything_is_drawn() -> None:
-    side = int(MOST**0.5)
-    with pytest.raises(ElrError, match=r"a sheet of \d+x\d+ pixels is too large; lower --size"):
-        Layout(blocks=1, columns=1, clips=1, lines=1, frames=1, cell=(side, side), gutter=0)
-
-
-# -- text
-
-
-def sheet_of(name: str, title: str = "t", caption: str = "c") -> Pixels:
-    layout = Layout(blocks=1, columns=1, clips=1, lines=1, frames=1, cell=(8, 90), gutter=20)
-    block = Block(name=name, clips=[[np.zeros((1, 8, 90, 3), np.uint8)]])
-    return np.asarray(Image.open(io.BytesIO(draw(layout, title, [caption], [block])))).astype(int)
-
-
-def test_names_are_drawn_where_the_block_begins() -> None:
-    wave, sit = sheet_of("wave"), sheet_of("sit")
-    there = np.argwhere((wave != sit).any(-1))
-    assert len(there) > 20
-    (top, left), (bottom, right) = there.min(0), there.max(0)
-    assert top >= 26 and bottom < 44 and left >= 28 and right < 28 + 90
-    assert (sheet_of("")[26:44, 28:] == 255).all() and (wave[26:44, 28:] < 60).any()
-
-
-def test_title_and_captions_are_drawn_in_their_places() -> None:
-    for other, rows, columns in (
-        (sheet_of("n", title="x"), slice(0, 26), slice(6, None)),
-        (sheet_of("n", caption="x"), slice(26, None), slice(6, 28)),
-    ):
-        differs = (other != sheet_of("n")).any(-1)
-        assert differs.any() and differs.sum() == differs[rows, columns].sum()
-
-
-def test_a_long_name_is_cut_at_its_block() -> None:
-    long = sheet_of("brush hair and then comb it for a long time")
-    assert (long[26:44, 28 + 90 :] == 255).all()
-    assert (long != sheet_of("brush hair and then comb it for another hour")).any()  # the end is kept
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("<b>a & \"b\"</b>", "<b>a & \"b\"</b>"),
-        ("a\nb\tc", r"a\nb\tc"),
-        ("\u6b69\u304f", r"\u6b69\u304f"),
-        ("\u202eabc", r"\u202eabc"),
-        ("caf\u00e9", r"caf\xe9"),
-    ],
-)  # fmt: skip
-def test_what_the_font_cannot_show_is_escaped(name: str, text: str) -> None:
-    assert drawable(name) == text
 
 
 # -- pixels
@@ -318,6 +223,25 @@ def test_a_broken_clip_is_named_and_another_stands_in(call: Call, tmp_path: Path
     assert not (tmp_path / "b.png").exists()
 
 
+def test_a_dataset_without_training_clips_is_one_line(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def index(root: object, protocol: str, options: object) -> Index:
+        tested = Clip(id="only", source=Drawn(toy.render, json.dumps({"clip": 0, "label": 0})), target=0)
+        return Index(clips=(tested,), folds={"1": Fold(train=(), test=("only",))})
+
+    spec = DatasetSpec(
+        name="untrained", summary="s", classes=("a", "b"), index=index,
+        protocols={"one": Protocol(summary="one fold", folds=("1",))},
+    )  # fmt: skip
+    bringing = plugin(monkeypatch, elr_datasets=[spec])
+    code, _, err = call("untrained", "--out", tmp_path / "a.png", *bringing)
+    assert (code, err) == (
+        2,
+        "elrbench: error: dataset 'untrained' has no training clip in protocol one; raise its options\n",
+    )
+
+
 # -- the file
 
 
@@ -358,78 +282,3 @@ def test_the_readmes_picture_is_what_its_command_draws(call: Call, tmp_path: Pat
     shown = pixels(path)
     assert shown.shape == again.shape and shown.shape[1] <= 840  # a README's width
     assert np.abs(shown - again).mean() < 1
-
-
-# -- mistakes
-
-
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["pupets", "--out", "T/a.png"], "unknown dataset 'pupets'. Did you mean 'puppets'?"),
-        (["jhmdb", "--out", "T/a.png"], "dataset 'jhmdb' needs its files: pass --data DIR"),
-        (["jhmdb", "--out", "T/a.png", "--data", "T/no"], "dataset 'jhmdb': the folder T/no does not exist; "),
-        (["jhmdb", "--out", "T/a.png", "--data", "T/empty"], "dataset 'jhmdb': the folder T/empty is empty; "),
-        (["puppets", "--out", "T/a.png", "--data", "T"], "dataset 'puppets' is drawn by code and reads no folder"),
-        (["puppets", "--out", "T/a.jpg"], "--out T/a.jpg is not a .png file; pass --out FILE.png"),
-        (["puppets", "--out", "T/a"], "--out T/a is not a .png file; pass --out FILE.png"),
-        (["puppets", "--out", "T/folder.png"], "--out T/folder.png is a folder; pass a file name"),
-        (["puppets", "--out", "T/file/a.png"], "the folder T/file cannot be created: T/file is a file; pass another "
-         "folder with --out"),
-        (["puppets", "--out", "/proc/a.png"], "the folder /proc is not writable ("),
-        (["puppets", "--out", "T/a.png", "--cache", "T/file"], "the folder T/file cannot be created: T/file is a "),
-        (["puppets", "--out", "T/a.png", "--size", "big"], "--size big is not HxW with sides of 8 to 9999, e.g. "),
-        (["puppets", "--out", "T/a.png", "--size", "9999x9999"], "a sheet of "),
-        (["puppets", "--out", "T/a.png", "--frames", "0"], "invalid value for '--frames': 0 is not in the range "),
-        (["puppets", "--out", "T/a.png", "--colours", "257"], "invalid value for '--colours': 257 is not in the "),
-        (["puppets", "--out", "T/a.png", "--protocol", "x"], "unknown protocol of dataset 'puppets': 'x'. Known: "),
-        (["puppets", "--out", "T/a.png", "--degradation", "avrage-6x8"], "unknown degradation 'avrage-6x8'. "),
-        (["puppets", "--out", "T/a.png", "--degradation", "native"], "degradation 'native' takes clips as "),
-        (["puppets", "--out", "T/a.png", "--enhancer", "bilnear"], "unknown enhancer 'bilnear'. Did you mean "),
-        (["puppets", "--out", "T/a.png", "--enhancer", "dbpn"], "enhancer 'dbpn' must be trained "),
-        (["tiny-puppets", "--out", "T/a.png", "--enhancer", "nearest"], "dataset 'tiny-puppets' is shown as recorded"),
-        (["videos:T/empty", "--out", "T/a.png"], "dataset 'videos:empty' has no labels"),
-        (["folder", "--out", "T/a.png"], "dataset 'folder' "),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
-def test_a_mistake_is_one_line(call: Call, tmp_path: Path, argv: list[str], message: str) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "file").write_text("")
-    here = [word.replace("T/", f"{tmp_path}/") if word != "T" else str(tmp_path) for word in argv]
-    code, out, err = call(*here)
-    assert (code, out) == (2, "")
-    assert err.startswith("elrbench: error: " + message.replace("T/", f"{tmp_path}/")) and err.count("\n") == 1
-    assert not (tmp_path / "a.png").exists() and not list(tmp_path.rglob("*.clip"))
-
-
-@pytest.mark.parametrize("missing", ["PIL", "PIL.ImageFont"])
-def test_without_pillow_the_extra_is_named(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
-    for name in (missing, "PIL.ImageFont"):
-        monkeypatch.setitem(sys.modules, name, None)
-    code, out, err = call("puppets", "--out", tmp_path / "a.png")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("elrbench: error: ") and "the extra 'report': pip install -e '.[report]'" in err
-    assert not (tmp_path / "a.png").exists()
-
-
-def test_a_dataset_without_training_clips_is_one_line(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def index(root: object, protocol: str, options: object) -> Index:
-        tested = Clip(id="only", source=Drawn(toy.render, json.dumps({"clip": 0, "label": 0})), target=0)
-        return Index(clips=(tested,), folds={"1": Fold(train=(), test=("only",))})
-
-    spec = DatasetSpec(
-        name="untrained", summary="s", classes=("a", "b"), index=index,
-        protocols={"one": Protocol(summary="one fold", folds=("1",))},
-    )  # fmt: skip
-    bringing = plugin(monkeypatch, elr_datasets=[spec])
-    code, _, err = call("untrained", "--out", tmp_path / "a.png", *bringing)
-    assert (code, err) == (
-        2,
-        "elrbench: error: dataset 'untrained' has no training clip in protocol one; raise its options\n",
-    )

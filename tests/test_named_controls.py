@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from broken_plugins import METHOD, failure
 from made_tables import CONTROL, grid, rows
 from run_records import PLAN, bits, make_record, put
-from test_check import METHOD, failure
 from test_kd import go, same, scored, toy
 from torch import Tensor
 

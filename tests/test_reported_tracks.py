@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from acme_paper import FILE
 from run_records import bits, make_record, put
-from test_reported import FILE
 from test_table_figures import figure_rows
 
 from benchmark_core.papers.collection import Library, load_library

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from browser import Browser, Page, needs_browser
 from run_records import bits, make_cost, make_record, put
-from test_site import TRACK, library
+from site_pages import TRACK, library
 
 from benchmark_core.tables.markup import one_line
 from elrbench_plugins.commands.site.folder import write_site

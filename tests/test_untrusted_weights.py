@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import torch
+from checkpoints import file_of, load, saved, small
 from safetensors.torch import save_file
-from test_checkpoint import file_of, load, saved, small
 from torch import Tensor, nn
 
 from benchmark_core.cli import main

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from made_tables import CONTROL, PAGE, full_board, grid, rows, texts
 from run_records import bits, make_record, put
-from test_site import NONE, TRACK, page
+from site_pages import NONE, TRACK, page
 
 from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library

@@ -218,6 +218,17 @@ def test_a_figure_out_of_range_is_named_and_other_papers_are_shown(
     assert "41.50" in page and "415" not in page and "50.00" in page
 
 
+def test_tables_of_a_damaged_record_are_named_as_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = put(tmp_path, make_record())
+    write_tables(tmp_path, build_tables(tmp_path, NONE))
+    path.write_text("{")
+    with pytest.raises(SystemExit) as stopped:
+        main(["leaderboard", "--folder", str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert stopped.value.code == 1 and f"removed: {tmp_path / PAGE}.md" in out.splitlines()
+    assert "is not valid JSON" in err and "Nothing is measured yet" not in err
+
+
 def test_every_kind_of_name_is_text_in_every_table(tmp_path: Path) -> None:
     odd = '<script>x</script>|`c`\n# *h* \u202e\u0007"q" $a$ http://e.org www.e.org a@b.org :tada: <!-- -->'
     put(tmp_path, make_record(method="m", weights=odd, more={"notes": [odd]}))

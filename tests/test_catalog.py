@@ -68,6 +68,7 @@ def test_two_components_of_one_name_name_both_plugins(tmp_path: Path) -> None:
     two = plugin(tmp_path, "two", GOOD.format(name="sharp"))
     message = refused(one, two)
     assert message.startswith("enhancer 'sharp' is offered by two plugins: 'one'") and "'two'" in message
+    assert message.endswith("; leave out one.py or leave out two.py")
 
 
 def test_a_wrong_kind_of_spec_is_named(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_name_that_could_be_a_path_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_plugin_file_that_is_not_there() -> None:
-    assert refused("nowhere/at_all.py").startswith("--plugin nowhere/at_all.py: ")
+    assert refused("nowhere/at_all.py").startswith("plugin nowhere/at_all.py: ")
 
 
 class FakeDistribution(importlib.metadata.Distribution):

@@ -109,4 +109,6 @@ def test_a_name_of_another_plugin_is_still_a_clash(installed, tmp_path, capsys):
     other.write_text(SPECS_ONLY.format(top="", name="other"), encoding="utf-8")
     with pytest.raises(SystemExit) as stopped:
         main(["check", str(other)])
-    assert stopped.value.code == 2 and "'down-HxW' is offered by two plugins" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert stopped.value.code == 2 and "'down-HxW' is offered by two plugins" in line
+    assert "leave out my_plugin or leave out other.py" in line

@@ -55,7 +55,7 @@ HELP = "see 'elrbench {} --help'"
         ),
         (
             ["publish", "../x"],
-            "'../x' is neither a run folder nor a digest of 4 to 16 hex digits; 'elrbench run' prints both",
+            "'../x' is neither the folder of a finished run nor a digest of 4 to 16 hex digits; 'elrbench run' prints ",
         ),
         (
             ["publish", "abcd", "--out", "/nowhere"],
@@ -82,7 +82,7 @@ HELP = "see 'elrbench {} --help'"
             "unknown class of dataset 'jhmdb': 'wav'. Did you mean 'wave'?",
         ),
         (["check", "nothing"], "unknown plugin 'nothing'. "),
-        (["check", "/nowhere/plugin.py"], "--plugin /nowhere/plugin.py: the file does not exist"),
+        (["check", "/nowhere/plugin.py"], "plugin /nowhere/plugin.py: the file does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

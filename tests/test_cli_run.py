@@ -84,7 +84,7 @@ def test_a_second_run_reuses_the_stage(finished, call, monkeypatch, tmp_path):
     value = told["record"]["scores"]["top1"]["value"]
     assert code == 0
     assert out.splitlines()[1].split()[:2] == ["top1", f"{100 * value:.1f}"]
-    assert out.splitlines()[-1] == f"run folder: {tmp_path}"
+    assert out.splitlines()[-2:] == [f"digest: {told['record']['digest']}", f"run folder: {tmp_path}"]
     (spent,) = re.findall(r"^student: trained in (.+)$", progress, re.MULTILINE)
     assert f"student: reused from the cache, where it was trained in {spent}\n" in err
 

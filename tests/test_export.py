@@ -175,7 +175,7 @@ def test_calibration_clips_are_no_test_clips() -> None:
 
 
 def test_what_cannot_be_exported(finished: Path, tmp_path: Path, call: Call) -> None:
-    assert "is neither a run folder nor a digest" in refused(call("export", tmp_path / "gone"))
+    assert "is neither the folder of a finished run nor a digest" in refused(call("export", tmp_path / "gone"))
     assert "is not the name of an ONNX file" in refused(call("export", finished, "--onnx", tmp_path))
     assert "is not the name of an ONNX file" in refused(call("export", finished, "--onnx", tmp_path / "model.pt"))
     assert "reads no folder" in refused(call("export", finished, "--data", tmp_path, "--onnx", tmp_path / "a.onnx"))

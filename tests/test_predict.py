@@ -102,7 +102,7 @@ def test_unlabelled_clips_give_a_table_without_targets(
     loaded = rebuilt(folder, toy_catalog)
     spec = dataclasses.replace(loaded.components.dataset, answer=None)
     predicted = predict_unlabelled(loaded, data, tmp_path / "cache")
-    path, scores = write(spec, predicted, folder, tmp_path / "table.csv.gz")
+    path, scores = write(spec, predicted, folder, tmp_path / "table.csv.gz", Silent())
     assert scores is None
     header, *rows = table(path)
     assert header == ["id", "label", "probability", *spec.classes] and [row[0] for row in rows] == list(predicted.ids)
@@ -118,6 +118,8 @@ def test_predicting_is_repeatable_and_changes_no_file_of_the_run(
         assert code == 0
         answers.append((tmp_path / name).read_bytes())
     assert answers[0] == answers[1]
+    _, _, err = call(folder, "--data", data, "--split", "pool", "--out", tmp_path / "a")
+    assert f"replacing {tmp_path / 'a'}; --out FILE writes to another file" in err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         path.name: path.read_bytes() for path in finished.iterdir()
     }

@@ -20,7 +20,7 @@ WEIGHTS = "recognizer.safetensors"
 
 def test_a_run_folder_without_a_run(call: Call, tmp_path: Path) -> None:
     line = refused(call(tmp_path / "gone"))
-    assert line.startswith(f"'{tmp_path / 'gone'}' is neither a run folder nor a digest")
+    assert line.startswith(f"'{tmp_path / 'gone'}' is neither the folder of a finished run nor a digest")
     assert f"{tmp_path} holds 0 run records" in refused(call(tmp_path))
 
 

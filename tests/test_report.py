@@ -281,7 +281,9 @@ def test_two_streams_lead_to_their_own_reports(
 
 def test_a_folder_that_is_gone_and_a_digest_of_none(call: Call, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(extras, "check_extra", lambda: None)
-    assert refused(call("elrbench-runs/gone", tmp_path)).startswith("'elrbench-runs/gone' is neither a run folder nor")
+    assert refused(call("elrbench-runs/gone", tmp_path)).startswith(
+        "'elrbench-runs/gone' is neither the folder of a finished"
+    )
     assert refused(call("abcdef", tmp_path)).startswith("no run starts with 'abcdef': ./elrbench-runs holds no runs")
     (tmp_path / "empty").mkdir()
     assert "holds 0 run records" in refused(call("empty", tmp_path))

@@ -204,6 +204,10 @@ def test_the_folder_of_the_record_is_not_written_over(call: Call, finished: Path
     assert line.startswith(f"--out {finished} is the folder of the record") and "pass another --out" in line
 
 
+def test_what_is_not_a_run_is_refused_without_advice_on_tracks(call: Call) -> None:
+    assert refused(call("kd")) == "'kd' is not a record file, run folder or digest of a published run"
+
+
 def test_a_record_edited_by_hand_is_not_run(call: Call, finished: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(finished, tmp_path / "copy"))
     path = find_record(copy)

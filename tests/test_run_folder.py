@@ -42,7 +42,7 @@ def test_a_run_is_found_by_the_first_digits_of_its_digest(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
         (tmp_path / name / f"method-abcd0{'0' * 11}.json").write_text(json.dumps({}))
     assert find_run("abcd0", tmp_path) == tmp_path / ("abcd0" + "0" * 11)
-    with pytest.raises(ElrError, match="'no/such/folder' is neither a run folder nor a digest"):
+    with pytest.raises(ElrError, match="'no/such/folder' is neither the folder of a finished run nor a digest"):
         find_run("no/such/folder", tmp_path)
 
 

@@ -158,9 +158,14 @@ def test_clips_are_compared_within_a_fold(toy_catalog: Catalog, toy_plan: Plan, 
     }
     index = dataclasses.replace(index, clips=(*index.clips, copy), folds=folds)
     shared, warnings = prepared(toy_catalog, toy_plan, tmp_path, index)
-    assert shared == 1 and len(warnings) == 1 and "1 training clips" in warnings[0] and "clip000 = copy" in warnings[0]
+    assert (
+        shared == 1
+        and len(warnings) == 1
+        and "1 training clip is also" in warnings[0]
+        and "clip000 = copy" in warnings[0]
+    )
     assert prepared(toy_catalog, dataclasses.replace(toy_plan, fold="2"), tmp_path, index) == (0, [])
-    with pytest.raises(ElrError, match="toy: 1 training clips .*--shared-clips warn"):
+    with pytest.raises(ElrError, match="toy: 1 training clip is .*--shared-clips warn"):
         prepared(toy_catalog, toy_plan, tmp_path, index, shared_clips="fail")
 
 

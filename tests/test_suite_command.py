@@ -301,7 +301,7 @@ def test_show_and_list(call):
         (("run", "cstat-table4"), "dataset 'ucf101' needs its files: pass --data DIR"),
         (("run", "purwanto-table3", "--only", "rahman"), "has nothing to run: rahman: printed only"),
         (("run", "cstat-table4", "--dataset", "puppets", "--only", "cstat-rc-ut-resnet34"), "needs --unlabelled"),
-        (("run", "cstat-table4", "--dataset", "puppets", "--device", "cudda"), "device 'cudda' cannot be used"),
+        (("run", "cstat-table4", "--dataset", "puppets", "--device", "cudda"), "device 'cudda' is not one of cpu"),
         (("run", "cstat-table4", "--publish", "--folder", "mine.yaml"), "mine.yaml is a file; pass a folder"),
         (("rnu", "cstat-table4"), "unknown command 'suite rnu'. Did you mean 'suite run'?"),
     ],

@@ -127,7 +127,7 @@ def test_a_worker_that_does_not_see_the_run_folder_says_so(tmp_path: Path):
     ("flags", "error"),
     [
         (("--threads", "2"), "--threads has no effect without --jobs or --on"),
-        (("--slurm", "partition=gpu"), "--slurm has no effect without --jobs or --on"),
+        (("--slurm", "partition=gpu"), "--slurm has no effect without --jobs or --on; add --on slurm"),
         (("--jobs", "2", "--slurm", "partition=gpu"), "--slurm has no effect with --on local; add --on slurm"),
         (("--on", "slurm", "--slurm", "partition"), "--slurm partition is not KEY=VALUE, e.g. --slurm partition=gpu"),
         (("--on", "ray", "--ray", "a=1", "--ray", "a=2"), "--ray a is given twice"),

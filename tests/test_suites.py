@@ -278,6 +278,7 @@ def test_a_matrix_is_every_combination(library: Library, toy_catalog: Catalog):
         ("rows: [{row: x, run: never}]", "row x: 'run' is 'never'; expected 'none'"),
         ("rows: [{row: x, method: a, dataset: b}, {row: x, method: c, dataset: b}]", "two rows have the name 'x'"),
         ("seeds: [-1]\nrows: [{row: x, method: a, dataset: b}]", "'seeds' is [-1]; expected whole numbers from 0"),
+        ("seeds: 3\nrows: [{row: x, method: a, dataset: b}]", "'seeds' is 3, not a list; write e.g. seeds: [0, 1, 2]"),
         ("common: {teacher: x}\nrows: [{row: x}]", "common: unknown key 'teacher'"),
         ("matrix: {method: []}", "'method' of the matrix is empty"),
         ("matrix: {classes: [a]}", "unknown axis 'classes'"),

@@ -50,6 +50,29 @@ def test_an_estimate_refuses_a_loop_outside_a_stage(toy_catalog: Catalog, toy_pl
         estimate_times(toy_plan, components, clips=4, device=torch.device("cpu"), cache=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("stages", "line"),
+    [
+        ({"student": 0.0}, "there is nothing to train: every stage is in the cache"),
+        ({}, "there is nothing to train"),
+    ],
+)
+def test_a_run_that_trains_nothing_says_so(
+    toy_catalog: Catalog, toy_plan: Plan, monkeypatch: pytest.MonkeyPatch, stages: dict[str, float], line: str
+) -> None:
+    heard: list[str] = []
+
+    class Listening(Silent):
+        def say(self, line: str) -> None:
+            heard.append(line)
+
+    monkeypatch.setattr("benchmark_core.runs.time_estimate.estimate_times", lambda *_, **__: stages)
+    report_time_estimate(
+        toy_plan, components_of(toy_catalog, toy_plan), toy_catalog, reporter=Listening(), inputs=INPUTS
+    )
+    assert heard == [line]
+
+
 @pytest.mark.parametrize(("batch", "hinted"), [(2, True), (1, False)])
 def test_a_shorter_budget_that_does_not_go_with_the_rest_stops_no_run(
     toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, hinted: bool

@@ -214,8 +214,10 @@ def test_what_cannot_be_read_falls_short_and_the_rest_is_checked(tmp_path: Path,
     code, out, _ = call("--folder", tmp_path)
     lines = out.splitlines()
     assert code == 1 and lines[-1].startswith("1 of 3 records")
-    assert any(line.startswith(f"{cut}") and "not valid JSON" in line for line in lines)
-    assert f"{odd}: not a run record: its 'kind' is not 'run'" in lines
+    assert any(
+        line.startswith(f"{cut}") and "not valid JSON" in line and line.count("/records/") == 1 for line in lines
+    )
+    assert f"{odd}: not a run record: its 'kind' is not 'run'; restore it or remove it" in lines
 
 
 def test_a_run_folder_is_looked_through_for_its_record(tmp_path: Path, call: Call) -> None:

@@ -57,7 +57,7 @@ def _result(one: VerifiedRecord) -> dict[str, object]:
 
 
 def _text(found: list[VerifiedRecord], failed: int) -> str:
-    lines = [f"{one.path}: {problem.removeprefix(f'{one.path}: ')}" for one in found for problem in one.problems]
+    lines = [f"{one.path}: {problem}" for one in found for problem in one.problems]
     lines += [f"{one.path}: note: {note}" for one in found for note in one.notes]
     count = f"{len(found) - failed} of {len(found)} records are valid"
     if not failed:

@@ -93,7 +93,7 @@ def verify_record(path: Path, leaderboards: Path) -> VerifiedRecord:
     try:
         record = check_record(read_with_checksum(path, "run", RunRecord))
     except ElrError as error:
-        problems.append(str(error).removeprefix(f"{path}: "))
+        problems.append(str(error).removeprefix(f"{path}: ").removeprefix(f"{path} "))
         try:
             record = check_record(read_json(path))  # without the checksum, to find the changed field
         except ElrError:

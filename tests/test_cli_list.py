@@ -58,6 +58,19 @@ def test_show_for_people_marks_judgement(call):
     assert "* not specified by the source" in out
 
 
+def test_show_says_what_the_variants_of_a_name_set(call):
+    _, out, _ = call("show", "average-12x16:clean")
+    assert out.endswith("variants of this name\n  clean  sigma_blur=0, sigma_noise=0\n")
+    assert "variants of this name" not in call("show", "average-12x16")[1]
+    assert json.loads(call("show", "cstat:stat", "--json")[1])["given"].keys() == {"stat"}
+    code, _, err = call("show", "cstat:zzz")
+    assert code == 2 and "unknown variant of method 'cstat': 'zzz'" in err
+
+
+def test_show_knows_names_that_hold_a_colon(call):
+    assert call("show", "puppets:identity")[1].startswith("dataset puppets:identity: drawn by code: who the figure is")
+
+
 def test_show_fills_in_a_template(call):
     _, out, _ = call("show", "average-6x8", "--json")
     assert json.loads(out)["low"] == [6, 8]

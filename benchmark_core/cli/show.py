@@ -41,6 +41,7 @@ LABELS: Mapping[str, str] = {
     "crop": "cropped",
     "protocols": "protocols (name, folds, summary)",
     "extra": "needs the extra",
+    "given": "variants of this name",
 }
 CROPS: Mapping[str, str] = {"after": "after enhancement", "before": "before degradation", "none": "no"}
 
@@ -60,26 +61,39 @@ def command(words: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> 
     if len(words) > 2:
         raise ElrError(f"'elrbench show' takes one component, as NAME or KIND NAME, not {len(words)} words")
     catalog = load_catalog(extra=plugins)
-    spec = find(catalog, words[-1].partition(":")[0], kind_of(words[0]) if len(words) == 2 else None)
-    facts = describe(spec, catalog.owner(spec))
+    spec = find(catalog, words[-1], kind_of(words[0]) if len(words) == 2 else None)
+    facts = describe(spec, catalog.owner(spec)) | {"given": given_variants(catalog, spec, words[-1])}
+    facts = {key: value for key, value in facts.items() if key != "given" or value}
     if as_json:
         print_json(facts)
     else:
         click.echo(as_text(facts))
 
 
-def find(catalog: Catalog, name: str, plural: str | None) -> Spec:
-    """Return the spec called `name`. Raises ElrError if no kind has it, or several do."""
+def find(catalog: Catalog, text: str, plural: str | None) -> Spec:
+    """Return the spec that `text` names, with or without variants. Raises ElrError if no kind has it, or several do."""
+    sections = [getattr(catalog, kind) for kind in ((plural,) if plural else KINDS)]
+    name = text if any(text in section for section in sections) else text.partition(":")[0]
     if plural is not None:
-        spec: Spec = getattr(catalog, plural)[name]
+        spec: Spec = sections[0][name]
         return spec
-    found: list[Spec] = [getattr(catalog, kind)[name] for kind in KINDS if name in getattr(catalog, kind)]
+    found: list[Spec] = [section[name] for section in sections if name in section]
     if not found:
         raise unknown("component", name, {known for kind in KINDS for known in getattr(catalog, kind)}, "elrbench list")
     if len(found) > 1:
         kinds = " and ".join(f"{'an' if spec.kind[0] in 'aeiou' else 'a'} {spec.kind}" for spec in found)
         raise ElrError(f"'{name}' is {kinds}; pass the kind: elrbench show KIND {name}")
     return found[0]
+
+
+def given_variants(catalog: Catalog, spec: Spec, text: str) -> dict[str, dict[str, Any]]:
+    """Return what the variants in `text` set: {"clean": {"sigma_noise": 0.0}}. Raises ElrError if one is unknown."""
+    from benchmark_core.plans import lookup
+
+    if text == spec.name or getattr(spec, "at", None) is not None:
+        return {}
+    _, name = lookup.find(getattr(catalog, kind_of(spec.kind)), text)
+    return {variant: dict(spec.variants[variant]) for variant in name.variants}
 
 
 def describe(spec: Spec, owner: Owner) -> dict[str, Any]:

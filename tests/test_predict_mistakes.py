@@ -85,7 +85,9 @@ def test_a_run_is_named_by_the_first_digits_of_its_digest(
 
 def test_folders_that_cannot_be_read_or_written(call: Call, folder: Path, data: Path, tmp_path: Path) -> None:
     assert "pass --data DIR or set ELRBENCH_DATA" in refused(call(folder))
-    assert "does not exist" in refused(call(folder, "--data", tmp_path / "gone"))
+    assert f"--data {tmp_path / 'gone'} does not exist; pass a folder" in refused(
+        call(folder, "--data", tmp_path / "gone")
+    )
     assert refused(call(folder, "--data", data, "--out", tmp_path)).startswith(f"--out {tmp_path} is a folder")
     (tmp_path / "file").write_text("")
     assert "is a file" in refused(call(folder, "--data", data, "--out", tmp_path / "file" / "answer.txt"))

@@ -95,7 +95,9 @@ def command(
         plan, folder = cast("PlanFields", exported.metadata.plan), model.parent
     else:
         raise ElrError("pass either a run folder or --model FILE.onnx")
-    if dataset is None and split is None and data is not None and data.exists():
+    if data is not None and not data.exists():
+        raise ElrError(f"--data {data} does not exist; pass a folder of clips, or a clip")
+    if dataset is None and split is None and data is not None:
         reason = not_the_dataset(catalog, plan, data)
         if reason and (template := unlabelled_template(catalog)):
             what = "one unlabelled clip" if data.is_file() else "a folder of unlabelled clips"

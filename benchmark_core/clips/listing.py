@@ -31,6 +31,11 @@ def list_clips(
             raise ElrError(f"dataset '{dataset.name}': the folder {data} {state}; expected in it: {dataset.layout}")
     try:
         index = dataset.read_index(data, protocol, options)
+    except ElrError as error:
+        inner = data / (dataset.folder or dataset.name) if data is not None else None
+        if inner is None or not inner.is_dir():
+            raise
+        raise ElrError(f"{dataset.name}: {data} is not its folder; pass --data {inner}") from error
     except OSError as error:
         raise ElrError(
             f"dataset '{dataset.name}': its lists cannot be read: {error}; expected under {data}: {dataset.layout}"

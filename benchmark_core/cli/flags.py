@@ -22,7 +22,11 @@ PLAN: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--protocol",), "NAME", "Train/test protocol. Default: the first of the dataset."),
     (("--fold", "--split"), "NAME", "Fold of the protocol. Default: the first."),
     (("--holdout",), "FRACTION", "Test on this fraction of the training clips (whole groups), not on the test clips."),
-    (("--keep",), "best[-every-N]", "Keep the best epoch by held-out clips (needs --holdout). Default: last."),
+    (
+        ("--keep",),
+        "best[-every-N]",
+        "Score the epoch that is best on the held-out clips (needs --holdout). Default: the last.",
+    ),
     (
         ("--degradation",),
         "NAME",

@@ -65,8 +65,8 @@ def command(
 
     If the test clips are not here, the file is written and not scored, and the command says so.
 
-    --int8 quantises the file: a quarter of the size. It changes the scores, by the printed difference with its 95 %
-    interval. It needs the run's training clips.
+    --int8 also writes a quantised file, a quarter to a half of the size. Its scores differ; the difference is printed
+    with its 95 % interval. --int8 needs the run's training clips.
 
     Exit code: 1 with --check if a file gives a clip another class, or a probability that differs by more than 1e-4, or
     if there are no test clips. The limit is 1e-2 if clips are resized, or cropped before they are degraded: only the

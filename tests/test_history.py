@@ -154,7 +154,8 @@ def test_a_measured_figure_is_the_published_one(system: str, name: str, method: 
         return row["method"].partition(" ")[0] == spec and backbone in ("", network)
 
     if cell == "-":
-        found = [as_shown(row) for row in tracks["average-12x16"] if is_named(row)]
+        named = [row for row in tracks["average-12x16"] if is_named(row)]
+        found = [as_shown(row) for row in named if f"`{row['digests'][:8]}`" not in PAGE]  # not that of another start
         assert not found, f"docs/history.md: {system} was run on {name}; replace '-' by one of {found}"
         return
     note = (re.findall(r" \((.*?)\)", cell) or [""])[0]

@@ -17,6 +17,7 @@ LAYERS = (
     (
         "__init__",
         "errors",
+        "counted",
         "names",
         "progress",
         "atomic",

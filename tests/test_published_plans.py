@@ -19,12 +19,15 @@ RECORDS = sorted((Path(__file__).parents[1] / "leaderboards" / "records").rglob(
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_record_resolves_to_its_own_plan(path: Path, catalog: Catalog):
     record = json.loads(path.read_text())
-    weights = record["plan"]["weights"]
-    file = weights.startswith("file:")  # the file itself is not published: its name and digest are taken as they are
-    plan = resolve_plan(
-        catalog, PlanRequest(**fields_of(record["plan"] | ({"weights": "scratch"} if file else {}), {}))
-    )
-    plan = dataclasses.replace(plan, weights=weights) if file else plan
+    # Files are not published: their names and digests are taken as they are. Such a teacher starts as its student does.
+    files = {
+        field: text
+        for field in ("weights", "teacher_weights")
+        if (text := record["plan"].get(field, "")).startswith("file:")
+    }
+    scratch = {"weights": "scratch"} if files else {}
+    plan = resolve_plan(catalog, PlanRequest(**fields_of(record["plan"] | scratch, {})))
+    plan = dataclasses.replace(plan, **files)
     assert plan.digest == Plan.from_json(record["plan"]).digest == record["digest"]
 
 

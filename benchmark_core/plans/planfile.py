@@ -65,6 +65,8 @@ def fields_of(plan: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, An
     for name in ("size", "teacher_size"):
         if name in plain:
             plain[name] = "x".join(map(str, plan[name]))
+    if str(plain.get("teacher_weights", "")).startswith(PREFIX):  # they are those of the student
+        del plain["teacher_weights"]
     plain["set"] = {key: value for key, value in plan["settings"].items() if value != ""}
     plain["set"] = {key: each for key, each in plain["set"].items() if not key.startswith(f"{TEACHER_BACKBONE}.")}
     held = {

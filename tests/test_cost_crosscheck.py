@@ -38,6 +38,7 @@ DESCRIPTORS = (
     "bag-of-words", "elr-two-stream", "hf", "hof", "lr-two-stream", "pca-hash", "pixel-series", "plrn-net", "pot",
 )  # fmt: skip
 DENOISERS = ("denoise-bicubic", "denoise-bilinear")  # no parameter and no product; see tests/test_temporal_denoise.py
+FLOW_HEADS = ("fully-coupled",)  # optical flow is computed in the recognizer
 ENHANCERS = (
     "bdq", "bicubic", "bilinear", "cubic", "d-dbpn", "dbpn", "dbpn-s", "duf", "duf-s", "dvsr", "nearest", "none",
     "prog-dvsr", "prog-dvsr-att", "rrdb", "rrdb-s",
@@ -225,7 +226,8 @@ def of_description(described: dict, low: list[int], catalog: Catalog) -> tuple[R
         options[key.partition(".")[0]][key.partition(".")[2]] = value
     sampling, size = Sampling.parse(described["sampling"]), tuple(described["size"])
     alone = described["backbone"] == "none"
-    enhancer = catalog.enhancers[described["enhancer"]] if alone or described["enhancer"] != "none" else None
+    named = described["enhancer"].partition(":")[0]  # the options hold what a variant sets
+    enhancer = catalog.enhancers[named] if alone or named != "none" else None
     if enhancer:
         options["enhancer"] = defaults(enhancer) | options["enhancer"]
     small = tuple(described["low"]) if described["low"] else None
@@ -267,7 +269,8 @@ def test_published_figures_stand(path: Path, catalog: Catalog):
     counted = count_macs(recognizer, low)
     assert record["macs"] == {"view": counted.view, "clip": counted.clip, "enhancer": counted.enhancer}
     assert record.get("kinds", counted.kinds) == counted.kinds
-    if {record["describe"]["backbone"], record["describe"]["enhancer"]} & {*DESCRIPTORS, *DENOISERS}:
+    parts = {record["describe"][part] for part in ("backbone", "enhancer", "head") if part in record["describe"]}
+    if parts & {*DESCRIPTORS, *DENOISERS, *FLOW_HEADS}:
         return  # they look at values, which a network without content does not have
     assert record["uncounted"] == counted.uncounted == {} and record["understated"] == []
     assert record["params"] == count_parameters(recognizer, low)

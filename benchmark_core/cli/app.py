@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, str] = {
     "run": "Train and score a recognizer.",
-    "list": "List datasets, degradations, enhancers, backbones, methods, trackers and commands.",
+    "list": "List components: datasets, backbones, methods and others.",
     "show": "Show a component: options, budgets, citation, plugin.",
     "cost": "Count parameters and MACs; measure latency.",
     "predict": "Apply the recognizer of a finished run to clips.",

@@ -2,12 +2,21 @@
 
 import json
 
-from built_ins import built_in_plugins, call
+import pytest
+from built_ins import built_in_plugins, built_ins, call
+
+from elrbench_plugins.commands.doctor import examine
 
 __all__ = ["built_in_plugins", "call"]  # fixtures
 
 
-def test_doctor_tells_what_stands_in_the_way(call, tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def only_built_ins(monkeypatch):
+    """The module has a name of its own for the function, from its first import on."""
+    monkeypatch.setattr(examine, "load_catalog", built_ins)
+
+
+def test_doctor_tells_what_stands_in_the_way(call, tmp_path):
     (tmp_path / "file").write_text("")
     code, out, _ = call("doctor", "--cache", str(tmp_path / "file" / "cache"), "--json")
     report = json.loads(out)
@@ -18,7 +27,7 @@ def test_doctor_tells_what_stands_in_the_way(call, tmp_path, monkeypatch):
     assert resnet["offers"] == {"backbone": 2}
 
 
-def test_doctor_names_a_clash(call, tmp_path, monkeypatch):
+def test_doctor_names_a_clash(call, tmp_path):
     plugin = tmp_path / "again.py"
     plugin.write_text(
         "from elrbench import MethodSpec, hookimpl\n\n\n@hookimpl\ndef elr_methods():\n"

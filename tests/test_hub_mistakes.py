@@ -25,7 +25,9 @@ pytest.importorskip("fsspec", reason="the extra 'hub' is not installed")
 def test_a_folder_that_is_no_run(call: Call, finished: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "0 run records" in refused(call("hub", "push", tmp_path / "empty", tmp_path / "x", *FREE))
-    assert "neither the folder of a finished run nor a digest" in refused(call("hub", "push", "nonsense/x", tmp_path / "x", *FREE))
+    assert "neither the folder of a finished run nor a digest" in refused(
+        call("hub", "push", "nonsense/x", tmp_path / "x", *FREE)
+    )
     (tmp_path / "file").touch()
     assert "neither a run folder nor a file" in refused(call("hub", "push", tmp_path / "file", tmp_path / "x", *FREE))
     run = Path(shutil.copytree(finished, tmp_path / "run"))

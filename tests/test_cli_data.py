@@ -6,33 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from built_ins import BUILTINS, built_ins
+from built_ins import BUILTINS, Call, built_in_plugins, call
 from test_folder import touch
 from videos import film, labelled
 
-from benchmark_core import catalog as catalog_module
-from benchmark_core.cli import main
-
-Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """`call("data", "info", "jhmdb")` -> (exit code, stdout, stderr), with the built-in plugins alone."""
-    monkeypatch.setattr(catalog_module, "load_catalog", built_ins)
-    monkeypatch.delenv("ELRBENCH_DATA", raising=False)
-
-    def run(*argv: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(argv)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return run
+__all__ = ["built_in_plugins", "call"]  # fixtures
 
 
 @pytest.fixture

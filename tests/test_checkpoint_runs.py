@@ -79,7 +79,7 @@ def test_paths_to_no_checkpoint(text, says, catalog: Catalog, tmp_path, monkeypa
 
 @pytest.fixture(scope="module")
 def finished(toy_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the toy network on two of the toy's classes; `cache` lies beside it."""
+    """A run of the toy network on two of the toy's classes; `cache` is next to it."""
     folder = tmp_path_factory.mktemp("finished")
     toy_run(toy_catalog, folder / "first", folder / "cache", classes="left,right")
     return folder / "first"

@@ -50,6 +50,14 @@ def test_info_and_errors_name_a_folder_that_datasets_share(call: Call) -> None:
     assert code == 2 and "set ELRBENCH_DATA to the folder that contains 'nagoya-fir'." in err
 
 
+def test_the_parent_of_a_datasets_folder_is_named(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "jhmdb").mkdir()
+    code, _, err = call("data", "verify", "jhmdb", "--data", str(tmp_path))
+    assert code == 2 and err.endswith(f". Did you mean the folder {tmp_path / 'jhmdb'}?\n") and err.count("\n") == 1
+    (tmp_path / "jhmdb").rename(tmp_path / "other")
+    assert "Did you mean" not in call("data", "verify", "jhmdb", "--data", str(tmp_path))[2]
+
+
 def test_verify_of_a_whole_folder(call: Call, root: Path) -> None:
     code, out, err = call("data", "verify", f"folder:{root}")
     assert code == 0 and out.splitlines()[-1] == "no problem: no clip is missing, broken, too short or duplicated"

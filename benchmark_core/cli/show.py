@@ -62,8 +62,9 @@ def command(words: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> 
         raise ElrError(f"'elrbench show' takes one component, as NAME or KIND NAME, not {len(words)} words")
     catalog = load_catalog(extra=plugins)
     spec = find(catalog, words[-1], kind_of(words[0]) if len(words) == 2 else None)
-    facts = describe(spec, catalog.owner(spec)) | {"given": given_variants(catalog, spec, words[-1])}
-    facts = {key: value for key, value in facts.items() if key != "given" or value}
+    facts = describe(spec, catalog.owner(spec))
+    if given := given_variants(catalog, spec, words[-1]):
+        facts["given"] = given
     if as_json:
         print_json(facts)
     else:

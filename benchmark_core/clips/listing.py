@@ -35,7 +35,7 @@ def list_clips(
         inner = data / (dataset.folder or dataset.name) if data is not None else None
         if inner is None or not inner.is_dir():
             raise
-        raise ElrError(f"{dataset.name}: {data} is not its folder; pass --data {inner}") from error
+        raise ElrError(f"{error}. Did you mean the folder {inner}?") from error
     except OSError as error:
         raise ElrError(
             f"dataset '{dataset.name}': its lists cannot be read: {error}; expected under {data}: {dataset.layout}"

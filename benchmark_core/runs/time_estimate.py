@@ -204,9 +204,7 @@ def report_time_estimate(
     parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in stages.items())
     unless = "" if asked.get("inputs") else "; stages in the cache take no time"
     if not total and not unless:
-        reporter.say(
-            "there is nothing to train: every stage is in the cache" if stages else "there is nothing to train"
-        )
+        reporter.say("no stage has to be trained")
         return
     reporter.say(f"training will take about {duration(total)} on this machine ({parts}{unless})")
     shorter = {"paper": "small", "small": "smoke"}.get(plan.budget)

@@ -32,12 +32,13 @@ def test_orders(dims: int, precision: str, orders: tuple[torch.memory_format, ..
     assert all(torch.equal(one, other) for one, other in zip(before, module.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("backbone", ["i3d", "c3d", "native3d-s"])
+@pytest.mark.parametrize("backbone", ["i3d", "c3d", "native3d-s", "elr-two-stream", "lr-two-stream"])
 def test_backbones_that_are_faster_in_fp32_choose_channels_last(catalog: Catalog, backbone: str) -> None:
     net = catalog.backbones[backbone].build(3)
     order_maps(net, dims=3, precision="fp32")
-    several = [p for p in net.parameters() if p.dim() == 5 and p.shape[1] > 1 and p[0, 0].numel() > 1]
-    assert several and all(weight.is_contiguous(memory_format=LAST_3D) for weight in several)
+    several = [p for p in net.parameters() if p.dim() >= 4 and p.shape[1] > 1 and p[0, 0].numel() > 1]
+    orders = {4: LAST_2D, 5: LAST_3D}
+    assert several and all(weight.is_contiguous(memory_format=orders[weight.dim()]) for weight in several)
     assert net(torch.rand(1, 3, 16, 32, 32)).shape == (1, 3)
 
 

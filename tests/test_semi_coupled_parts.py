@@ -127,9 +127,10 @@ def test_the_mean_is_over_real_frames_in_grey_levels() -> None:
     assert not found[:, 1:].any()
 
 
-def test_a_stack_has_eleven_frames_and_no_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("clips", [2, 4])  # with fewer than 22 fields, each is coloured once
+def test_a_stack_has_eleven_frames_and_no_mean(monkeypatch: pytest.MonkeyPatch, clips: int) -> None:
     """Frame t's colours are the number t here: 7 frames, of which 6 are real."""
-    measured = torch.zeros(2, 3, 7, 2, 2)
+    measured = torch.zeros(clips, 3, 7, 2, 2)
     measured[1, 0] = torch.tensor([0.0, 1, 2, 3, 4, 5, 5]).reshape(7, 1, 1)
     measured[1, 1] = torch.arange(7.0).reshape(7, 1, 1)
     monkeypatch.setattr(inputs, "flow_colours", lambda flow, _: flow[:, :1].expand(-1, 3, -1, -1))

@@ -64,6 +64,10 @@ class Inputs(nn.Module):
         last = real_frames(deviation)[clips] - 1  # (n,)
         around = frames[:, None] + torch.arange(-BEFORE, BEFORE + 1, device=frames.device)  # (n, 11)
         around = torch.minimum(around.clamp_min(0), last[:, None])
-        colours = flow_colours(motion[clips[:, None], around].flatten(0, 1), self.wheel)  # (n*11, 3, H, W)
-        stack = colours.reshape(len(frames), STACK * 3, *colours.shape[2:])
+        if motion.shape[:2].numel() < around.numel():  # stacks overlap: each field is coloured once
+            every = flow_colours(motion.flatten(0, 1), self.wheel).unflatten(0, motion.shape[:2])  # (N, T, 3, H, W)
+            colours = every[clips[:, None], around]  # (n, 11, 3, H, W)
+        else:
+            colours = flow_colours(motion[clips[:, None], around].flatten(0, 1), self.wheel)  # (n*11, 3, H, W)
+        stack = colours.reshape(len(frames), STACK * 3, *colours.shape[-2:])
         return deviation[clips, frames].unsqueeze(1), stack - stack.mean(1, keepdim=True)

@@ -85,6 +85,8 @@ class TwoStream(nn.Module):
             if isinstance(part, nn.Conv2d | nn.Linear):  # as MatConvNet's Conv.initParams
                 nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
                 nn.init.zeros_(part.bias)
+        # Maps get the weights' memory format. A CPU step takes 0.6 of the time; most of the gain is in max pooling.
+        self.to(memory_format=torch.channels_last)
 
     def maps(self, grey: Tensor, flow: Tensor) -> Tensor:
         """Return the last maps of frames (n, 1, H, W) and (n, 33, H, W): (n, 128, 4, 4).

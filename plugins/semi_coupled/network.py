@@ -85,7 +85,7 @@ class TwoStream(nn.Module):
             if isinstance(part, nn.Conv2d | nn.Linear):  # as MatConvNet's Conv.initParams
                 nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
                 nn.init.zeros_(part.bias)
-        # Maps get the weights' memory format. A CPU step takes 0.6 of the time; most of the gain is in max pooling.
+        # Maps get the weights' memory format. A CPU step takes 0.7 of the time in bf16, 0.8 in fp32.
         self.to(memory_format=torch.channels_last)
 
     def maps(self, grey: Tensor, flow: Tensor) -> Tensor:

@@ -213,6 +213,8 @@ def test_distances_share_the_references(toy_catalog: Catalog, work: Path, method
 
 def test_a_moving_square_is_found(toy_catalog: Catalog, work: Path) -> None:
     """Without each pixel's mean, left and right look the same; with it, the place of the square decides."""
+    moving = scored(go(toy_catalog, planned(toy_catalog), work))["head.references"]
+    assert moving.mean(1).abs().max().item() == pytest.approx(0.0, abs=1e-3)  # each pixel's mean over time
     still = go(toy_catalog, planned(toy_catalog, "dai", "backbone.centre=clip"), work)
     assert stages(still) == {"references": False}  # another backbone option, other series
     assert still.record["scores"]["top1"]["value"] == 1.0

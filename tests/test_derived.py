@@ -132,6 +132,20 @@ def test_other_weights_and_other_views_are_kept_apart(toy_catalog: Catalog, tmp_
     assert len(fewer.asked) == 24
 
 
+def test_low_views_that_the_device_makes_are_kept_apart(toy_catalog: Catalog, tmp_path: Path) -> None:
+    """Their stored format is that of the high views, which other degradations share."""
+    asked = []
+    for degradation in ("bicubic-12x16", "bicubic-6x8", "bicubic-12x16"):
+        _, features, _ = derive(*data_of(toy_catalog, tmp_path, degradation=degradation))
+        asked.append(len(features.asked))
+    assert asked == [24, 24, 0]
+    data, _ = data_of(toy_catalog, tmp_path, degradation="bicubic-12x16")
+    plan = data.training_views(low=True, high=True, seed=0, unlabelled=False).view_plan
+    assert plan.degrade is not None and plan.high is not None
+    assert plan.sources(low=False, high=True) == [plan.high.key]
+    assert plan.sources(low=True, high=True)[0] == plan.high.key
+
+
 @pytest.mark.parametrize("shape", [(8,), (3, 8), (2, 3, 4), (2, 3, 4, 5)])
 def test_values_of_any_shape_survive_storage(shape: tuple[int, ...]) -> None:
     values = torch.randn(6, *shape)

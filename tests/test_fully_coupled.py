@@ -19,6 +19,7 @@ from benchmark_core.progress import Silent
 from benchmark_core.runs.loaded_run import load_run, predict_clips
 from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.scoring.predictions import read_predictions
+from benchmark_core.training.recipe import Recipe
 from elrbench_plugins.commands.suite.estimate import Estimator
 from elrbench_plugins.fully_coupled import fit
 from elrbench_plugins.fully_coupled.options import SHARING
@@ -79,6 +80,55 @@ def test_the_control_has_as_many_low_views(
     plan = planned(toy_catalog, "fully-coupled:uncoupled")
     assert plan.teacher_backbone == "" and plan.teacher_size == ()
     assert go(toy_catalog, plan, tmp_path).record["updates"] == {"student": 4} and seen == ["low"] * 4
+
+
+@pytest.mark.parametrize("sharing", [*SHARING, "uncoupled"])
+def test_low_views_have_the_rates_of_the_control(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
+) -> None:
+    """Four epochs of low views of two updates each; the rate falls after two epochs, whatever high views add."""
+    rates: list[float] = []
+    step = Recipe.step
+
+    def watched(self: Recipe, loss: Any) -> None:
+        rates.append(self.lr)
+        step(self, loss)
+
+    monkeypatch.setattr(Recipe, "step", watched)
+    seen = watch(monkeypatch)
+    own = (
+        "method.epochs=4",
+        "method.schedule=step",
+        "method.step_epochs=2",
+        "method.warmup_epochs=0",
+        "method.lr=0.01",
+    )
+    coupled = sharing != "uncoupled"
+    plan = planned(toy_catalog, "fully-coupled" if coupled else "fully-coupled:uncoupled", *own,
+                   *([f"method.sharing={sharing}"] if coupled else []))  # fmt: skip
+    go(toy_catalog, plan, tmp_path)
+    if sharing == "together":  # one update for both
+        assert rates == pytest.approx([0.01] * 4 + [0.001] * 4)
+    else:
+        low = [rate for rate, part in zip(rates, seen, strict=True) if part == "low"]
+        assert low == pytest.approx([0.01] * 4 + [0.001] * 4)
+
+
+def test_high_views_have_a_weight(toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stepped: list[float] = []
+    step = Recipe.step
+    monkeypatch.setattr(Recipe, "step", lambda self, loss: (stepped.append(loss.item()), step(self, loss))[1])
+    losses: list[tuple[str, float]] = []
+    loss_of = fit.loss_of
+
+    def watched(training: Any, network: Any, batch: Any, part: str) -> Any:
+        loss = loss_of(training, network, batch, part)
+        losses.append((part, loss.item()))
+        return loss
+
+    monkeypatch.setattr(fit, "loss_of", watched)
+    go(toy_catalog, planned(toy_catalog, "fully-coupled", "method.high_weight=0.25"), tmp_path)
+    assert stepped == pytest.approx([loss * (0.25 if part == "high" else 1) for part, loss in losses])
 
 
 def test_norms_may_be_shared(toy_catalog: Catalog, tmp_path: Path) -> None:

@@ -176,7 +176,9 @@ def test_the_default_plan(catalog: Catalog) -> None:
         "native3d-s", "none", (12, 16), (48, 64), "clip-24",
     )  # fmt: skip
     plan = resolve_plan(catalog, PlanRequest(method="isr:svm", dataset="hmdb51"))
-    assert (plan.backbone, plan.enhancer, plan.size, plan.sampling) == ("pot", "bilinear", (48, 64), "windows-40")
+    assert (plan.backbone, plan.enhancer, plan.size, plan.sampling) == ("pot", "bilinear", (48, 64), "windows-300")
+    small = resolve_plan(catalog, PlanRequest(method="isr:svm", dataset="hmdb51", budget="small"))
+    assert small.sampling == "windows-40"
     assert (plan.settings["method.head"], plan.settings["method.scaling"]) == ("chi2-svm", "none")
 
 

@@ -175,7 +175,29 @@ def test_the_control_sees_as_much_and_has_one_loss(toy_catalog: Catalog, tmp_pat
     control = go(toy_catalog, planned(toy_catalog, "multi-siamese:no-contrast"), tmp_path)
     assert stages(usual) == stages(control) == {"student": False}
     assert usual.record["updates"] == control.record["updates"] == {"student": 4}
+    training = training_of(toy_catalog, planned(toy_catalog, "multi-siamese:no-contrast"), tmp_path / "control")
+    fit.fit(training)
+    for row in training.stages[0]["history"]:
+        assert "contrast" not in row and row["loss"] == row["task"]
     assert not same(scored(usual), scored(control))
+
+
+def test_weight_margin_and_scale_reach_the_loss(
+    toy_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[float, bool]] = []
+
+    def watched(embeddings: Any, margin: float, *, unit: bool, labels: Any) -> Any:
+        given.append((margin, unit))
+        return contrastive(embeddings, margin, unit=unit, labels=labels)
+
+    monkeypatch.setattr(fit, "contrastive", watched)
+    settings = ("method.contrast_weight=0.5", "method.margin=1.75", "method.unit=false")
+    training = training_of(toy_catalog, planned(toy_catalog, "multi-siamese", *settings), tmp_path)
+    fit.fit(training)
+    assert set(given) == {(1.75, False)}
+    for row in training.stages[0]["history"]:
+        assert row["contrast"] > 0 and row["loss"] == pytest.approx(row["task"] + 0.5 * row["contrast"], rel=1e-3)
 
 
 @pytest.mark.parametrize("changes", [{"backbone": "native3d-xs"}, {"backbone": "toynet", "sampling": "2x1"}])
@@ -227,7 +249,7 @@ def test_the_network_takes_colours_alone(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("settings", "changes", "message"),
     [
-        (("method.transforms=1",), {}, "several low views of each scene, .*transforms=2 or more"),
+        (("method.transforms=1",), {}, "transforms=1 is below 2"),
         ((), {"backbone": "c3d", "teacher_backbone": "lr-two-stream"}, "trains no teacher; remove --teacher-backbone"),
         (("method.batch=1",), {"sampling": "2x8"}, "compares two scenes, .*use method.batch=2 or more"),
         (("method.margin=-1",), {}, "margin=-1.* is below 0"),

@@ -98,12 +98,24 @@ def test_stages_are_shared_by_what_they_depend_on(toy_catalog: Catalog, work: Pa
     assert stages(other) == {"codebook": False, "svm": False}  # an SVM on other words
 
 
-@pytest.mark.parametrize("method", ["rahman:lbp-top", "rahman:bsif", "rahman:no-textures", "rahman:dense+lbp-top"])
-def test_every_variant_trains(toy_catalog: Catalog, work: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "textures", "groups"),
+    [
+        ("rahman:lbp-top", "lbp-top", 3),
+        ("rahman:bsif", "bsif", 3),
+        ("rahman:no-textures", "none", 2),
+        ("rahman:dense+lbp-top", "lbp-top", 3),
+    ],
+)
+def test_every_variant_trains(toy_catalog: Catalog, work: Path, method: str, textures: str, groups: int) -> None:
     plan = planned(toy_catalog, method)
     seconds = estimate_times(plan, components_of(toy_catalog, plan), clips=24, device=CPU, cache=work)
     assert {"codebook", "features", "svm"} == set(seconds) and seconds["codebook"] > 0
-    assert np.isfinite(go(toy_catalog, plan, work).record["scores"]["top1"]["value"])
+    result = go(toy_catalog, plan, work)
+    loaded = load_run(result.folder, result.record, toy_catalog)  # type: ignore[arg-type]
+    assert len(loaded.recognizer.head.group_sizes) == groups  # HOG, HOF and textures
+    assert plan.settings["backbone.textures"] == textures
+    assert plan.settings["backbone.detector"] == ("dense" if "dense" in method else "stip")
 
 
 def test_several_labels(catalog: Catalog, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from elrbench_plugins.reskd import fit
 def test_numbers_of_the_authors_code(catalog: Catalog) -> None:
     plan = resolve_plan(catalog, PlanRequest(method="reskd", dataset="hmdb51"))
     assert (plan.size, plan.high_size, plan.sampling) == ((112, 112), (224, 224), "8x1")
+    assert plan.weights == "scratch"  # `show reskd` says that the authors' are ImageNet's
     options = components_of(catalog, plan).options(plan, "method")
     stated = {"optimiser": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine",
               "clip_norm": 20.0, "map_weight": 100.0, "teacher_norms": "batch", "resize": "student", "batch": 64,

@@ -151,7 +151,7 @@ class Grows(nn.Module):
         super().__init__()
         self.by = nn.Parameter(torch.tensor(2.0))
 
-    def made(self, low: Tensor) -> Tensor:
+    def enlarged(self, low: Tensor) -> Tensor:
         return self.by * low
 
 
@@ -187,6 +187,37 @@ def test_it_learns(fitted: Fitted) -> None:
     (stage,) = training.stages
     loss = [row["loss"] for row in stage["history"]]
     assert stage["name"] == "rrdb" and loss[-1] < 0.7 * loss[0]
+
+
+@pytest.mark.parametrize("residual", ["false", "true"])
+def test_it_learns_patches(fitted: Fitted, residual: str) -> None:
+    """Patches of 2x2 of the 4x4 low pixels; a patch is not resized to the network's usual input."""
+    settings = ("enhancer.epochs=8", "enhancer.lr=0.001", "enhancer.frames=2", f"enhancer.residual={residual}")
+    patches, training = fitted(*settings, "enhancer.patch=2")
+    loss = [row["loss"] for row in training.stages[0]["history"]]
+    assert loss[-1] < loss[0]
+    whole, _ = fitted(*settings, "enhancer.patch=4")
+    assert not same(whole, patches)
+
+
+def test_patches_are_weighted_and_judged(fitted: Fitted) -> None:
+    _, training = fitted("enhancer.patch=2", enhancer="rrdb-s:sosr-adversarial")
+    assert [stage["name"] for stage in training.stages] == ["rrdb", "rrdb-later"]
+    assert all(torch.tensor(value).isfinite() for value in training.stages[1]["history"][-1].values())
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_patch_is_enlarged_by_four(residual: bool) -> None:
+    module = rrdb_s((4, 6), (16, 24), {**USE, "residual": residual})
+    view = torch.rand(2, 3, 4, 6)
+    assert torch.equal(module.enlarged(view), module.made(view))
+    patch = module.enlarged(view[..., :2, 1:4])
+    assert patch.shape == (2, 3, 8, 12)
+    module.network.conv_last.weight.detach().zero_()
+    if residual:  # what is left is the input, enlarged bicubically
+        due = torch.nn.functional.interpolate(view[..., :2, 1:4], scale_factor=4, mode="bicubic").clamp(0, 1)
+        due = due + module.network.conv_last.bias.reshape(1, 3, 1, 1)
+        assert torch.allclose(module.enlarged(view[..., :2, 1:4]), due, atol=1e-5)
 
 
 def test_motion_weights_the_errors(fitted: Fitted) -> None:

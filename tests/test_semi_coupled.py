@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from test_kd import Killed, go, same, scored, stages
 from torch import nn
 
@@ -201,6 +202,24 @@ def test_the_papers_schedule(catalog: Catalog) -> None:
     assert [0.01 * rate(epoch) for epoch in (0, 9.9, 10, 19.9)] == pytest.approx([0.01, 0.01, 0.005, 0.005])
 
 
+SUITES = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", ["plugins/reported", "leaderboards"])
+def test_an_epoch_of_the_papers_rows_has_each_frame_about_once(catalog: Catalog, name: str) -> None:
+    """Clips of HMDB51 and IXMAS have about 100 frames."""
+    frames = catalog.methods["semi-coupled"].options["frames"].default
+    rows = [
+        row
+        for path in sorted((SUITES / name / "suites").glob("*.yaml"))
+        for row in yaml.safe_load(path.read_text()).get("rows", ())
+        if row.get("method") == "semi-coupled" and "figure" in row
+    ]
+    assert len(rows) >= 2
+    for row in rows:
+        assert row["sampling"] == "windows-100" and 90 <= row["set"]["method.passes"] * frames <= 110
+
+
 def planned_paper(catalog: Catalog) -> Plan:
     return resolve_plan(catalog, PlanRequest(method="semi-coupled", dataset="hmdb51", budget="paper"))
 
@@ -219,6 +238,7 @@ def planned_paper(catalog: Catalog) -> Plan:
         ((), {"backbone": "resnet18"}, "does not work with backbone 'resnet18'; use --backbone elr-two-stream"),
         ((), {"teacher_size": "64x64"}, "one structure and size; remove --teacher-backbone and --teacher-size"),
         ((), {"enhancer": "denoise-bilinear"}, "which must enlarge single frames without training"),
+        ((), {"keep": "best", "holdout": "0.2"}, "no earlier epoch can be kept; remove --keep"),
         (("backbone.fusion=mean",), {}, "'mean' is not one of sum, concat, conv"),
     ],
 )

@@ -77,6 +77,13 @@ def test_a_run_is_a_yardstick_that_is_loaded_and_predicts_the_same(
     assert found.logits == pytest.approx(logits, rel=1e-3, abs=1e-3)  # predictions are stored rounded
 
 
+def test_pot_has_a_group_of_the_kernel_per_operator(toy_catalog: Catalog, work: Path) -> None:
+    result = go(toy_catalog, plan_of(toy_catalog, "hof-svm:pot"), work)
+    loaded = load_run(result.folder, result.record, toy_catalog)  # type: ignore[arg-type]
+    assert loaded.recognizer.head.group_sizes == loaded.recognizer.backbone.group_sizes  # HOF and HOG, three each
+    assert len(loaded.recognizer.head.group_sizes) == 6
+
+
 def test_hof_sees_what_moves(toy_catalog: Catalog, work: Path) -> None:
     """Of three classes, only the moving square has motion."""
     _, logits = logits_of(result := go(toy_catalog, plan_of(toy_catalog, "hof-svm"), work))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from benchmark_core.clips.fit import aspect_of, with_margin
 from benchmark_core.clips.flow_format import FlowFormat
@@ -13,6 +13,7 @@ from benchmark_core.clips.formats import EnhancedFormat, StoredFormat
 from benchmark_core.clips.modality import Algorithm
 from benchmark_core.errors import ElrError
 from benchmark_core.specs import NOTHING, DegradationSpec, Target, Value, defaults
+from benchmark_core.specs.target import target_name
 
 PreparedFormat: TypeAlias = StoredFormat | FlowFormat  # stored before training begins
 ViewFormat: TypeAlias = StoredFormat | FlowFormat | EnhancedFormat  # everything that views are read from
@@ -49,6 +50,14 @@ class ViewPlan:
             wanted.append(self.high)
         found = {stored_format.key: stored_format for stored_format in wanted if stored_format is not None}
         return cast("tuple[PreparedFormat, ...]", tuple(found.values()))
+
+    def sources(self, *, low: bool, high: bool) -> list[Any]:
+        """Return what the content of low views, high views or both depends on: keys, and numbers of `degrade`."""
+        keys: list[Any] = [each.key for each in (self.low if low else None, self.high if high else None) if each]
+        if low and self.degrade is not None:
+            assert self.low_size is not None and self.high is not None
+            keys.append([target_name(self.degrade), list(self.low_size), dict(self.options), self.high.key])
+        return keys
 
 
 def view_plan(

@@ -231,13 +231,12 @@ class StageTrainer(StageRunner):
     def derive(self, derivation: Derivation) -> DerivedViews:
         """Compute what is missing in the clip store; return views that read it."""
         views, plan = derivation.views, derivation.views.view_plan
-        formats = (plan.low if views.low else None, plan.high if views.high else None)
         stored = DerivedFormat(
             made_of={
                 "name": derivation.name,
                 "function": function_name(derivation.fn),
                 "revision": derivation.revision,
-                "views": [each.key for each in formats if each],
+                "views": plan.sources(low=views.low, high=views.high),
                 "crop": plan.crop,
                 "size": list(plan.size),
                 "sampling": str(views.sampling),

@@ -1,4 +1,4 @@
-"""Options, variants and budgets of dai. Imports no torch."""
+"""Options, variants and defaults of dai. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ OPTIONS: Mapping[str, Option] = {
         default="euclidean",
         choices=DISTANCES,
         unspecified=True,
-        help="of two frames, added over the frames of a clip: squared differences of pixels (their root is taken at "
-        "the end), absolute differences, or 1 minus the correlation of pixels",
+        help="distance of two clips, a sum over pairs of frames. euclidean: root of the sum of squared differences of "
+        "pixels; city-block: absolute differences; correlation: 1 minus the correlation of pixels",
     ),
     "alignment": Option(
         default="none",
         choices=ALIGNMENTS,
         unspecified=True,
-        help="of two clips, after the sampling has stretched both to equal length. none: frame by frame; shift: the "
-        "best shift by up to `reach` frames; dtw: dynamic time warping by up to `reach` frames",
+        help="how frames of two clips are paired; the sampling has given both clips one length. none: frame by frame; "
+        "shift: the best shift by up to `reach` frames; dtw: dynamic time warping by up to `reach` frames",
     ),
     "reach": Option(
         default=4, low=0, high=1000, unspecified=True, help="frames by which two clips may be shifted or warped"
@@ -33,7 +33,7 @@ OPTIONS: Mapping[str, Option] = {
         default=1, low=1, high=1000, help="k: number of nearest training clips that vote; the nearest one breaks ties"
     ),
     "references": Option(
-        default=1000, low=1, help="training clips with which MACs are counted; training stores all of its own"
+        default=1000, low=1, help="number of training clips to assume when MACs are counted; training stores all clips"
     ),
 }
 VARIANTS: Mapping[str, Mapping[str, Value]] = {

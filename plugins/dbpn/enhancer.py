@@ -37,9 +37,18 @@ class SuperResolution(nn.Module):
 
     def made(self, low: Tensor) -> Tensor:
         """Return the network's output (N, 3, scale*h', scale*w') of (N, 3, h, w), in about [0, 1], before clamping."""
-        source = self.to_source(low)  # (N, 3, h', w')
+        return self.enlarged(self.to_source(low))
+
+    def enlarged(self, source: Tensor) -> Tensor:
+        """Return the network's output (N, 3, scale*h, scale*w) of (N, 3, h, w), before clamping, without resizing.
+
+        source: whole views at the size of the network's input, or patches of them.
+        """
         image: Tensor = self.network(source)
-        return image + self.to_made(source) if self.residual else image
+        if not self.residual:
+            return image
+        height, width = image.shape[-2:]
+        return image + Interpolation((height, width), "bicubic")(source)
 
     def forward(self, low: Tensor) -> Tensor:
         """Return the view at network size, (N, 3, H, W) in [0, 1]."""

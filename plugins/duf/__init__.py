@@ -10,12 +10,12 @@ CITATION = (
 OPEN = (
     "training data: random patches of the training clips and of their low views. The authors of ToSR train on 134 "
     "other videos, on the patches with the largest motion, and leave out those on which warping fails",
-    "weights of eq. 3 (tosr): 1 and 1, as in the authors' public code; the paper gives none. Without them, both frames "
-    "are still trained on",
+    "weights of eq. 3 (tosr): 1 and 1, as in the authors' public code; the paper gives none. With both weights 0, the "
+    "reconstruction loss of both frames remains",
     "flow of eq. 3 (tosr): iterative Lucas-Kanade on a pyramid, on whole high frames; the authors use TV-L1",
     "initial weights: random unless --enhancer-weights names a file, which replaces the training. The authors of ToSR "
     "train further from the weights of Jo et al.",
-    "before the first of 16 frames and after the last: these two are repeated",
+    "ends of a window of 16 frames: its first and its last frame are repeated",
     "initial weights of a short training: see start",
     "momentum of batch normalisation: PyTorch's 0.1; the authors' 0.001 suits longer training",
 )

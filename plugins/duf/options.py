@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from benchmark_core.specs import Value
 from elrbench import Option
 from elrbench_plugins.dbpn.options import FITTING as DBPN
-from elrbench_plugins.dbpn.options import SHAPE as DBPN_SHAPE
 from elrbench_plugins.dbpn.options import USE as DBPN_USE
+from elrbench_plugins.rrdb.options import BY_FOUR
 
-SHAPE: Mapping[str, Option] = {"resize": DBPN_SHAPE["resize"]}
+SHAPE: Mapping[str, Option] = {"resize": BY_FOUR}
 DEPTH: Mapping[str, Option] = {
     "layers": Option(default=16, choices=(16, 28, 52), help="depth of the network; the authors of ToSR use 16"),
 }
@@ -37,15 +37,15 @@ FITTING: Mapping[str, Option] = {
         default=0.0,
         low=0.0,
         unspecified=True,
-        help="weight of the difference between a frame as made and the next one as made, moved back (ToSR, eq. 3); 1 "
-        "in the authors' code, the paper gives none",
+        help="weight of Huber's error between output frame t and output frame t + 1, moved back by the high view's "
+        "flow (ToSR, eq. 3); 1 in the authors' code, the paper gives none",
     ),
     "warp_hr": Option(
         default=0.0,
         low=0.0,
         unspecified=True,
-        help="weight of the difference between a high frame and the next one as made, moved back (ToSR, eq. 3); 1 in "
-        "the authors' code, the paper gives none",
+        help="weight of Huber's error between high frame t and output frame t + 1, moved back by the high view's flow "
+        "(ToSR, eq. 3); 1 in the authors' code, the paper gives none",
     ),
 }
 USE: Mapping[str, Option] = {

@@ -12,11 +12,14 @@ from elrbench_plugins.fully_coupled.options import OPTIONS
 from elrbench_plugins.fully_coupled.sharing import own_norms, passes, twin, updates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
+    from benchmark_core.specs import Value
     from elrbench import Batch, Training
 
-REVISION = 1  # of `learn`: raise it when its result changes
+REVISION = 2  # of `learn`: raise it when its result changes
 COLOURS = (1.0, 1.0, 1.0)  # placeholders of the student's mean and standard deviation
 
 
@@ -42,15 +45,23 @@ def learn(training: Training, student: Recognizer) -> None:
         networks["high"] = on_high(training, student)
     norms = own_norms(student, networks["high"]) if coupled else own_norms(student, student)
     views = training.views("train", low=True, high=coupled)
-    each = len(updates(sharing, 0, epochs, coupled=coupled))
+    steps = views.steps(int(options["batch"])) * len(updates(sharing, 0, epochs, coupled=coupled))
     total = epochs * passes(sharing, coupled=coupled)
-    recipe = Recipe([student, norms], options, epochs=total, steps=each * views.steps(int(options["batch"])))
+    once = epochs if sharing == "high-first" else total  # passes of the schedule
+    recipe = Recipe([student, norms], over_passes(options, once // epochs), epochs=once, steps=steps)
     for batch in training.epochs(views, total, state=[student, norms, recipe]):
+        if recipe.updates == once * steps:
+            recipe.updates = 0  # the schedule begins again with the low views
         for parts in updates(sharing, batch.epoch, epochs, coupled=coupled):
             losses = {part: loss_of(training, networks[part], batch, part) for part in parts}
             weight = float(options["high_weight"])
             recipe.step(sum(loss if part == "low" else weight * loss for part, loss in losses.items()))
             training.log(**{"loss" if part == "low" else "high_loss": loss for part, loss in losses.items()})
+
+
+def over_passes(options: Mapping[str, Value], passes: int) -> dict[str, Value]:
+    """Return options whose epochs of the schedule, which count low views, count passes over low and high views."""
+    return {**options, **{key: passes * int(options[key]) for key in ("step_epochs", "warmup_epochs")}}
 
 
 def on_high(training: Training, student: Recognizer) -> Recognizer:

@@ -26,7 +26,8 @@ NETWORK: Mapping[str, Option] = {  # options that shape the recognizer
         choices=FUSIONS,
         unspecified=True,
         help="of both streams. states: each stream has its own GRU, whose outputs are concatenated or added; features: "
-        "the streams' features are, before one GRU; scores: mean of the logits of two GRUs with a classifier each",
+        "the streams' features are concatenated or added, and one GRU reads them; scores: mean of the logits of two "
+        "GRUs with a classifier each",
     ),
     "gru_width": Option(default=512, low=1, high=8192, unspecified=True, help="numbers of the GRU's state"),
     "readout": Option(
@@ -45,7 +46,7 @@ NETWORK: Mapping[str, Option] = {  # options that shape the recognizer
         default=20.0,
         low=0.1,
         unspecified=True,
-        help="pixels per frame, at network size, at which flow is clipped; the bounds become those of normalised "
+        help="flow is clipped to +- this many pixels per frame, at network size, and scaled to the range of normalised "
         "pictures",
     ),
 }
@@ -57,7 +58,7 @@ COUPLING: Mapping[str, Option] = {
         unspecified=True,
         help="order of high and low views. epochs: they take turns, high first; batches: an update on the high and one "
         "on the low views of each batch; together: one update on the sum of both losses; high-first: all epochs on "
-        "high views, then all on low views",
+        "high views, then all on low views, for which the schedule begins again",
     ),
     "high_weight": Option(default=1.0, low=0.0, unspecified=True, help="weight of the loss on high views"),
     "norms": Option(
@@ -69,6 +70,7 @@ COUPLING: Mapping[str, Option] = {
 }
 OPTIONS: Mapping[str, Option] = {
     **RECIPE,
+    **{key: replace(RECIPE[key], unspecified=True) for key in ("optimiser", "momentum", "schedule", "step_factor")},
     "lr": replace(RECIPE["lr"], default=1e-3, unspecified=True),
     "weight_decay": replace(RECIPE["weight_decay"], default=5e-4, unspecified=True),
     "batch": replace(RECIPE["batch"], default=16, unspecified=True),
@@ -76,15 +78,20 @@ OPTIONS: Mapping[str, Option] = {
         RECIPE["epochs"],
         default=30,
         unspecified=True,
-        help="passes over low views; high views have as many, before, after or between them",
+        help="passes over low views; coupled training adds as many over high views, in the order of `sharing`",
     ),
     "step_epochs": replace(
         RECIPE["step_epochs"],
         default=20,
         unspecified=True,
-        help="epochs between steps of the schedule, counted over passes of low and high views",
+        help="passes over low views between steps of the schedule",
     ),
-    "warmup_epochs": replace(RECIPE["warmup_epochs"], default=0, unspecified=True),
+    "warmup_epochs": replace(
+        RECIPE["warmup_epochs"],
+        default=0,
+        unspecified=True,
+        help="passes over low views with linear warm-up (not used by one-cycle)",
+    ),
     **NETWORK,
     **COUPLING,
 }

@@ -1,12 +1,18 @@
 """A yardstick without a learnt feature: histograms of optical flow, flow gradients and grey gradients, with an SVM."""
 
+from dataclasses import replace
+
 from elrbench import BackboneSpec, MethodSpec, Option, Published, hookimpl
 from elrbench_plugins.svm_head.options import options
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # pixels stay as they are
 BINS = Option(default=8, low=2, high=64, help="bins of orientation over 360 degrees")
 ANGLES = Option(default=8, low=2, high=64, help="bins of flow over 360 degrees, and angles of grey gradients over 180")
-ALL_FRAMES = "windows-40"  # all frames of a clip, whatever its length
+ALL_FRAMES = "windows-40"  # all frames of a clip; the descriptors of several windows are averaged
+
+
+_HEAD = options(head="rbf-svm", scaling="hellinger")
+OPTIONS = {**_HEAD, "c": replace(_HEAD["c"], unspecified=True)}
 
 
 @hookimpl
@@ -56,7 +62,9 @@ def elr_backbones() -> list[BackboneSpec]:
                 "components",
                 "a frame's histograms are means over the pixels of a cell, in the scale of the authors' cells of 64x48 "
                 "pixels of 320x240; grey gradients are differences over 2 pixels of the enlarged frame",
-                "sums and counts over a window are divided by the number of frames of the clip",
+                "sums and counts are divided by the number of frames of the sampled window, without repeated ones",
+                "a clip that is longer than a window of the sampling (40 frames) has one pyramid per window, and the "
+                "descriptors are averaged; pass e.g. --sampling windows-300",
             ),
             options={
                 "bins": ANGLES,
@@ -95,7 +103,7 @@ def elr_methods() -> list[MethodSpec]:
             backbones=("hof", "pot"),
             needs=("one-process",),
             check="elrbench_plugins.hof_svm.check:check",
-            options=options(head="rbf-svm", scaling="hellinger"),
+            options=OPTIONS,
             variants={"pot": {"backbone": "pot", "head": "chi2-svm", "scaling": "none"}},
             defaults={"backbone": "hof", "enhancer": "bilinear", "size": "48x64", "sampling": ALL_FRAMES},
             yardstick=True,

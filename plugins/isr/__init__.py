@@ -30,7 +30,7 @@ def elr_methods() -> list[MethodSpec]:
             requires=("sklearn", "cv2"),
             extra="yardsticks",
             unspecified=(
-                "numbers: this project's choice, without those of the paper's experiments",
+                "all numbers: this project's choice; those of the paper's experiments were not available",
                 "the pool: all combinations of evenly spaced shifts, scales and rotations of the high view, without a "
                 "drift. The identity is always one of the n, because networks are tested on low views as they are",
                 "beyond the view's edges its border is repeated. A transform with more than a third of its low "
@@ -44,10 +44,11 @@ def elr_methods() -> list[MethodSpec]:
                 "decision boundary: θ* is θ of the whole pool; decisions are compared on low views as they are. A "
                 "proposal exchanges one transform for another, near ones more often, with Hastings' correction; the "
                 "visited set of least disagreement is taken",
-                "a network: by default, an update sees one of a clip's n low views; augmentation, optimiser and epochs "
-                "are those of supervised training",
+                "a network: the paper trains an SVM (isr:svm). By default, an update sees one of a clip's n low views; "
+                "augmentation is that of supervised training",
                 "isr:svm: pooled time series of HOF and HOG alone (backbone pot); chi-square kernel and C "
-                "as hof-svm:pot",
+                "as hof-svm:pot. A clip that is longer than a window of the sampling has one pyramid per window, and "
+                "the descriptors are averaged; at budget paper, windows have 300 frames",
                 "noise of low views that are made: new in each update; fixed by the clip's id for the selection and "
                 "the SVM. Repeated frames have equal noise",
             ),

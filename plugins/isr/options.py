@@ -88,7 +88,8 @@ TRAINING: Mapping[str, Option] = {
     "classifier": Option(
         default="network",
         choices=("network", "svm"),
-        help="what learns from the low views: the plan's backbone, or an SVM on the backbones `pot` and `hof`",
+        help="what learns from the low views. network: the plan's backbone; svm: the paper's classifier, on the "
+        "backbones `pot` and `hof`",
     ),
     "per_update": Option(
         default="one",
@@ -98,10 +99,12 @@ TRAINING: Mapping[str, Option] = {
         "epoch is as long as without transforms; all: all n",
     ),
 }
+CHOSEN = ("optimiser", "lr", "batch", "schedule", "warmup_epochs", "weight_decay")  # of the network
 SVM: Mapping[str, Option] = svm_options(head="chi2-svm", scaling="none")
 OPTIONS: Mapping[str, Option] = {
     **RECIPE,
-    "epochs": replace(RECIPE["epochs"], help="passes over the training clips, of the network"),
+    **{key: replace(RECIPE[key], unspecified=True) for key in CHOSEN},
+    "epochs": replace(RECIPE["epochs"], unspecified=True, help="passes over the training clips, of the network"),
     **SET,
     **POOL,
     **SELECTOR,
@@ -112,6 +115,7 @@ OPTIONS: Mapping[str, Option] = {
 IDEAS = ("select", "per_update", *POOL, *SELECTOR, *BOUNDARY)  # without effect if `transforms` is 1
 
 ALL_FRAMES = "windows-40"
+LONG_CLIPS = "windows-300"  # at budget paper: one pyramid for nearly all clips of HMDB51
 VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "boundary": {"select": "boundary"},
     "random": {"select": "random"},
@@ -129,7 +133,7 @@ DEFAULTS: Mapping[str, Value] = {
 _FEW: Mapping[str, Value] = {"method.selection_clips": 160, "method.boundary_steps": 60}
 BUDGETS: Mapping[str, Mapping[str, Value]] = {
     "paper": {**DEFAULTS, "method.optimiser": "adamw", "method.weight_decay": 0.05, "method.batch": 32,
-              "method.epochs": 200, "method.schedule": "cosine"},
+              "method.epochs": 200, "method.schedule": "cosine", "svm:sampling": LONG_CLIPS},
     "small": {**{key: value for key, value in SMALL.items() if key.startswith("method.")}, **DEFAULTS, **_FEW},
     "smoke": {
         **{key: value for key, value in SMOKE.items() if key.startswith("method.")},

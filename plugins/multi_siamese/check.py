@@ -7,13 +7,8 @@ from elrbench_plugins.lr_transforms.check import check_made_views
 
 
 def check(plan: Plan, components: Components) -> None:
-    """Raise ElrError if a scene has no pair, or if low views cannot be made from high views in training."""
+    """Raise ElrError if a scene has no other, or if low views cannot be made from high views in training."""
     options = components.options(plan, "method")
-    if options["transforms"] < 2:
-        raise ElrError(
-            f"method '{plan.method}' trains on several low views of each scene, but method.transforms=1 makes one; use "
-            "method.transforms=2 or more"
-        )
     if options["batch"] < 2 and float(options["contrast_weight"]) > 0:
         raise ElrError(
             f"method '{plan.method}' compares two scenes, but method.batch=1 has one; use method.batch=2 or more"

@@ -12,7 +12,9 @@ from elrbench_plugins.supervised.budgets import SMALL, SMOKE
 
 CONTRAST: Mapping[str, Option] = {
     "contrast_weight": Option(default=1.0, low=0.0, unspecified=True, help="weight of the contrastive loss"),
-    "margin": Option(default=1.0, low=0.0, unspecified=True, help="distance beyond which two scenes have no loss"),
+    "margin": Option(
+        default=1.0, low=0.0, unspecified=True, help="two scenes add no loss if their embeddings are farther apart"
+    ),
     "unit": Option(default=True, unspecified=True, help="scale embeddings to length 1 before distances are taken"),
     "negatives": Option(
         default="scenes",
@@ -23,7 +25,7 @@ CONTRAST: Mapping[str, Option] = {
 }
 POOL: Mapping[str, Option] = {
     "transforms": Option(
-        default=4, low=1, high=64, unspecified=True, help="n: low views of each scene, the first one as it is"
+        default=4, low=2, high=64, unspecified=True, help="n: low views of each scene, the first one as it is"
     ),
     "transform_shift": Option(
         default=1.0, low=0.0, high=4.0, unspecified=True, help="largest shift along each axis, in low pixels"

@@ -68,7 +68,8 @@ def elr_methods() -> list[MethodSpec]:
             extra="yardsticks",
             unspecified=(
                 "protocol: the printed 34.57 on HMDB51 is of its low-quality subset at its own size, not of low views",
-                "kernel: chi-square over HOG, HOF, LBP-TOP and BSIF, each divided by its mean distance",
+                "kernel: chi-square distances of HOG, HOF, LBP-TOP and BSIF, each divided by its mean and added, times "
+                "method.gamma: 0.1, as the public code of PoT",
                 "words: k-means from one random start; words of a clip with several windows are averaged",
             ),
         )

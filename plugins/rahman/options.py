@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from benchmark_core.specs import Value
@@ -51,8 +52,11 @@ DESCRIPTOR: Mapping[str, Option] = {
         default=7, low=3, high=33, unspecified=True, help="BSIF: rows and columns of a filter, an odd number"
     ),
 }
+_HEAD = options(head="chi2-svm", scaling="none", scalings=("none", "l2"))
 METHOD: Mapping[str, Option] = {
-    **options(head="chi2-svm", scaling="none", scalings=("none", "l2")),
+    **_HEAD,
+    "c": replace(_HEAD["c"], unspecified=True),
+    "gamma": replace(_HEAD["gamma"], unspecified=True),
     "sample": Option(
         default=100_000,
         low=2,

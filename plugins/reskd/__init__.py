@@ -31,14 +31,14 @@ def elr_methods() -> list[MethodSpec]:
                 "extreme low resolution: the paper's student sees 112x112 pixels of 224x224. Here it sees the low "
                 "view, enlarged bilinearly to 112x112",
                 "backbone: ResNet-34 instead of ResNet-50, ResNet-152, TSM, SlowOnly and Swin",
-                "initial weights: ImageNet for both networks, as in the authors' code (--weights imagenet); the "
-                "teacher is then trained on the dataset's high views",
+                "initial weights: random, unless --weights FILE has others or the backbone comes with ImageNet weights "
+                "(efficientnet-lite0). The authors start both networks from ImageNet. The teacher is then trained on "
+                "the dataset's high views",
                 "networks with different numbers of channels: a 1x1 projection of the student's map, which is dropped "
                 "after training; the paper's pairs of other depth have equal channels",
                 "maps of clips: the time axis is resized linearly if the networks differ in frames",
                 "classifier: the backbone's own; the authors' has dropout 0.5 and weights of standard deviation 0.001",
                 "learning rate of biases: that of the weights; the authors' code doubles it",
-                "the teacher's gradient norm: clipped at 20, as the student's; the authors' code clips it at 40",
                 "the teacher's running statistics: unchanged; in the authors' code they move, which has no effect",
             ),
         )

@@ -14,12 +14,12 @@ MAP: Mapping[str, Option] = {
     "teacher_norms": Option(
         default="batch",
         choices=("batch", "running"),
-        help="statistics of the teacher's batch normalisation while it teaches, as the authors' code: of the batch",
+        help="statistics by which the frozen teacher normalises: of the batch (authors' code), or the running ones",
     ),
     "resize": Option(
         default="student",
         choices=("student", "teacher"),
-        help="map that is resized to the size of the other, as the authors' code: the student's",
+        help="which map is resized to the size of the other; the authors resize the student's",
     ),
 }
 # The authors' code for TSN with ResNet-50: 8 clips on each of 8 GPUs; 100 epochs on Mini-Kinetics.

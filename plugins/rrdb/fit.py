@@ -66,7 +66,7 @@ def update(
     losses, noise = [], []
     for part, share in parts(len(low), int(training.options["micro_batch"])):
         with training.autocast():
-            made = module.made(low[part])
+            made = module.enlarged(low[part])
         loss = share * pixel_error(made.float(), high[part], kind, None if weight is None else weight[part])
         loss.backward()
         losses.append(loss.detach())
@@ -107,7 +107,7 @@ def deceive(
     optimiser.zero_grad(set_to_none=True)
     discriminator.requires_grad_(False)
     with training.autocast():
-        made = module.made(low)
+        made = module.enlarged(low)
     made = made.float()
     terms = {"pixels": pixel_error(made, high, str(options["pixel"]), weight)}
     loss = float(options["pixel_weight"]) * terms["pixels"]

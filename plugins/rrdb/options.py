@@ -11,8 +11,13 @@ from elrbench_plugins.dbpn.options import FITTING as DBPN
 from elrbench_plugins.dbpn.options import SHAPE as DBPN_SHAPE
 from elrbench_plugins.dbpn.options import USE
 
+BY_FOUR = replace(
+    DBPN_SHAPE["resize"],
+    help="allow network sizes that by 4 does not give: resize bicubically before or after the network, e.g. 12x16 by "
+    "4 to 48x64, then to 112x149",
+)
 SHAPE: Mapping[str, Option] = {
-    "resize": DBPN_SHAPE["resize"],
+    "resize": BY_FOUR,
     "residual": replace(
         DBPN_SHAPE["residual"],
         unspecified=True,
@@ -27,7 +32,12 @@ DEPTH: Mapping[str, Option] = {  # ESRGAN's numbers
 }
 
 PIXELS: Mapping[str, Option] = {  # the first phase
-    "lr": Option(default=2e-4, low=0.0, help="learning rate of Adam; a tenth of it in the second half of the epochs"),
+    "lr": Option(
+        default=2e-4,
+        low=0.0,
+        help="learning rate of Adam; a tenth of it in the second half of the epochs. ESRGAN halves it every 200,000 "
+        "updates",
+    ),
     "epochs": Option(default=100, low=1, unspecified=True, help="epochs over the clips"),
     "batch": Option(default=16, low=1, help="clips per update"),
     "frames": Option(default=1, low=1, unspecified=True, help="frames of each clip per epoch"),
@@ -45,8 +55,8 @@ PIXELS: Mapping[str, Option] = {  # the first phase
         low=0.1,
         high=4.0,
         unspecified=True,
-        help="power of the flow's length in the weight; 2 multiplies both images by the flow's length, as the authors' "
-        "code multiplies them by a weight map",
+        help="exponent of the flow's length in the weight; 2 equals the authors' code, which multiplies both images by "
+        "a weight map before it squares their difference",
     ),
     "weight_base": Option(
         default=0.0,
@@ -109,7 +119,7 @@ OPTIONS: Mapping[str, Option] = {**DEPTH, **SMALL_OPTIONS}
 
 
 def budgets(options: Mapping[str, Option]) -> dict[str, dict[str, Value]]:
-    """Return the budgets of an enhancer with these options. The defaults are the paper's numbers."""
+    """Return the budgets of an enhancer with these options. The defaults are the numbers that the paper gives."""
     sets = {"paper": {}, "small": SMALL, "smoke": SMOKE}
     return {
         name: {key: value for key, value in numbers.items() if key.partition(".")[2] in options}

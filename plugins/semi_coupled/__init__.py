@@ -73,8 +73,8 @@ def elr_backbones() -> list[BackboneSpec]:
             unspecified=(
                 "optical flow: DIS; the authors use C. Liu's (alpha 0.012, ratio 0.75, width 20, iterations 7, 1, 30), "
                 "for which there is no package. On the grey frames at network size, before their mean is removed",
-                "flow at a clip's ends: the first and last field repeat; the authors' stacks reach into the clips that "
-                "are stored before and after",
+                "flow at a window's ends: the first and last field repeat; the authors' stacks reach into the clips "
+                "that are stored before and after",
                 "temporal mean: over the frames of a window; windows-40 holds whole clips of up to 40 frames",
                 "grey channels: one, as the authors' preprocessing stores; their networks have three input channels",
                 "fusion at fc1: third temporal convolution of 64 filters, no BN after the first, as the authors' code",
@@ -116,7 +116,9 @@ def elr_methods() -> list[MethodSpec]:
                 "last epoch: the authors' code ends with the network on high views and copies its filters, too; "
                 "method.first=high ends with the network on low views",
                 "learning rate: 0.01, halved after a network's tenth epoch. The third value of the authors' list, "
-                "0.0005, begins at a network's 21st epoch, which is not reached",
+                "0.0005, begins at a network's 21st epoch, which is not reached. All variants have this schedule; the "
+                "authors train low views alone for 25 epochs, and single streams from 0.05 with a tenth after 15, 30 "
+                "and 40 epochs",
                 "normalisation layers: not shared, as in the authors' code",
                 "weight decay: not applied to biases and normalisation layers; MatConvNet applies it to all",
                 "fusion at fc1 and by a 1x1 convolution: coupling ratios are those of fc1",

@@ -6,7 +6,10 @@ from elrbench import Components, ElrError, Plan
 
 
 def check(plan: Plan, components: Components) -> None:
-    """Raise ElrError if the views are no pictures, there are no high views, or the two networks would differ."""
+    """Raise ElrError if the views are no pictures, there are no high views, the two networks would differ, or `--keep`.
+
+    The best epoch cannot be kept, because filters are copied after the last epoch.
+    """
     options = components.options(plan, "method")
     if plan.modality != "rgb":
         raise ElrError(
@@ -24,6 +27,11 @@ def check(plan: Plan, components: Components) -> None:
         raise ElrError(
             f"method '{plan.method}' couples networks on low and on high views, but degradation '{plan.degradation}' "
             "has no high views; use --method semi-coupled:uncoupled or another --degradation"
+        )
+    if plan.keep:
+        raise ElrError(
+            f"method '{plan.method}' copies filters of the network on high views after the last epoch, so that no "
+            "earlier epoch can be kept; remove --keep"
         )
     teacher = plan.of_teacher
     if (teacher.backbone, teacher.size) != (plan.backbone, plan.size):

@@ -14,13 +14,13 @@ from elrbench import Option
 _LEFT_OUT = (*AUGMENTATION, "layer_decay", "freeze_epochs", "freeze_depth", *TUNING, "epochs")
 
 
-def _ratio(value: float, layer: str, *, unspecified: bool = False) -> Option:
+def _ratio(value: float, layer: str, *, unspecified: bool = False, without: str = "") -> Option:
     return Option(
         default=value,
         low=0.0,
         high=1.0,
         unspecified=unspecified,
-        help=f"coupling ratio r of {layer}: after each epoch, the first round(r n) of its n filters are copied",
+        help=f"coupling ratio r of {layer}: the first round(r n) of its n filters are copied after each epoch{without}",
     )
 
 
@@ -30,7 +30,7 @@ RATIOS: Mapping[str, Option] = {
     "ratio_conv3": _ratio(0.5, "the third convolutions"),
     "ratio_fuse": _ratio(0.75, "the 1x1 convolution of backbone.fusion=conv", unspecified=True),
     "ratio_fc1": _ratio(0.75, "fc1"),
-    "ratio_fc2": _ratio(1.0, "fc2; its biases are not copied"),
+    "ratio_fc2": _ratio(1.0, "fc2", without=", without biases"),
 }
 OPTIONS: Mapping[str, Option] = {
     **{key: option for key, option in RECIPE.items() if key not in _LEFT_OUT},
@@ -52,13 +52,14 @@ OPTIONS: Mapping[str, Option] = {
         default=5,
         low=1,
         unspecified=True,
-        help="passes over the training clips in an epoch; frames x passes is about the number of frames of a clip",
+        help="passes over the training clips in an epoch. frames x passes should be near the number of frames of a "
+        "clip: 5 passes for 40 frames, 12 for the 100 frames of IXMAS and HMDB51",
     ),
     "first": Option(
         default="low",
         choices=("low", "high"),
         unspecified=True,
-        help="network of the first epoch, as the authors' code; the other one is trained in the last epoch",
+        help="which network is trained first; the other one is trained last. The authors' code begins with low",
     ),
     "mirror": Option(
         default="colours",
@@ -66,7 +67,9 @@ OPTIONS: Mapping[str, Option] = {
         unspecified=True,
         help="flow of a mirrored clip. colours: its colours stay, as in the authors' code; motion: it is mirrored, too",
     ),
-    "coupled": Option(default=True, help="couple with a network on high views; false trains the low one alone"),
+    "coupled": Option(
+        default=True, help="couple with a network on high views; false trains the low one alone, for half of `epochs`"
+    ),
     **RATIOS,
 }
 VARIANTS: Mapping[str, Mapping[str, Value]] = {

@@ -18,9 +18,10 @@ CITATION = (
 )
 BOTH = (
     "low views: the authors reduce whole frames of 240x320 by MATLAB's imresize, bicubically. average-60x80:clean has "
-    "whole frames and area averages; bicubic-60x80 has the cubic kernel, and the centre of the frame",
-    "recognizers: the authors use the public code of TSN (BN-Inception) and ST-ResNet, and do not say in their code on "
-    "which clips these are trained. Here the network is trained on the super-resolved training clips",
+    "the whole height of the frame, cropped to 3:4, and area averages; bicubic-60x80 has the cubic kernel, and the "
+    "centre of the frame",
+    "recognizers: the authors use the public code of TSN (BN-Inception) and ST-ResNet; their code does not say which "
+    "clips these were trained on. Here the network is trained on the super-resolved training clips",
     "optimizer, schedule, batch and epochs of the recognizer: this project's choice",
     "super-resolution: `elrbench show rrdb` and `elrbench show duf` list what the paper leaves open",
     "both streams: run sosr and tosr, and average the probabilities of their predictions. --modality rgb+flow has one "

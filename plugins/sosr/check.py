@@ -25,10 +25,11 @@ def check(plan: Plan, components: Components) -> None:
             "--backbone i3d"
         )
     options = components.options(plan, "method")
-    if options.get("layer_decay", 1.0) != 1 or options.get("freeze_epochs", 0):
+    one_level = str(options.get("train", "all")).startswith("last-")
+    if options.get("layer_decay", 1.0) != 1 or options.get("freeze_epochs", 0) or one_level:
         raise ElrError(
-            f"method '{plan.method}' reads flow through one module, in which method.layer_decay and "
-            "method.freeze_epochs see a single level; remove them"
+            f"method '{plan.method}' reads flow through one module, in which method.layer_decay, method.freeze_epochs "
+            "and method.train=last-N see a single level; remove them"
         )
     if min(plan.size) < SMALLEST:
         raise ElrError(

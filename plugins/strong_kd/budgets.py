@@ -88,8 +88,11 @@ ALONE = (
 )  # the student has options of its own for these
 OPTIONS: Mapping[str, Option] = {
     **JOINT_OPTIONS,
-    **{key: replace(JOINT_OPTIONS[key], help=f"teacher: {JOINT_OPTIONS[key].help}") for key in ALONE},
-    "epochs": replace(JOINT_OPTIONS["epochs"], help="epochs of the teacher"),
+    **{
+        key: replace(JOINT_OPTIONS[key], help=f"teacher, and student alone if start=student: {JOINT_OPTIONS[key].help}")
+        for key in ALONE
+    },
+    "epochs": replace(JOINT_OPTIONS["epochs"], help="epochs of the teacher, and of the student alone if start=student"),
     "joint_epochs": replace(
         JOINT_OPTIONS["joint_epochs"], help="epochs of the student in addition to `epochs`; it is trained in one phase"
     ),

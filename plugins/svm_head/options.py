@@ -48,6 +48,7 @@ def options(
         "vectors": Option(
             default=1000,
             low=1,
-            help="support vectors with which the MACs of a kernel are counted; training stores as many as it finds",
+            help="number of support vectors to assume when the MACs of a kernel are counted; training stores as many "
+            "as it finds",
         ),
     }

@@ -102,6 +102,17 @@ def test_repeated_last_frames_do_not_count() -> None:
         assert torch.equal(network.describe(padded), network.describe(clip))
 
 
+def test_a_window_of_one_frame_has_no_motion() -> None:
+    """The last window of a clip may be that short."""
+    frame = moving(1)
+    padded = torch.cat([frame, frame.expand(-1, 5, -1, -1)], 1)
+    for network in (hof(2), pot(2)):
+        found = network.describe(padded)
+        assert torch.equal(found, network.describe(frame)) and found.shape == (network.num_features,)
+        assert found.isfinite().all()
+    assert not pot(2).describe(frame).split(Pot(2).group_sizes)[0].any()  # sums of flow
+
+
 def test_sizes() -> None:
     assert Hof(2).num_features == (1 + 4 + 24 + 96) * (9 + 8 + 8 + 8)
     assert Pot(2).num_features == 2 * 4 * 15 * 5 * 5 * 8

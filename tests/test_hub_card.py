@@ -15,6 +15,7 @@ from shared_models import FREE, call, finished, shared
 from benchmark_core.catalog import Catalog
 from benchmark_core.records.cost_record import read_cost
 from benchmark_core.records.record import find_record, read_record, write_record
+from elrbench import ElrError
 from elrbench_plugins.commands.hub.licences import check_license, data_licences
 from elrbench_plugins.commands.hub.manifest import CARD, MANIFEST
 from elrbench_plugins.commands.hub.model_files import WEIGHTS
@@ -109,6 +110,22 @@ def test_which_datasets_restrict(catalog: Catalog) -> None:
         except Exception as error:
             assert f"'{name}'" in str(error) and str(catalog.datasets[name].licence) in str(error)
     assert found == free
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "MIT for the code; the videos are for non-commercial research only",
+        "CC BY 4.0, frames may not be redistributed",
+        "CC BY 4.0, according to the authors; research only",
+        "apache-2.0 annotations; videos: research only",
+        "CC BY-NC 4.0",
+        "",
+    ],
+)
+def test_a_licence_with_conditions_needs_a_decision(licence: str) -> None:
+    with pytest.raises(ElrError, match="pass --license NAME"):
+        check_license(None, {"theirs": licence})
 
 
 def test_every_dataset_of_a_plan_counts(catalog: Catalog) -> None:

@@ -92,6 +92,7 @@ def test_the_exact_control_is_the_joint_phase_without_attention(
     [
         ("cstat", ("cstat:ce-third", "cstat:ce-half", "supervised:matched")),
         ("strong-kd", ("strong-kd:no-teacher",)),
+        ("kd", ("kd:no-teacher",)),
         ("supervised", ("supervised:matched",)),
     ],
 )
@@ -195,6 +196,41 @@ def test_a_changed_setting_without_effect_in_the_control_may_differ(tmp_path: Pa
         )
     put(tmp_path, make_record(bits(*range(5)), method="c:matched", more=CONTROL))
     assert over(tmp_path)["mine:a"] == "mine:plain"
+
+
+@pytest.mark.usefixtures("_no_papers")
+@pytest.mark.parametrize(
+    ("updates", "compared"),
+    [
+        ({"teacher": 7, "student": 4, "joint": 4}, True),
+        ({"teacher": 7, "student": 8}, True),  # in one phase
+        ({"teacher": 7, "student": 4}, False),
+        ({"student": 4, "joint": 8}, False),
+    ],
+)
+def test_a_control_of_all_methods_has_as_many_updates(
+    tmp_path: Path, updates: Mapping[str, int], compared: bool
+) -> None:
+    put(tmp_path, make_record(bits(*range(15)), method="mine:a", more={"updates": updates}))
+    matched = {**CONTROL, "updates": {"student": 4, "joint": 4}}
+    put(tmp_path, make_record(bits(*range(5)), method="c:matched", more=matched))
+    assert over(tmp_path)["mine:a"] == ("c:matched" if compared else "")
+
+
+@pytest.mark.usefixtures("_no_papers")
+@pytest.mark.parametrize("other", [{"unlabelled": "videos:clips"}, {"high_source": "acts"}, {"high_source": "self"}])
+def test_a_control_learns_from_the_same_clips(tmp_path: Path, other: Mapping[str, str]) -> None:
+    put(tmp_path, make_record(bits(*range(15)), method="mine:a", more=NAMED, **other))
+    put(tmp_path, make_record(bits(*range(10)), method="mine:plain", more=NAMED))
+    put(tmp_path, make_record(bits(*range(5)), method="c:matched", more=CONTROL))
+
+    def compared_with() -> str:
+        (row,) = [row for row in rows(tmp_path) if row["method"].startswith("mine:a")]
+        return row["gain_over"]
+
+    assert compared_with() == ""
+    put(tmp_path, make_record(bits(*range(9)), method="mine:plain", more=NAMED, **other))
+    assert compared_with().startswith("mine:plain")
 
 
 @pytest.mark.usefixtures("_no_papers")

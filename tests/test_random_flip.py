@@ -48,3 +48,26 @@ def test_the_default_is_not_in_the_plan(toy_catalog: Catalog):
         return resolve_plan(toy_catalog, PlanRequest(method="supervised", settings=settings, **FIELDS)).digest
 
     assert digest("method.random_flip=half") == digest() != digest("method.random_flip=none")
+
+
+def test_other_settings_of_crops_and_flips_keep_what_views_are_of(toy_catalog: Catalog, tmp_path: Any):
+    """`without_flips` and `centred` are copies; a loop over unlabelled clips is still one."""
+    from test_derived import data_of
+
+    data, _ = data_of(toy_catalog, tmp_path, sampling="2x1", degradation="bicubic-12x16")
+    views = data.training_views(low=True, high=True, seed=0, unlabelled=False)
+    views.labelled = False
+    assert views.without_flips().labelled is views.centred().labelled is False
+
+
+def test_a_stored_margin_is_cut_at_the_centre(toy_catalog: Catalog, tmp_path: Any):
+    """`method.random_crop=none` on views that the device degrades."""
+    from test_derived import data_of
+
+    data, _ = data_of(toy_catalog, tmp_path, sampling="2x1", degradation="bicubic-12x16")
+    views = data.training_views(low=True, high=True, seed=0, unlabelled=False)
+    corners = {views._draw(clip, epoch).position for clip in views.clips for epoch in range(3)}
+    centred = views.centred()
+    drawn = [(views._draw(clip, 0), centred._draw(clip, 0)) for clip in views.clips]
+    assert len(corners) > 9 and {each.position for _, each in drawn} == {(0.5, 0.5)}
+    assert all(usual.chance == each.chance and (usual.numbers == each.numbers).all() for usual, each in drawn)

@@ -341,3 +341,20 @@ def test_another_networks_file_is_refused(fitted: Fitted, toy_catalog: Catalog, 
     catalog, name = add_enhancer_weights(toy_catalog, str(tmp_path / "small.pth"))
     with pytest.raises(ElrError, match=r"enhancer 'rrdb-s' from 4x4 to 16x16: .* pass another --enhancer"):
         fitted(catalog=catalog, enhancer_weights=name)
+
+
+def test_frames_enhanced_by_a_file_are_kept_apart_by_residual(
+    fitted: Fitted, toy_catalog: Catalog, tmp_path: Path
+) -> None:
+    """The file has the same weights for both; the output differs."""
+    module, _ = fitted()
+    file = tmp_path / "own.pth"
+    torch.save(module.network.state_dict(), file)
+    catalog, weights = add_enhancer_weights(toy_catalog, str(file))
+    stages = set()
+    for residual in ("false", "true", "true"):
+        _, training = fitted(f"enhancer.residual={residual}", catalog=catalog, enhancer_weights=weights)
+        enhancer = training._stored_enhancer(high=False)
+        assert enhancer is not None
+        stages.add(enhancer.stage)
+    assert len(stages) == 2

@@ -229,6 +229,13 @@ def test_missing_lists_commands_that_run_the_same_plans(toy_catalog: Catalog, ca
         listed = json.loads(call(*run["command"][1:], "--dry-run", "--json")[1])
         assert [one["digest"] for one in listed["runs"]] == [run["digest"]]
         assert Plan.from_json(run["plan"]).digest == run["digest"]
+    sized = ("--sizes", "6x8,12x16", "--out", str(tmp_path / "elsewhere"))
+    queue = json.loads(call("suite", "missing", "cstat-table4", *flags, *sized, "--json")[1])
+    assert queue["runs"] == 8
+    for run in queue["missing"]:
+        assert set(sized) <= set(run["command"])
+        listed = json.loads(call(*run["command"][1:], "--dry-run", "--json")[1])
+        assert [one["digest"] for one in listed["runs"]] == [run["digest"]]
     _, text, _ = call("suite", "missing", "cstat-table4", *flags)
     assert text.endswith("cstat-table4: 4 of 4 runs have no published record\n")
     assert "elrbench suite run cstat-table4 --only student-resnet34 --seeds 1" in text

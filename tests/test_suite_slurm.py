@@ -7,6 +7,8 @@ import os
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import fake_slurm
 import pytest
@@ -29,8 +31,10 @@ from cluster_suites import (
 )
 
 from benchmark_core.catalog import Catalog
+from benchmark_core.errors import RunFailed
 from benchmark_core.plans.plan import Plan
 from elrbench import ElrError
+from elrbench_plugins.commands.suite.cluster import slurm as cluster
 from elrbench_plugins.commands.suite.cluster.executor import EngineRequest
 from elrbench_plugins.commands.suite.cluster.job import JobFolder
 from elrbench_plugins.commands.suite.cluster.slurm import SlurmExecutor
@@ -133,3 +137,15 @@ def test_options_that_elrbench_sets_are_refused(tmp_path: Path):
     ):
         with pytest.raises(ElrError, match=error):
             SlurmExecutor(EngineRequest(on="slurm", slurm=slurm), tmp_path)
+
+
+def test_jobs_that_scancel_does_not_end_are_not_called_cancelled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cluster, "_call", lambda *words: None)
+    executor: Any = SimpleNamespace(queues=True)
+    with pytest.raises(RunFailed, match="scancel did not end the jobs 3, 4; run it on a machine of the cluster"):
+        SlurmExecutor.cancel(executor, ["3", "4"])
+    SlurmExecutor.cancel(executor, [])
+    monkeypatch.setattr(cluster, "_queue", lambda: {"4"})
+    with pytest.raises(RunFailed, match="scancel did not end"):
+        SlurmExecutor.cancel(executor, ["3", "4"])
+    SlurmExecutor.cancel(executor, ["3"])  # forgotten

@@ -17,6 +17,7 @@ from benchmark_core.errors import ElrError
 from benchmark_core.papers.collection import Library
 from benchmark_core.records.consistency import check_record
 from benchmark_core.tables import build_tables, check_tables, compare, compare_groups, gather, write_tables
+from benchmark_core.tables.markdown import MARK
 
 
 @pytest.fixture(autouse=True)
@@ -38,15 +39,26 @@ def test_a_stale_a_missing_and_an_orphaned_file_are_shown_as_a_diff(tmp_path: Pa
     page.write_text(page.read_text(encoding="utf-8").replace("62.50 ±", "99.99 ±"), encoding="utf-8")
     table.unlink()
     orphan = tmp_path / "tables/gone.md"
-    orphan.write_text("old\n")
+    orphan.write_text(f"{MARK}\nold\n")
+    beside, notes, plot = (tmp_path / "tables" / name for name in ("gone.csv", "notes.md", "plot.csv"))
+    beside.write_text("old\n")
+    notes.write_text("my notes\n")  # of the user
+    plot.write_text("1,2\n")
     lines = check_tables(tmp_path)
     assert f"--- {PAGE}.md (on disk)" in lines and f"+++ {PAGE}.md (from the records)" in lines
     assert any(line.startswith("-| 1") and "99.99 ±" in line for line in lines)
     assert any(line.startswith("+| 1") and "62.50 ±" in line for line in lines)
     assert f"--- {PAGE}.csv (missing)" in lines
     assert any(line.startswith("+++ tables/gone.md") for line in lines) and "-old" in lines
-    assert set(write_tables(tmp_path)) == {page, table, orphan}
-    assert not orphan.exists() and index.is_file() and check_tables(tmp_path) == []
+    assert set(write_tables(tmp_path)) == {page, table, orphan, beside}
+    assert (
+        not orphan.exists()
+        and not beside.exists()
+        and notes.exists()
+        and plot.exists()
+        and index.is_file()
+        and check_tables(tmp_path) == []
+    )
 
 
 def test_line_ends_of_a_checkout_are_not_stale(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def measure_records(
 ) -> int:
     """Measure and print the recognizer of every record in `folder`; return the exit code."""
     from benchmark_core.cli.cost_records import recorded_costs
+    from benchmark_core.cli.leaderboard import print_left_out
     from benchmark_core.records.files import COSTS
     from benchmark_core.tables.load import load_leaderboard
 
@@ -55,12 +56,14 @@ def measure_records(
     if not found.runs:
         raise ElrError(f"{folder} has no run records; pass --folder DIR or publish a run")
     costs, say = folder / COSTS if keep else None, ConsoleReporter()
-    return _report(
+    print_left_out(found.problems)
+    code = _report(
         list(recorded_costs(catalog, found, device, costs, cpu=cpu, refresh=refresh, say=say)),
         device,
         cpu,
         as_json,
     )
+    return 1 if found.problems else code
 
 
 def _report(outcomes: list[CostOutcome], device: torch.device, cpu: CpuRequest | None, as_json: bool) -> int:

@@ -25,11 +25,13 @@ class Jitter:
 
     sides: fractions of the view's height and width. Both are drawn from this list, at most `apart` entries apart.
     flip: probability of a horizontal flip.
+    moves: views that are stored with a margin are cropped at a random position; else at the centre.
     """
 
     sides: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
     apart: int = 1
     flip: float = 0.5
+    moves: bool = True
 
 
 def draw_box(rng: np.random.Generator, jitter: Jitter | None = None) -> Box:

@@ -121,6 +121,11 @@ class DerivedViews:
     def __len__(self) -> int:
         return len(self.views)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the clips have labels."""
+        return self.views.labelled
+
     def steps(self, batch: int) -> int:
         """Return the number of batches in an epoch. A partial batch counts only if it is the only one."""
         whole, rest = divmod(len(self), batch)

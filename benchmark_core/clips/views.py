@@ -83,6 +83,7 @@ class Views:
         self.widen = widen
         self.sides = tuple(sides)
         self.test_views = WHOLE if train else test_views
+        self.labelled = True  # false: clips whose labels are unknown, on which no epoch is scored
         before = view_plan.crop == "before"
         self._low = store.reader(view_plan.low) if low and view_plan.low is not None else None
         self._high = store.reader(view_plan.high) if (high or before) and view_plan.high is not None else None
@@ -184,6 +185,12 @@ class Views:
         views.jitter = None if self.jitter is None else replace(self.jitter, flip=0.0)
         return views
 
+    def centred(self) -> Views:
+        """Return views of the same clips, frames and boxes; those stored with a margin are cropped at the centre."""
+        views = copy.copy(self)
+        views.jitter = None if self.jitter is None else replace(self.jitter, moves=False)
+        return views
+
     def _any_reader(self) -> ClipReader:
         reader = self._low or self._high
         assert reader is not None
@@ -199,7 +206,10 @@ class Views:
         rng = np.random.default_rng([self.seed, epoch, name])
         numbers, mask = self.sampling.numbers(count, rng)
         box = None if self.jitter is None else draw_box(rng, self.jitter)
-        position = (0.5, 0.5) if self.jitter is None else (float(rng.random()), float(rng.random()))
+        position = (0.5, 0.5)
+        if self.jitter is not None:
+            drawn = (float(rng.random()), float(rng.random()))
+            position = drawn if self.jitter.moves else position
         return _Drawn(clip, numbers, mask, WHOLE.mirrored(len(mask)), box, position, float(rng.random()))
 
     def _again(self, bundle: Array, chance: float) -> Array:

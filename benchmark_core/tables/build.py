@@ -71,7 +71,10 @@ def _texts(folder: Path, board: Leaderboard) -> dict[Path, str]:
 
 
 def write_tables(leaderboards: Path, tables: Tables | None = None) -> list[Path]:
-    """Write changed tables and delete tables of tracks that no longer exist. Return the paths of both."""
+    """Write changed tables and delete tables of tracks that no longer exist. Return the paths of both.
+
+    Other files in the folder, which `elrbench leaderboard` did not write, are left alone.
+    """
     tables = tables or build_tables(leaderboards)
     stale = {path for path, text in tables.files.items() if _text(path) != text}
     orphans = _orphans(leaderboards, tables)
@@ -114,5 +117,11 @@ def _text(path: Path) -> str | None:
 
 
 def _orphans(leaderboards: Path, tables: Tables) -> list[Path]:
-    found = (path for kind in ("*.md", "*.csv") for path in (leaderboards / TABLES).rglob(kind))
-    return sorted(path for path in found if path not in tables.files)
+    """Return generated pages without records, and the CSV files beside them."""
+    gone = [
+        path
+        for path in (leaderboards / TABLES).rglob("*.md")
+        if path not in tables.files and (_text(path) or "").startswith(MARK)
+    ]
+    beside = (path.with_name(f"{path.stem}{ending}") for path in gone for ending in (".csv", ".reported.csv"))
+    return sorted([*gone, *(path for path in beside if path.is_file() and path not in tables.files)])

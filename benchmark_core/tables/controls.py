@@ -18,8 +18,8 @@ def control_of(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
     """Return the row's control with its budget, components and training length, or None.
 
     It is the control that the row's method names, if the two have equal values of all settings that either changes,
-    except for those without effect in the control. Otherwise it is a control of all methods. Of several, the one with
-    the most equal method settings is returned, then the first by key.
+    except for those without effect in the control. Otherwise it is a control of all methods with as many updates. Of
+    several, the one with the most equal method settings is returned, then the first by key.
     """
     if row.first["control"] or row.first["privileged"]:
         return None
@@ -30,12 +30,12 @@ def control_of(row: TableRow, rows: Sequence[TableRow]) -> TableRow | None:
     general: dict[TableRow, int] = {}
     for other in (each for each in rows if each is not row and each.shared_plan == row.shared_plan):
         equal = _equal_settings(row, other)
-        if not _trains_as_long(row, other, equal):
+        if not _trains_as_long(row, other, equal) or not _same_clips(row, other):
             continue
         if name is not None and split_method(other.first["plan"]["method"]) == name:
             if all(equal.get(key, True) for key in {*row.first["changed"], *other.first["changed"]} - idle):
                 named[other] = sum(equal.values())
-        elif other.first["control"]:
+        elif other.first["control"] and _as_many_updates(row, other):
             general[other] = sum(equal.values())
     found = named or general
     return max(found, key=found.__getitem__, default=None)
@@ -74,6 +74,22 @@ def _trains_as_long(row: TableRow, control: TableRow, equal: Mapping[str, bool])
     ours, theirs = row.first["plan"]["settings"], control.first["plan"]["settings"]
     phases = {key for key in theirs if _LENGTH.fullmatch(key) and not _SCHEDULE.fullmatch(key)}
     return phases <= ours.keys() and all(equal[key] for key in equal if _LENGTH.fullmatch(key))
+
+
+def _same_clips(row: TableRow, control: TableRow) -> bool:
+    """Whether both learn from the same clips.
+
+    Unlabelled clips and clips of another dataset add phases that the control lacks; with high views from the row's own
+    clips ("self"), its student learns from clips that are degraded again.
+    """
+    ours, theirs = (each.first["plan"] for each in (row, control))
+    return all(ours.get(key, "") == theirs.get(key, "") for key in ("unlabelled", "high_source"))
+
+
+def _as_many_updates(row: TableRow, control: TableRow) -> bool:
+    """Whether the phases that `control` has are as long in `row`, together: a method may train two phases in one."""
+    ours, theirs = (each.first["updates"] for each in (row, control))
+    return sum(ours.get(phase, 0) for phase in theirs) == sum(theirs.values())
 
 
 def _equal_settings(row: TableRow, other: TableRow) -> dict[str, bool]:

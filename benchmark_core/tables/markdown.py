@@ -31,11 +31,11 @@ LEGEND = """\
 may share one. Scores are in %: mean ± sample standard deviation over seeds. The 95 % interval is over test clips, not
 over seeds: Wilson for accuracy, bootstrap for F1. A clip tested in several folds counts once per fold. *Control*: name
 and score of the control that the row's method names, or else of the control of all methods, with the same budget,
-components and epochs. *Δ control*: paired difference from that control in points, on the same seeds and clips, with
-its 95 % bootstrap interval. Rows share a rank if they are not significantly different from the first row of that rank.
-`k/n folds`: not ranked until all folds are run. A row with one seed is not ranked if other rows have several. \\*:
-some settings differ from the budget; the last table lists them. MACs: multiply-adds; `≥` marks a lower bound, because
-an operator could not be counted. `-`: not measured or not applicable; never part of a mean."""
+components, updates and clips. *Δ control*: paired difference from that control in points, on the same seeds and clips,
+with its 95 % bootstrap interval. Rows share a rank if they are not significantly different from the first row of that
+rank. `k/n folds`: not ranked until all folds are run. A row with one seed is not ranked if other rows have several.
+\\*: some settings differ from the budget; the last table lists them. MACs: multiply-adds; `≥` marks a lower bound,
+because an operator could not be counted. `-`: not measured or not applicable; never part of a mean."""
 
 
 def track_markdown(page: TrackPage, root: str) -> str:

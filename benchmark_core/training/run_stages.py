@@ -244,6 +244,8 @@ class RunStages:
         augmentation = BatchAugmentation.of(self.options, without)
         if augmentation.random_flip == "none":
             views = views.without_flips()
+        if augmentation.random_crop == "none":
+            views = views.centred()
         batches = self._runner.epochs(views, n, state=state, batch=size)
         if augmentation == BatchAugmentation():
             return batches

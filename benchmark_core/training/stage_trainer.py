@@ -72,7 +72,6 @@ class StageTrainer(StageRunner):
         self._refit = refit
         self._observers = observers
         self._loop: TrainingLoop | None = None  # of the running stage
-        self._unlabelled: list[Views] = []  # views of clips without labels, made in the running stage
         precision = "" if plan.precision == "fp32" else " or use --precision fp32"
         advice = f"lower the learning rate (--set method.lr=…){precision}"
         self._metrics = SharedMetrics(advice, ranks) if ranks.several else MetricLogger(advice)
@@ -163,7 +162,6 @@ class StageTrainer(StageRunner):
                 )
         finally:
             self._loop = None
-            self._unlabelled.clear()
             self._metrics.clear()
         for key, value in stage.module.state_dict().items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
@@ -200,7 +198,7 @@ class StageTrainer(StageRunner):
             whole=request.whole,
             most=request.most,
         )
-        self._unlabelled += [made] if request.unlabelled else []
+        made.labelled = not request.unlabelled
         return made
 
     def epochs(self, views: Views | DerivedViews, n: int, *, state: Sequence[Stateful], batch: int) -> Iterator[Batch]:
@@ -222,7 +220,7 @@ class StageTrainer(StageRunner):
                 n,
                 state=state,
                 drain=self._device.type == "cpu",
-                labelled=not any(views is each for each in self._unlabelled),
+                labelled=views.labelled,
                 begin_epoch=begin_epoch,
             ):
                 ranks.part = host.part

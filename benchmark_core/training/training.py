@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark_core.canonical import digest_of
 from benchmark_core.clips.degraded import degrade_views
 from benchmark_core.clips.derived import DerivedViews
 from benchmark_core.clips.enhanced import Enhancer
@@ -212,6 +213,8 @@ class Training(RunStages):
         if module is None:
             return None
         key = self._trained.key(module, f"enhancer {spec.name}")
+        if options.get("weights"):  # the file's name says nothing of options without parameters, such as `residual`
+            key = digest_of([key, spec.name, dict(sorted(options.items()))])
         return Enhancer(module=module, frames=spec.frames, stage=key, device=self.device)
 
     # -- views that are made on the device

@@ -5,8 +5,8 @@ from elrbench_plugins.dbpn.options import FITTING, SHAPE, UNITS, USE, budgets
 
 CITATION = "Haris et al., Deep Back-Projection Networks for Super-Resolution, CVPR 2018 (arXiv 1803.02735)"
 PAIRS = (
-    "training data: whole frames of the training clips and their low views, flipped together. The authors use flipped "
-    "and rotated patches of photographs"
+    "training data: whole frames of the training clips and their low views, flipped together; degradations that crop "
+    "first (bicubic-HxW) give random crops. The authors use flipped and rotated patches of photographs"
 )
 NUMBERS = "scale, weights and training in Purwanto et al. (ICCVW 2019): not given there"
 

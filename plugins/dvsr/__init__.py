@@ -10,7 +10,7 @@ LAYOUT = (
 )
 PAIRS = (
     "high views of the pairs: those of the training clips, or of --high-source if it is given. A clip's low and high "
-    "view are flipped together and not cropped"
+    "view are flipped together. They are not cropped, except by degradations that crop first (bicubic-HxW)"
 )
 ONE_LAYOUT = (
     "structure of the network trained end to end: as the grown one; section IV.A.2 calls them similar. The "

@@ -33,7 +33,8 @@ def transformed(training: Training, batch: Batch) -> Batch:
     numbers = {key: float(options[f"transform_{key}"]) for key in ("shift", "scale", "angle", "drift")}
     low_size = training.components.degradation.low or training.plan.size
     clips = batch.part.rows(len(batch.ids))
-    drawn = transforms.draw(training.rng, clips, low=low_size, share=share, **numbers).of(batch.part)
+    flip = 0.0 if options["random_flip"] == "none" else 0.5
+    drawn = transforms.draw(training.rng, clips, low=low_size, share=share, flip=flip, **numbers).of(batch.part)
     drawn = drawn.to(training.device)
     high = batch.high
     if isinstance(high, Tensor) and not uses_teachers(options):

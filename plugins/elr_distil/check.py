@@ -48,6 +48,13 @@ def _check_views(plan: Plan, components: Components, options: Mapping[str, Value
             f"method '{plan.method}' makes low views in training, but the output of the trained enhancer "
             f"'{plan.enhancer}' is stored; use e.g. --enhancer bilinear or set method.transforms=0"
         )
+    wide = Sampling.parse(plan.sampling).widened(components.enhancer.frames)
+    if transforms and wide != frames:
+        raise ElrError(
+            f"method '{plan.method}' makes low views of the {frames} frames of a high view, but enhancer "
+            f"'{plan.enhancer}' takes {components.enhancer.frames} at once, so that stored low views have {wide}; use "
+            "e.g. --enhancer bilinear or set method.transforms=0"
+        )
     if stream and degradation.low and FINER * min(degradation.low) < components.backbone.smallest:
         raise ElrError(
             f"method '{plan.method}' has a teacher on optical flow at {FINER} times the low size, but backbone "

@@ -107,7 +107,7 @@ def cell_means(values: Tensor, cells: int) -> Tensor:
     """
     n, bins, height, width = values.shape
     rows, columns = (_membership(length, cells).to(values) for length in (height, width))
-    return torch.einsum("nbhw,yh,xw->nyxb", values, rows, columns).reshape(n, -1)
+    return torch.einsum("nbhw,yh,xw->nyxb", values, rows, columns).reshape(n, cells * cells * bins)
 
 
 def _membership(length: int, cells: int) -> Tensor:

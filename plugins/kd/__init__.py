@@ -16,6 +16,9 @@ def elr_methods() -> list[MethodSpec]:
             "in a Neural Network, 2015 (arXiv 1503.02531)",
             fit="elrbench_plugins.kd.fit:fit",
             options=OPTIONS,
+            variants={"no-teacher": {"alpha": 0.0}},
+            own_controls={"": "no-teacher"},
+            idea_options=("alpha", "temperature"),
             defaults=DEFAULTS,
             budgets=BUDGETS,
             needs_high=True,
@@ -29,7 +32,7 @@ def elr_methods() -> list[MethodSpec]:
                 "Bernoulli distributions, each softened by T",
                 "initial weights of the student. Paper budget: the backbone's initialisation (Table 1: Kinetics and "
                 "ImageNet; pass --weights FILE). Other budgets: the student trained on labels, as in cstat, so that "
-                "supervised:matched has as many updates. The control of kd with method.start=fresh is supervised",
+                "supervised:matched has as many updates. no-teacher has the same phases and views, on labels alone",
                 "training of the teacher: as the student's, with Table 1's numbers, on labels alone. It is then "
                 "frozen, in evaluation mode",
                 "batch, schedule and weight decay: 16 clips, constant learning rate, none",

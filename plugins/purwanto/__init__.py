@@ -32,7 +32,8 @@ HEAD = (
     "the attention term before the residual is added (variant literal: 0.9)",
     "augmentation of features: none. Features are computed once per clip, from the whole view and all chunks, by a "
     "frozen backbone",
-    "batch, schedule and weight decay of the attention network: 16 clips, the backbone's schedule, none",
+    "batch, schedule and weight decay of the attention network: 16 clips, the backbone's schedule and weight "
+    "decay, which is none at the paper's budget",
     "clip lengths that are not a multiple of 64 frames: the last chunk repeats the last frame",
     "training of the backbone: a random chunk of each clip, batch 16, no schedule, no weight decay, from scratch "
     "unless --weights FILE names the paper's Kinetics and ImageNet weights",

@@ -70,8 +70,9 @@ HEAD_VARIANTS: Mapping[str, Mapping[str, Value]] = {
     "literal": {"dropout": 0.9},
 }
 ATTENTION_ONLY: tuple[str, ...] = ("attention", "dropout")  # of the first term of eq. 2
-ATTENTION_CONTROLS: Mapping[str, str] = {"softmax": "no-attention", "": "no-attention"}
-SYSTEM_CONTROLS: Mapping[str, str] = {"softmax": "no-attention", "sa": "sa+no-attention"}  # only of rows with attention
+ATTENTION_CONTROLS: Mapping[str, str] = {"softmax": "no-attention", "literal": "no-attention", "": "no-attention"}
+# Of rows with attention alone; dropout has no effect without it.
+SYSTEM_CONTROLS: Mapping[str, str] = {"softmax": "no-attention", "literal": "no-attention", "sa": "sa+no-attention"}
 
 # Table 1, "I3D with Knowledge Distillation": kd's options. The backbone alone is trained with the same numbers.
 BACKBONE: Mapping[str, Option] = {key: KD_OPTIONS[key] for key in RECIPE}

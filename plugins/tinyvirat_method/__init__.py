@@ -38,6 +38,10 @@ def elr_methods() -> list[MethodSpec]:
                 "super-resolved video, and 0.5 and 0.999 on interpolated video",
                 "differences that the code variants do not copy, because they belong to a backbone or to sampling: "
                 "I3D's first pooling and skipped frames (both below)",
+                "bicubic enlargement without super-resolution: PyTorch's kernel with a = -0.75; PIL's in the code and "
+                "that of dvsr have a = -0.5",
+                "training crops of bicubic-HxW: of the centre with the aspect of the low size, 16 pixels of shift for "
+                "112 of 128; the code also moves along the longer side of the frame",
                 "weight decay, label smoothing and clipping: none",
                 "frames: 16 consecutive frames from a random position. The code skips every second frame in half of "
                 "its draws. Testing averages the logits of all consecutive windows of 16, the last one padded. The "

@@ -9,9 +9,12 @@ from benchmark_core.catalog import Catalog
 from benchmark_core.errors import ElrError
 from benchmark_core.names import ComponentName
 
-# Licences without conditions on use. Any other text counts as a restriction, also one that nobody wrote.
+# Licences without conditions on use; a source may follow. Any other text counts as a restriction, also one that nobody
+# wrote.
 FREE = re.compile(
-    r"(cc0\b|cc[ -]by[ -][34]\.0|public domain|mit\b|apache|bsd|drawn by this project's code)", re.IGNORECASE
+    r"(cc0([ -]1\.0)?|cc[ -]by[ -][34]\.0|public domain|mit|apache[ -]2\.0|bsd[ -][23]-clause|"
+    r"drawn by this project's code)(, according to [^;]*)?",
+    re.IGNORECASE,
 )
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
 UNKNOWN = "not stated"
@@ -43,7 +46,7 @@ def check_license(given: str | None, data: Mapping[str, str]) -> str:
             )
         return given
     for name, licence in data.items():
-        if not FREE.match(licence):
+        if not FREE.fullmatch(licence):
             raise ElrError(
                 f"the run was trained on '{name}', whose licence is: {licence}. Decide under which licence the weights "
                 "may be shared, and pass --license NAME, such as cc-by-nc-4.0 or other"

@@ -101,6 +101,8 @@ def _manifest_of(place: Place, there: Mapping[str, int]) -> Manifest:
             raise ElrError(f"{place.shown}: {name!r} is missing; ask its owner to push the model again")
         if name != CARD and there[name] != file["bytes"]:
             raise _other(place, name, f"{there[name]} bytes, not {file['bytes']}")
+        if name == CARD and there[name] > LARGEST:  # it may be edited, but not fill the disk
+            raise _other(place, name, f"more than {LARGEST:,} bytes")
     return manifest
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 OVER_ROWS = tuple(flag for flag in PLAN if flag[0][0] != "--teacher")
 
+RUNS = Path("elrbench-runs")  # default parent of run folders
+
 
 def over_rows(function: F) -> F:
     """Add options that override plan fields of every row, select rows and seeds, and name data folders."""
@@ -51,7 +53,7 @@ def out_flag(function: F) -> F:
         "--out",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        default=Path("elrbench-runs"),
+        default=RUNS,
         show_default=True,
         help="Parent of run folders.",
     )(function)

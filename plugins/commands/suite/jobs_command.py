@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ import click
 from benchmark_core.cli.console import print_json
 from benchmark_core.cli.flags import board_flag, json_flag
 from elrbench_plugins.commands.suite.flags import out_flag, over_rows, planned_suite
+
+
+def suite_of(name: str) -> str:
+    """Return the name of a suite, given it or its file."""
+    return re.sub(r"\.ya?ml$", "", Path(name).name)
 
 
 @click.command("status", short_help="Show the jobs of a suite: state, stage, epoch, ETA, host, log.")
@@ -26,7 +32,7 @@ def status_command(name: str, out: Path, as_json: bool) -> None:
     from elrbench_plugins.commands.suite.cluster.sheet import read_sheet
     from elrbench_plugins.commands.suite.cluster.status import status_json, status_text, statuses
 
-    sheet = read_sheet(out, Path(name).stem)
+    sheet = read_sheet(out, suite_of(name))
     found = statuses(sheet, out)
     if as_json:
         print_json(status_json(sheet, found))
@@ -46,7 +52,7 @@ def cancel_command(name: str, out: Path, as_json: bool) -> None:
     from elrbench_plugins.commands.suite.cluster.cancel import cancel_jobs
     from elrbench_plugins.commands.suite.cluster.sheet import read_sheet
 
-    count = cancel_jobs(read_sheet(out, Path(name).stem), out)
+    count = cancel_jobs(read_sheet(out, suite_of(name)), out)
     if as_json:
         print_json({"cancelled": count})
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark_core.cli.console import columns
-from elrbench_plugins.commands.suite.flags import OVER_ROWS, field_of
+from elrbench_plugins.commands.suite.flags import OVER_ROWS, RUNS, field_of
 from elrbench_plugins.commands.suite.rows import PlannedSuite
 from elrbench_plugins.commands.suite.suite_runs import SuiteRun, finished_runs, runs_of
 
@@ -41,7 +41,7 @@ def missing_runs(
     return [
         MissingRun(
             run=run,
-            command=_command(name, run, flags),
+            command=_command(name, run, flags, out),
             finished=out / run.plan.digest if run.plan.digest in done else None,
         )
         for run in missing
@@ -86,7 +86,7 @@ def missing_text(planned: PlannedSuite, found: Sequence[MissingRun]) -> str:
     return "\n\n".join(block for block in (columns(lines), "\n".join(without), counted) if block)
 
 
-def _command(name: str, run: SuiteRun, flags: Mapping[str, Any]) -> tuple[str, ...]:
+def _command(name: str, run: SuiteRun, flags: Mapping[str, Any], out: Path) -> tuple[str, ...]:
     """Return the words that run one plan of a suite, under the options that were given."""
     words = ["elrbench", "suite", "run", name, "--only", run.rows[0], "--seeds", str(run.plan.seed)]
     words += ["--fold", run.plan.fold]
@@ -95,6 +95,8 @@ def _command(name: str, run: SuiteRun, flags: Mapping[str, Any]) -> tuple[str, .
         if value is not None and field_of(names) != "fold":
             words += [names[0], str(value)]
     for flag, value in (
+        ("--sizes", flags.get("sizes")),
+        ("--out", None if out == RUNS else out),
         ("--data", flags.get("data")),
         ("--unlabelled-data", flags.get("unlabelled_data")),
         ("--high-source-data", flags.get("high_source_data")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -19,6 +20,12 @@ LONGEST = 1 << 20  # characters of a line
 TEXT: dict[str, Any] = {"encoding": "utf-8-sig", "errors": "replace"}
 
 Levels = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]  # measured values -> grey levels of the same shape
+
+
+def _lines_of_stdin() -> IO[str]:
+    """Return standard input, decoded as files are: bytes that are no text damage their line alone."""
+    buffer = getattr(sys.stdin, "buffer", None)  # a stream that stands in for stdin may have none
+    return sys.stdin if buffer is None else io.TextIOWrapper(buffer, **TEXT)
 
 
 class RawSource(FrameSource):
@@ -57,7 +64,7 @@ class LineSource(FrameSource):
     def frames(self) -> Iterator[Frame]:
         """Yield frames. Raises ElrError if the file cannot be opened, or if no line is a frame."""
         try:
-            opened = nullcontext(sys.stdin) if self.path is None else self.path.open(**TEXT)
+            opened = nullcontext(_lines_of_stdin()) if self.path is None else self.path.open(**TEXT)
         except OSError as error:
             raise ElrError(f"{self.name} cannot be opened: {error.strerror}") from error
         with opened as file:

@@ -143,9 +143,18 @@ class SlurmExecutor:
         return ([line.strip() for line in text.splitlines() if line.strip()] or [""])[-1]
 
     def cancel(self, idents: Collection[str]) -> None:
-        """Call scancel."""
-        if self.queues and idents:
-            _call("scancel", *idents)
+        """Call scancel. Raises RunFailed if jobs stay in the queue, or if Slurm does not answer.
+
+        scancel also fails on jobs that Slurm has forgotten, and ends the others.
+        """
+        if not self.queues or not idents or _call("scancel", *idents) is not None:
+            return
+        queue = _queue()
+        if queue is None or not queue.isdisjoint(idents):
+            raise RunFailed(
+                f"scancel did not end the jobs {', '.join(idents)}; run it on a machine of the cluster, or repeat the "
+                "command there"
+            )
 
     def farewell(self) -> str:
         """Slurm keeps its queue."""

@@ -223,6 +223,14 @@ def test_runs_of_other_data_have_no_mean_and_say_so(library: Library, toy_catalo
     assert apart.ours is None and apart.state == "its runs used different data"
 
 
+def test_one_fold_of_several_has_no_score_and_says_so(library: Library, toy_catalog: Catalog):
+    rows = "rows: [{row: student, method: supervised}]"
+    (row,) = plan_suite(of(f"{COMMON}\n{rows}"), toy_catalog, library, SuiteRequest()).rows
+    made = make_record(folds=("1", "2", "3"), **row.plans[0].to_json())
+    (line,) = lines_of([row], RunOutcome(records={made["digest"]: made}, failures={}))
+    assert line.ours is None and line.state == "1 of 3 folds of the protocol are done"
+
+
 def test_a_stop_between_rows_leaves_what_is_done(library: Library, toy_catalog: Catalog, tmp_path: Path):
     from benchmark_core.runs.context import RunContext
     from benchmark_core.runs.runner import run as run_plan

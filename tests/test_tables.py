@@ -212,6 +212,14 @@ def test_bootstrap_intervals_of_independent_folds_combine_in_quadrature(tmp_path
     )
 
 
+def test_an_interval_of_one_fold_is_the_records_own(tmp_path: Path) -> None:
+    """A resampled F1 may lie below the score as a whole."""
+    score = {"value": 1.0, "low": 0.475, "high": 0.775, "n": 50, "interval": "bootstrap95"}
+    put(tmp_path, make_record(scores={"f1_macro": score}))
+    (row,) = rows(tmp_path)
+    assert [float(row[name]) for name in ("mean", "low95", "high95")] == pytest.approx([1.0, 0.475, 0.775])
+
+
 def test_rows_scored_on_other_clips_stand_apart(tmp_path: Path) -> None:
     put(tmp_path, make_record(), make_record(seed=1))
     put(tmp_path, make_record(bits(*range(20)), method="easy", more={"dataset": {"manifest": "other", "classes": 2}}))

@@ -98,8 +98,10 @@ class TableRow:
         shares = [score["n"] if pooled else 1 for score in scores]
         weights = [share / sum(shares) for share in shares]
         value = math.fsum(weight * score["value"] for weight, score in zip(weights, scores, strict=True))
-        below = math.hypot(*(w * (score["value"] - score["low"]) for w, score in zip(weights, scores, strict=True)))
-        above = math.hypot(*(w * (score["high"] - score["value"]) for w, score in zip(weights, scores, strict=True)))
+        if len(scores) == 1:  # its own interval, which may leave out the value: a resampled F1 can be lower throughout
+            return value, scores[0]["low"], scores[0]["high"]
+        below = math.hypot(*(w * max(0.0, s["value"] - s["low"]) for w, s in zip(weights, scores, strict=True)))
+        above = math.hypot(*(w * max(0.0, s["high"] - s["value"]) for w, s in zip(weights, scores, strict=True)))
         return value, max(0.0, value - below), min(1.0, value + above)
 
 

@@ -63,7 +63,7 @@ def _lines(row: PlannedRow, outcome: RunOutcome) -> list[ScoreLine]:
             ours=_measured(records, metric),
             runs=len(records),
             of=len(row.plans),
-            state=state or _unscored(records, metric) or _different_data(records),
+            state=state or _unscored(records, metric) or _different_data(records) or _missing_folds(records),
         )
         for metric, figure in printed or [(primary, None)]
     ]
@@ -78,6 +78,12 @@ def _unscored(records: list[RunRecord], metric: str) -> str:
 def _different_data(records: list[RunRecord]) -> str:
     """Return the state of finished runs whose data differ."""
     return "its runs used different data" if len(group_rows(records)) > 1 else ""
+
+
+def _missing_folds(records: list[RunRecord]) -> str:
+    """Return the state of finished runs of one fold, whose protocol has several: a score needs all."""
+    short = [row for row in group_rows(records) if not row.seeds]
+    return f"{short[0].most_folds} of {short[0].folds} folds of the protocol are done" if short else ""
 
 
 def _measured(records: list[RunRecord], metric: str) -> Measured | None:

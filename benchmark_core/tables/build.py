@@ -117,11 +117,11 @@ def _text(path: Path) -> str | None:
 
 
 def _orphans(leaderboards: Path, tables: Tables) -> list[Path]:
-    """Return generated pages without records, and the CSV files beside them."""
+    """Return generated pages without records, and the CSV files next to them."""
     gone = [
         path
         for path in (leaderboards / TABLES).rglob("*.md")
         if path not in tables.files and (_text(path) or "").startswith(MARK)
     ]
-    beside = (path.with_name(f"{path.stem}{ending}") for path in gone for ending in (".csv", ".reported.csv"))
-    return sorted([*gone, *(path for path in beside if path.is_file() and path not in tables.files)])
+    tables_of = (path.with_name(f"{path.stem}{ending}") for path in gone for ending in (".csv", ".reported.csv"))
+    return sorted([*gone, *(path for path in tables_of if path.is_file() and path not in tables.files)])

@@ -72,6 +72,9 @@ def test_a_row_and_its_control_differ_in_the_ideas_alone(toy_catalog: Catalog) -
     [
         ("map", ("method.map_teacher=motion",), {}, ("map_teacher=motion", "teachers=both")),
         ("order", ("method.pretext_epochs=2",), {}, ("pretext_epochs=2", "joint_epochs=2")),
+        ("order", (), {"keep": "best", "holdout": "0.25"}, ("no classifier in its pretext task", "remove --keep")),
+        ("transforms", (), {"backbone": "resnet3d-18", "enhancer": "denoise-bilinear", "size": "24x32",
+                            "sampling": "clip-24", "modality": "rgb"}, ("stored low views have", "bilinear")),
         ("plain", ("method.pretext_clips=unlabelled",), {"unlabelled": "toy"}, ("pretext",)),
         ("speed", (), {"sampling": "1x4"}, ("speed", "6 frames")),
         ("motion", (), {"backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "sampling": "4x1",

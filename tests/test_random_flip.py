@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from benchmark_core.catalog import Catalog
-from benchmark_core.plans.resolve import PlanRequest, resolve_plan
+from benchmark_core.plans.resolve import PlanRequest, components_of, resolve_plan
 from benchmark_core.runs.context import RunContext
 from benchmark_core.runs.runner import run
+from benchmark_core.runs.time_estimate import estimate_times
 from benchmark_core.training.run_stages import RunStages
+from elrbench_plugins.commands.suite.estimate import count_stages
 
 FIELDS = {"dataset": "toy", "backbone": "toynet", "enhancer": "bilinear", "size": "24x32", "budget": "smoke"}
 
@@ -71,3 +73,13 @@ def test_a_stored_margin_is_cut_at_the_centre(toy_catalog: Catalog, tmp_path: An
     drawn = [(views._draw(clip, 0), centred._draw(clip, 0)) for clip in views.clips]
     assert len(corners) > 9 and {each.position for _, each in drawn} == {(0.5, 0.5)}
     assert all(usual.chance == each.chance and (usual.numbers == each.numbers).all() for usual, each in drawn)
+
+
+def test_training_without_flips_and_crops_is_estimated(toy_catalog: Catalog, tmp_path: Any):
+    settings = ("method.random_flip=none", "method.random_crop=none")
+    plan = resolve_plan(toy_catalog, PlanRequest(method="supervised", settings=settings, **FIELDS))
+    components = components_of(toy_catalog, plan)
+    seconds = estimate_times(plan, components, clips=6, device=torch.device("cpu"), cache=tmp_path)
+    assert seconds["student"] > 0
+    counted = count_stages(plan, components, toy_catalog, 6, {})
+    assert sum(counted.macs.values()) > 0

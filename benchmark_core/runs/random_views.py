@@ -61,6 +61,14 @@ class RandomViews:
         """Return the steps of an epoch, as `Views.steps` in training."""
         return max(1, self.count // batch)
 
+    def without_flips(self) -> RandomViews:
+        """Return the views themselves, whose content is random anyway."""
+        return self
+
+    def centred(self) -> RandomViews:
+        """Return the views themselves, as above."""
+        return self
+
     def batch(self, device: torch.device) -> Batch:
         """Return a batch of `CLIPS` clips; on the device "meta", a batch without content."""
         ids = tuple(clip.id for clip in self.clips)

@@ -89,6 +89,11 @@ def _check_teachers(plan: Plan, options: Mapping[str, Value]) -> None:
             f"method '{plan.method}' with these options does not use a trained teacher; remove --teacher, or set "
             "method.alpha=0.5 and method.teachers=appearance"
         )
+    if used and plan.teacher and options["teacher_layers"] == "classifier":
+        raise ElrError(
+            f"method '{plan.method}': method.teacher_layers=classifier trains a teacher, but --teacher names a trained "
+            "one; remove one of them"
+        )
     named = options["map_teacher"]
     if _number(options, "map_weight") > 0 and named == "motion" and teachers == "appearance":
         raise ElrError(
@@ -106,6 +111,11 @@ def _check_pretext(plan: Plan, components: Components, options: Mapping[str, Val
                 "method.pretext_clips=train"
             )
         return
+    if plan.keep:
+        raise ElrError(
+            f"method '{plan.method}' trains no classifier in its pretext task, so that none of its epochs is best; "
+            "remove --keep, or set method.pretext=none"
+        )
     if options["pretext_epochs"] >= options["joint_epochs"]:
         raise ElrError(
             f"method '{plan.method}': method.pretext_epochs={options['pretext_epochs']} leaves none of "

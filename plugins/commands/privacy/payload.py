@@ -115,7 +115,8 @@ def findings_markdown(findings: Findings, pictures: Sequence[str] = ()) -> str:
     blocks += [f"![accuracy and leakage]({name})" for name in pictures]
     for legend, rows in _tables(findings):
         blocks += [markdown_table([escape_row(row) for row in rows]), legend]
-    return "\n\n".join([*blocks, *sentences(findings)]) + "\n"
+    remarks = [escape_markdown(remark) for remark in findings.remarks]
+    return "\n\n".join([*blocks, *remarks, *sentences(findings)]) + "\n"
 
 
 def _title(findings: Findings) -> str:

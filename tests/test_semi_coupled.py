@@ -202,7 +202,7 @@ def test_the_papers_schedule(catalog: Catalog) -> None:
     assert [0.01 * rate(epoch) for epoch in (0, 9.9, 10, 19.9)] == pytest.approx([0.01, 0.01, 0.005, 0.005])
 
 
-SUITES = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", ["plugins/reported", "leaderboards"])
@@ -211,7 +211,7 @@ def test_an_epoch_of_the_papers_rows_has_each_frame_about_once(catalog: Catalog,
     frames = catalog.methods["semi-coupled"].options["frames"].default
     rows = [
         row
-        for path in sorted((SUITES / name / "suites").glob("*.yaml"))
+        for path in sorted((ROOT / name / "suites").glob("*.yaml"))
         for row in yaml.safe_load(path.read_text()).get("rows", ())
         if row.get("method") == "semi-coupled" and "figure" in row
     ]

@@ -40,8 +40,8 @@ def test_a_stale_a_missing_and_an_orphaned_file_are_shown_as_a_diff(tmp_path: Pa
     table.unlink()
     orphan = tmp_path / "tables/gone.md"
     orphan.write_text(f"{MARK}\nold\n")
-    beside, notes, plot = (tmp_path / "tables" / name for name in ("gone.csv", "notes.md", "plot.csv"))
-    beside.write_text("old\n")
+    companion, notes, plot = (tmp_path / "tables" / name for name in ("gone.csv", "notes.md", "plot.csv"))
+    companion.write_text("old\n")
     notes.write_text("my notes\n")  # of the user
     plot.write_text("1,2\n")
     lines = check_tables(tmp_path)
@@ -50,10 +50,10 @@ def test_a_stale_a_missing_and_an_orphaned_file_are_shown_as_a_diff(tmp_path: Pa
     assert any(line.startswith("+| 1") and "62.50 ±" in line for line in lines)
     assert f"--- {PAGE}.csv (missing)" in lines
     assert any(line.startswith("+++ tables/gone.md") for line in lines) and "-old" in lines
-    assert set(write_tables(tmp_path)) == {page, table, orphan, beside}
+    assert set(write_tables(tmp_path)) == {page, table, orphan, companion}
     assert (
         not orphan.exists()
-        and not beside.exists()
+        and not companion.exists()
         and notes.exists()
         and plot.exists()
         and index.is_file()
